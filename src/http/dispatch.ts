@@ -1,0 +1,46 @@
+import type { Request, RequestHandler } from 'express'
+import type { Knex } from 'knex'
+import type { Handlers } from '../../generated/server/express.gen.ts'
+import type { Http, Write } from '../operation.ts'
+import { Problem } from '../problem.ts'
+import type { Judge } from '../tokens/liveness.ts'
+import { admissions } from './security.ts'
+
+interface Reply {
+  status: number
+  headers?: Record<string, string>
+  body?: unknown
+}
+
+/** Calls the handler of the operation with a request that has passed the contract, and writes its answer. */
+export function dispatch(handlers: Handlers, judge: Judge, services: { db: Knex; write: Write }): RequestHandler {
+  return async (req, res) => {
+    const { call, requestId } = res.locals
+    if (!call) throw new Error('The request was not matched')
+    // The cast: the compiler has matched every handler with its operation; here they are all called alike.
+    const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
+    const http: Http = { requestId, address: req.ip ?? '', header: (name) => req.get(name) }
+    const request = { body: req.body, path: call.pathParams, query: req.query, headers: req.headers, http, ...(await admitted(req, call.operation.access, call.operation.method, judge)) }
+
+    const { status, headers, body } = await handler(request, services)
+    for (const name in headers) res.setHeader(name, headers[name] ?? '')
+    res.status(status)
+    if (body === undefined) res.end()
+    else res.json(body)
+  }
+}
+
+/** A read is judged here, before its handler runs; a change judges itself inside `write`. */
+async function admitted(req: Request, access: 'accessToken' | 'session' | 'none', method: string, judge: Judge): Promise<object> {
+  if (access === 'none') return {}
+  if (access === 'session') return { session: sessionOf(req) }
+  const principal = admissions.get(req)?.principal
+  if (!principal) throw new Problem('token-missing')
+  return method === 'GET' ? { principal, standing: await judge(principal) } : { principal }
+}
+
+function sessionOf(req: Request): string {
+  const session: unknown = req.cookies?.session
+  if (typeof session !== 'string') throw new Problem('session-ended')
+  return session
+}

@@ -1,0 +1,88 @@
+import type { ErrorRequestHandler, Request } from 'express'
+import type { Logger } from 'pino'
+import { isPassing } from '../db/pool.ts'
+import { OAuthError, Problem, problemBody, type Violation } from '../problem.ts'
+import { admissions } from './security.ts'
+
+const violationsMax = 32
+const retryAfterSeconds = '1'
+
+const challenges: Partial<Record<Problem['code'], string>> = {
+  'token-missing': 'Bearer realm="CarBuddii"',
+  'token-invalid': 'Bearer realm="CarBuddii", error="invalid_token", error_description="The token has expired or was ended"',
+  'token-malformed': 'Bearer realm="CarBuddii", error="invalid_request"',
+  'session-ended': 'Session realm="CarBuddii"',
+  'sign-in-refused': 'Session realm="CarBuddii"',
+}
+
+/** Answers every failure as the contract says: a problem, or at the token endpoint an OAuth error. What is nobody's fault but ours is logged. */
+export function answerErrors(log: Logger): ErrorRequestHandler {
+  return (error: unknown, req, res, next) => {
+    if (res.headersSent) return next(error)
+    const { requestId, call } = res.locals
+    const failure = error instanceof OAuthError ? error : asProblem(error, req)
+    if (failure instanceof Problem && failure.code === 'internal') log.error({ requestId, operationId: call?.id, err: error }, 'failed')
+
+    if (failure instanceof Problem) for (const [name, value] of Object.entries(failure.more.headers ?? {})) res.setHeader(name, value)
+    const challenge = failure instanceof Problem ? challenges[failure.code] : undefined
+    if (challenge) res.setHeader('WWW-Authenticate', challenge)
+    if (failure.status === 503 && !res.hasHeader('Retry-After')) res.setHeader('Retry-After', retryAfterSeconds)
+
+    if (call?.id === 'exchangeApiKey' || failure instanceof OAuthError) {
+      const oauth = failure instanceof OAuthError ? failure : asOAuthError(failure)
+      for (const [name, value] of Object.entries(oauth.headers)) res.setHeader(name, value)
+      res.setHeader('Cache-Control', 'no-store')
+      res.status(oauth.status).json({ error: oauth.error, error_description: oauth.message })
+      return
+    }
+    res.status(failure.status).type('application/problem+json').json(problemBody(failure, requestId))
+  }
+}
+
+/** The problem that a failure is to the client. */
+export function asProblem(error: unknown, req: Request): Problem {
+  if (error instanceof Problem) return error
+  const denied = admissions.get(req)?.denied
+  if (denied) return denied
+  if (isPassing(error)) return new Problem('unavailable')
+  if (!(error instanceof Error)) return new Problem('internal')
+
+  switch ('type' in error ? error.type : undefined) {
+    case 'entity.parse.failed':
+      return badRequest([{ in: 'body', pointer: '', message: 'is not valid JSON' }])
+    case 'json.too.deep':
+      return badRequest([{ in: 'body', pointer: '', message: 'is nested deeper than 64 levels' }])
+    case 'entity.too.large':
+      return new Problem('body-too-large', `The body may have ${'limit' in error ? error.limit : 'fewer'} bytes at the most.`)
+    case 'parameters.too.many':
+      return badRequest([{ in: 'body', pointer: '', message: 'has too many parameters' }])
+    case 'charset.unsupported':
+    case 'encoding.unsupported':
+      return new Problem('unsupported-media-type')
+    case 'request.aborted':
+    case 'request.size.invalid':
+      return badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
+  }
+  if ('status' in error && error.status === 400) return badRequest('errors' in error && Array.isArray(error.errors) ? error.errors.slice(0, violationsMax).map(violationOf) : [])
+  if ('status' in error && error.status === 415) return new Problem('unsupported-media-type')
+  return new Problem('internal')
+}
+
+const parts: Record<string, Violation['in']> = { body: 'body', query: 'query', params: 'path', headers: 'header', cookies: 'cookie' }
+
+function violationOf({ path = '', message = 'is not what the contract says' }: { path?: string; message?: string }): Violation {
+  const [, part = 'body', rest = ''] = /^\/?(body|query|params|headers|cookies)?(.*)$/s.exec(path) ?? []
+  return { in: parts[part] ?? 'body', pointer: rest.slice(0, 512), message: message.slice(0, 256) }
+}
+
+function badRequest(violations: Violation[]): Problem {
+  const [first] = violations
+  const detail = first ? `${first.in}${first.pointer}: ${first.message}` : undefined
+  return new Problem('bad-request', detail?.slice(0, 1024), violations.length > 0 ? { violations } : {})
+}
+
+function asOAuthError({ status, code, message, more }: Problem): OAuthError {
+  const plain = message.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, ' ')
+  if (status >= 500) return new OAuthError(code === 'unavailable' ? 'temporarily_unavailable' : 'server_error', plain, status, more.headers)
+  return new OAuthError('invalid_request', plain, status, more.headers)
+}

@@ -1,0 +1,51 @@
+import type { Request } from 'express'
+import type { Principal } from '../operation.ts'
+import { Problem } from '../problem.ts'
+import { scopeMissing } from '../tokens/liveness.ts'
+import type { Verified } from '../tokens/token.ts'
+
+/** What the security handlers find out about a request; the validator passes on neither it nor why it refused. */
+export interface Admission {
+  principal?: Principal
+  denied?: Problem
+}
+
+export const admissions = new WeakMap<Request, Admission>()
+
+/**
+ * One handler for each scheme of the document. They do no I/O: whether a credential still lives is asked of the database later. The
+ * token endpoint and the session operations check what they were sent themselves, so their schemes let everything through to them.
+ */
+export function securityHandlers(check: (token: string, now: number) => Verified) {
+  return {
+    accessToken: (req: Request, needed: string[]): true => {
+      const admission: Admission = {}
+      admissions.set(req, admission)
+      try {
+        const verified = check(bearerToken(req), Date.now())
+        const missing = needed.filter((scope) => !verified.scopes.has(scope))
+        if (missing.length > 0) throw scopeMissing(missing)
+        admission.principal = { ...verified, needed }
+        return true
+      } catch (error) {
+        if (error instanceof Problem) admission.denied = error
+        throw error
+      }
+    },
+    session: (): true => true,
+    apiKey: (): true => true,
+    clientBasic: (): true => true,
+  }
+}
+
+/** The token of the one Authorization header (RFC 6750, section 2.1). Tokens in a query or a body are not looked at. */
+function bearerToken(req: Request): string {
+  let headers = 0
+  for (let at = 0; at < req.rawHeaders.length; at += 2) if (req.rawHeaders[at]?.length === 13 && req.rawHeaders[at]?.toLowerCase() === 'authorization') headers++
+  const header = req.headers.authorization
+  if (headers > 1) throw new Problem('token-malformed', 'There is more than one Authorization header.')
+  if (header === undefined || !/^bearer(\s|$)/i.test(header)) throw new Problem('token-missing')
+  const token = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(header)?.[1]
+  if (token === undefined) throw new Problem('token-malformed')
+  return token
+}

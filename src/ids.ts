@@ -1,0 +1,17 @@
+import { v7 } from 'uuid'
+
+/** Inside, ids are UUIDs; outside they carry the word for what they name: `lead_` and 32 hexadecimal digits. */
+export type IdPrefix = 'dealer' | 'user' | 'key' | 'lead'
+
+export const newId = (): string => v7()
+
+export const outer = (prefix: IdPrefix, id: string): string => `${prefix}_${id.replaceAll('-', '')}`
+
+/** The UUID of an outer id. The contract has checked its pattern; PostgreSQL takes a UUID without hyphens. */
+export const inner = (id: string): string => {
+  const hex = id.slice(id.indexOf('_') + 1)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** A keyset cursor is the id of the last item, so that it can only be well or ill formed, never stale. */
+export const cursorOf = (id: string): string => id.replaceAll('-', '')

@@ -1,0 +1,388 @@
+import { isSupportedCountry, type PhoneNumber, parsePhoneNumberFromString } from 'libphonenumber-js/max'
+import { IANAZone } from 'luxon'
+import type {
+  Appointment,
+  Attribution,
+  ClickIds,
+  Consent,
+  Email,
+  EmailInput,
+  ExternalReference,
+  Lead,
+  LeadCustomer,
+  LeadCustomerInput,
+  LeadInput,
+  LeadStatus,
+  LeadStatusReason,
+  LeadType,
+  Money,
+  Odometer,
+  OutstandingFinance,
+  PersonName,
+  Phone,
+  PhoneInput,
+  PostalAddress,
+  Registration,
+  TimeSlot,
+  TradeIn,
+  VehicleOfInterest,
+  Warning,
+} from '../../generated/server/types.gen.ts'
+import { Problem } from '../problem.ts'
+import { asSent, keepExtra, listOf, newNotes, objectOf, type Reading, text, time, utcTime, vocabulary, warn, wordOf } from './lenient.ts'
+
+const emailLengthMax = 254
+const e164Pattern = /^\+[1-9]\d{1,14}$/
+// Each part ends at a character that the part before cannot hold, so there is only one way to try it.
+const emailPattern = /^[^\s@\p{Cc}\uFFFD]+@(?:[^\s@.\p{Cc}\uFFFD]+\.)+[^\s@.\p{Cc}\uFFFD]{2,}$/u
+
+const legalMoves: Record<LeadStatus, readonly LeadStatus[]> = {
+  new: ['acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid'],
+  acknowledged: ['in_progress', 'appointment_set', 'won', 'lost', 'invalid'],
+  in_progress: ['appointment_set', 'won', 'lost', 'invalid'],
+  appointment_set: ['in_progress', 'won', 'lost', 'invalid'],
+  won: ['in_progress', 'lost'],
+  lost: ['in_progress'],
+  invalid: ['new'],
+}
+
+/** Where the lead's dealer is. */
+export interface LeadContext {
+  readonly country: string
+  readonly timeZone: string
+}
+
+/** What a lead shows when it is read and no column holds. */
+export type LeadData = Pick<Lead, 'message' | 'customer' | 'vehiclesOfInterest' | 'tradeIns' | 'consents' | 'attribution' | 'appointment' | 'locale' | 'extra'>
+
+/** A lead as it will be stored; everything that a row needs except its ids and its dealer. */
+export interface NewLead {
+  type: LeadType
+  test: boolean
+  externalReference?: ExternalReference
+  /** RFC 3339 in UTC with milliseconds. */
+  submittedAt?: string
+  data: LeadData
+  warnings: Warning[]
+  /** There is some way to reach the customer, were it an odd one. */
+  reachable: boolean
+}
+
+export interface Movable {
+  status: LeadStatus
+  statusReason?: LeadStatusReason
+}
+
+/**
+ * The lead that was sent, as it will be stored. The schema has checked its structure; its content is never refused: what is odd is
+ * kept, in its place or in `extra`, with a warning.
+ */
+export function newLead(input: LeadInput, { country, timeZone }: LeadContext): NewLead {
+  const notes = newNotes()
+  const reading = { country, timeZone, notes }
+  if (input.extra) keepExtra(input.extra, reading)
+  const { type = 'enquiry', test = false, externalReference, submittedAt, vehiclesOfInterest = [], tradeIns = [], consents = [], ...rest } = readLead(input, '', reading)
+
+  const extra = notes.extra.size > 0 ? { extra: Object.fromEntries(notes.extra) } : undefined
+  return {
+    type,
+    test,
+    ...(externalReference && { externalReference }),
+    ...(submittedAt && { submittedAt }),
+    data: { ...rest, vehiclesOfInterest, tradeIns, consents, ...extra },
+    warnings: notes.warnings,
+    reachable: isReachable(rest.customer),
+  }
+}
+
+function isReachable({ emails, phones, address = {} }: LeadCustomer): boolean {
+  const { lines = [], city, postalCode } = address
+  return emails.some((email) => isSaid(email.address)) || phones.some((phone) => isSaid(phone.number)) || [...lines, city, postalCode].some(isSaid)
+}
+
+function isSaid(said: string | undefined): boolean {
+  return said !== undefined && said.trim() !== ''
+}
+
+/**
+ * The lead in another status. A reason stays with a lost or invalid lead only; a move to the status that the lead has changes nothing
+ * but the reason, if one is given.
+ *
+ * @throws {Problem} `lead-move-illegal` with the legal statuses.
+ */
+export function moved(lead: Movable, to: LeadStatus, reason: LeadStatusReason | undefined): Movable {
+  const statusReason = to === 'lost' || to === 'invalid' ? reason : undefined
+  if (to === lead.status) return statusReason === undefined || statusReason === lead.statusReason ? lead : { ...lead, statusReason }
+
+  const legalStatuses = legalMoves[lead.status]
+  if (!legalStatuses.includes(to)) {
+    const article = /^[aeiou]/.test(lead.status) ? 'An' : 'A'
+    throw new Problem('lead-move-illegal', `${article} ${lead.status} lead can move to ${either.format(legalStatuses)}.`, { legalStatuses })
+  }
+  return { ...lead, status: to, statusReason }
+}
+
+const either = new Intl.ListFormat('en', { type: 'disjunction' })
+
+function readCustomer(sent: LeadCustomerInput, at: string, reading: Reading): LeadCustomer {
+  const { emails = [], phones = [], ...rest } = customerMembers(sent, at, reading)
+  return { ...rest, emails, phones }
+}
+
+function readEmail(sent: EmailInput, at: string, reading: Reading): Email {
+  const { address } = emailMembers(sent, at, reading)
+  const trimmed = address.trim()
+  const verdict = trimmed.length <= emailLengthMax && emailPattern.test(trimmed) ? 'plausible' : 'odd'
+  if (verdict === 'odd') warn('email-odd', `${at}/address`, reading)
+  return { address, verdict }
+}
+
+function readPhone(sent: PhoneInput, at: string, reading: Reading): Phone {
+  const { number, type } = phoneMembers(sent, at, reading)
+  const parsed = parsedPhone(number, reading.country)
+  const verdict = phoneVerdict(parsed)
+  if (verdict === 'invalid') warn('phone-not-understood', `${at}/number`, reading)
+  if (verdict === 'possible') warn('phone-doubtful', `${at}/number`, reading)
+  return { number, type: type ?? typeOf(parsed), ...(parsed && verdict !== 'invalid' && { e164: parsed.number }), verdict }
+}
+
+function parsedPhone(number: string, country: string): PhoneNumber | undefined {
+  try {
+    // Not every country dials 00 to get out, but people write it everywhere.
+    return parsePhoneNumberFromString(number.trim().replace(/^00/, '+'), isSupportedCountry(country) ? country : undefined)
+  } catch {
+    return undefined
+  }
+}
+
+function phoneVerdict(parsed: PhoneNumber | undefined): Phone['verdict'] {
+  // The library takes up to 17 digits after the country code, E.164 has 15 in all.
+  if (!parsed || !e164Pattern.test(parsed.number)) return 'invalid'
+  if (parsed.isValid()) return 'valid'
+  return parsed.isPossible() ? 'possible' : 'invalid'
+}
+
+function typeOf(parsed: PhoneNumber | undefined): Phone['type'] {
+  const type = parsed?.getType()
+  if (type === 'MOBILE') return 'mobile'
+  return type === 'FIXED_LINE' ? 'landline' : 'other'
+}
+
+function readVehicleOfInterest(sent: VehicleOfInterest, at: string, reading: Reading): VehicleOfInterest {
+  return identified(vehicleOfInterestMembers(sent, at, reading), at, reading)
+}
+
+function readTradeIn(sent: TradeIn, at: string, reading: Reading): TradeIn {
+  return identified(tradeInMembers(sent, at, reading), at, reading)
+}
+
+function identified<Vehicle extends VehicleOfInterest | TradeIn>(vehicle: Vehicle, at: string, reading: Reading): Vehicle {
+  const { vin, registration, stockNumber, listingId, listingUrl, make, model } = vehicle
+  const named = [vin, registration?.number, stockNumber, listingId, listingUrl].some(isSaid) || (isSaid(make) && isSaid(model))
+  if (!named) warn('vehicle-not-identifiable', at, reading)
+  return vehicle
+}
+
+function readOdometer(sent: Odometer, at: string, reading: Reading): Odometer {
+  const { value, unit = 'km' } = odometerMembers(sent, at, reading)
+  return { value, unit }
+}
+
+/** What is not clearly granted is not granted. */
+function readConsent(sent: Consent, at: string, reading: Reading): Consent {
+  const { state = 'unknown', ...rest } = consentMembers(sent, at, reading)
+  return { ...rest, state }
+}
+
+/** The times of an appointment are meant in its own time zone, if it names one. */
+function readAppointment(sent: Appointment, at: string, reading: Reading): Appointment {
+  const timeZone = sent.timeZone !== undefined && IANAZone.isValidZone(sent.timeZone) ? sent.timeZone : reading.timeZone
+  return appointmentMembers(sent, at, { ...reading, timeZone })
+}
+
+// Keys are the words of the contract; beside them what people say instead.
+
+const leadTypes = vocabulary<LeadType>({
+  enquiry: ['inquiry', 'contact', 'question', 'forespørgsel', 'henvendelse', 'kontakt'],
+  test_drive: ['prøvetur', 'prøvekørsel'],
+  quote: ['quotation', 'offer', 'tilbud'],
+  purchase: ['buy', 'køb'],
+  lease: ['leasing'],
+  finance: ['financing', 'finansiering', 'loan', 'lån'],
+  subscription: ['subscribe', 'abonnement'],
+  reservation: ['reserve', 'reserver'],
+  trade_in: ['part_exchange', 'byttebil', 'indbytning'],
+  sell_to_dealer: ['sell', 'sell_my_car', 'sælg', 'sælg_bil', 'sælg_din_bil'],
+  callback: ['call_me', 'ring_op', 'ring_mig_op'],
+  service: ['værksted', 'workshop'],
+  parts: ['spare_parts', 'reservedele'],
+  other: ['andet'],
+})
+
+const phoneTypes = vocabulary<Phone['type']>({
+  mobile: ['mobil', 'mobile_phone', 'mobiltelefon', 'cell', 'cell_phone', 'cellular'],
+  landline: ['fixed', 'fixed_line', 'fastnet'],
+  work: ['business', 'office', 'arbejde'],
+  fax: ['telefax'],
+  // Today's home number may be mobile: these words say nothing about the line.
+  other: ['phone', 'telephone', 'telefon', 'voice', 'home', 'private', 'privat', 'hjem'],
+})
+
+const conditions = vocabulary({
+  new: ['brand_new', 'ny', 'nyt', 'ny_bil', 'fabriksny'],
+  used: ['second_hand', 'pre_owned', 'brugt', 'brugt_bil'],
+  demo: ['demonstrator', 'demo_car', 'demobil'],
+  certified: ['certified_pre_owned', 'cpo'],
+})
+
+const conditionRatings = vocabulary({
+  excellent: ['very_good', 'perfekt', 'som_ny', 'meget_god'],
+  good: ['god'],
+  fair: ['average', 'rimelig', 'middel'],
+  poor: ['bad', 'dårlig'],
+  unknown: ['ukendt'],
+})
+
+// Not `mil`, which is ten kilometres in Sweden.
+const distanceUnits = vocabulary({ km: ['kms', 'kilometer', 'kilometers', 'kilometre', 'kilometres'], mi: ['mile', 'miles'] })
+
+const roles = vocabulary({
+  buy: ['purchase', 'køb'],
+  lease: ['leasing'],
+  test_drive: ['prøvetur', 'prøvekørsel'],
+  subscribe: ['subscription', 'abonnement'],
+  other: ['andet'],
+})
+
+const purposes = vocabulary({
+  enquiry_handling: ['inquiry_handling', 'enquiry', 'inquiry'],
+  marketing: ['markedsføring'],
+  finance_check: ['credit_check', 'kreditvurdering'],
+  data_sharing: ['datadeling'],
+  profiling: ['profilering'],
+  other: ['andet'],
+})
+
+const channels = vocabulary({
+  email: [],
+  sms: ['text', 'text_message'],
+  phone: ['telephone', 'telefon', 'call'],
+  post: ['postal', 'letter', 'brev'],
+  messaging: ['messenger', 'whatsapp'],
+  any: ['all', 'alle'],
+  other: ['andet'],
+})
+
+// Generous towards a refusal, narrow towards a consent: it has to be proven one day.
+const consentStates = vocabulary({
+  granted: ['given', 'accepted', 'opted_in', 'givet'],
+  denied: ['refused', 'rejected', 'declined', 'not_granted', 'opted_out', 'opt_out', 'no', 'false', 'nej', 'afvist'],
+  withdrawn: ['revoked', 'tilbagekaldt', 'trukket_tilbage'],
+  unknown: ['ukendt'],
+})
+
+const appointmentKinds = vocabulary({
+  test_drive: ['prøvetur', 'prøvekørsel'],
+  showroom: ['visit', 'showroom_visit', 'besøg'],
+  video: ['video_call', 'videoopkald', 'videomøde'],
+  call: ['phone', 'phone_call', 'opkald'],
+  valuation: ['appraisal', 'vurdering'],
+  delivery: ['handover', 'levering', 'udlevering'],
+  service: ['workshop', 'værksted'],
+  other: ['andet'],
+})
+
+// How each part of a lead is read; the compiler checks the names against the contract. Parts stand before the whole.
+
+const emailMembers = objectOf<EmailInput>({ address: text })
+const phoneMembers = objectOf<PhoneInput, Phone>({ number: text, type: wordOf(phoneTypes, 'other') })
+
+const customerMembers = objectOf<LeadCustomerInput, LeadCustomer>({
+  name: objectOf<PersonName>({ given: text, family: text, full: text }),
+  emails: listOf(readEmail),
+  phones: listOf(readPhone),
+  address: objectOf<PostalAddress>({ lines: listOf(text), postalCode: text, city: text, region: text, countryCode: text }),
+})
+
+const money = objectOf<Money>({ amount: text, currency: text })
+const odometerMembers = objectOf<Odometer>({ value: asSent, unit: wordOf(distanceUnits) })
+
+const vehicle = {
+  vin: text,
+  registration: objectOf<Registration>({ number: text, countryCode: text }),
+  stockNumber: text,
+  listingId: text,
+  listingUrl: text,
+  make: text,
+  model: text,
+  variant: text,
+  modelYear: asSent<number>,
+  condition: wordOf<string>(conditions),
+  odometer: readOdometer,
+  fuel: text,
+  transmission: text,
+  colour: text,
+  price: money,
+  comments: text,
+}
+
+const vehicleOfInterestMembers = objectOf<VehicleOfInterest>({ ...vehicle, role: wordOf(roles, 'other') })
+
+const tradeInMembers = objectOf<TradeIn>({
+  ...vehicle,
+  conditionRating: wordOf(conditionRatings, 'unknown'),
+  outstandingFinance: objectOf<OutstandingFinance>({ amount: money, lender: text }),
+  wantedPrice: money,
+})
+
+const consentMembers = objectOf<Consent>({
+  purpose: wordOf(purposes, 'other'),
+  channel: wordOf(channels, 'other'),
+  state: wordOf(consentStates, 'unknown'),
+  legalBasis: text,
+  text,
+  textVersion: text,
+  textLocale: text,
+  capturedAt: time,
+  capturedVia: text,
+  sourceUrl: text,
+  ipAddress: text,
+})
+
+const appointmentMembers = objectOf<Appointment>({
+  kind: wordOf(appointmentKinds, 'other'),
+  requestedSlots: listOf(objectOf<TimeSlot>({ start: time, end: time })),
+  timeZone: text,
+  comments: text,
+})
+
+const readLead = objectOf<LeadInput, Lead>({
+  type: wordOf(leadTypes, 'other'),
+  message: text,
+  customer: readCustomer,
+  vehiclesOfInterest: listOf(readVehicleOfInterest),
+  tradeIns: listOf(readTradeIn),
+  consents: listOf(readConsent),
+  attribution: objectOf<Attribution>({
+    source: text,
+    medium: text,
+    campaign: text,
+    term: text,
+    content: text,
+    clickIds: objectOf<ClickIds>({ gclid: text, gbraid: text, wbraid: text, fbclid: text, msclkid: text }),
+    campaignId: text,
+    adGroupId: text,
+    adId: text,
+    formId: text,
+    formName: text,
+    landingPage: text,
+    referrer: text,
+  }),
+  appointment: readAppointment,
+  externalReference: objectOf<ExternalReference>({ source: text, id: text }),
+  submittedAt: utcTime,
+  locale: text,
+  test: asSent,
+  // Read before all others, so that the sender's own members get their room first.
+  extra: () => undefined,
+})

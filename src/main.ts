@@ -1,0 +1,141 @@
+import cluster from 'node:cluster'
+import { existsSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { join } from 'node:path'
+import closeWithGrace from 'close-with-grace'
+import { createHttpTerminator } from 'http-terminator'
+import { pino } from 'pino'
+import { type Config, readConfig, secretsIn } from './config.ts'
+import { startEmbedded } from './db/embedded.ts'
+import { migrate } from './db/migrate.ts'
+import { type Connection, openDatabase } from './db/pool.ts'
+import { documentation } from './docs/pages.ts'
+import { Problem, problemBody } from './problem.ts'
+import { openService } from './service.ts'
+import { createDealer } from './users/admin.ts'
+import { isAnyDealerThere } from './users/store.ts'
+
+const headerBytesMax = 16_384
+const headersTimeoutMs = 10_000
+const requestTimeoutMs = 30_000
+const drainMs = 10_000
+const workerRestartMs = 1_000
+
+const config = configured()
+const log = pino({ level: config.logLevel, base: { pid: process.pid } })
+// Workers are told where the database is by the process that owns it.
+const workerConnection = process.env['CARBUDDII_CONNECTION']
+
+try {
+  if (cluster.isPrimary) await own()
+  else await serve(JSON.parse(workerConnection ?? '{}'))
+} catch (error) {
+  log.fatal({ err: error }, error instanceof Error ? error.message : 'could not start')
+  process.exitCode = 1
+  process.exit()
+}
+
+function configured(): Config {
+  try {
+    return readConfig(process.env)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(1)
+  }
+}
+
+/** The first process: owns the embedded database, brings the schema up to date, makes the first admin; serves by itself or has workers do it. */
+async function own(): Promise<void> {
+  const embedded = config.databaseUrl === undefined ? await startEmbedded(config.dataDir, (level, message, fields) => log[level](fields ?? {}, message)) : undefined
+  const connection: Connection = embedded ? embedded.connection : { connectionString: config.databaseUrl ?? '' }
+  try {
+    await prepare(connection)
+    if (config.workers === 1) return await serve(connection, () => embedded?.stop())
+    forkWorkers(connection, () => embedded?.stop())
+  } catch (error) {
+    await embedded?.stop()
+    throw error
+  }
+}
+
+async function prepare(connection: Connection): Promise<void> {
+  const database = openDatabase(connection, () => undefined)
+  try {
+    await migrate(database.db)
+    const { rows } = await database.db.raw<{ rows: { name: string; setting: string }[] }>("select name, setting from pg_settings where name in ('fsync', 'synchronous_commit') and setting = 'off'")
+    for (const { name } of rows) log.warn(`The database runs with ${name} = off: a lead that was acknowledged can be lost when it crashes`)
+    if (await isAnyDealerThere(database.db)) return
+
+    const { email } = config.admin
+    const dealer = { name: 'My dealership', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }
+    const { password } = await createDealer(database.db, dealer, { email, name: 'Admin', ...(config.admin.password && { password: config.admin.password }) })
+    if (config.databaseUrl === undefined) writeFileSync(join(config.dataDir, 'first-admin'), JSON.stringify({ email, password }), { mode: 0o600 })
+    if (!config.admin.password) console.log(`\n  First admin   ${email}\n  Password      ${password}\n  (shown this once; change it with: npm run admin -- reset-password ${email})\n`)
+  } finally {
+    await database.close()
+  }
+}
+
+function forkWorkers(connection: Connection, stopDatabase: () => Promise<void> | undefined): void {
+  let stopping = false
+  const fork = () => cluster.fork({ CARBUDDII_CONNECTION: JSON.stringify(connection) })
+  for (let count = 0; count < config.workers; count++) fork()
+  cluster.on('exit', (worker, code, signal) => {
+    if (stopping) return
+    log.error({ worker: worker.process.pid, code, signal }, 'a worker ended; starting another')
+    setTimeout(() => stopping || fork(), workerRestartMs)
+  })
+  closeWithGrace({ delay: drainMs + 5_000, logger: false }, async () => {
+    stopping = true
+    await Promise.all(
+      Object.values(cluster.workers ?? {}).map((worker) => {
+        const ended = new Promise((resolve) => worker?.once('exit', resolve))
+        worker?.process.kill('SIGTERM')
+        return ended
+      }),
+    )
+    await stopDatabase()
+  })
+}
+
+async function serve(connection: Connection, stopDatabase: () => Promise<void> | undefined = () => undefined): Promise<void> {
+  const service = await openService({
+    connection,
+    masters: config.secretKeys ?? secretsIn(config.dataDir),
+    issuer: config.publicUrl,
+    trustProxy: config.trustProxy,
+    documentation: await documentation(config.publicUrl),
+    log,
+  })
+  const server = createServer({ maxHeaderSize: headerBytesMax, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 2_000, keepAliveTimeout: 65_000 }, service.app)
+  answerParserErrors(server)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(config.port, config.host, resolve)
+  })
+  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: drainMs })
+  closeWithGrace({ delay: drainMs + 4_000, logger: false }, async ({ err, signal }) => {
+    if (err) log.fatal({ err }, 'stopping after a fault')
+    else log.info({ signal }, 'stopping')
+    await terminator.terminate()
+    await service.close()
+    await stopDatabase()
+    log.info('stopped')
+  })
+  const address = server.address()
+  log.info({ url: config.publicUrl, port: typeof address === 'object' ? address?.port : address, database: config.databaseUrl ? 'DATABASE_URL' : 'embedded' }, 'ready')
+  if (existsSync(join(config.dataDir, 'first-admin'))) log.info(`the first admin is in ${join(config.dataDir, 'first-admin')}`)
+}
+
+/** What Node refuses before there is a request is answered as a problem, too. */
+function answerParserErrors(server: Server): void {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+    const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'bad-request'
+    const requestId = crypto.randomUUID()
+    const problem = code === 'bad-request' ? new Problem(code, 'The request is not HTTP that this server understands.') : new Problem(code)
+    const body = JSON.stringify(problemBody(problem, requestId))
+    const reason = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }[problem.status] ?? 'Bad Request'
+    socket.end(`HTTP/1.1 ${problem.status} ${reason}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`)
+  })
+}

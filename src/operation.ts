@@ -1,0 +1,63 @@
+import type { Knex } from 'knex'
+
+/** Who a request acts for, as its access token says. Whether the credential still lives is judged by the database, never by this. */
+export interface Principal {
+  readonly dealerId: string
+  readonly subject: { readonly type: 'api_key' | 'user'; readonly id: string }
+  readonly credentialId: string
+  readonly epoch: number
+  /** The scopes in the token; the credential may have fewer by now. */
+  readonly scopes: ReadonlySet<string>
+  /** The scopes that this operation needs. */
+  readonly needed: readonly string[]
+  readonly expiresAt: Date
+  /** The signing key of the token. */
+  readonly kid: string
+}
+
+/** What the database says of a principal's credential at this moment. */
+export interface Standing {
+  /** The token's scopes cut with those of the credential. */
+  readonly scopes: ReadonlySet<string>
+  readonly environment: 'live' | 'test'
+}
+
+/** Runs `work` in a transaction that holds the dealer's clock: nobody else changes anything of that dealer meanwhile. */
+export type Write = <T>(principal: Principal, work: (trx: Knex.Transaction, now: Date, standing: Standing) => Promise<T>) => Promise<T>
+
+/** The request beside what the contract describes. */
+export interface Http {
+  readonly requestId: string
+  readonly address: string
+  header(name: string): string | undefined
+}
+
+type Part<D, Name extends string> = Name extends keyof D ? ([D[Name]] extends [undefined] ? Record<never, never> : NonNullable<D[Name]>) : Record<never, never>
+
+interface Request<D> {
+  readonly body: 'body' extends keyof D ? D['body'] : undefined
+  readonly path: Part<D, 'path'>
+  readonly query: Part<D, 'query'>
+  /** Header parameters of the contract, by their names in lower case. */
+  readonly headers: { readonly [Name in keyof Part<D, 'headers'> as Lowercase<Name & string>]: Part<D, 'headers'>[Name] }
+  readonly http: Http
+}
+
+type Answer<R> = { [Status in keyof R]: { status: Status; headers?: Record<string, string> } & Content<R[Status]> }[keyof R]
+// biome-ignore lint/suspicious/noConfusingVoidType: hey-api writes an answer without a body as void
+type Content<Body> = [Body] extends [undefined | void] ? { body?: never } : { body: Body }
+
+/** Reads with an access token. The credential has been judged before the handler runs. */
+export type ReadOperation<D, R> = (request: Request<D> & { readonly principal: Principal; readonly standing: Standing }, services: { readonly db: Knex }) => Promise<Answer<R>>
+
+/**
+ * Changes something with an access token. The credential is judged inside `write`, under the dealer's lock, which is the only way to
+ * the database that the handler has: 401 and 403 come before every other answer of it.
+ */
+export type WriteOperation<D, R> = (request: Request<D> & { readonly principal: Principal }, services: { readonly write: Write }) => Promise<Answer<R>>
+
+/** An operation of a signed-in person. `session` is the value of the cookie. */
+export type SessionOperation<D, R> = (request: Request<D> & { readonly session: string }) => Promise<Answer<R>>
+
+/** An operation that anyone may call. */
+export type PublicOperation<D, R> = (request: Request<D>) => Promise<Answer<R>>

@@ -1,0 +1,79 @@
+/** Every failure that a client can see, by its code. The code is API; a page under /docs/problems/ explains it. */
+export const problems = {
+  'bad-request': { status: 400, title: 'The request does not fit the contract', detail: 'The request does not fit the contract.' },
+  'token-malformed': { status: 400, title: 'The Authorization header is malformed', detail: 'Send one Authorization header: Bearer, a space and the access token.' },
+  'token-missing': { status: 401, title: 'An access token is needed', detail: 'Send Authorization: Bearer with an access token from POST /v1/auth/token.' },
+  'token-invalid': { status: 401, title: 'The access token is not valid', detail: 'The token has expired or was ended. Exchange the API key for a new one.' },
+  'session-ended': { status: 401, title: 'Not signed in', detail: 'There is no session, or it has ended. Sign in again.' },
+  'sign-in-refused': { status: 401, title: 'Wrong e-mail or password', detail: 'The e-mail is unknown or the password is wrong.' },
+  'scope-missing': { status: 403, title: 'The access token lacks a scope', detail: 'This operation needs a scope that the access token does not have.' },
+  'foreign-origin': { status: 403, title: 'The request comes from another origin', detail: 'Only pages of this service may use the session.' },
+  'not-found': { status: 404, title: 'Not found', detail: 'There is nothing at this address.' },
+  'method-not-allowed': { status: 405, title: 'The method is not allowed here', detail: 'The Allow header names the methods of this address.' },
+  'api-key-name-taken': { status: 409, title: 'Another API key has this name', detail: 'Choose another name, or delete the other key first.' },
+  'last-admin': { status: 409, title: 'A dealer needs an active admin', detail: 'This is the last active admin. Make somebody else an admin first.' },
+  'lead-move-illegal': { status: 409, title: 'The lead cannot move to this status', detail: 'The lead cannot move to this status.' },
+  'lead-changed': { status: 412, title: 'The lead was changed meanwhile', detail: 'Read the lead again, then send the change with its new ETag.' },
+  'body-too-large': { status: 413, title: 'The body is too large', detail: 'The body is larger than this operation takes.' },
+  'unsupported-media-type': { status: 415, title: 'The media type is not supported', detail: 'Send application/json in UTF-8, not compressed.' },
+  'lead-unreachable': { status: 422, title: 'The lead names no way to reach its customer', detail: 'Send an e-mail address, a phone number or a postal address of the customer.' },
+  'scope-not-of-kind': { status: 422, title: 'A key of this kind cannot have this scope', detail: 'A key of this kind cannot have this scope.' },
+  'if-match-missing': { status: 428, title: 'If-Match is needed', detail: 'Send If-Match with the ETag of the lead that you saw.' },
+  'too-many-attempts': { status: 429, title: 'Too many failed attempts', detail: 'Too many failed attempts. Wait, then try again.' },
+  'headers-too-large': { status: 431, title: 'The headers are too large', detail: 'The headers may have 16384 bytes at the most.' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive', detail: 'Send the whole request within 30 seconds.' },
+  internal: { status: 500, title: 'Something broke on our side', detail: 'Quote the request id when you report it.' },
+  unavailable: { status: 503, title: 'Not available just now', detail: 'The service cannot reach its database just now. Try again in a moment.' },
+} as const satisfies Record<string, { status: number; title: string; detail: string }>
+
+export type ProblemCode = keyof typeof problems
+
+export type Violation = { in: 'body' | 'query' | 'path' | 'header' | 'cookie'; pointer: string; message: string }
+
+type More = { violations?: Violation[]; legalStatuses?: readonly string[]; headers?: Record<string, string> }
+
+/** A failure that the client is told about. `detail` is for people: it carries no secret and no hint about another dealer. */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly status: number
+  readonly more: More
+
+  constructor(code: ProblemCode, detail: string = problems[code].detail, more: More = {}) {
+    super(detail)
+    this.code = code
+    this.status = problems[code].status
+    this.more = more
+  }
+}
+
+/** The body of a problem (RFC 9457). */
+export function problemBody(problem: Problem, requestId: string) {
+  const { violations, legalStatuses } = problem.more
+  return {
+    type: `/docs/problems/${problem.code}`,
+    title: problems[problem.code].title,
+    status: problem.status,
+    detail: problem.message,
+    code: problem.code,
+    requestId,
+    ...(violations && { violations }),
+    ...(legalStatuses && { legalStatuses }),
+  }
+}
+
+/**
+ * A failure of the token endpoint (RFC 6749, section 5.2), which answers these instead of problems.
+ * `description` has no quotes and no backslashes: the RFC does not allow them.
+ */
+export class OAuthError extends Error {
+  readonly error: string
+  readonly status: number
+  readonly headers: Record<string, string>
+
+  constructor(error: 'invalid_request' | 'invalid_client' | 'invalid_scope' | 'unsupported_grant_type' | 'temporarily_unavailable' | 'server_error', description: string, status = 400, headers: Record<string, string> = {}) {
+    super(description)
+    this.error = error
+    this.status = status
+    this.headers = headers
+  }
+}

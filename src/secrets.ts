@@ -1,0 +1,57 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+
+/** A master secret and the word that rows remember it by. */
+export interface MasterSecret {
+  readonly version: string
+  readonly bytes: Buffer
+}
+
+type Purpose = 'api-key' | 'session' | 'signing-key' | 'fingerprint'
+
+/** What everything secret in the database is hashed or wrapped with. The master secrets themselves never touch the database. */
+export interface Secrets {
+  readonly currentVersion: string
+  readonly versions: readonly string[]
+  /** HMAC-SHA-256 with the pepper of `purpose`. */
+  hash(purpose: 'api-key' | 'session', version: string, value: string): Buffer
+  /** AES-256-GCM; `label` must be the same to unwrap. */
+  wrap(version: string, label: string, clear: Buffer): Buffer
+  /** @throws when the version, the label or a byte is not the one it was wrapped with. */
+  unwrap(version: string, label: string, wrapped: Buffer): Buffer
+  /** Tells two master secrets apart without telling either. */
+  fingerprint(version: string): Buffer
+}
+
+const ivBytes = 12
+const tagBytes = 16
+
+/** Derives every key of the service from the master secrets (HKDF-SHA-256, RFC 5869). The first one is current. */
+export function secretsFrom(masters: readonly [MasterSecret, ...MasterSecret[]]): Secrets {
+  const derived = new Map<string, Buffer>()
+  for (const { version, bytes } of masters)
+    for (const purpose of ['api-key', 'session', 'signing-key', 'fingerprint'] satisfies Purpose[])
+      derived.set(`${purpose}:${version}`, Buffer.from(hkdfSync('sha256', bytes, '', `carbuddii/${purpose}`, 32)))
+
+  const key = (purpose: Purpose, version: string): Buffer => {
+    const found = derived.get(`${purpose}:${version}`)
+    if (!found) throw new Error(`SECRET_KEYS has no version ${version}, which rows in the database still need`)
+    return found
+  }
+
+  return {
+    currentVersion: masters[0].version,
+    versions: masters.map(({ version }) => version),
+    hash: (purpose, version, value) => createHmac('sha256', key(purpose, version)).update(value).digest(),
+    wrap: (version, label, clear) => {
+      const iv = randomBytes(ivBytes)
+      const cipher = createCipheriv('aes-256-gcm', key('signing-key', version), iv).setAAD(Buffer.from(label))
+      return Buffer.concat([iv, cipher.update(clear), cipher.final(), cipher.getAuthTag()])
+    },
+    unwrap: (version, label, wrapped) => {
+      const decipher = createDecipheriv('aes-256-gcm', key('signing-key', version), wrapped.subarray(0, ivBytes))
+      decipher.setAAD(Buffer.from(label)).setAuthTag(wrapped.subarray(-tagBytes))
+      return Buffer.concat([decipher.update(wrapped.subarray(ivBytes, -tagBytes)), decipher.final()])
+    },
+    fingerprint: (version) => key('fingerprint', version),
+  }
+}

@@ -1,0 +1,76 @@
+import type { Express, RequestHandler } from 'express'
+import type { Logger } from 'pino'
+import { createApp } from './app.ts'
+import { migrate } from './db/migrate.ts'
+import { type Connection, type Database, openDatabase } from './db/pool.ts'
+import { handlersWith } from './handlers.ts'
+import { openContract } from './http/contract.ts'
+import { securityHandlers } from './http/security.ts'
+import { openIntake } from './leads/intake.ts'
+import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
+import { openKeyring } from './tokens/keyring.ts'
+import { liveness, writer } from './tokens/liveness.ts'
+import { addFingerprint, findFingerprints, findSecretVersionsInUse } from './tokens/store.ts'
+import { tokenCheck } from './tokens/token.ts'
+
+export interface ServiceOptions {
+  connection: Connection
+  masters: readonly [MasterSecret, ...MasterSecret[]]
+  issuer: string
+  trustProxy: string | number | false
+  documentation: RequestHandler
+  log: Logger
+  /** Refuses to send an answer that the contract does not allow; for tests. */
+  strictResponses?: boolean
+}
+
+export interface Service {
+  app: Express
+  database: Database
+  secrets: Secrets
+  /** Lets go of the database. The caller has stopped listening before. */
+  close(): Promise<void>
+}
+
+/** Puts the parts together on a database, which is migrated first. */
+export async function openService({ connection, masters, issuer, trustProxy, documentation, log, strictResponses = false }: ServiceOptions): Promise<Service> {
+  const database = openDatabase(connection, (error) => log.warn({ err: error }, 'a database connection was lost'))
+  try {
+    const { db, hot } = database
+    const applied = await migrate(db)
+    if (applied.length > 0) log.info({ applied }, 'migrated')
+    const secrets = secretsFrom(masters)
+    await requireSameSecrets(database, secrets)
+
+    const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
+    const keyring = await openKeyring(db, secrets, tokens.forget)
+    const judge = liveness(hot, db, keyring)
+    const write = writer(db, keyring)
+    const intake = openIntake(db, hot, keyring, judge)
+    const contract = await openContract(securityHandlers(tokens.check), strictResponses)
+    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake })
+    const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log })
+    return {
+      app,
+      database,
+      secrets,
+      close: async () => {
+        keyring.stop()
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** A database must be opened with the master secrets that it was written with. @throws {Error} naming the versions that differ or are missing. */
+async function requireSameSecrets({ db }: Database, secrets: Secrets): Promise<void> {
+  const recorded = await findFingerprints(db)
+  const differing = recorded.filter(({ version, fingerprint }) => secrets.versions.includes(version) && !secrets.fingerprint(version).equals(fingerprint))
+  if (differing.length > 0) throw new Error(`SECRET_KEYS is not the one that this database was written with (${differing.map(({ version }) => version).join(', ')}). Start with the right one: with another, no API key would work.`)
+  const missing = (await findSecretVersionsInUse(db)).filter((version) => !secrets.versions.includes(version))
+  if (missing.length > 0) throw new Error(`SECRET_KEYS has no ${missing.join(', ')}, which rows in this database still need. Add it behind the current one.`)
+  for (const version of secrets.versions) await addFingerprint(db, version, secrets.fingerprint(version))
+}

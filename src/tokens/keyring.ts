@@ -1,0 +1,119 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { Knex } from 'knex'
+import { newId } from '../ids.ts'
+import type { Secrets } from '../secrets.ts'
+import * as store from './store.ts'
+import type { SigningKey } from './token.ts'
+
+// A new key is published this long before it signs, and every process looks again in a third of it: nobody meets a token of a key it
+// has not seen. Withdrawing does not wait for that: the generation that every judgement returns makes the process look before it answers.
+const publishedAheadMs = 90_000
+const refreshMs = publishedAheadMs / 3
+
+export interface PublicJwk {
+  kty: 'EC'
+  crv: 'P-256'
+  x: string
+  y: string
+  kid: string
+  use: 'sig'
+  alg: 'ES256'
+}
+
+/** The keys that sign tokens, as this process last saw them. */
+export interface Keyring {
+  generation(): string
+  has(kid: string): boolean
+  publicKey(kid: string): KeyObject | undefined
+  /** The newest key whose time to sign has come. */
+  signing(now: Date): SigningKey
+  jwks(): PublicJwk[]
+  /** Reads the keys again; `db` may be the caller's own transaction. */
+  reload(db: Knex): Promise<void>
+  stop(): void
+}
+
+type Held = SigningKey & { signsFrom: Date; jwk: PublicJwk }
+
+/** Opens the signing keys, making the first one where there is none, and keeps them fresh. `onChange` runs when they changed. */
+export async function openKeyring(db: Knex, secrets: Secrets, onChange: () => void): Promise<Keyring> {
+  let generation = ''
+  let held: Held[] = []
+
+  const reload = async (from: Knex) => {
+    const found = await store.findSigningKeys(from)
+    if (found.generation === generation) return
+    held = found.keys.map((row) => opened(row, secrets))
+    generation = found.generation
+    onChange()
+  }
+
+  await db.transaction(async (trx) => {
+    await store.lockSigningKeys(trx)
+    if ((await store.findSigningKeys(trx)).keys.length === 0) await addSigningKey(trx, secrets, new Date(), new Date())
+  })
+  await reload(db)
+
+  // A failure to look leaves the keys as they are: judging a token fails by itself when the database is away.
+  const timer = setInterval(() => void reload(db).catch(() => undefined), refreshMs).unref()
+
+  return {
+    generation: () => generation,
+    has: (kid) => held.some((key) => key.kid === kid),
+    publicKey: (kid) => held.find((key) => key.kid === kid)?.publicKey,
+    signing: (now) => {
+      const key = held.findLast(({ signsFrom }) => signsFrom <= now) ?? held[0]
+      if (!key) throw new Error('There is no signing key')
+      return key
+    },
+    jwks: () => held.map(({ jwk }) => jwk),
+    reload,
+    stop: () => clearInterval(timer),
+  }
+}
+
+/** Adds a key that signs after a pause long enough for every process to have seen it. */
+export async function rotateSigningKey(db: Knex, secrets: Secrets): Promise<string> {
+  return db.transaction(async (trx) => {
+    await store.lockSigningKeys(trx)
+    const now = await store.readClock(trx)
+    return addSigningKey(trx, secrets, new Date(now.getTime() + publishedAheadMs), now)
+  })
+}
+
+/** Replaces every key now, for when one has leaked: all access tokens of everybody are dead when it returns. */
+export async function replaceSigningKeys(db: Knex, secrets: Secrets): Promise<string> {
+  return db.transaction(async (trx) => {
+    await store.lockSigningKeys(trx)
+    const now = await store.readClock(trx)
+    const kid = await addSigningKey(trx, secrets, now, now)
+    await store.withdrawSigningKeys(trx, kid, now)
+    return kid
+  })
+}
+
+async function addSigningKey(trx: Knex.Transaction, secrets: Secrets, signsFrom: Date, now: Date): Promise<string> {
+  const kid = newId().replaceAll('-', '')
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const clear = privateKey.export({ type: 'pkcs8', format: 'der' })
+  await store.addSigningKey(
+    trx,
+    {
+      kid,
+      public_jwk: publicKey.export({ format: 'jwk' }),
+      wrapped_private_key: secrets.wrap(secrets.currentVersion, kid, clear),
+      secret_version: secrets.currentVersion,
+      signs_from: signsFrom,
+    },
+    now,
+  )
+  return kid
+}
+
+function opened(row: store.SigningKeyRow, secrets: Secrets): Held {
+  const clear = secrets.unwrap(row.secret_version, row.kid, row.wrapped_private_key)
+  const privateKey = createPrivateKey({ key: clear, type: 'pkcs8', format: 'der' })
+  const publicKey = createPublicKey(privateKey)
+  const { x = '', y = '' } = publicKey.export({ format: 'jwk' })
+  return { kid: row.kid, privateKey, publicKey, signsFrom: row.signs_from, jwk: { kty: 'EC', crv: 'P-256', x, y, kid: row.kid, use: 'sig', alg: 'ES256' } }
+}

@@ -1,0 +1,82 @@
+import type { Knex } from 'knex'
+import type pg from 'pg'
+import type { Principal, Standing, Write } from '../operation.ts'
+import { Problem } from '../problem.ts'
+import type { Keyring } from './keyring.ts'
+import * as store from './store.ts'
+
+/** Judges a credential by the database as it is after this call began. */
+export type Judge = (principal: Principal) => Promise<Standing>
+
+/**
+ * One query judges everybody who asked in the same tick of the event loop; several queries may be under way. Nothing is remembered
+ * between them: a request that starts after a revocation returned sees it, on any number of processes.
+ *
+ * @throws {Problem} 401 `token-invalid`, 403 `scope-missing`
+ */
+export function liveness(hot: pg.Pool, db: Knex, keyring: Keyring): Judge {
+  type Asked = { principal: Principal; resolve: (standing: Standing) => void; reject: (reason: unknown) => void }
+  let waiting: Asked[] = []
+
+  const answer = async (asked: Asked[]) => {
+    try {
+      const rows = await store.findCredentials(
+        hot,
+        asked.map(({ principal }) => principal.dealerId),
+        asked.map(({ principal }) => principal.credentialId),
+      )
+      if (rows[0] && rows[0].generation !== keyring.generation()) await keyring.reload(db)
+
+      const byId = new Map(rows.map((row) => [`${row.dealer_id}:${row.id}`, row]))
+      for (const { principal, resolve, reject } of asked) {
+        try {
+          resolve(judged(byId.get(`${principal.dealerId}:${principal.credentialId}`), principal, keyring))
+        } catch (refusal) {
+          reject(refusal)
+        }
+      }
+    } catch (failure) {
+      for (const { reject } of asked) reject(failure)
+    }
+  }
+
+  return (principal) =>
+    new Promise((resolve, reject) => {
+      if (waiting.push({ principal, resolve, reject }) > 1) return
+      setImmediate(() => {
+        const asked = waiting
+        waiting = []
+        void answer(asked)
+      })
+    })
+}
+
+/**
+ * The way to change something: locks the dealer's clock, and only then, in a later statement with a snapshot of its own, judges the
+ * credential. So no change commits after the revocation of its credential has committed.
+ */
+export function writer(db: Knex, keyring: Keyring): Write {
+  return (principal, work) =>
+    db.transaction(async (trx) => {
+      await store.lockDealer(trx, principal.dealerId)
+      const row = await store.findCredential(trx, principal.dealerId, principal.credentialId)
+      if (row && row.generation !== keyring.generation()) await keyring.reload(trx)
+      const standing = judged(row, principal, keyring)
+      return work(trx, row?.now ?? new Date(), standing)
+    })
+}
+
+/** A token's standing: its own scopes cut with those that its credential has now. */
+export function judged(row: store.CredentialRow | undefined, principal: Principal, keyring: Pick<Keyring, 'has'>): Standing {
+  if (!row?.lives || row.epoch !== principal.epoch || !keyring.has(principal.kid)) throw new Problem('token-invalid')
+  const scopes = new Set(row.scopes.filter((scope) => principal.scopes.has(scope)))
+  const missing = principal.needed.filter((scope) => !scopes.has(scope))
+  if (missing.length > 0) throw scopeMissing(missing)
+  return { scopes, environment: row.environment }
+}
+
+export function scopeMissing(missing: readonly string[]): Problem {
+  return new Problem('scope-missing', `This operation needs the scope ${missing.join(' ')}, which the access token does not have.`, {
+    headers: { 'WWW-Authenticate': `Bearer realm="CarBuddii", error="insufficient_scope", scope="${missing.join(' ')}"` },
+  })
+}

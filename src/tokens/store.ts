@@ -1,0 +1,155 @@
+import type { Knex } from 'knex'
+import type pg from 'pg'
+
+/** A credential as the database has it, with the moment and the generation of signing keys that it was read at. */
+export interface CredentialRow {
+  dealer_id: string
+  id: string
+  epoch: number
+  scopes: string[]
+  environment: 'live' | 'test'
+  lives: boolean
+  generation: string
+  now: Date
+}
+
+// clock_timestamp(), not now(): inside a transaction now() is its start, and the lock may have been waited for since.
+const columns = `c.dealer_id, c.id, c.epoch, c.scopes, c.environment, not c.disabled and c.ends_at > clock_timestamp() as lives,
+  g.generation::text as generation, clock_timestamp() as now`
+
+/** One query for everybody who asks at once. Credentials that do not exist are missing from the answer. */
+export async function findCredentials(hot: pg.Pool, dealerIds: string[], ids: string[]): Promise<CredentialRow[]> {
+  const text = `select ${columns} from unnest($1::uuid[], $2::uuid[]) as asked(dealer_id, id)
+    join credentials c on c.dealer_id = asked.dealer_id and c.id = asked.id, signing_key_generation g`
+  return (await hot.query<CredentialRow>({ name: 'find-credentials', text, values: [dealerIds, ids] })).rows
+}
+
+export async function findCredential(trx: Knex.Transaction, dealerId: string, id: string): Promise<CredentialRow | undefined> {
+  const { rows } = await trx.raw<{ rows: CredentialRow[] }>(
+    `select ${columns} from credentials c, signing_key_generation g where c.dealer_id = ? and c.id = ?`,
+    [dealerId, id],
+  )
+  return rows[0]
+}
+
+/** Waits for the dealer's clock and holds it until the transaction ends. What is decided on must be read by a later statement. */
+export async function lockDealer(trx: Knex.Transaction, dealerId: string): Promise<void> {
+  await trx('dealer_clocks').select('dealer_id').where({ dealer_id: dealerId }).forUpdate()
+}
+
+/** The time on the database's clock. The caller holds the dealer's clock, so times rise with commits. */
+export async function readClock(trx: Knex.Transaction): Promise<Date> {
+  const { rows } = await trx.raw<{ rows: { now: Date }[] }>('select clock_timestamp() as now')
+  const [row] = rows
+  if (!row) throw new Error('The database did not tell the time')
+  return row.now
+}
+
+export interface NewCredential {
+  id: string
+  subject: { type: 'api_key' | 'user'; id: string }
+  scopes: readonly string[]
+  environment: 'live' | 'test'
+  endsAt?: Date
+}
+
+export async function addCredential(trx: Knex.Transaction, dealerId: string, credential: NewCredential, now: Date): Promise<void> {
+  await trx('credentials').insert({
+    dealer_id: dealerId,
+    id: credential.id,
+    subject_type: credential.subject.type,
+    subject_id: credential.subject.id,
+    scopes: [...credential.scopes],
+    environment: credential.environment,
+    created_at: now,
+    ...(credential.endsAt && { ends_at: credential.endsAt }),
+  })
+}
+
+/** Ends every credential of a subject, and with each the tokens that it bought. */
+export async function endCredentials(trx: Knex.Transaction, dealerId: string, subjectId: string): Promise<void> {
+  await trx('credentials')
+    .where({ dealer_id: dealerId, subject_id: subjectId })
+    .update({ ends_at: '-infinity', epoch: trx.raw('epoch + 1') })
+}
+
+/** Ends one credential, and the tokens that it bought. */
+export async function endCredential(trx: Knex.Transaction, dealerId: string, id: string): Promise<void> {
+  await trx('credentials')
+    .where({ dealer_id: dealerId, id })
+    .update({ ends_at: '-infinity', epoch: trx.raw('epoch + 1') })
+}
+
+/** Disabling raises the epoch, so that tokens from before stay dead when the credential is enabled again. */
+export async function disableCredentials(trx: Knex.Transaction, dealerId: string, subjectId: string, disabled: boolean): Promise<void> {
+  await trx('credentials')
+    .where({ dealer_id: dealerId, subject_id: subjectId })
+    .update({ disabled, ...(disabled && { epoch: trx.raw('epoch + 1') }) })
+}
+
+export interface SigningKeyRow {
+  kid: string
+  public_jwk: object
+  wrapped_private_key: Buffer
+  secret_version: string
+  signs_from: Date
+}
+
+/** The keys that may have signed a living token, oldest first, with the generation they belong to. */
+export async function findSigningKeys(db: Knex): Promise<{ generation: string; keys: SigningKeyRow[] }> {
+  const { rows } = await db.raw<{ rows: ({ generation: string } & (SigningKeyRow | { kid: null }))[] }>(
+    `select g.generation::text as generation, k.kid, k.public_jwk, k.wrapped_private_key, k.secret_version, k.signs_from
+     from signing_key_generation g left join signing_keys k on k.withdrawn_at is null order by k.signs_from, k.kid`,
+  )
+  const [first] = rows
+  if (!first) throw new Error('The table signing_key_generation is empty')
+  return { generation: first.generation, keys: rows.filter((row) => row.kid !== null) }
+}
+
+export async function addSigningKey(trx: Knex.Transaction, key: SigningKeyRow, now: Date): Promise<void> {
+  await trx('signing_keys').insert({ ...key, public_jwk: JSON.stringify(key.public_jwk), created_at: now })
+  await trx('signing_key_generation').increment('generation')
+}
+
+export async function withdrawSigningKeys(trx: Knex.Transaction, but: string, now: Date): Promise<void> {
+  await trx('signing_keys').whereNot({ kid: but }).whereNull('withdrawn_at').update({ withdrawn_at: now })
+  await trx('signing_key_generation').increment('generation')
+}
+
+export async function lockSigningKeys(trx: Knex.Transaction): Promise<void> {
+  await trx('signing_key_generation').select('generation').forUpdate()
+}
+
+export async function findFingerprints(db: Knex): Promise<{ version: string; fingerprint: Buffer }[]> {
+  return db('secret_fingerprints').select('version', 'fingerprint')
+}
+
+export async function addFingerprint(db: Knex, version: string, fingerprint: Buffer): Promise<void> {
+  await db('secret_fingerprints').insert({ version, fingerprint }).onConflict('version').ignore()
+}
+
+/** Which master secrets some living row was made with. */
+export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
+  const { rows } = await db.raw<{ rows: { version: string }[] }>(
+    `select secret_version as version from api_key_secrets s join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id and c.ends_at > clock_timestamp()
+     union select secret_version from sessions s join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id and c.ends_at > clock_timestamp()
+     union select secret_version from signing_keys where withdrawn_at is null`,
+  )
+  return rows.map(({ version }) => version)
+}
+
+export interface SubjectRow {
+  subject_name: string
+  dealer_name: string
+  country: string
+  time_zone: string
+  language: string
+}
+
+export async function findSubject(db: Knex, dealerId: string, subject: { type: 'api_key' | 'user'; id: string }): Promise<SubjectRow | undefined> {
+  const table = subject.type === 'user' ? 'users' : 'api_keys'
+  return db('dealers as d')
+    .join(`${table} as s`, 's.dealer_id', 'd.id')
+    .where({ 'd.id': dealerId, 's.id': subject.id })
+    .first({ subject_name: 's.name', dealer_name: 'd.name', country: 'd.country', time_zone: 'd.time_zone', language: 'd.language' })
+}

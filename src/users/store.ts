@@ -1,0 +1,58 @@
+import type { Knex } from 'knex'
+import type { Role } from '../../generated/server/types.gen.ts'
+
+export interface UserRow {
+  id: string
+  dealer_id: string
+  email: string
+  name: string
+  role: Role
+  password_hash: string
+  deactivated_at: Date | null
+  created_at: Date
+}
+
+export async function findUsers(db: Knex, dealerId: string, filter: { before?: string; limit: number }): Promise<UserRow[]> {
+  const query = db('users').where({ dealer_id: dealerId }).orderBy('id', 'desc').limit(filter.limit)
+  if (filter.before) query.where('id', '<', filter.before)
+  return query
+}
+
+export async function findUser(db: Knex, dealerId: string, id: string): Promise<UserRow | undefined> {
+  return db('users').where({ dealer_id: dealerId, id }).first()
+}
+
+/** The one look-up that knows no dealer: an e-mail address belongs to one user of one dealer. */
+export async function findUserByEmail(db: Knex, email: string): Promise<UserRow | undefined> {
+  return db('users').whereRaw('lower(email) = lower(?)', [email]).first()
+}
+
+export async function countOtherActiveAdmins(trx: Knex.Transaction, dealerId: string, but: string): Promise<number> {
+  const row = await trx('users').where({ dealer_id: dealerId, role: 'admin' }).whereNull('deactivated_at').whereNot({ id: but }).count({ others: '*' }).first()
+  return Number(row?.['others'] ?? 0)
+}
+
+export async function addUser(trx: Knex.Transaction, dealerId: string, user: Omit<UserRow, 'dealer_id' | 'deactivated_at'>): Promise<void> {
+  await trx('users').insert({ ...user, dealer_id: dealerId })
+}
+
+export async function saveUser(trx: Knex.Transaction, dealerId: string, id: string, change: Partial<Pick<UserRow, 'role' | 'deactivated_at' | 'password_hash'>>): Promise<void> {
+  await trx('users').where({ dealer_id: dealerId, id }).update(change)
+}
+
+export interface NewDealer {
+  id: string
+  name: string
+  country: string
+  time_zone: string
+  language: string
+}
+
+export async function addDealer(trx: Knex.Transaction, dealer: NewDealer, now: Date): Promise<void> {
+  await trx('dealers').insert({ ...dealer, created_at: now })
+  await trx('dealer_clocks').insert({ dealer_id: dealer.id })
+}
+
+export async function isAnyDealerThere(db: Knex): Promise<boolean> {
+  return (await db('dealers').first('id')) !== undefined
+}

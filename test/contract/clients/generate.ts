@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { generate as generateWithOrval } from 'orval'
+import type { MainJob } from './main-job.ts'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const contract = join(root, 'generated/openapi.yaml')
+
+const generators = {
+  'openapi-typescript': (folder: string) => run('openapi-typescript', [contract, '--output', 'schema.ts'], folder),
+  orval: (folder: string) =>
+    generateWithOrval(
+      { input: contract, output: { target: 'client.ts', client: 'fetch', override: { mutator: { path: 'orval-fetch.ts', name: 'fetchFrom', extension: '.ts' } } } },
+      folder,
+    ),
+}
+
+export type Generator = keyof typeof generators
+
+const programs = {
+  'openapi-typescript': ['openapi-typescript.ts', 'main-job.ts'],
+  orval: ['orval.ts', 'orval-fetch.ts', 'main-job.ts'],
+} as const
+
+const compilerOptions = {
+  strict: true,
+  noUncheckedIndexedAccess: true,
+  target: 'es2024',
+  lib: ['es2024', 'dom', 'dom.iterable'],
+  types: ['node'],
+  module: 'nodenext',
+  rewriteRelativeImportExtensions: true,
+  outDir: 'js',
+}
+
+/**
+ * Generates a client from generated/openapi.yaml, compiles it strictly with its program beside this file, and loads the program.
+ *
+ * @throws with the output of the generator or of tsc when it fails.
+ */
+export async function mainJobOf(generator: Generator): Promise<MainJob> {
+  // Within node_modules the imports of the client resolve. Node strips no types there, so tsc emits JavaScript.
+  const cache = join(root, 'node_modules/.cache/contract')
+  await mkdir(cache, { recursive: true })
+  const folder = await mkdtemp(join(cache, `${generator}-`))
+  const [program, ...helpers] = programs[generator]
+  for (const file of [program, ...helpers]) await copyFile(join(import.meta.dirname, file), join(folder, file))
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module' }))
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+
+  await generators[generator](folder)
+  await run('tsc', ['--project', '.'], folder)
+  const { mainJob } = await import(pathToFileURL(join(folder, 'js', program.replace('.ts', '.js'))).href)
+  await rm(folder, { recursive: true }) // After a failure it stays, to be looked at.
+  return mainJob
+}
+
+function run(command: string, options: readonly string[], cwd: string): Promise<void> {
+  return new Promise((done, fail) => {
+    execFile(join(root, 'node_modules/.bin', command), options, { cwd }, (error, stdout, stderr) =>
+      error ? fail(new Error(`${command} failed in ${cwd}:\n${stdout}${stderr}`)) : done(),
+    )
+  })
+}
