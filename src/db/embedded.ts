@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -309,4 +309,148 @@ async function stopPredecessor(cluster: string, log: Log): Promise<void> {
   }
   // PostgreSQL takes any live process with the number in this file for its predecessor, and after a reboot numbers come again.
   fs.rmSync(path, { force: true })
+}
+
+/** An orphan is one whose data directory, which every postmaster has as its working directory, is ours. */
+async function isServerOf(cluster: string, pid: number): Promise<boolean> {
+  try {
+    if (process.platform === 'linux') return fs.readlinkSync(`/proc/${pid}/cwd`) === cluster && !fs.readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+    return (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)])).stdout.includes(cluster)
+  } catch {
+    return false
+  }
+}
+
+/** Fails rather than use a folder that somebody else made: whoever owns it could put a socket of their own there. */
+function makeSocketFolder(folder: string, account: Account): void {
+  const uid = account?.uid ?? process.getuid?.()
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 })
+    if (account) fs.chownSync(folder, account.uid, account.gid)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  }
+  const found = fs.lstatSync(folder)
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) throw new Error(`${folder} must be a folder of user id ${uid} that nobody else may enter: remove it, or set TMPDIR`)
+}
+
+/** What PG* variables of the operator say is meant for other servers. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG') && !name.startsWith('LC_') && name !== 'NODE_OPTIONS'))
+}
+
+/** Reads the server's messages for as long as it lives; resolves when it answers, has ended, or is not wanted any more. */
+async function firstOutcome(server: ChildProcess, output: string[], log: Log, halt?: AbortSignal): Promise<'ready' | 'ended' | 'stopped' | 'timed out'> {
+  let failed = false
+  server.once('error', (error) => {
+    failed = true
+    output.push(error.message)
+  })
+  if (server.stderr) createInterface({ input: server.stderr }).on('line', (line) => readLine(line, output, log))
+  const socketFolder = server.spawnargs.find((argument) => argument.startsWith('unix_socket_directories='))?.slice('unix_socket_directories='.length) ?? ''
+  for (const deadline = Date.now() + readySecondsMax * 1000; Date.now() < deadline; await sleep(15)) {
+    if (failed || hasEnded(server)) return 'ended'
+    if (halt?.aborted) return 'stopped'
+    if (await answers(socketFolder)) return 'ready'
+  }
+  return 'timed out'
+}
+
+/** Messages of client backends may quote rows, so only their SQLSTATE is passed on. */
+function readLine(line: string, output: string[], log: Log): void {
+  const [backend = '', state = '', ...rest] = line.split('|')
+  const text = rest.join('|').slice(0, outputCharactersMax)
+  output.push(line.slice(0, outputCharactersMax))
+  if (output.length > outputLinesKept) output.shift()
+  // 57P03: our own look whether it is up came too early.
+  if (!/^(WARNING|ERROR|FATAL|PANIC)/.test(text) || state === '57P03') return
+  if (backend === 'client backend') log('warn', `PostgreSQL refused a statement`, { sqlState: state })
+  else log('warn', `PostgreSQL: ${text}`, { sqlState: state })
+}
+
+async function answers(socketFolder: string): Promise<boolean> {
+  const client = clientOf(socketFolder, 'postgres')
+  try {
+    await client.connect()
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+function clientOf(socketFolder: string, name: string): pg.Client {
+  const client = new pg.Client({ host: socketFolder, port, user, database: name, connectionTimeoutMillis: connectSecondsMax * 1000 })
+  client.on('error', () => undefined) // a connection lost after its work is done
+  return client
+}
+
+/** Refuses a server that could lose what it acknowledged, and makes our database on the first start. */
+async function checkAndCreate(socketFolder: string): Promise<void> {
+  const client = clientOf(socketFolder, 'postgres')
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ name: string }>("select name from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes') and setting = 'off'")
+    if (rows.length > 0) throw new Error(`postgresql.conf turns ${rows.map(({ name }) => name).join(', ')} off: acknowledged leads could be lost. Turn it on again`)
+    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [database])
+    if (rowCount === 0) await client.query(`create database ${database}`)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Starts the server again, with growing pauses, whenever it ends by itself; resolves when it has been stopped. */
+async function keepRunning(site: Site, first: ChildProcess, log: Log, halt: AbortSignal): Promise<void> {
+  let pauseMs = restartMsMin
+  for (let server = first; ; ) {
+    const started = Date.now()
+    await new Promise<void>((resolve) => {
+      if (hasEnded(server) || halt.aborted) return resolve()
+      server.once('exit', () => resolve())
+      halt.addEventListener('abort', () => resolve(), { once: true })
+    })
+    if (halt.aborted) return shutDown((signal) => server.kill(signal), () => hasEnded(server))
+    log('error', 'PostgreSQL ended by itself and is started again', { code: server.exitCode, signal: server.signalCode })
+    if (Date.now() - started > steadySeconds * 1000) pauseMs = restartMsMin
+    for (;;) {
+      await sleep(pauseMs, undefined, { signal: halt }).catch(() => undefined)
+      if (halt.aborted) return
+      pauseMs = Math.min(pauseMs * 2, restartMsMax)
+      try {
+        server = await launch(site, log, halt)
+        break
+      } catch (error) {
+        if (!halt.aborted) log('error', messageOf(error))
+      }
+    }
+  }
+}
+
+/** SIGINT ends sessions and writes a checkpoint; SIGQUIT does not wait for that, and SIGKILL for nothing. */
+async function shutDown(kill: (signal: NodeJS.Signals) => void, isGone: () => boolean): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    if (isGone()) return
+    try {
+      kill(signal)
+    } catch {
+      // It went between the look and the signal.
+    }
+    for (const deadline = Date.now() + signalSecondsMax * 1000; Date.now() < deadline && !isGone(); ) await sleep(10)
+  }
+}
+
+const hasEnded = (server: ChildProcess) => server.exitCode !== null || server.signalCode !== null || server.pid === undefined
+const isRoot = () => process.getuid?.() === 0
+const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+const remove = (path: string) => fs.rmSync(path, { recursive: true, force: true })
+
+async function canEnter(folder: string, account: NonNullable<Account>): Promise<boolean> {
+  return run(['/bin/sh', '-c', 'cd "$0"', folder], account).then(() => true, () => false)
+}
+
+async function run(command: string[], account: Account): Promise<void> {
+  const [file = '', ...args] = command
+  await promisify(execFile)(file, args, { ...account, cwd: '/', env: environment() })
 }
