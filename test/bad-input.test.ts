@@ -1,0 +1,131 @@
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lead, startService, type TestService } from './service.ts'
+
+let service: TestService
+let dealer: Awaited<ReturnType<TestService['dealer']>>
+beforeAll(async () => {
+  service = await startService()
+  dealer = await service.dealer('bad')
+})
+afterAll(() => service.close())
+
+const post = (raw: string, headers: Record<string, string> = {}) => service.call('POST', '/v1/leads', { raw, headers: { authorization: `Bearer ${dealer.website.token}`, 'content-type': 'application/json', ...headers } })
+const stored = async () => Number((await service.db('leads').count({ leads: '*' }).first())?.['leads'])
+
+describe('answers a clear 4xx and stores nothing', () => {
+  const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+  it.each([
+    ['broken JSON', '{"customer":', 400, ''],
+    ['JSON that is no object', '"lead"', 400, ''],
+    ['a list', '[]', 400, ''],
+    ['a wrong type', '{"customer":{"phones":"32123456"}}', 400, '/customer/phones'],
+    ['a text that is too long', JSON.stringify(lead({ message: 'x'.repeat(4001) })), 400, '/message'],
+    ['too many items', JSON.stringify(lead({ tradeIns: Array(6).fill({}) })), 400, '/tradeIns'],
+    ['a number that is too large', '{"customer":{"phones":[{"number":"1"}]},"vehiclesOfInterest":[{"modelYear":1e999}]}', 400, '/vehiclesOfInterest/0/modelYear'],
+    ['nesting without end', `{"customer":{"phones":[{"number":"1"}]},"x":${nested(100)}}`, 400, ''],
+    ['hostile nesting', '['.repeat(100_000), 400, ''],
+    ['nothing to reach the customer by', '{"customer":{}}', 422, '/customer'],
+  ])('to %s', async (_what, raw, status, pointer) => {
+    const before = await stored()
+    const reply = await post(raw)
+    expect([reply.status, reply.body.violations[0].pointer]).toEqual([status, pointer])
+    expect(reply.headers.get('content-type')).toMatch('application/problem+json')
+    expect(reply.body.requestId).toBe(reply.headers.get('x-request-id'))
+    expect(await stored()).toBe(before)
+  })
+
+  it('to another media type, charset or encoding', async () => {
+    const wrong: Record<string, string>[] = [{ 'content-type': 'text/plain' }, { 'content-type': 'application/json; charset=latin1' }, { 'content-encoding': 'gzip' }]
+    for (const headers of wrong) expect((await post('{}', headers)).status).toBe(415)
+  })
+
+  it('to 300 faults at once, naming 32 of them at the most', async () => {
+    const reply = await post(JSON.stringify({ customer: { phones: Array(10).fill({ number: 1, type: 2 }), emails: Array(10).fill({ address: 3 }), name: { given: 1, family: 2, full: 3 } }, consents: Array(20).fill({ text: 1 }) }))
+    expect(reply.status).toBe(400)
+    expect(reply.body.violations).toHaveLength(32)
+    expect(reply.text.length).toBeLessThan(10_000)
+  })
+
+  it.each([
+    ['/v1/nothing', 404],
+    ['/V1/leads', 404],
+    ['/v1/leads/', 404],
+    ['/v1/leads/lead_1', 400],
+    [`/v1/leads/lead_${'0'.repeat(31)}%00`, 400],
+    ['/v1/leads/%E0%A4%A', 400],
+    ['/v1/leads?limit=0', 400],
+    ['/v1/leads?limit=1e9', 400],
+    ['/v1/leads?limit=1&limit=2', 400],
+    ['/v1/leads?updatedSince=yesterday', 400],
+    ['/v1/leads?__proto__=1', 400],
+    ['/v1/leads?status=new&status=nonsense', 400],
+    ['/__proto__', 404],
+  ])('to GET %s', async (path, status) => {
+    const reply = await service.call('GET', path, { token: dealer.dms.token })
+    expect([reply.status, reply.body.status]).toEqual([status, status])
+  })
+
+  it('to a method that an address does not take, naming those that it takes', async () => {
+    for (const method of ['PUT', 'OPTIONS', 'DELETE']) {
+      const reply = await service.call(method, '/v1/leads')
+      expect([reply.status, reply.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST'])
+    }
+  })
+})
+
+it('keeps what is odd in the content of a lead, with a warning, whatever the members are called', async () => {
+  const before = await stored()
+  const raw = '{"type":"\\u0000nul","message":"lone \\ud800 surrogate","customer":{"phones":[{"number":"not a number"}],"__proto__":{"a":1}},"constructor":{"prototype":1},"__proto__":"x"}'
+  const reply = await post(raw)
+  expect(reply.status).toBe(201)
+  expect(new Set(reply.body.warnings.map(({ code }: { code: string }) => code))).toEqual(new Set(['text-repaired', 'word-unknown', 'phone-not-understood', 'member-unknown']))
+  const read = await service.call('GET', `/v1/leads/${reply.body.id}`, { token: dealer.dms.token })
+  expect(read.body.message).toBe('lone \ufffd surrogate')
+  expect(JSON.stringify(read.body.extra)).toContain('/__proto__')
+  expect(await stored()).toBe(before + 1)
+})
+
+it('answers HEAD like GET, without the body', async () => {
+  const reply = await service.call('HEAD', '/v1/leads', { token: dealer.dms.token })
+  expect([reply.status, reply.text]).toEqual([200, ''])
+})
+
+it('refuses two Authorization headers, and a token anywhere else', async () => {
+  const raw = await new Promise<string>((resolve) => {
+    const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk)).on('close', () => resolve(text))
+    socket.write(`GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\nConnection: close\r\n\r\n`)
+  })
+  expect(raw).toMatch(/^HTTP\/1\.1 400/)
+  expect(raw).toContain('error="invalid_request"')
+  expect((await service.call('GET', `/v1/me?access_token=${dealer.dms.token}`)).status).toBe(401)
+  expect((await service.call('GET', '/v1/me', { headers: { authorization: 'Bearer' } })).status).toBe(400)
+  expect((await service.call('GET', '/v1/me', { headers: { authorization: 'Basic bearer' } })).status).toBe(401)
+})
+
+it('separates test leads from real ones, and lets a test key see nothing else', async () => {
+  const key = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations', environment: 'test' })
+  const token = await service.exchange(key.secret)
+  const real = (await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead() })).body.id
+  const test = (await service.call('POST', '/v1/leads', { token, body: lead() })).body.id
+  const seen = async (by: string, query = '') => (await service.call('GET', `/v1/leads${query}`, { token: by })).body.items.map(({ id }: { id: string }) => id)
+  expect(await seen(token)).toEqual([test])
+  expect(await seen(dealer.dms.token)).not.toContain(test)
+  expect(await seen(dealer.dms.token, '?test=true')).toContain(test)
+  expect((await service.call('GET', `/v1/leads/${real}`, { token })).status).toBe(404)
+})
+
+it('pages through leads without missing or repeating one, under filters', async () => {
+  const made = []
+  for (let count = 0; count < 7; count++) made.push((await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead({ type: 'parts' }) })).body.id)
+  const found: string[] = []
+  for (let cursor = ''; ; ) {
+    const { body } = await service.call('GET', `/v1/leads?type=parts&type=service&status=new&sourceKeyId=${dealer.website.id}&updatedSince=2020-01-01T00:00:00Z&limit=3${cursor && `&cursor=${cursor}`}`, { token: dealer.dms.token })
+    found.push(...body.items.map(({ id }: { id: string }) => id))
+    if (!body.nextCursor) break
+    cursor = body.nextCursor
+  }
+  expect(found).toEqual(made.reverse())
+})

@@ -1,0 +1,288 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { type OperationId, operations } from '../../generated/server/express.gen.ts'
+import { openKeyring } from '../../src/tokens/keyring.ts'
+import { accessToken } from '../../src/tokens/token.ts'
+import { lead, password, type Reply, startService, type TestService } from '../service.ts'
+
+/** Who may do what, written by hand: a scope that is changed in the document alone turns this red. */
+const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> = {
+  exchangeApiKey: 'nothing',
+  getAuthorizationServerMetadata: 'nothing',
+  getJwks: 'nothing',
+  signIn: 'nothing',
+  exchangeSession: 'session',
+  signOut: 'session',
+  getMe: 'any token',
+  createLead: 'leads:create',
+  listLeads: 'leads:read',
+  getLead: 'leads:read',
+  updateLead: 'leads:update',
+  getLeadReceipt: 'leads:create',
+  listApiKeys: 'api-keys:manage',
+  createApiKey: 'api-keys:manage',
+  getApiKey: 'api-keys:manage',
+  updateApiKey: 'api-keys:manage',
+  deleteApiKey: 'api-keys:manage',
+  listUsers: 'users:manage',
+  updateUser: 'users:manage',
+  getHealth: 'nothing',
+  getReadiness: 'nothing',
+}
+const holds = {
+  website: ['leads:create'],
+  dms: ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read', 'webhooks:manage'],
+  admin: Object.values(needs),
+  sales: ['leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read'],
+  narrowed: ['customers:read'],
+} as const
+
+type Shot = { path: string; body?: object; headers?: Record<string, string>; status: number }
+const ids = Object.keys(operations) as OperationId[]
+const guarded = ids.filter((id) => operations[id].access === 'accessToken')
+const missing = '0198c0ffee0070008000000000000099'
+const seen = new Set<string>()
+let cells = 0
+
+let service: TestService
+let ours: Awaited<ReturnType<TestService['dealer']>>
+let theirs: Awaited<ReturnType<TestService['dealer']>>
+let dead: { who: string; token: string; held: readonly string[] }[]
+let narrowed: string
+/** For every operation what succeeds, and what would fail for another reason if the caller were allowed. */
+let shots: (id: OperationId, tokens?: { admin: string; dms: string; website: string }) => Promise<Shot[]>
+
+async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<string, string> = {}): Promise<Reply> {
+  const { method } = operations[id]
+  const reply = await service.call(method, shot.path, { ...(token && { token }), ...(shot.body && { body: shot.body }), headers: { ...shot.headers, ...more } })
+  seen.add(`${id} ${reply.status}`)
+  cells++
+  return reply
+}
+
+beforeAll(async () => {
+  service = await startService()
+  ours = await service.dealer('ours')
+  theirs = await service.dealer('theirs')
+  const { admin } = ours
+  narrowed = await service.exchange((await service.createKey(admin.token, { kind: 'extensive_integrations', scopes: ['customers:read'] })).secret)
+
+  const doomed = async (kind: string) => {
+    const key = await service.createKey(admin.token, { kind })
+    return { ...key, token: await service.exchange(key.secret) }
+  }
+  const deleted = await doomed('extensive_integrations')
+  await service.call('DELETE', `/v1/api-keys/${deleted.id}`, { token: admin.token })
+  const disabled = await doomed('extensive_integrations')
+  await service.call('PATCH', `/v1/api-keys/${disabled.id}`, { token: admin.token, body: { disabled: true } })
+  const enabledAgain = await doomed('extensive_integrations')
+  for (const value of [true, false]) await service.call('PATCH', `/v1/api-keys/${enabledAgain.id}`, { token: admin.token, body: { disabled: value } })
+  const out = await service.signIn(ours.admin.email)
+  await service.call('DELETE', '/v1/session', { headers: { cookie: out.cookie } })
+  const gone = await service.signIn(theirs.sales.email)
+  await service.call('PATCH', `/v1/users/${gone.userId}`, { token: theirs.admin.token, body: { deactivated: true } })
+
+  const keyring = await openKeyring(service.db, service.service.secrets, () => undefined)
+  const [row] = await service.db('credentials').where({ subject_type: 'user', dealer_id: ours.dealerId, ends_at: 'infinity' }).orWhere({ subject_type: 'user', dealer_id: ours.dealerId }).limit(1)
+  const grant = { dealerId: ours.dealerId, subject: { type: 'user', id: row.subject_id }, credentialId: row.id, epoch: row.epoch, scopes: row.scopes } as const
+  const expired = accessToken(grant, keyring.signing(new Date()), service.url, new Date(Date.now() - 1_801_000))
+  keyring.stop()
+  const { dms, admin: everything, sales } = holds
+  dead = [
+    { who: 'garbage', token: 'garbage', held: everything },
+    { who: 'an API key as token', token: ours.dms.secret, held: everything },
+    { who: 'an expired token', token: expired, held: everything },
+    { who: 'a deleted key', token: deleted.token, held: dms },
+    { who: 'a disabled key', token: disabled.token, held: dms },
+    { who: 'a key disabled and enabled again', token: enabledAgain.token, held: dms },
+    { who: 'a signed-out session', token: out.token, held: everything },
+    { who: 'a deactivated user', token: gone.token, held: sales },
+  ]
+
+  const newLead = async () => (await service.call('POST', '/v1/leads', { token: ours.website.token, body: lead() })).body.id as string
+  shots = async (id) => {
+    const any = { 'if-match': '*' }
+    switch (id) {
+      case 'createLead':
+        return [{ path: '/v1/leads', body: lead(), status: 201 }, { path: '/v1/leads', body: { customer: {} }, status: 422 }]
+      case 'listLeads':
+        return [{ path: '/v1/leads', status: 200 }]
+      case 'getLead':
+        return [{ path: `/v1/leads/${await newLead()}`, status: 200 }, { path: `/v1/leads/lead_${missing}`, status: 404 }]
+      case 'getLeadReceipt':
+        return [{ path: `/v1/leads/${await newLead()}/receipt`, status: 200 }, { path: `/v1/leads/lead_${missing}/receipt`, status: 404 }]
+      case 'updateLead': {
+        const path = `/v1/leads/${await newLead()}`
+        return [
+          { path, body: { status: 'won' }, headers: { 'if-match': '"1"' }, status: 200 },
+          { path: `/v1/leads/lead_${missing}`, body: { status: 'won' }, headers: any, status: 404 },
+          { path, body: { status: 'won' }, status: 428 },
+          { path, body: { status: 'won' }, headers: { 'if-match': '"77"' }, status: 412 },
+          { path, body: { status: 'acknowledged' }, headers: any, status: 409 },
+        ]
+      }
+      case 'listApiKeys':
+        return [{ path: '/v1/api-keys', status: 200 }]
+      case 'createApiKey':
+        return [
+          { path: '/v1/api-keys', body: { name: `Made ${Math.random()}`, kind: 'digital_requests' }, status: 201 },
+          { path: '/v1/api-keys', body: { name: 'DMS Sync', kind: 'digital_requests' }, status: 409 },
+          { path: '/v1/api-keys', body: { name: 'Wants more', kind: 'digital_requests', scopes: ['leads:read'] }, status: 422 },
+        ]
+      case 'getApiKey':
+        return [{ path: `/v1/api-keys/${ours.website.id}`, status: 200 }, { path: `/v1/api-keys/key_${missing}`, status: 404 }]
+      case 'updateApiKey':
+        return [
+          { path: `/v1/api-keys/${ours.website.id}`, body: { name: 'Main Website Lead Form' }, status: 200 },
+          { path: `/v1/api-keys/key_${missing}`, body: { name: 'Nothing' }, status: 404 },
+          { path: `/v1/api-keys/${ours.website.id}`, body: { name: 'DMS Sync' }, status: 409 },
+        ]
+      case 'deleteApiKey':
+        return [{ path: `/v1/api-keys/${(await service.createKey(admin.token, { kind: 'digital_requests' })).id}`, status: 204 }, { path: `/v1/api-keys/key_${missing}`, status: 404 }]
+      case 'listUsers':
+        return [{ path: '/v1/users', status: 200 }]
+      case 'updateUser':
+        return [
+          { path: `/v1/users/${ours.sales.userId}`, body: { role: 'sales' }, status: 200 },
+          { path: `/v1/users/user_${missing}`, body: { role: 'sales' }, status: 404 },
+          { path: `/v1/users/${admin.userId}`, body: { deactivated: true }, status: 409 },
+        ]
+      case 'getMe':
+        return [{ path: '/v1/me', status: 200 }]
+      default:
+        throw new Error(`${id} has no shots: a new operation needs them`)
+    }
+  }
+})
+afterAll(() => service.close())
+
+it('agrees with the document about what every operation needs', () => {
+  for (const id of ids) {
+    const { access, scopes } = operations[id]
+    expect([id, access === 'none' ? 'nothing' : access === 'session' ? 'session' : (scopes[0] ?? 'any token'), scopes.length <= 1]).toEqual([id, needs[id], true])
+  }
+})
+
+describe.each(guarded)('%s', (id) => {
+  it('answers 401 before anything else to whoever has no living token', async () => {
+    for (const shot of await shots(id)) {
+      const none = await shoot(id, shot)
+      expect([none.status, none.body.code, none.headers.get('www-authenticate')]).toEqual([401, 'token-missing', 'Bearer realm="CarBuddii"'])
+      for (const { who, token, held } of dead) {
+        const reply = await shoot(id, shot, token)
+        // A token that never had the scope is refused for that, without asking the database about its credential.
+        const couldOnce = needs[id] === 'any token' || held.includes(needs[id])
+        expect([who, reply.status, reply.body.code]).toEqual([who, ...(couldOnce ? [401, 'token-invalid'] : [403, 'scope-missing'])])
+        expect(reply.headers.get('www-authenticate')).toContain(couldOnce ? 'error="invalid_token"' : 'error="insufficient_scope"')
+      }
+    }
+  })
+
+  it('answers 403 before anything else to whoever lacks the scope, and works for whoever has it', async () => {
+    for (const [who, scopes] of Object.entries(holds)) {
+      const token = { website: ours.website.token, dms: ours.dms.token, admin: ours.admin.token, sales: ours.sales.token, narrowed }[who]
+      const allowed = needs[id] === 'any token' || (scopes as readonly string[]).includes(needs[id])
+      for (const shot of await shots(id)) {
+        const reply = await shoot(id, shot, token)
+        // Only whoever pushed a lead sees its receipt, so to the others it is not there.
+        const expected = !allowed ? 403 : id === 'getLeadReceipt' && who !== 'website' ? 404 : shot.status
+        expect([who, shot.path, reply.status]).toEqual([who, shot.path, expected])
+        if (!allowed) expect([reply.body.code, reply.headers.get('www-authenticate')]).toEqual(['scope-missing', `Bearer realm="CarBuddii", error="insufficient_scope", scope="${needs[id]}"`])
+      }
+    }
+  })
+
+  it('shows another dealer nothing, in the same words as for what is missing', async () => {
+    const [shot] = await shots(id)
+    if (!shot || !operations[id].path.includes('{')) return
+    const token = theirs[needs[id] === 'leads:create' ? 'website' : 'admin'].token
+    const foreign = await shoot(id, shot, token)
+    const absent = await shoot(id, { ...shot, path: shot.path.replace(/[0-9a-f]{32}/, missing) }, token)
+    expect(foreign.status).toBe(404)
+    const plain = ({ body }: Reply) => ({ ...body, requestId: '' })
+    expect(plain(foreign)).toEqual(plain(absent))
+    expect(foreign.text.length).toBe(absent.text.length)
+  })
+})
+
+it('lists one dealer nothing of another', async () => {
+  for (const path of ['/v1/leads', '/v1/api-keys', '/v1/users']) {
+    const mine = await service.call('GET', path, { token: ours.admin.token })
+    const other = await service.call('GET', path, { token: theirs.admin.token })
+    const known = new Set(mine.body.items.map((item: { id: string }) => item.id))
+    expect(other.body.items.filter((item: { id: string }) => known.has(item.id))).toEqual([])
+  }
+})
+
+describe('what any operation refuses', () => {
+  const sessionCookie = async () => ({ cookie: (await service.signIn(ours.admin.email)).cookie })
+  const first = async (id: OperationId): Promise<Shot> => {
+    if (operations[id].access === 'accessToken') return (await shots(id))[0] as Shot
+    return { path: operations[id].path, ...(operations[id].access === 'session' && { headers: await sessionCookie() }), status: 200, ...(id === 'signIn' && { body: { email: ours.admin.email, password } }) }
+  }
+  const tokenFor = (id: OperationId) => (operations[id].access === 'accessToken' ? (needs[id] === 'leads:create' ? ours.website.token : ours.admin.token) : undefined)
+
+  it.each(ids)('%s: a query parameter that the contract does not name', async (id) => {
+    const shot = await first(id)
+    const reply = await shoot(id, { ...shot, path: `${shot.path}?nope=1` }, tokenFor(id))
+    expect(reply.status).toBe(400)
+  })
+
+  it.each(ids.filter((id) => operations[id].bodyBytesMax > 0))('%s: a body of another type, or too large', async (id) => {
+    const { method, bodyBytesMax, mediaTypes } = operations[id]
+    const { path } = await first(id)
+    const headers = (type: string) => ({ 'content-type': type, ...(tokenFor(id) && { authorization: `Bearer ${tokenFor(id)}` }) })
+    const other = await service.call(method, path, { raw: '<a/>', headers: headers('text/xml') })
+    expect(other.status).toBe(415)
+    const large = await service.call(method, path, { raw: 'x'.repeat(bodyBytesMax + 1), headers: headers(mediaTypes[0] as string) })
+    expect(large.status).toBe(413)
+    seen.add(`${id} 415`).add(`${id} 413`)
+  })
+
+  it('a page of another origin at the session', async () => {
+    for (const more of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }] as Record<string, string>[]) {
+      const cookie = await sessionCookie()
+      for (const id of ['exchangeSession', 'signOut'] as const) expect((await shoot(id, { path: operations[id].path, headers: cookie, status: 0 }, undefined, more)).status).toBe(403)
+      expect((await shoot('signIn', { path: '/v1/session', body: { email: ours.admin.email, password }, status: 0 }, undefined, more)).status).toBe(403)
+    }
+  })
+
+  it('a session that is not there', async () => {
+    for (const cookie of ['', 'session=nothing', `session=${'0'.repeat(64)}${'A'.repeat(43)}`]) for (const id of ['exchangeSession', 'signOut'] as const) expect((await shoot(id, { path: operations[id].path, headers: { cookie }, status: 401 })).status).toBe(401)
+  })
+})
+
+it('lets a signed-in person exchange and end the session', async () => {
+  const { cookie } = await service.signIn(ours.admin.email)
+  const exchanged = await shoot('exchangeSession', { path: '/v1/session/token', headers: { cookie }, status: 200 })
+  expect(exchanged.status).toBe(200)
+  expect((await shoot('signOut', { path: '/v1/session', headers: { cookie }, status: 204 })).status).toBe(204)
+  expect((await service.call('GET', '/v1/me', { token: exchanged.body.access_token })).status).toBe(401)
+  expect((await shoot('exchangeSession', { path: '/v1/session/token', headers: { cookie }, status: 401 })).status).toBe(401)
+})
+
+it('slows down whoever guesses, and never a right key', async () => {
+  const guess = async () => (await shoot('signIn', { path: '/v1/session', body: { email: 'nobody@ours.example', password: 'wrong' }, status: 401 })).status
+  for (let count = 0; count < 10; count++) expect(await guess()).toBe(401)
+  expect(await guess()).toBe(429)
+  const wrong = () => shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': 'cb_dr_live_nothing' }, status: 401 })
+  const statuses = new Set<number>()
+  for (let count = 0; count < 320; count++) statuses.add((await wrong()).status)
+  expect(statuses).toEqual(new Set([401, 429]))
+  expect((await shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': ours.dms.secret }, status: 200 })).status).toBe(200)
+})
+
+it('has shown every answer that the document names', async () => {
+  for (const id of ['getHealth', 'getReadiness', 'getJwks', 'getAuthorizationServerMetadata'] as const) expect((await shoot(id, { path: operations[id].path, status: 200 })).status).toBe(200)
+  expect((await shoot('signIn', { path: '/v1/session', body: { email: ours.admin.email, password }, status: 200 })).status).toBe(200)
+  const twice = lead({ externalReference: { source: 'matrix', id: '1' } })
+  for (const status of [201, 200]) expect((await shoot('createLead', { path: '/v1/leads', body: twice, status }, ours.website.token)).status).toBe(status)
+
+  const document = parse(readFileSync('generated/openapi.yaml', 'utf8'))
+  const named = ids.flatMap((id) => Object.keys(document.paths[operations[id].path][operations[id].method.toLowerCase()].responses).map((status) => `${id} ${status}`))
+  const unseen = named.filter((pair) => !/ (405|500|503)$/.test(pair) && !seen.has(pair))
+  expect(unseen).toEqual([])
+  expect([...seen].filter((pair) => !named.includes(pair))).toEqual([])
+  console.log(`${cells} cells, ${seen.size} of ${named.length} documented answers seen`)
+})

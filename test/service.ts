@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import pg from 'pg'
+import { pino } from 'pino'
+import { inject } from 'vitest'
+import type { MasterSecret } from '../src/secrets.ts'
+import { openService, type Service } from '../src/service.ts'
+import { createDealer, createUser } from '../src/users/admin.ts'
+
+export const masters: readonly [MasterSecret] = [{ version: 'v1', bytes: Buffer.alloc(32, 7) }]
+export const secretKeys = `v1:${Buffer.alloc(32, 7).toString('base64url')}`
+export const password = 'a-password-for-tests'
+
+/** A database of its own for this test file, made from the migrated template. */
+export async function freshDatabase() {
+  const { database: template, ...server } = inject('server')
+  const database = `test_${randomUUID().replaceAll('-', '')}`
+  const client = new pg.Client({ ...server, database: 'postgres' })
+  await client.connect()
+  await client.query(`create database ${database} template ${template}`)
+  await client.end()
+  return { ...server, database }
+}
+
+export type Reply = { status: number; headers: Headers; text: string; body: any }
+type Options = { token?: string; body?: unknown; headers?: Record<string, string>; raw?: string }
+
+/** Sends one request; what is an object is sent as JSON. */
+export async function send(url: string, method: string, { token, body, headers, raw }: Options = {}): Promise<Reply> {
+  const response = await fetch(url, {
+    method,
+    headers: { ...(token && { authorization: `Bearer ${token}` }), ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    ...(body !== undefined ? { body: JSON.stringify(body) } : raw !== undefined && { body: raw }),
+  })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, text, body: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined }
+}
+
+/** The service in this process, on a database of its own, refusing to send an answer that the contract does not allow. */
+export async function startService(log = pino({ level: 'silent' })) {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const connection = await freshDatabase()
+  const service: Service = await openService({ connection, masters, issuer: url, trustProxy: false, documentation: (_req, _res, next) => next(), log, strictResponses: true })
+  server.on('request', service.app)
+  const { db } = service.database
+
+  const call = (method: string, path: string, options?: Options) => send(url + path, method, options)
+  const signIn = async (email: string) => {
+    const reply = await call('POST', '/v1/session', { body: { email, password } })
+    if (reply.status !== 200) throw new Error(`sign-in answered ${reply.status} ${reply.text}`)
+    return { token: reply.body.access_token as string, cookie: reply.headers.getSetCookie()[0]?.split(';')[0] ?? '', userId: reply.body.user.id as string }
+  }
+  const createKey = async (token: string, key: { name?: string; kind: string; scopes?: string[]; environment?: string }) => {
+    const reply = await call('POST', '/v1/api-keys', { token, body: { name: `Key ${randomUUID()}`, ...key } })
+    if (reply.status !== 201) throw new Error(`createApiKey answered ${reply.status} ${reply.text}`)
+    return { id: reply.body.apiKey.id as string, secret: reply.body.secret as string }
+  }
+  const exchange = async (secret: string) => {
+    const reply = await call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })
+    if (reply.status !== 200) throw new Error(`exchangeApiKey answered ${reply.status} ${reply.text}`)
+    return reply.body.access_token as string
+  }
+  /** A dealer with an admin, a salesperson, and a key of each kind. */
+  const dealer = async (name: string) => {
+    const admin = `admin@${name}.example`
+    const sales = `sales@${name}.example`
+    const { dealerId } = await createDealer(db, { name, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: admin, name: 'Admin', password })
+    await createUser(db, dealerId, 'sales', { email: sales, name: 'Sales', password })
+    const { token, userId } = await signIn(admin)
+    const website = await createKey(token, { name: 'Main Website Lead Form', kind: 'digital_requests' })
+    const dms = await createKey(token, { name: 'DMS Sync', kind: 'extensive_integrations' })
+    const leads = { website: await exchange(website.secret), dms: await exchange(dms.secret) }
+    return { dealerId, admin: { email: admin, token, userId }, sales: { email: sales, ...(await signIn(sales)) }, website: { ...website, token: leads.website }, dms: { ...dms, token: leads.dms } }
+  }
+  const close = async () => {
+    server.closeAllConnections()
+    server.close()
+    await service.close()
+  }
+  return { url, connection, service, db, call, signIn, createKey, exchange, dealer, close }
+}
+
+export type TestService = Awaited<ReturnType<typeof startService>>
+export const lead = (more: object = {}) => ({ type: 'test_drive', customer: { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] }, ...more })
