@@ -1,18 +1,74 @@
+import { createRequire } from 'node:module'
 import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { RequestHandler } from 'express'
+import helmet from 'helmet'
 import { parse } from 'yaml'
 import { documentPath } from '../http/contract.ts'
+import { type ProblemCode, problems } from '../problem.ts'
+import { guide } from './guide.ts'
+import { escaped, page } from './page.ts'
+import { advice } from './problem-pages.ts'
 
-/** Serves the contract itself, with the token endpoint of this server in it. */
+type Page = { type: string; content: string | Buffer } | { redirect: string }
+
+/** Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start; nothing comes from outside. */
 export async function documentation(publicUrl: string): Promise<RequestHandler> {
   const yaml = (await readFile(documentPath, 'utf8')).replace('tokenUrl: http://localhost:3000/', `tokenUrl: ${publicUrl}/`)
-  const pages = new Map([
-    ['/openapi.yaml', { type: 'application/yaml', text: yaml }],
-    ['/openapi.json', { type: 'application/json', text: JSON.stringify(parse(yaml)) }],
+  const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+  const html = (content: string): Page => ({ type: 'html', content })
+  const pages = new Map<string, Page>([
+    ['/', { redirect: '/docs/' }],
+    ['/docs', { redirect: '/docs/' }],
+    ['/docs/', html(guide(publicUrl))],
+    ['/docs/style.css', { type: 'css', content: await readFile(new URL('style.css', import.meta.url)) }],
+    ['/docs/problems', { redirect: '/docs/problems/' }],
+    ['/docs/problems/', html(problemIndex())],
+    ...codes.map((code): [string, Page] => [`/docs/problems/${code}`, html(problemPage(code))]),
+    ['/docs/reference', { redirect: '/docs/reference/' }],
+    ['/docs/reference/', html(reference)],
+    ['/docs/reference/init.js', { type: 'js', content: initialise }],
+    ['/docs/reference/swagger-ui.css', { type: 'css', content: await readFile(join(swagger, 'swagger-ui.css')) }],
+    ['/docs/reference/swagger-ui-bundle.js', { type: 'js', content: await readFile(join(swagger, 'swagger-ui-bundle.js')) }],
+    ['/openapi.yaml', { type: 'application/yaml', content: yaml }],
+    ['/openapi.json', { type: 'application/json', content: JSON.stringify(parse(yaml)) }],
   ])
+  const headers = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      // Swagger UI writes style attributes.
+      directives: { defaultSrc: ["'self'"], scriptSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], objectSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
+    },
+    strictTransportSecurity: publicUrl.startsWith('https:'),
+  })
+
   return (req, res, next) => {
-    const page = pages.get(req.path)
-    if (!page || (req.method !== 'GET' && req.method !== 'HEAD')) return next()
-    res.type(page.type).send(page.text)
+    const found = req.method === 'GET' || req.method === 'HEAD' ? pages.get(req.path) : undefined
+    if (!found) return next()
+    headers(req, res, (error) => {
+      if (error) return next(error)
+      if ('redirect' in found) return res.redirect(found.redirect)
+      res.set('Cache-Control', 'no-cache').type(found.type).send(found.content)
+    })
   }
 }
+
+// The cast: the keys of the catalogue are its codes.
+const codes = Object.keys(problems) as ProblemCode[]
+
+function problemIndex(): string {
+  const rows = codes.map((code) => `<tr><td>${problems[code].status}</td><td><a href="/docs/problems/${code}">${code}</a></td><td>${escaped(problems[code].title)}</td></tr>`)
+  return page('Problems', `<p>Every failure is a problem (RFC 9457) with a code that never changes. The token endpoint answers OAuth errors instead.</p>
+<table><thead><tr><th>Status</th><th>Code</th><th>Title</th></tr></thead><tbody>${rows.join('')}</tbody></table>`)
+}
+
+function problemPage(code: ProblemCode): string {
+  const { status, title, detail } = problems[code]
+  return page(title, `<p><code>${code}</code>, status ${status}</p><p>${escaped(detail)}</p><h2>What to do</h2><p>${escaped(advice[code])}</p><p><a href="/docs/problems/">All problems</a></p>`)
+}
+
+const reference = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>API reference</title>
+<link rel="stylesheet" href="/docs/reference/swagger-ui.css"></head><body><main id="swagger"></main>
+<script src="/docs/reference/swagger-ui-bundle.js"></script><script src="/docs/reference/init.js"></script></body></html>`
+
+const initialise = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger', deepLinking: true, validatorUrl: null, persistAuthorization: false, tryItOutEnabled: true })`

@@ -58,6 +58,8 @@ export const signIn = ({ db, secrets, keyring, issuer }: Sessions): Handlers['si
     await Promise.all([byEmail.delete(person), byAddress.reward(network)])
 
     const { cookie, grant, current } = await startSession(db, secrets, user)
+    // A key that was withdrawn a moment ago must not sign.
+    await keyring.reload(db)
     return {
       status: 200,
       headers: { 'Set-Cookie': setCookie(cookie.text, issuer.startsWith('https:')), 'Cache-Control': 'no-store' },
@@ -90,6 +92,7 @@ export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Han
     const { cookie, row } = await living(db, session, secrets)
     const user = await findUser(db, cookie.dealerId, row.user_id)
     if (!user) throw new Problem('session-ended')
+    await keyring.reload(db)
     const grant: Grant = { dealerId: user.dealer_id, subject: { type: 'user', id: user.id }, credentialId: cookie.credentialId, epoch: row.epoch, scopes: row.scopes, authTime: row.signed_in_at }
     const secondsLeft = Math.max(1, Math.floor((row.ends_at.getTime() - Date.now()) / 1000))
     return { status: 200, headers: { 'Cache-Control': 'no-store' }, body: tokenBody(grant, user, keyring, issuer, secondsLeft) }

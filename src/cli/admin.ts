@@ -1,0 +1,118 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { readConfig, secretsIn } from '../config.ts'
+import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
+import { migrate } from '../db/migrate.ts'
+import { type Database, openDatabase } from '../db/pool.ts'
+import { inner, outer } from '../ids.ts'
+import { secretsFrom } from '../secrets.ts'
+import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
+import { createDealer, createUser, resetPassword } from '../users/admin.ts'
+
+// What the operator of the service does from the command line: npm run admin -- <command>
+
+const config = readConfig(process.env)
+
+/** Works on DATABASE_URL, on the embedded database of a running service, or on the embedded database started for this one command. */
+async function withDatabase(work: (database: Database) => Promise<void>): Promise<void> {
+  const running = config.databaseUrl === undefined ? await runningEmbedded(config.dataDir) : undefined
+  const started = config.databaseUrl === undefined && !running ? await startEmbedded(config.dataDir, () => undefined) : undefined
+  const database = openDatabase(running ?? started?.connection ?? { connectionString: config.databaseUrl ?? '' }, () => undefined)
+  try {
+    await migrate(database.db)
+    await work(database)
+  } finally {
+    await database.close()
+    await started?.stop()
+  }
+}
+
+const checked = (pattern: RegExp, what: string) => (text: string) => {
+  if (!pattern.test(text)) throw new InvalidArgumentError(`It must be ${what}.`)
+  return text
+}
+const email = checked(/^[^\s@]+@[^\s@]+$/, 'an e-mail address')
+const timeZone = (text: string) => {
+  if (!Intl.supportedValuesOf('timeZone').includes(text)) throw new InvalidArgumentError('It must be an IANA time zone, for example Europe/Copenhagen.')
+  return text
+}
+
+/** The file for the demo must not name a password that no longer works. */
+function forgetFirstAdmin(address: string): void {
+  const path = join(config.dataDir, 'first-admin')
+  if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === address.toLowerCase()) rmSync(path)
+}
+
+const program = new Command('admin').description('Manages dealers, users and signing keys')
+
+program
+  .command('list-dealers')
+  .description('lists the dealers')
+  .action(() =>
+    withDatabase(async ({ db }) => {
+      for (const { id, name, country } of await db('dealers').orderBy('id')) console.log(`${outer('dealer', id)}  ${name} (${country})`)
+    }),
+  )
+
+program
+  .command('create-dealer')
+  .description('makes a dealer and its first admin')
+  .requiredOption('--name <name>')
+  .requiredOption('--email <email>', 'of the admin', email)
+  .option('--admin-name <name>', 'of the admin', 'Admin')
+  .option('--country <code>', 'two letters', checked(/^[A-Z]{2}$/, 'two capital letters'), 'DK')
+  .option('--time-zone <zone>', 'IANA', timeZone, 'Europe/Copenhagen')
+  .option('--language <tag>', 'BCP 47', checked(/^[a-z]{2,3}(-[A-Za-z0-9]+)*$/, 'a language tag'), 'da')
+  .action((options) =>
+    withDatabase(async ({ db }) => {
+      const dealer = { name: options.name, country: options.country, time_zone: options.timeZone, language: options.language }
+      const { dealerId, password } = await createDealer(db, dealer, { email: options.email, name: options.adminName })
+      console.log(`Dealer    ${outer('dealer', dealerId)}\nAdmin     ${options.email}\nPassword  ${password}  (shown this once)`)
+    }),
+  )
+
+program
+  .command('add-user')
+  .description('adds a person to a dealer')
+  .requiredOption('--dealer <id>', 'see list-dealers', checked(/^dealer_[0-9a-f]{32}$/, 'the id of a dealer'))
+  .requiredOption('--email <email>', '', email)
+  .requiredOption('--name <name>')
+  .addOption(new Option('--role <role>').choices(['admin', 'sales']).default('sales'))
+  .action((options) =>
+    withDatabase(async ({ db }) => {
+      const { password } = await createUser(db, inner(options.dealer), options.role, { email: options.email, name: options.name })
+      console.log(`User      ${options.email}\nPassword  ${password}  (shown this once)`)
+    }),
+  )
+
+program
+  .command('reset-password')
+  .description('gives a person a new password and ends the sessions of the old one')
+  .argument('<email>', '', email)
+  .action((address: string) =>
+    withDatabase(async ({ db }) => {
+      const { password } = await resetPassword(db, address)
+      forgetFirstAdmin(address)
+      console.log(`User      ${address}\nPassword  ${password}  (shown this once)`)
+    }),
+  )
+
+program
+  .command('rotate-signing-key')
+  .description('adds a key that signs access tokens; tokens of the old one stay good')
+  .option('--now', 'for a key that has leaked: withdraws the others, so that every access token is dead')
+  .action(({ now }) =>
+    withDatabase(async ({ db }) => {
+      const secrets = secretsFrom(config.secretKeys ?? secretsIn(config.dataDir))
+      const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
+      console.log(now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`)
+    }),
+  )
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}

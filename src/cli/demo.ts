@@ -1,0 +1,80 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createClient } from '../../generated/client/client/index.ts'
+import * as api from '../../generated/client/sdk.gen.ts'
+import { readConfig } from '../config.ts'
+
+/** The main job against the running service, through the generated client: every step says what happened and how long it took. */
+const { publicUrl, port, dataDir, admin } = readConfig(process.env)
+const baseUrl = process.env['PUBLIC_URL'] ? publicUrl : `http://127.0.0.1:${port}`
+const run = Date.now().toString(36)
+const client = (token?: string) => createClient({ baseUrl, ...(token && { auth: () => token }) })
+
+async function step<T>(what: string, work: () => Promise<T>, told: (value: T) => string = () => ''): Promise<T> {
+  const started = performance.now()
+  try {
+    const value = await work()
+    console.log(`  ok  ${what.padEnd(62)} ${(performance.now() - started).toFixed(0).padStart(5)} ms  ${told(value)}`)
+    return value
+  } catch (error) {
+    console.error(`FAIL  ${what}: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(1)
+  }
+}
+
+/** The answer of a call, which must have the status that the demo expects. */
+async function expected<T>(call: Promise<{ data?: T; error?: unknown; response?: Response }>, status: number): Promise<{ data: T; response: Response }> {
+  const { data, error, response } = await call
+  if (response?.status !== status) throw new Error(`answered ${response?.status ?? 'nothing'} instead of ${status}: ${JSON.stringify(error ?? data)}`)
+  // The cast: an answer of the expected status has the body of that status.
+  return { data: data as T, response }
+}
+
+function firstAdmin(): { email: string; password: string } {
+  const path = join(dataDir, 'first-admin')
+  if (admin.password) return { email: admin.email, password: admin.password }
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'))
+  console.error(`There is no ${path}. Start the service with npm start first, or set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin.`)
+  process.exit(1)
+}
+
+console.log(`Demo against ${baseUrl}\n`)
+const session = await step('signs in as the first admin', () => expected(api.signIn({ client: client(), body: firstAdmin() }), 200))
+const office = client(session.data.access_token)
+const makeKey = (name: string, kind: 'digital_requests' | 'extensive_integrations') => expected(api.createApiKey({ client: office, body: { name: `${name} ${run}`, kind } }), 201)
+const website = await step('makes an API key for digital requests', () => makeKey('Demo web site', 'digital_requests'), ({ data }) => data.apiKey.mask)
+const dms = await step('makes an API key for extensive integrations', () => makeKey('Demo DMS', 'extensive_integrations'), ({ data }) => data.apiKey.mask)
+
+const exchange = async (secret: string) => expected(api.exchangeApiKey({ client: createClient({ baseUrl, auth: ({ name }) => (name === 'X-Api-Key' ? secret : undefined) }) }), 200)
+const websiteToken = await step('exchanges the first for an access token', () => exchange(website.data.secret), ({ data }) => `${data.expires_in} s, ${data.scope}`)
+const dmsToken = await step('exchanges the second', () => exchange(dms.data.secret), ({ data }) => `${data.expires_in} s, ${data.scope.split(' ').length} scopes`)
+const site = client(websiteToken.data.access_token)
+const system = client(dmsToken.data.access_token)
+
+const leads = [
+  { type: 'test_drive', message: 'Can I try the EX30 on Saturday?', customer: { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] }, vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }] },
+  { type: 'trade_in', customer: { name: { full: 'Peter Holm' }, emails: [{ address: 'peter@customer.example' }] }, tradeIns: [{ make: 'Toyota', model: 'Yaris', modelYear: 2016 }] },
+  { type: 'callback', message: 'Ring after four, please', customer: { name: { given: 'Mads' }, phones: [{ number: '32 12 34 5x' }] } },
+].map((lead, at) => ({ ...lead, externalReference: { source: 'demo', id: `${run}-${at}` } }))
+const pushed = []
+for (const [at, body] of leads.entries())
+  pushed.push(await step(`pushes lead ${at + 1} of ${leads.length}`, () => expected(api.createLead({ client: site, body }), 201), ({ data }) => [data.id, ...data.warnings.map(({ code }) => `(${code})`)].join(' ')))
+const [first] = pushed
+const leadId = first?.data.id ?? ''
+
+await step('pushes the first again: it is the same lead', async () => {
+  const again = await expected(api.createLead({ client: site, body: leads[0] as (typeof leads)[number] }), 200)
+  if (again.data.id !== leadId || !again.data.duplicate) throw new Error('a second lead was made')
+})
+await step('is refused when the write-only key reads', () => expected(api.listLeads({ client: site }), 403))
+const listed = await step('reads the leads with the other key', () => expected(api.listLeads({ client: system, query: { sourceKeyId: website.data.apiKey.id } }), 200), ({ data }) => `${data.items.length} leads`)
+if (listed.data.items.length !== leads.length) throw new Error('Not every lead arrived')
+const seen = await step('reads one of them', () => expected(api.getLead({ client: system, path: { leadId } }), 200), ({ data }) => data.status)
+const etag = seen.response.headers.get('etag') ?? ''
+await step('moves it through the pipeline', () => expected(api.updateLead({ client: system, path: { leadId }, headers: { 'If-Match': etag }, body: { status: 'in_progress' } }), 200), ({ data }) => data.status)
+for (const { data } of [website, dms]) await step(`deletes ${data.apiKey.name}`, () => expected(api.deleteApiKey({ client: office, path: { apiKeyId: data.apiKey.id } }), 204))
+await step('is refused with the tokens of both', async () => {
+  await expected(api.createLead({ client: site, body: { customer: { phones: [{ number: '32 12 34 56' }] } } }), 401)
+  await expected(api.getLead({ client: system, path: { leadId } }), 401)
+})
+console.log('\nDone.')

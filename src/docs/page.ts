@@ -1,0 +1,18 @@
+export const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+
+/** A page of the documentation around `content`, which is HTML already. */
+export function page(title: string, content: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escaped(title)} · CarBuddii integration API</title><link rel="stylesheet" href="/docs/style.css"></head>
+<body>
+<header><nav aria-label="Documentation"><a href="/docs/">Guide</a> <a href="/docs/reference/">Reference</a> <a href="/docs/problems/">Problems</a> <a href="/openapi.yaml">OpenAPI</a></nav></header>
+<main><h1>${escaped(title)}</h1>
+${content}
+</main>
+</body>
+</html>`
+}
+
+/** A listing that is copied as it stands. It scrolls by itself, so it can be reached by keyboard. */
+export const code = (text: string): string => `<pre tabindex="0"><code>${escaped(text)}</code></pre>`
