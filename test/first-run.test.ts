@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,6 +50,8 @@ const databases = () =>
 
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'carbuddii-first-run-'))
+  // Started by root, the server of the database runs as somebody else, who must get through.
+  chmodSync(dataDir, 0o711)
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const address = probe.address()
@@ -117,7 +119,6 @@ describe('refuses to start', () => {
     const other = run('src/main.ts', { SECRET_KEYS: `v1:${Buffer.alloc(32, 9).toString('base64url')}` })
     expect([await other.ended, other.output()]).toEqual([1, expect.stringContaining('SECRET_KEYS is not the one')])
     expect(databases()).toEqual([])
-    const { appendFileSync } = await import('node:fs')
     appendFileSync(join(dataDir, 'postgres', 'postgresql.conf'), '\nfsync = off\n')
     const unsafe = run('src/main.ts')
     expect([await unsafe.ended, unsafe.output()]).toEqual([1, expect.stringContaining('fsync off')])

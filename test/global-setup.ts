@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -15,6 +15,8 @@ declare module 'vitest' {
 /** One PostgreSQL for the whole run; every test file makes a database of its own from the migrated template. */
 export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'carbuddii-test-'))
+  // Started by root, the server runs as somebody else, who must get through.
+  await chmod(folder, 0o711)
   const server = await startEmbedded(folder, () => undefined)
   const { db, close } = openDatabase(server.connection, () => undefined)
   await migrate(db)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { inner } from '../ids.ts'
 
 /** How long a session lives, in seconds: a working day, of a fixed length. */
 export const sessionSeconds = 12 * 60 * 60
@@ -18,7 +19,7 @@ export function newCookie(dealerId: string, credentialId: string): Cookie {
 
 export function parseCookie(text: string): Cookie | undefined {
   const [, dealerId, credentialId] = pattern.exec(text) ?? []
-  return dealerId && credentialId ? { text, dealerId, credentialId } : undefined
+  return dealerId && credentialId ? { text, dealerId: inner(`_${dealerId}`), credentialId: inner(`_${credentialId}`) } : undefined
 }
 
 /** HttpOnly and SameSite=Strict, sent to /v1/session only (RFC 6265bis). */

@@ -257,6 +257,7 @@ it('lets a signed-in person exchange and end the session', async () => {
   const { cookie } = await service.signIn(ours.admin.email)
   const exchanged = await shoot('exchangeSession', { path: '/v1/session/token', headers: { cookie }, status: 200 })
   expect(exchanged.status).toBe(200)
+  expect((await service.call('GET', '/v1/me', { token: exchanged.body.access_token })).status).toBe(200)
   expect((await shoot('signOut', { path: '/v1/session', headers: { cookie }, status: 204 })).status).toBe(204)
   expect((await service.call('GET', '/v1/me', { token: exchanged.body.access_token })).status).toBe(401)
   expect((await shoot('exchangeSession', { path: '/v1/session/token', headers: { cookie }, status: 401 })).status).toBe(401)
