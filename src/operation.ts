@@ -44,7 +44,6 @@ interface Request<D> {
 }
 
 type Answer<R> = { [Status in keyof R]: { status: Status; headers?: Record<string, string> } & Content<R[Status]> }[keyof R]
-// biome-ignore lint/suspicious/noConfusingVoidType: hey-api writes an answer without a body as void
 type Content<Body> = [Body] extends [undefined | void] ? { body?: never } : { body: Body }
 
 /** Reads with an access token. The credential has been judged before the handler runs. */
