@@ -30,6 +30,7 @@ export function createApp({ contract, handlers, judge, services, documentation, 
   app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', 'simple')
 
   app.use(logRequests(log))
+  const cookies = cookieParser()
   app.use((req, res, next) => {
     const found = contract.match(req.method, req.path)
     if (!found) return documentation(req, res, (error?: unknown) => next(error ?? new Problem('not-found')))
@@ -38,14 +39,11 @@ export function createApp({ contract, handlers, judge, services, documentation, 
     res.setHeader('Cache-Control', 'no-store')
     res.setHeader('X-Content-Type-Options', 'nosniff')
     contract.enter(req, found)
-    next()
-  })
-  app.use(contract.response)
-  app.use('/v1/session', cookieParser(), (req, res, next) => {
+    if (found.operation.access !== 'session') return next()
     // The validator answers a missing cookie with words of its own.
-    if (res.locals.call?.operation.access === 'session' && !req.cookies?.session) throw new Problem('session-ended')
-    next()
+    cookies(req, res, () => next(req.cookies?.session ? undefined : new Problem('session-ended')))
   })
+  if (contract.response) app.use(contract.response)
   app.use(contract.security)
   const readers = bodyReader()
   app.use((req, res, next) => {

@@ -6,8 +6,9 @@ export function page(title: string, content: string): string {
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escaped(title)} · CarBuddii integration API</title><link rel="stylesheet" href="/docs/style.css"></head>
 <body>
-<header><nav aria-label="Documentation"><a href="/docs/">Guide</a> <a href="/docs/reference/">Reference</a> <a href="/docs/problems/">Problems</a> <a href="/openapi.yaml">OpenAPI</a></nav></header>
-<main><h1>${escaped(title)}</h1>
+<a class="skip" href="#content">Skip to the content</a>
+<header><nav aria-label="Documentation"><strong>CarBuddii</strong> <a href="/docs/">Guide</a> <a href="/docs/reference/">Reference</a> <a href="/docs/problems/">Problems</a> <a href="/openapi.yaml">OpenAPI</a></nav></header>
+<main id="content"><h1>${escaped(title)}</h1>
 ${content}
 </main>
 </body>
@@ -16,3 +17,9 @@ ${content}
 
 /** A listing that is copied as it stands. It scrolls by itself, so it can be reached by keyboard. */
 export const code = (text: string): string => `<pre tabindex="0"><code>${escaped(text)}</code></pre>`
+
+/** A table of cells that are HTML already. It scrolls by itself where the page is narrow. */
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const body = rows.map((cells) => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('')
+  return `<div class="table" tabindex="0" role="group" aria-label="Table"><table><thead><tr>${heads.map((head) => `<th scope="col">${head}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table></div>`
+}

@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { documentPath } from '../http/contract.ts'
 import { type ProblemCode, problems } from '../problem.ts'
 import { guide } from './guide.ts'
-import { escaped, page } from './page.ts'
+import { escaped, page, table } from './page.ts'
 import { advice } from './problem-pages.ts'
 
 type Page = { type: string; content: string | Buffer } | { redirect: string }
@@ -15,12 +15,13 @@ type Page = { type: string; content: string | Buffer } | { redirect: string }
 /** Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start; nothing comes from outside. */
 export async function documentation(publicUrl: string): Promise<RequestHandler> {
   const yaml = (await readFile(documentPath, 'utf8')).replace('tokenUrl: http://localhost:3000/', `tokenUrl: ${publicUrl}/`)
+  const document = parse(yaml)
   const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const html = (content: string): Page => ({ type: 'html', content })
   const pages = new Map<string, Page>([
     ['/', { redirect: '/docs/' }],
     ['/docs', { redirect: '/docs/' }],
-    ['/docs/', html(guide(publicUrl))],
+    ['/docs/', html(guide(publicUrl, document.components.securitySchemes.accessToken.flows.clientCredentials.scopes))],
     ['/docs/style.css', { type: 'css', content: await readFile(new URL('style.css', import.meta.url)) }],
     ['/docs/problems', { redirect: '/docs/problems/' }],
     ['/docs/problems/', html(problemIndex())],
@@ -31,13 +32,13 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
     ['/docs/reference/swagger-ui.css', { type: 'css', content: await readFile(join(swagger, 'swagger-ui.css')) }],
     ['/docs/reference/swagger-ui-bundle.js', { type: 'js', content: await readFile(join(swagger, 'swagger-ui-bundle.js')) }],
     ['/openapi.yaml', { type: 'application/yaml', content: yaml }],
-    ['/openapi.json', { type: 'application/json', content: JSON.stringify(parse(yaml)) }],
+    ['/openapi.json', { type: 'application/json', content: JSON.stringify(document) }],
   ])
   const headers = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       // Swagger UI writes style attributes.
-      directives: { defaultSrc: ["'self'"], scriptSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], objectSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
+      directives: { defaultSrc: ["'self'"], scriptSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], connectSrc: ["'self'"], objectSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
     },
     strictTransportSecurity: publicUrl.startsWith('https:'),
   })
@@ -57,9 +58,8 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
 const codes = Object.keys(problems) as ProblemCode[]
 
 function problemIndex(): string {
-  const rows = codes.map((code) => `<tr><td>${problems[code].status}</td><td><a href="/docs/problems/${code}">${code}</a></td><td>${escaped(problems[code].title)}</td></tr>`)
-  return page('Problems', `<p>Every failure is a problem (RFC 9457) with a code that never changes. The token endpoint answers OAuth errors instead.</p>
-<table><thead><tr><th>Status</th><th>Code</th><th>Title</th></tr></thead><tbody>${rows.join('')}</tbody></table>`)
+  const rows = codes.map((code) => [String(problems[code].status), `<a href="/docs/problems/${code}">${code}</a>`, escaped(problems[code].title)])
+  return page('Problems', `<p>Every failure is a problem (RFC 9457) with a code that never changes. The token endpoint answers OAuth errors instead.</p>\n${table(['Status', 'Code', 'Title'], rows)}`)
 }
 
 function problemPage(code: ProblemCode): string {

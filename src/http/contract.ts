@@ -21,7 +21,8 @@ export interface Contract {
   request: RequestHandler
   /** Says everything that is wrong with a small body, where `request` says only the first thing. */
   explain(req: Request, res: Response): Promise<unknown>
-  response: RequestHandler
+  /** Checks answers, when that was asked for. */
+  response: RequestHandler | undefined
 }
 
 export const documentPath = fileURLToPath(new URL('../../generated/openapi.yaml', import.meta.url))
@@ -40,9 +41,9 @@ type Validated = Request & { openapi?: object }
  */
 export async function openContract(handlers: Record<string, SecurityHandler>, strictResponses: boolean): Promise<Contract> {
   const layers = layersOf(handlers, false)
-  const thorough = layersOf(handlers, true)
   await run(layers.pathParams, fakeRequest('GET', '/'))
-  await run(thorough.pathParams, fakeRequest('GET', '/'))
+  // Opened when the first request is refused: a start need not wait for it.
+  let thorough: Layers | undefined
 
   const fixed = new Map<string, Map<string, Entry>>()
   const variable: { template: string[]; methods: Map<string, Entry> }[] = []
@@ -80,11 +81,14 @@ export async function openContract(handlers: Record<string, SecurityHandler>, st
     },
     security: layers.security,
     request: layers.request,
-    explain: (req, res) => run(thorough.request, req, res).then(
-      () => undefined,
-      (error: unknown) => error,
-    ),
-    response: strictResponses ? layers.response : (_req, _res, next) => next(),
+    explain: (req, res) => {
+      thorough ??= layersOf(handlers, true)
+      return run(thorough.request, req, res).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    },
+    response: strictResponses ? layers.response : undefined,
   }
 }
 

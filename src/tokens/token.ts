@@ -1,4 +1,4 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { hash, type KeyObject } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { LRUCache } from 'lru-cache'
 import { inner, newId, outer } from '../ids.ts'
@@ -65,11 +65,11 @@ export function tokenCheck(publicKey: (kid: string) => KeyObject | undefined, is
   const remembered = new LRUCache<string, Verified>({ max: rememberedTokensMax })
 
   const check = (token: string, now: number): Verified => {
-    const hash = createHash('sha256').update(token).digest('base64')
-    let verified = remembered.get(hash)
+    const key = hash('sha256', token, 'base64')
+    let verified = remembered.get(key)
     if (!verified) {
       verified = verify(token, publicKey, issuer)
-      remembered.set(hash, verified)
+      remembered.set(key, verified)
     }
     if (verified.expiresAt.getTime() <= now) throw new Problem('token-invalid')
     return verified
