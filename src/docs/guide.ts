@@ -25,7 +25,8 @@ ${code(`curl -X POST ${publicUrl}/v1/auth/token -H "X-Api-Key: $KEY"`)}
 ${code(`curl ${publicUrl}/v1/auth/token -u "$KEY_ID:$KEY" -d grant_type=client_credentials`)}
 <h3>With a form</h3>
 <p>The same two as <code>client_id</code> and <code>client_secret</code> (<code>client_secret_post</code>).</p>
-${code(`curl ${publicUrl}/v1/auth/token -d grant_type=client_credentials -d "client_id=$KEY_ID" -d "client_secret=$KEY"`)}
+${code(`curl ${publicUrl}/v1/auth/token -d grant_type=client_credentials \\
+  -d "client_id=$KEY_ID" -d "client_secret=$KEY"`)}
 <h3>The answer</h3>
 ${code(`{"access_token":"eyJ…","token_type":"Bearer","expires_in":1800,"scope":"leads:create"}`)}
 <p>Keep the token and use it for all calls until about a minute before it expires; then exchange the key again. Do not exchange for every call. When a call answers 401, exchange once and try again once. Never put a key or a token into an address, a log, or the JavaScript of a public page.</p>
@@ -39,7 +40,8 @@ ${table(
 
 <h2>Push the first lead</h2>
 <p>Take the token once, then send the lead with it:</p>
-${code(`TOKEN=$(curl -sS -X POST ${publicUrl}/v1/auth/token -H "X-Api-Key: $KEY" | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`)}
+${code(`TOKEN=$(curl -sS -X POST ${publicUrl}/v1/auth/token -H "X-Api-Key: $KEY" \\
+  | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`)}
 ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{
   "type": "test_drive",
   "message": "Can I try the EX30 on Saturday?",
