@@ -1,99 +1,309 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type EmbeddedDatabase, runningEmbedded, startEmbedded } from '../src/db/embedded.ts'
 
-const folders: string[] = []
-const running: EmbeddedDatabase[] = []
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((database) => database.stop()))
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+const isRoot = process.getuid?.() === 0
+const isLinux = process.platform === 'linux'
+const setpriv = '/usr/bin/setpriv'
+
+type Connection = EmbeddedDatabase['connection']
+type Outcome = { connection?: Connection; error?: string }
+
+/** An owner in a process of its own, so that it can be killed; says on its only line how the start went. */
+const ownerScript = `
+  const { startEmbedded } = await import(${JSON.stringify(new URL('../src/db/embedded.ts', import.meta.url).href)})
+  const say = (outcome) => console.log(JSON.stringify(outcome))
+  await startEmbedded(process.env.TEST_DATA_DIR, () => undefined).then(({ connection }) => say({ connection }), ({ message }) => say({ error: message }))
+`
+
+let root: string
+let dataDir: string
+let servers: EmbeddedDatabase[]
+let owners: ChildProcess[]
+let messages: string[]
+
+beforeEach(() => {
+  root = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'cb-')))
+  fs.chmodSync(root, isRoot ? 0o711 : 0o700) // the account that runs the server for root must get through
+  dataDir = join(root, 'data')
+  fs.mkdirSync(join(root, 't'), { mode: 0o755 })
+  vi.stubEnv('TMPDIR', join(root, 't')) // so that the socket folders go with the rest
+  servers = []
+  owners = []
+  messages = []
 })
 
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'carbuddii-embedded-'))
-  chmodSync(made, 0o711)
-  folders.push(made)
-  return made
+afterEach(async () => {
+  await Promise.allSettled(servers.map((server) => server.stop()))
+  await Promise.all(owners.map(kill))
+  if (isLinux) await stopLeftOver()
+  vi.unstubAllEnvs()
+  fs.rmSync(root, { recursive: true, force: true, maxRetries: 5 })
+})
+
+/** What a killed owner left in our folder. */
+async function stopLeftOver(): Promise<void> {
+  const leftOver = () => postmasters().filter(({ cluster }) => cluster.startsWith(`${root}/`))
+  for (const { pid } of leftOver()) {
+    try {
+      process.kill(pid, 'SIGQUIT')
+    } catch {
+      // It was just ending by itself.
+    }
+  }
+  await until(() => leftOver().length === 0, 10)
 }
 
-async function start(dataDir: string): Promise<EmbeddedDatabase> {
-  const database = await startEmbedded(dataDir, () => undefined)
-  running.push(database)
-  return database
+async function start(dir = dataDir): Promise<EmbeddedDatabase> {
+  const server = await startEmbedded(dir, (_level, message) => messages.push(message))
+  servers.push(server)
+  return server
 }
 
-async function query(connection: EmbeddedDatabase['connection'], text: string) {
+function spawnOwner({ env = {}, wrapper = [] }: { env?: Record<string, string>; wrapper?: string[] } = {}) {
+  const [command = '', ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', ownerScript]
+  const { NODE_OPTIONS: _, ...inherited } = process.env
+  const owner = spawn(command, args, { env: { ...inherited, TEST_DATA_DIR: dataDir, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  owners.push(owner)
+  const outcome = (async (): Promise<Outcome> => {
+    for await (const line of createInterface({ input: owner.stdout })) return JSON.parse(line)
+    return { error: 'the owner ended without a word' }
+  })()
+  return { owner, outcome }
+}
+
+async function startOwner(options?: Parameters<typeof spawnOwner>[0]) {
+  const { owner, outcome } = spawnOwner(options)
+  const { connection, error } = await outcome
+  if (!connection) throw new Error(error)
+  return { owner, connection }
+}
+
+async function kill(owner: ChildProcess): Promise<void> {
+  if (owner.exitCode !== null || owner.signalCode !== null) return
+  const exit = once(owner, 'exit')
+  owner.kill('SIGKILL')
+  await exit
+}
+
+async function query(connection: Connection, sql: string) {
   const client = new pg.Client(connection)
   client.on('error', () => undefined)
   await client.connect()
   try {
-    return (await client.query(text)).rows
+    return (await client.query(sql)).rows
   } finally {
     await client.end()
   }
 }
 
-it('keeps its data from one start to the next, durably, in UTF-8, reachable only through its socket', async () => {
-  const dir = folder()
-  const first = await start(dir)
-  await query(first.connection, "create table kept (name text); insert into kept values ('Ærø')")
-  await first.stop()
-  const { connection } = await start(dir)
-  expect(await query(connection, 'select lower(name) as name from kept')).toEqual([{ name: 'ærø' }])
-  expect(await query(connection, "select name, setting from pg_settings where name in ('fsync', 'listen_addresses', 'synchronous_commit') order by name")).toEqual([
-    { name: 'fsync', setting: 'on' },
-    { name: 'listen_addresses', setting: '' },
-    { name: 'synchronous_commit', setting: 'on' },
-  ])
+const saveRow = (connection: Connection) => query(connection, `create table kept as select 'Ærø' as place`)
+const savedRows = (connection: Connection) => query(connection, 'select place from kept')
+
+async function until(condition: () => boolean, seconds: number): Promise<void> {
+  for (const deadline = Date.now() + seconds * 1000; !condition(); await sleep(20)) {
+    if (Date.now() > deadline) throw new Error(`not so after ${seconds} seconds: ${condition}`)
+  }
+}
+
+/** Every process of a server works in its data directory; a postmaster is one whose parent does not. */
+function postmasters(): { pid: number; cluster: string }[] {
+  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const parent = /\) \S (\d+)/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+      return [{ pid, parent, cluster: fs.readlinkSync(`/proc/${pid}/cwd`) }]
+    } catch {
+      return [] // gone meanwhile, a zombie, or of another user
+    }
+  })
+  const folderOf = new Map(processes.map(({ pid, cluster }) => [pid, cluster]))
+  return processes.flatMap(({ pid, parent = '', cluster }) => (folderOf.get(parent) === cluster || !/postgres$/.test(cluster) ? [] : [{ pid: Number(pid), cluster }]))
+}
+
+const postmastersOf = (cluster = join(dataDir, 'postgres')) => postmasters().filter((one) => one.cluster === cluster).map(({ pid }) => pid)
+const pidInFile = () => Number.parseInt(fs.readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8'), 10)
+
+describe('the embedded PostgreSQL', () => {
+  it('answers a query, and keeps the data over a stop and a start', async () => {
+    const first = await start()
+    await saveRow(first.connection)
+    await first.stop()
+    await first.stop()
+    await expect(query(first.connection, 'select 1')).rejects.toThrow()
+
+    const second = await start()
+    expect(second.connection).toEqual(first.connection)
+    expect(await savedRows(second.connection)).toEqual([{ place: 'Ærø' }])
+    expect(await query(second.connection, `select lower('ÆØÅ') as lower`)).toEqual([{ lower: 'æøå' }])
+    expect(await query(second.connection, 'show listen_addresses')).toEqual([{ listen_addresses: '' }])
+    expect(fs.statSync(second.connection.host).mode & 0o777).toBe(0o700)
+  })
+
+  it('works with a DATA_DIR path that is too long for a socket', async () => {
+    const { connection } = await start(join(root, 'a'.repeat(60), 'b'.repeat(60)))
+    expect(await query(connection, 'select 1 as one')).toEqual([{ one: 1 }])
+  })
+
+  it('makes the database again when the owner was killed in the middle of making it', async () => {
+    const { owner } = spawnOwner()
+    const halfMade = () => fs.existsSync(dataDir) && fs.readdirSync(dataDir).some((name) => name.startsWith('postgres.new-') && fs.existsSync(join(dataDir, name, 'base')))
+    await until(halfMade, 20)
+    await kill(owner)
+    expect(halfMade()).toBe(true)
+    fs.mkdirSync(join(dataDir, 'postgres.new-xxx', 'base'), { recursive: true })
+
+    const { connection } = await start()
+    expect(await query(connection, 'select 1 as one')).toEqual([{ one: 1 }])
+    expect(fs.readdirSync(dataDir).filter((name) => name.includes('.new'))).toEqual([])
+  })
+
+  it.runIf(isLinux)('refuses a cluster whose postgresql.conf turns fsync off, and leaves no server', async () => {
+    await (await start()).stop()
+    fs.appendFileSync(join(dataDir, 'postgres', 'postgresql.conf'), '\nfsync = off\n')
+    await expect(start()).rejects.toThrow('postgresql.conf turns fsync off: acknowledged leads could be lost')
+    expect(postmastersOf()).toEqual([])
+    expect(await runningEmbedded(dataDir)).toBeUndefined()
+
+    fs.appendFileSync(join(dataDir, 'postgres', 'postgresql.conf'), '\nfsync = on\n')
+    expect(await query((await start()).connection, 'select 1 as one')).toEqual([{ one: 1 }])
+  })
+
+  it.runIf(isLinux)('comes back by itself when the server is killed', async () => {
+    const { connection } = await start()
+    await saveRow(connection)
+    const killed = pidInFile()
+    process.kill(killed, 'SIGKILL')
+
+    const rows = await vi.waitFor(() => savedRows(connection), { timeout: 20_000, interval: 20 })
+    expect(rows).toEqual([{ place: 'Ærø' }])
+    expect(postmastersOf()).toEqual([pidInFile()])
+    expect(pidInFile()).not.toBe(killed)
+    expect(messages).toContain('PostgreSQL ended by itself and is started again')
+  })
+
+  it('can be stopped while it is coming back', async () => {
+    const server = await start()
+    process.kill(pidInFile(), 'SIGKILL')
+    await until(() => messages.includes('PostgreSQL ended by itself and is started again'), 5)
+    await server.stop()
+    expect(await runningEmbedded(dataDir)).toBeUndefined()
+    await sleep(300)
+    if (isLinux) expect(postmastersOf()).toEqual([])
+  })
+
+  it.runIf(isRoot)('keeps the database elsewhere when its account cannot reach DATA_DIR', async () => {
+    const hadState = fs.existsSync('/var/lib/carbuddii')
+    const closed = join(root, 'closed')
+    fs.mkdirSync(closed, { mode: 0o700 })
+    dataDir = join(closed, 'data')
+    const first = await start()
+    const [{ data_directory: cluster }] = await query(first.connection, 'show data_directory')
+    try {
+      expect(cluster).toMatch(/^\/var\/lib\/carbuddii\/[0-9a-f]{12}\/postgres$/)
+      expect(messages.join()).toContain(`The database is kept in ${dirname(cluster)}`)
+      expect(fs.existsSync(join(dataDir, 'postgres'))).toBe(false)
+      await saveRow(first.connection)
+      await first.stop()
+
+      // Opening the folder later must not make a second, empty database.
+      fs.chmodSync(closed, 0o711)
+      expect(await savedRows((await start()).connection)).toEqual([{ place: 'Ærø' }])
+    } finally {
+      await servers.at(-1)?.stop()
+      if (/^\/var\/lib\/carbuddii\/[0-9a-f]{12}\/postgres$/.test(cluster)) fs.rmSync(dirname(cluster), { recursive: true })
+      if (!hadState) fs.rmdirSync('/var/lib/carbuddii')
+    }
+  })
 })
 
-it('lets one owner in, tells others who it is, and tells a command where the database is', async () => {
-  const dir = folder()
-  expect(await runningEmbedded(dir)).toBeUndefined()
-  // Two at once, in processes of their own: a lock within one process proves nothing.
-  const script = `import { startEmbedded } from ${JSON.stringify(new URL('../src/db/embedded.ts', import.meta.url).href)}
-    try { const db = await startEmbedded(${JSON.stringify(dir)}, () => {}); console.log('owner'); process.stdin.resume(); process.stdin.on('end', () => db.stop().then(() => process.exit(0))) }
-    catch (error) { console.log(error.message); process.exit(0) }`
-  const contenders = [0, 1].map(() => spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] }))
-  const words = await Promise.all(contenders.map(async ({ stdout }) => String((await once(stdout, 'data'))[0]).trim()))
-  expect(words.filter((word) => word === 'owner')).toHaveLength(1)
-  const owner = contenders[words.indexOf('owner')]
-  expect(words.find((word) => word !== 'owner')).toMatch(/is in use by process/)
-  await expect(startEmbedded(dir, () => undefined)).rejects.toThrow(`in use by process ${owner?.pid}`)
-  const connection = await runningEmbedded(dir)
-  expect(connection && (await query(connection, 'select 1 as one'))).toEqual([{ one: 1 }])
+describe('the owner of a DATA_DIR', () => {
+  it('is the only one, and a second is told its process id', async () => {
+    const { owner, connection } = await startOwner()
+    await expect(start()).rejects.toThrow(`${dataDir} is in use by process ${owner.pid}: stop it first`)
+    expect((await spawnOwner().outcome).error).toContain(`in use by process ${owner.pid}`)
+    expect(await query(connection, 'select 1 as one')).toEqual([{ one: 1 }])
+  })
 
-  // Killed without a chance to clean up, it leaves neither a lock nor a server that stands in the way.
-  owner?.kill('SIGKILL')
-  if (owner) await once(owner, 'exit')
-  const next = await start(dir)
-  expect(await query(next.connection, 'select 1 as one')).toEqual([{ one: 1 }])
-})
+  it('is exactly one of two that start at the same time', async () => {
+    const outcomes = await Promise.all([spawnOwner().outcome, spawnOwner().outcome])
+    const [winner] = outcomes.flatMap(({ connection }) => connection ?? [])
+    const [refusal, ...more] = outcomes.flatMap(({ error }) => error ?? [])
+    expect(refusal).toMatch(/is in use by process \d+/)
+    expect(more).toEqual([])
+    expect(winner && (await query(winner, 'select 1 as one'))).toEqual([{ one: 1 }])
+    if (isLinux) expect(postmastersOf()).toHaveLength(1)
+  })
 
-it('starts again by itself when its server is killed', async () => {
-  const { connection } = await start(folder())
-  const [{ pid }] = await query(connection, "select pg_read_file('postmaster.pid', 0, 20) as pid")
-  process.kill(Number.parseInt(pid, 10), 'SIGKILL')
-  await vi.waitFor(async () => expect((await query(connection, 'select 1 as one'))[0].one).toBe(1), { timeout: 20_000, interval: 100 })
-})
+  it('shows the connection to others for as long as it lives', async () => {
+    expect(await runningEmbedded(dataDir)).toBeUndefined()
+    const { owner, connection } = await startOwner()
+    expect(await runningEmbedded(dataDir)).toEqual(connection)
+    await kill(owner)
+    expect(await runningEmbedded(dataDir)).toBeUndefined()
 
-it('refuses a configuration that could lose what it acknowledged, and leaves no server behind', async () => {
-  const dir = folder()
-  await (await start(dir)).stop()
-  appendFileSync(join(dir, 'postgres', 'postgresql.conf'), '\nsynchronous_commit = off\n')
-  await expect(startEmbedded(dir, () => undefined)).rejects.toThrow('synchronous_commit off')
-  expect(existsSync(join(dir, 'postgres', 'postmaster.pid'))).toBe(false)
-})
+    const server = await start()
+    expect(await runningEmbedded(dataDir)).toEqual(server.connection)
+    expect(await runningEmbedded(dataDir)).toEqual(server.connection)
+    await expect(start()).rejects.toThrow(`in use by process ${process.pid}`) // looking has not given the lock away
+    await server.stop()
+    expect(await runningEmbedded(dataDir)).toBeUndefined()
+  })
 
-it('clears away a cluster that was half made, and works below a path too long for a socket', async () => {
-  const dir = join(folder(), 'x'.repeat(60), 'y'.repeat(60))
-  mkdirSync(join(dir, 'postgres.new-half'), { recursive: true })
-  const { connection } = await start(dir)
-  expect(existsSync(join(dir, 'postgres.new-half'))).toBe(false)
-  expect(await query(connection, 'select 1 as one')).toEqual([{ one: 1 }])
+  it.runIf(isLinux)('may be killed: the next start has the committed rows and one server', async () => {
+    const { owner, connection } = await startOwner()
+    await saveRow(connection)
+    const session = new pg.Client(connection) // a session that is open must not keep the old server
+    session.on('error', () => undefined)
+    await session.connect()
+    await kill(owner)
+
+    const next = await start()
+    expect(await savedRows(next.connection)).toEqual([{ place: 'Ærø' }])
+    expect(postmastersOf()).toEqual([pidInFile()])
+    await session.end().catch(() => undefined)
+  })
+
+  it.runIf(isLinux)('may be killed where setpriv is missing: the next start stops the orphan', async () => {
+    const { owner, connection } = await startOwner({ env: { PATH: root } })
+    await saveRow(connection)
+    const orphan = pidInFile()
+    await kill(owner)
+    await sleep(300)
+    expect(postmastersOf()).toEqual([orphan])
+
+    const next = await start()
+    expect(messages).toContain('Stopping the PostgreSQL that an earlier process left behind')
+    expect(await savedRows(next.connection)).toEqual([{ place: 'Ærø' }])
+    expect(postmastersOf()).toEqual([pidInFile()])
+    expect(pidInFile()).not.toBe(orphan)
+  })
+
+  // Containers give root no CAP_SYS_PTRACE by default, and then /proc does not say where another user's process works.
+  it.runIf(isLinux && isRoot && fs.existsSync(setpriv))('finds the orphan as root of a container, too', async () => {
+    const wrapper = [setpriv, '--bounding-set=-sys_ptrace', '--inh-caps=-sys_ptrace']
+    const first = await startOwner({ wrapper, env: { PATH: root } })
+    await saveRow(first.connection)
+    const orphan = pidInFile()
+    await kill(first.owner)
+    expect(postmastersOf()).toEqual([orphan])
+
+    const next = await startOwner({ wrapper, env: { PATH: root } })
+    expect(await savedRows(next.connection)).toEqual([{ place: 'Ærø' }])
+    expect(postmastersOf()).toEqual([pidInFile()])
+    expect(pidInFile()).not.toBe(orphan)
+  })
+
+  it('does not take a process for the server only because it has the number in postmaster.pid', async () => {
+    await (await start()).stop()
+    fs.writeFileSync(join(dataDir, 'postgres', 'postmaster.pid'), `${process.pid}\n${join(dataDir, 'postgres')}\n`)
+    if (isRoot) fs.chownSync(join(dataDir, 'postgres', 'postmaster.pid'), fs.statSync(join(dataDir, 'postgres')).uid, -1)
+    expect(await query((await start()).connection, 'select 1 as one')).toEqual([{ one: 1 }])
+  })
 })

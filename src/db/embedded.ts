@@ -279,7 +279,7 @@ async function launch(site: Site, log: Log, halt?: AbortSignal): Promise<ChildPr
     const [command = '', ...args] = [...site.wrapper, join(site.bin, 'postgres'), '-D', site.cluster, ...flags]
     const server = spawn(command, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
     const output: string[] = []
-    const outcome = await firstOutcome(server, output, log, halt)
+    const outcome = await firstOutcome(server, site, output, log, halt)
     try {
       if (outcome !== 'ready') throw new Error(`PostgreSQL did not start (${outcome}): ${output.join('; ') || 'it said nothing'}`)
       await checkAndCreate(site.socketFolder)
@@ -294,8 +294,7 @@ async function launch(site: Site, log: Log, halt?: AbortSignal): Promise<ChildPr
 
 /** After a kill -9 of its owner a server may live on, either ending by itself or, without setpriv, for good. */
 async function stopPredecessor(cluster: string, log: Log): Promise<void> {
-  const path = join(cluster, 'postmaster.pid')
-  const pid = fs.existsSync(path) ? Number.parseInt(fs.readFileSync(path, 'utf8'), 10) : Number.NaN
+  const pid = Number.parseInt(readPidFile(cluster)[0] ?? '', 10)
   if (Number.isNaN(pid)) return
   if (await isServerOf(cluster, pid)) {
     log('warn', `Stopping the PostgreSQL that an earlier process left behind`, { pid })
@@ -308,16 +307,36 @@ async function stopPredecessor(cluster: string, log: Log): Promise<void> {
     await watching
   }
   // PostgreSQL takes any live process with the number in this file for its predecessor, and after a reboot numbers come again.
-  fs.rmSync(path, { force: true })
+  fs.rmSync(join(cluster, 'postmaster.pid'), { force: true })
+}
+
+/** The first line is the process id, the eighth the state. A server that is just ending removes the file. */
+function readPidFile(cluster: string): string[] {
+  try {
+    return fs.readFileSync(join(cluster, 'postmaster.pid'), 'utf8').split('\n')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** An orphan is one whose data directory, which every postmaster has as its working directory, is ours. */
 async function isServerOf(cluster: string, pid: number): Promise<boolean> {
   try {
-    if (process.platform === 'linux') return fs.readlinkSync(`/proc/${pid}/cwd`) === cluster && !fs.readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+    if (process.platform === 'linux') return worksIn(cluster, pid) && !fs.readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
     return (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)])).stdout.includes(cluster)
   } catch {
     return false
+  }
+}
+
+function worksIn(cluster: string, pid: number): boolean {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/cwd`) === cluster
+  } catch {
+    // Without CAP_SYS_PTRACE, as in most containers, root may not see this of another user's process, but the command line it may.
+    const [command = '', ...args] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return command.endsWith('postgres') && args.includes(cluster)
   }
 }
 
@@ -340,20 +359,25 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 /** Reads the server's messages for as long as it lives; resolves when it answers, has ended, or is not wanted any more. */
-async function firstOutcome(server: ChildProcess, output: string[], log: Log, halt?: AbortSignal): Promise<'ready' | 'ended' | 'stopped' | 'timed out'> {
+async function firstOutcome(server: ChildProcess, site: Site, output: string[], log: Log, halt?: AbortSignal): Promise<'ready' | 'ended' | 'stopped' | 'timed out'> {
   let failed = false
   server.once('error', (error) => {
     failed = true
     output.push(error.message)
   })
   if (server.stderr) createInterface({ input: server.stderr }).on('line', (line) => readLine(line, output, log))
-  const socketFolder = server.spawnargs.find((argument) => argument.startsWith('unix_socket_directories='))?.slice('unix_socket_directories='.length) ?? ''
   for (const deadline = Date.now() + readySecondsMax * 1000; Date.now() < deadline; await sleep(15)) {
     if (failed || hasEnded(server)) return 'ended'
     if (halt?.aborted) return 'stopped'
-    if (await answers(socketFolder)) return 'ready'
+    if (saysReady(server, site.cluster) && (await answers(site.socketFolder))) return 'ready'
   }
   return 'timed out'
+}
+
+/** Looks for our own server's process id, because on the same socket an orphan might answer. */
+function saysReady(server: ChildProcess, cluster: string): boolean {
+  const lines = readPidFile(cluster)
+  return Number(lines[0]) === server.pid && lines[7]?.trim() === 'ready'
 }
 
 /** Messages of client backends may quote rows, so only their SQLSTATE is passed on. */
@@ -444,7 +468,8 @@ const hasEnded = (server: ChildProcess) => server.exitCode !== null || server.si
 const isRoot = () => process.getuid?.() === 0
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
-const remove = (path: string) => fs.rmSync(path, { recursive: true, force: true })
+/** Again when something was added meanwhile: an initdb whose owner was killed takes a moment to end. */
+const remove = (path: string) => fs.rmSync(path, { recursive: true, force: true, maxRetries: 8, retryDelay: 100 })
 
 async function canEnter(folder: string, account: NonNullable<Account>): Promise<boolean> {
   return run(['/bin/sh', '-c', 'cd "$0"', folder], account).then(() => true, () => false)
