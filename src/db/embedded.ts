@@ -170,7 +170,7 @@ async function prepare(dir: string, log: Log): Promise<Site> {
 
   const bin = await findBinaries(home, account)
   const wrapper = await deathSignalWrapper()
-  for (const name of fs.readdirSync(home)) if (name.startsWith('postgres.new-')) remove(join(home, name))
+  for (const name of fs.readdirSync(home)) if (name.startsWith('postgres.new-')) await remove(join(home, name))
   if (!owner) await createCluster(cluster, bin, account, wrapper, log)
   return { cluster, bin, account, socketFolder: await chooseSocketFolder(dir, account), wrapper }
 }
@@ -228,8 +228,8 @@ function linkLibraries(root: string): void {
 }
 
 async function copyBinaries(root: string, copy: string): Promise<void> {
-  remove(copy)
-  remove(`${copy}.new`)
+  await remove(copy)
+  await remove(`${copy}.new`)
   await fs.promises.cp(join(root, 'native'), join(`${copy}.new`, 'native'), { recursive: true, verbatimSymlinks: true })
   for (const entry of fs.readdirSync(`${copy}.new`, { recursive: true, withFileTypes: true })) {
     if (!entry.isSymbolicLink()) fs.chmodSync(join(entry.parentPath, entry.name), 0o755)
@@ -468,8 +468,21 @@ const hasEnded = (server: ChildProcess) => server.exitCode !== null || server.si
 const isRoot = () => process.getuid?.() === 0
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
-/** Again when something was added meanwhile: an initdb whose owner was killed takes a moment to end. */
-const remove = (path: string) => fs.rmSync(path, { recursive: true, force: true, maxRetries: 8, retryDelay: 100 })
+
+/**
+ * An initdb whose owner was killed takes a moment to end. What it adds meanwhile makes rmSync fail, and what it removes itself lets rmSync
+ * return without an error before all is gone.
+ */
+async function remove(path: string): Promise<void> {
+  for (const deadline = Date.now() + retakeSecondsMax * 1000; fs.existsSync(path); await sleep(50)) {
+    try {
+      fs.rmSync(path, { recursive: true, force: true })
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+    }
+    if (Date.now() > deadline) throw new Error(`${path} cannot be removed: something still writes to it`)
+  }
+}
 
 async function canEnter(folder: string, account: NonNullable<Account>): Promise<boolean> {
   return run(['/bin/sh', '-c', 'cd "$0"', folder], account).then(() => true, () => false)
