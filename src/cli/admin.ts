@@ -1,23 +1,26 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { readConfig, secretsIn } from '../config.ts'
+import { Command, Option } from 'commander'
+import { secretsIn } from '../config.ts'
 import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { type Database, openDatabase } from '../db/pool.ts'
 import { inner, outer } from '../ids.ts'
-import { secretsFrom } from '../secrets.ts'
+import { type Secrets, secretsFrom } from '../secrets.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
+import { findFingerprints } from '../tokens/store.ts'
 import { createDealer, createUser, resetPassword } from '../users/admin.ts'
+import { country, dealerId, email, language, passwordIn, personOrDealer, timeZone } from './input.ts'
+import { settings } from './settings.ts'
 
 // What the operator of the service does from the command line: npm run admin -- <command>
 
-const config = readConfig(process.env)
+const config = settings()
 
 /** Works on DATABASE_URL, on the embedded database of a running service, or on the embedded database started for this one command. */
 async function withDatabase(work: (database: Database) => Promise<void>): Promise<void> {
   const running = config.databaseUrl === undefined ? await runningEmbedded(config.dataDir) : undefined
-  const started = config.databaseUrl === undefined && !running ? await startEmbedded(config.dataDir, () => undefined) : undefined
+  const started = config.databaseUrl === undefined && !running ? await startEmbedded(config.dataDir, (level, message) => level !== 'info' && console.error(message)) : undefined
   const database = openDatabase(running ?? started?.connection ?? { connectionString: config.databaseUrl ?? '' }, () => undefined)
   try {
     await migrate(database.db)
@@ -28,18 +31,23 @@ async function withDatabase(work: (database: Database) => Promise<void>): Promis
   }
 }
 
-const checked = (pattern: RegExp, what: string) => (text: string) => {
-  if (!pattern.test(text)) throw new InvalidArgumentError(`It must be ${what}.`)
-  return text
-}
-const email = checked(/^[^\s@]+@[^\s@]+$/, 'an e-mail address')
-const timeZone = (text: string) => {
-  if (!Intl.supportedValuesOf('timeZone').includes(text)) throw new InvalidArgumentError('It must be an IANA time zone, for example Europe/Copenhagen.')
-  return text
+/**
+ * The master secrets, once the database has shown that they are its own. A signing key wrapped with others could be opened by no process
+ * of the service, and no token would be judged until it is gone.
+ *
+ * @throws {Error} when the service never ran with the current one on this database.
+ */
+async function secretsOf(db: Database['db']): Promise<Secrets> {
+  const secrets = secretsFrom(config.secretKeys ?? secretsIn(config.dataDir))
+  const recorded = (await findFingerprints(db)).find(({ version }) => version === secrets.currentVersion)
+  if (!recorded?.fingerprint.equals(secrets.fingerprint(secrets.currentVersion)))
+    throw new Error(`SECRET_KEYS ${secrets.currentVersion} is not one that the service has run with on this database. Use the service's own, and start the service with a new one first`)
+  return secrets
 }
 
 /** The file for the demo must not name a password that no longer works. */
 function forgetFirstAdmin(address: string): void {
+  if (config.databaseUrl !== undefined) return
   const path = join(config.dataDir, 'first-admin')
   if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === address.toLowerCase()) rmSync(path)
 }
@@ -58,29 +66,30 @@ program
 program
   .command('create-dealer')
   .description('makes a dealer and its first admin')
-  .requiredOption('--name <name>')
+  .requiredOption('--name <name>', '', personOrDealer)
   .requiredOption('--email <email>', 'of the admin', email)
-  .option('--admin-name <name>', 'of the admin', 'Admin')
-  .option('--country <code>', 'two letters', checked(/^[A-Z]{2}$/, 'two capital letters'), 'DK')
+  .option('--admin-name <name>', 'of the admin', personOrDealer, 'Admin')
+  .option('--country <code>', 'two letters', country, 'DK')
   .option('--time-zone <zone>', 'IANA', timeZone, 'Europe/Copenhagen')
-  .option('--language <tag>', 'BCP 47', checked(/^[a-z]{2,3}(-[A-Za-z0-9]+)*$/, 'a language tag'), 'da')
+  .option('--language <tag>', 'BCP 47', language, 'da')
   .action((options) =>
     withDatabase(async ({ db }) => {
       const dealer = { name: options.name, country: options.country, time_zone: options.timeZone, language: options.language }
-      const { dealerId, password } = await createDealer(db, dealer, { email: options.email, name: options.adminName })
-      console.log(`Dealer    ${outer('dealer', dealerId)}\nAdmin     ${options.email}\nPassword  ${password}  (shown this once)`)
+      const { dealerId: id, password } = await createDealer(db, dealer, { email: options.email, name: options.adminName })
+      console.log(`Dealer    ${outer('dealer', id)}\nAdmin     ${options.email}\nPassword  ${password}  (shown this once)`)
     }),
   )
 
 program
   .command('add-user')
   .description('adds a person to a dealer')
-  .requiredOption('--dealer <id>', 'see list-dealers', checked(/^dealer_[0-9a-f]{32}$/, 'the id of a dealer'))
+  .requiredOption('--dealer <id>', 'see list-dealers', dealerId)
   .requiredOption('--email <email>', '', email)
-  .requiredOption('--name <name>')
+  .requiredOption('--name <name>', '', personOrDealer)
   .addOption(new Option('--role <role>').choices(['admin', 'sales']).default('sales'))
   .action((options) =>
     withDatabase(async ({ db }) => {
+      if (!(await db('dealers').first('id').where({ id: inner(options.dealer) }))) throw new Error(`There is no ${options.dealer}: see list-dealers`)
       const { password } = await createUser(db, inner(options.dealer), options.role, { email: options.email, name: options.name })
       console.log(`User      ${options.email}\nPassword  ${password}  (shown this once)`)
     }),
@@ -90,13 +99,15 @@ program
   .command('reset-password')
   .description('gives a person a new password and ends the sessions of the old one')
   .argument('<email>', '', email)
-  .action((address: string) =>
-    withDatabase(async ({ db }) => {
-      const { password } = await resetPassword(db, address)
+  .option('--password-stdin', 'takes the new password from standard input instead of making one')
+  .action((address: string, { passwordStdin }) => {
+    const wanted = passwordStdin ? passwordIn(readFileSync(0, 'utf8')) : undefined
+    return withDatabase(async ({ db }) => {
+      const { password } = await resetPassword(db, address, wanted)
       forgetFirstAdmin(address)
-      console.log(`User      ${address}\nPassword  ${password}  (shown this once)`)
-    }),
-  )
+      console.log(`User      ${address}\nPassword  ${wanted === undefined ? `${password}  (shown this once)` : 'changed'}`)
+    })
+  })
 
 program
   .command('rotate-signing-key')
@@ -104,7 +115,7 @@ program
   .option('--now', 'for a key that has leaked: withdraws the others, so that every access token is dead')
   .action(({ now }) =>
     withDatabase(async ({ db }) => {
-      const secrets = secretsFrom(config.secretKeys ?? secretsIn(config.dataDir))
+      const secrets = await secretsOf(db)
       const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
       console.log(now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`)
     }),

@@ -1,0 +1,65 @@
+import { type Client, createClient } from '../../generated/client/client/index.ts'
+import { exchangeApiKey } from '../../generated/client/sdk.gen.ts'
+
+export * from '../../generated/client/sdk.gen.ts'
+export type * from '../../generated/client/types.gen.ts'
+
+// Early enough that a token does not end while its request is on the way, also between clocks that differ a little.
+const renewBeforeMs = 60_000
+
+export interface ConnectOptions {
+  /** The address of the service, without a slash at its end. */
+  baseUrl: string
+  /** The whole API key, as it was shown when it was made. */
+  apiKey: string
+  fetch?: (request: Request) => Promise<Response>
+}
+
+/**
+ * A client that keeps itself an access token: hand it to any operation, `listLeads({ client })`.
+ *
+ * The key is exchanged at the first request and again 60 s before the token ends; requests that meanwhile need a token share one exchange.
+ * A request that is refused with 401 is sent once more with a new token: it was refused before anything was done, so this is safe for
+ * writes, too. When the key buys no token, the operation answers an `error` and, had it been sent, the 401.
+ */
+export function connect({ baseUrl, apiKey, fetch = (request) => globalThis.fetch(request) }: ConnectOptions): Client {
+  const exchange = createClient({ baseUrl, fetch: send, auth: ({ name }) => (name === 'X-Api-Key' ? apiKey : undefined) })
+  let held: { token: string; renewAt: number } | undefined
+  let renewal: Promise<string> | undefined
+
+  async function renew(): Promise<string> {
+    const { data, error } = await exchangeApiKey({ client: exchange })
+    if (!data) throw error instanceof Error ? error : new Error('The API key was not exchanged for an access token', { cause: error })
+    held = { token: data.access_token, renewAt: Date.now() + data.expires_in * 1000 - renewBeforeMs }
+    return held.token
+  }
+
+  /** A token that is good by the clock and is not `refused`. */
+  async function currentToken(refused?: string): Promise<string> {
+    if (held && held.token !== refused && Date.now() < held.renewAt) return held.token
+    renewal ??= renew().finally(() => (renewal = undefined))
+    return renewal
+  }
+
+  // The generated client calls it with one Request; the signature is that of the global fetch.
+  function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    return fetch(new Request(input, init))
+  }
+
+  async function sendWithRetry(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+    const request = new Request(input, init)
+    const refused = request.headers.get('authorization')?.replace(/^Bearer /, '')
+    // A body can be read once: the copy is made before the first try.
+    const again = request.clone()
+    const response = await fetch(request)
+    if (response.status !== 401 || refused === undefined) return response
+
+    const token = await currentToken(refused).catch(() => undefined)
+    if (token === undefined) return response
+    await response.body?.cancel()
+    again.headers.set('authorization', `Bearer ${token}`)
+    return fetch(again)
+  }
+
+  return createClient({ baseUrl, fetch: sendWithRetry, auth: ({ scheme }) => (scheme === 'bearer' ? currentToken() : undefined) })
+}
