@@ -43,7 +43,6 @@ export function createApp({ contract, handlers, judge, services, documentation, 
     // The validator answers a missing cookie with words of its own.
     cookies(req, res, () => next(req.cookies?.session ? undefined : new Problem('session-ended')))
   })
-  if (contract.response) app.use(contract.response)
   app.use(contract.security)
   const readers = bodyReader()
   app.use((req, res, next) => {
@@ -52,14 +51,16 @@ export function createApp({ contract, handlers, judge, services, documentation, 
     reduceContentType(req, call)
     readers(call)(req, res, next)
   })
-  app.use(function validate(req, res, next) {
-    contract.request(req, res, (error?: unknown) => {
+  app.use(async (req, res, next) => {
+    try {
+      contract.validate(req, res)
+    } catch (error) {
       const isSmall = Number(req.headers['content-length'] ?? Number.POSITIVE_INFINITY) <= explainedBytesMax
-      if (!error || !isSmall) return next(error)
-      void contract.explain(req, res).then((all) => next(all ?? error))
-    })
+      throw (isSmall && (await contract.explain(req, res))) || error
+    }
+    next()
   })
-  app.use(dispatch(handlers, judge, services))
-  app.use(answerErrors(log))
+  app.use(dispatch(contract, handlers, judge, services))
+  app.use(answerErrors(log, contract))
   return app
 }

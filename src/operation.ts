@@ -28,7 +28,8 @@ export type Write = <T>(principal: Principal, work: (trx: Knex.Transaction, now:
 /** The request beside what the contract describes. */
 export interface Http {
   readonly requestId: string
-  readonly address: string
+  /** Of the client, behind the proxies that are trusted. */
+  address(): string
   header(name: string): string | undefined
 }
 

@@ -1,6 +1,7 @@
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, parse } from 'node:url'
 import type { Request, RequestHandler, Response } from 'express'
-import { middleware } from 'express-openapi-validator'
+import { OpenApiSpecLoader } from 'express-openapi-validator/dist/framework/openapi.spec.loader.js'
+import { OpenApiValidator } from 'express-openapi-validator/dist/openapi.validator.js'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
 import { Problem } from '../problem.ts'
 
@@ -9,6 +10,8 @@ export interface Call {
   readonly id: OperationId
   readonly operation: (typeof operations)[OperationId]
   readonly pathParams: Record<string, string>
+  /** What the validator knows of the operation. */
+  readonly openapi: object
 }
 
 /** The validator, layer by layer, for the one place that puts the layers in order. */
@@ -18,17 +21,18 @@ export interface Contract {
   /** Lets the validator take the request for the operation that `match` found. */
   enter(req: Request, call: Call): void
   security: RequestHandler
-  request: RequestHandler
-  /** Says everything that is wrong with a small body, where `request` says only the first thing. */
+  /** @throws what is wrong with the request. */
+  validate(req: Request, res: Response): void
+  /** Says everything that is wrong with a small body, where `validate` says only the first thing. */
   explain(req: Request, res: Response): Promise<unknown>
-  /** Checks answers, when that was asked for. */
-  response: RequestHandler | undefined
+  /** Sends `body` as JSON. When answers are to be strict, one that the document does not allow is thrown instead. */
+  answer(req: Request, res: Response, status: number, mediaType: string, body: unknown): void
 }
 
 export const documentPath = fileURLToPath(new URL('../../generated/openapi.yaml', import.meta.url))
 
 type SecurityHandler = (req: Request, scopes: string[]) => true
-type Layers = Record<'pathParams' | 'metadata' | 'security' | 'request' | 'response', RequestHandler>
+type Layers = Record<'metadata' | 'security' | 'request' | 'response', RequestHandler>
 type Entry = { id: OperationId; template: string[]; openapi: object }
 type Validated = Request & { openapi?: object }
 
@@ -40,10 +44,10 @@ type Validated = Request & { openapi?: object }
  * @throws {Error} when a scheme of the document has no handler, or a schema does not compile.
  */
 export async function openContract(handlers: Record<string, SecurityHandler>, strictResponses: boolean): Promise<Contract> {
-  const layers = layersOf(handlers, false)
-  await run(layers.pathParams, fakeRequest('GET', '/'))
+  warnOfUrlParse()
+  const layers = await layersOf(handlers, false)
   // Opened when the first request is refused: a start need not wait for it.
-  let thorough: Layers | undefined
+  let thorough: Promise<Layers> | undefined
 
   const fixed = new Map<string, Map<string, Entry>>()
   const variable: { template: string[]; methods: Map<string, Entry> }[] = []
@@ -61,11 +65,9 @@ export async function openContract(handlers: Record<string, SecurityHandler>, st
     }
   }
 
-  const entries = new WeakMap<Call, object>()
-  const called = (entry: Entry, parts: string[]): Call => {
-    const call = { id: entry.id, operation: operations[entry.id], pathParams: pathParamsOf(entry.template, parts) }
-    entries.set(call, entry.openapi)
-    return call
+  const called = ({ id, template, openapi }: Entry, parts: string[]): Call => {
+    const pathParams = pathParamsOf(template, parts)
+    return { id, operation: operations[id], pathParams, openapi: { ...openapi, pathParams } }
   }
 
   return {
@@ -76,24 +78,36 @@ export async function openContract(handlers: Record<string, SecurityHandler>, st
       return entry ? called(entry, parts) : methods && { allow: [...methods.keys()] }
     },
     enter: (req, call) => {
-      ;(req as Validated).openapi = { ...entries.get(call), pathParams: call.pathParams }
+      ;(req as Validated).openapi = call.openapi
       req.params = call.pathParams
     },
     security: layers.security,
-    request: layers.request,
-    explain: (req, res) => {
+    validate: (req, res) => layers.request(req, res, nothing),
+    explain: async (req, res) => {
       thorough ??= layersOf(handlers, true)
-      return run(thorough.request, req, res).then(
-        () => undefined,
-        (error: unknown) => error,
-      )
+      try {
+        await run((await thorough).request, req, res)
+      } catch (error) {
+        return error
+      }
     },
-    response: strictResponses ? layers.response : undefined,
+    answer: (req, res, status, mediaType, body) => {
+      if (strictResponses) check(layers, req, status, mediaType, body)
+      const text = JSON.stringify(body)
+      res.statusCode = status
+      res.setHeader('Content-Type', mediaType)
+      res.setHeader('Content-Length', Buffer.byteLength(text))
+      res.end(text)
+    },
   }
 }
 
-function layersOf(handlers: Record<string, SecurityHandler>, allErrors: boolean): Layers {
-  const installed = middleware({
+/**
+ * The validator's own middlewares. What it installs waits at each of them for the document to be loaded, by a promise and for every
+ * request; here it has been loaded, and they are taken as the validator makes them.
+ */
+async function layersOf(handlers: Record<string, SecurityHandler>, allErrors: boolean): Promise<Layers> {
+  const validator = new OpenApiValidator({
     apiSpec: documentPath,
     validateApiSpec: true,
     validateSecurity: { handlers },
@@ -108,33 +122,55 @@ function layersOf(handlers: Record<string, SecurityHandler>, allErrors: boolean)
     ajvFormats: { mode: 'full' },
     fileUploader: false,
   })
-  const layer = (name: string) => {
-    const found = installed.find((handler) => handler.name === `${name}Middleware`)
-    if (!found) throw new Error(`express-openapi-validator has no ${name} middleware`)
-    return found as RequestHandler
+  const made: Partial<Layers> = {}
+  // The cast: the methods that make the middlewares are private by their types only.
+  const makers = validator as unknown as Record<string, (...args: unknown[]) => RequestHandler>
+  for (const [layer, maker] of Object.entries({ metadata: 'metadataMiddleware', security: 'securityMiddleware', request: 'requestValidationMiddleware', response: 'responseValidationMiddleware' })) {
+    const make = makers[maker]
+    if (!make) throw new Error(`express-openapi-validator has no ${maker}`)
+    makers[maker] = (...args) => (made[layer as keyof Layers] = make.apply(validator, args))
   }
-  return { pathParams: layer('pathParams'), metadata: layer('metadata'), security: layer('security'), request: layer('request'), response: layer('response') }
+
+  const loaded = new OpenApiSpecLoader({ apiDoc: documentPath, validateApiSpec: true }).load()
+  for (const installed of validator.installMiddleware(loaded)) await run(installed as RequestHandler, fakeRequest('GET', '/healthz'))
+  const { metadata, security, request, response } = made
+  if (!metadata || !security || !request || !response) throw new Error('express-openapi-validator did not make all its middlewares')
+  return { metadata, security, request, response }
 }
 
 function run(layer: RequestHandler, req: Request, res: Response = {} as Response): Promise<void> {
   return new Promise((resolve, reject) => void layer(req, res, (error?: unknown) => (error ? reject(error) : resolve())))
 }
 
-// The validator compiles at the first request that it sees; these are first.
-async function compile(layers: Layers, req: Validated, responses: boolean): Promise<void> {
+const nothing = () => undefined
+
+// The validator compiles at the first request that it sees; these are first. That they are refused is no fault.
+async function compile(layers: Layers, req: Validated, answers: boolean): Promise<void> {
   const refused = (error: { status?: number }) => {
-    if (error.status !== 400 && error.status !== 415) throw error
+    if (error.status === undefined) throw error
   }
   await run(layers.request, req).catch(refused)
-  if (!responses) return
-  const res = { json: () => res, statusCode: 200, headersSent: false } as unknown as Response
-  await run(layers.response, req, res)
-  try {
-    res.json({})
-  } catch (error) {
-    // An empty answer fits no schema; that it was judged is what counts.
-    if (!(error instanceof Error) || !('status' in error)) throw error
-  }
+  if (answers) await run((given, _res, next) => next(check(layers, given, 200, 'application/json', {})), req).catch(refused)
+}
+
+/** The validator looks at an answer when it is handed to res.json; this one is sent nowhere. */
+function check(layers: Layers, req: Request, status: number, mediaType: string, body: unknown): void {
+  let failure: unknown
+  const res = { statusCode: status, headersSent: false, json: () => res, getHeaders: () => ({ 'content-type': mediaType }) } as unknown as Response
+  layers.response(req, res, (error?: unknown) => (failure = error))
+  res.json(body)
+  if (failure) throw failure
+}
+
+/**
+ * Until somebody has been warned of url.parse, Node walks the stack of every call to see whether a package made it. The validator calls it
+ * for every request; being warned here, without a word, spares that.
+ */
+function warnOfUrlParse(): void {
+  const { noDeprecation } = process
+  process.noDeprecation = true
+  parse('/')
+  process.noDeprecation = noDeprecation ?? false
 }
 
 function fakeRequest(method: string, path: string): Validated {

@@ -4,7 +4,7 @@ import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { Http, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
-import { admissions } from './security.ts'
+import type { Contract } from './contract.ts'
 
 interface Reply {
   status: number
@@ -13,20 +13,19 @@ interface Reply {
 }
 
 /** Calls the handler of the operation with a request that has passed the contract, and writes its answer. */
-export function dispatch(handlers: Handlers, judge: Judge, services: { db: Knex; write: Write }): RequestHandler {
+export function dispatch(contract: Contract, handlers: Handlers, judge: Judge, services: { db: Knex; write: Write }): RequestHandler {
   return async (req, res) => {
     const { call, requestId } = res.locals
     if (!call) throw new Error('The request was not matched')
     // The cast: the compiler has matched every handler with its operation; here they are all called alike.
     const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
-    const http: Http = { requestId, address: req.ip ?? '', header: (name) => req.get(name) }
+    const http: Http = { requestId, address: () => req.ip ?? '', header: (name) => req.get(name) }
     const request = { body: req.body, path: call.pathParams, query: req.query, headers: req.headers, http, ...(await admitted(req, call.operation.access, call.operation.method, judge)) }
 
     const { status, headers, body } = await handler(request, services)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')
-    res.status(status)
-    if (body === undefined) res.end()
-    else res.json(body)
+    if (body === undefined) res.writeHead(status).end()
+    else contract.answer(req, res, status, 'application/json', body)
   }
 }
 
@@ -34,7 +33,7 @@ export function dispatch(handlers: Handlers, judge: Judge, services: { db: Knex;
 async function admitted(req: Request, access: 'accessToken' | 'session' | 'none', method: string, judge: Judge): Promise<object> {
   if (access === 'none') return {}
   if (access === 'session') return { session: sessionOf(req) }
-  const principal = admissions.get(req)?.principal
+  const principal = req.res?.locals.admission?.principal
   if (!principal) throw new Problem('token-missing')
   return method === 'GET' ? { principal, standing: await judge(principal) } : { principal }
 }

@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
 import { isPassing } from '../db/pool.ts'
 import { OAuthError, Problem, problemBody, type Violation } from '../problem.ts'
-import { admissions } from './security.ts'
+import type { Contract } from './contract.ts'
 
 const violationsMax = 32
 const retryAfterSeconds = '1'
@@ -16,7 +16,7 @@ const challenges: Partial<Record<Problem['code'], string>> = {
 }
 
 /** Answers every failure as the contract says: a problem, or at the token endpoint an OAuth error. What is nobody's fault but ours is logged. */
-export function answerErrors(log: Logger): ErrorRequestHandler {
+export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     if (res.headersSent) return next(error)
     const { requestId, call } = res.locals
@@ -32,17 +32,16 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
       const oauth = failure instanceof OAuthError ? failure : asOAuthError(failure)
       for (const [name, value] of Object.entries(oauth.headers)) res.setHeader(name, value)
       res.setHeader('Cache-Control', 'no-store')
-      res.status(oauth.status).json({ error: oauth.error, error_description: oauth.message })
-      return
+      return contract.answer(req, res, oauth.status, 'application/json', { error: oauth.error, error_description: oauth.message })
     }
-    res.status(failure.status).type('application/problem+json').json(problemBody(failure, requestId))
+    contract.answer(req, res, failure.status, 'application/problem+json', problemBody(failure, requestId))
   }
 }
 
 /** The problem that a failure is to the client. */
 export function asProblem(error: unknown, req: Request): Problem {
   if (error instanceof Problem) return error
-  const denied = admissions.get(req)?.denied
+  const denied = req.res?.locals.admission?.denied
   if (denied) return denied
   if (isPassing(error)) return new Problem('unavailable')
   if (!(error instanceof Error)) return new Problem('internal')

@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { RequestHandler } from 'express'
 import type { Logger } from 'pino'
 import type { Call } from './contract.ts'
+import type { Admission } from './security.ts'
 
 declare global {
   namespace Express {
     interface Locals {
       requestId: string
       call?: Call
+      admission?: Admission
     }
   }
 }

@@ -10,8 +10,6 @@ export interface Admission {
   denied?: Problem
 }
 
-export const admissions = new WeakMap<Request, Admission>()
-
 /**
  * One handler for each scheme of the document. They do no I/O: whether a credential still lives is asked of the database later. The
  * token endpoint and the session operations check what they were sent themselves, so their schemes let everything through to them.
@@ -20,7 +18,7 @@ export function securityHandlers(check: (token: string, now: number) => Verified
   return {
     accessToken: (req: Request, needed: string[]): true => {
       const admission: Admission = {}
-      admissions.set(req, admission)
+      if (req.res) req.res.locals.admission = admission
       try {
         const verified = check(bearerToken(req), Date.now())
         const missing = needed.filter((scope) => !verified.scopes.has(scope))

@@ -48,7 +48,7 @@ export const signIn = ({ db, secrets, keyring, issuer }: Sessions): Handlers['si
 
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
-    const network = networkOf(http.address)
+    const network = networkOf(http.address())
     const person = `${network} ${body.email.toLowerCase()}`
     // Counted before the password is looked at and given back when it was right: attempts sent side by side cannot slip through.
     await Promise.all([byEmail.consume(person), byAddress.consume(network)]).catch(tooMany)

@@ -33,7 +33,7 @@ export const exchangeApiKey = ({ db, hot, secrets, keyring, issuer }: Exchange):
 
   /** Counting never stands in the way of a right key; only a wrong one is told to wait. */
   const refuse = async (description: string, http: Http): Promise<never> => {
-    await failures.consume(networkOf(http.address)).catch((limit: RateLimiterRes) => {
+    await failures.consume(networkOf(http.address())).catch((limit: RateLimiterRes) => {
       throw new OAuthError('temporarily_unavailable', 'Too many failed attempts from this address. Wait, then try again with a valid key.', 429, {
         'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1),
       })
