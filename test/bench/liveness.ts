@@ -1,0 +1,66 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { handlersWith } from '../../src/handlers.ts'
+import { createApp } from '../../src/app.ts'
+import { startEmbedded } from '../../src/db/embedded.ts'
+import { migrate } from '../../src/db/migrate.ts'
+import { openDatabase } from '../../src/db/pool.ts'
+import { openContract } from '../../src/http/contract.ts'
+import { securityHandlers } from '../../src/http/security.ts'
+import { newId, outer } from '../../src/ids.ts'
+import { newLead } from '../../src/leads/lead.ts'
+import { openIntake } from '../../src/leads/intake.ts'
+import { secretsFrom } from '../../src/secrets.ts'
+import { openKeyring } from '../../src/tokens/keyring.ts'
+import { liveness, writer } from '../../src/tokens/liveness.ts'
+import { addCredential } from '../../src/tokens/store.ts'
+import { accessToken, tokenCheck } from '../../src/tokens/token.ts'
+import { createDealer } from '../../src/users/admin.ts'
+import { compare, ready } from './harness.ts'
+
+/** What judging the credential costs a getLead, beside the same read with every credential believed. One embedded PostgreSQL serves both. */
+const issuer = 'http://localhost:3000'
+const scopes = ['leads:create', 'leads:read'] as const
+
+async function serve(kind: string, connection: Parameters<typeof openDatabase>[0]) {
+  const { db, hot } = openDatabase(connection, () => undefined)
+  const secrets = secretsFrom([{ version: 'v1', bytes: Buffer.alloc(32, 7) }])
+  const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
+  const keyring = await openKeyring(db, secrets, tokens.forget)
+  const judge = kind === 'judged' ? liveness(hot, db, keyring) : async () => ({ scopes: new Set<string>(scopes), environment: 'live' as const })
+  const intake = openIntake(db, hot, keyring, judge)
+  const contract = await openContract(securityHandlers(tokens.check), false)
+  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake })
+  const app = createApp({ contract, handlers, judge, services: { db, write: writer(db, keyring) }, documentation: (_req, _res, next) => next(), trustProxy: false, log: pino({ level: 'silent' }) })
+
+  const { dealerId } = await createDealer(db, { name: kind, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: `${kind}@dealer.example`, name: 'Admin' })
+  const subject = { type: 'api_key' as const, id: newId() }
+  const credentialId = newId()
+  await db.transaction((trx) => addCredential(trx, dealerId, { id: credentialId, subject, scopes, environment: 'live' }, new Date()))
+  const token = accessToken({ dealerId, subject, credentialId, epoch: 1, scopes }, keyring.signing(new Date()), issuer, new Date())
+  const principal = { ...tokens.check(token, Date.now()), needed: ['leads:create'] }
+  const lead = newLead({ customer: { name: { given: 'Anna' }, phones: [{ number: '32 12 34 56' }] } }, { country: 'DK', timeZone: 'Europe/Copenhagen' })
+  const { lead_id } = await intake.store(principal, lead)
+  await ready(createServer(app).listen(0, '127.0.0.1'), { path: `/v1/leads/${outer('lead', lead_id)}`, token })
+}
+
+const [, , kind] = process.argv
+if (kind) await serve(kind, JSON.parse(process.env['BENCH_CONNECTION'] ?? '{}'))
+else {
+  const folder = await mkdtemp(join(tmpdir(), 'carbuddii-bench-'))
+  // Started by root, the server runs as somebody else, who must get through.
+  await chmod(folder, 0o711)
+  const server = await startEmbedded(folder, () => undefined)
+  const { db, close } = openDatabase(server.connection, () => undefined)
+  await migrate(db)
+  await close()
+  process.env['BENCH_CONNECTION'] = JSON.stringify(server.connection)
+  const measured = await compare(import.meta.filename, ['believed', 'judged'], { path: '', method: 'GET', connections: 64, rounds: 4, seconds: 3 })
+  const believed = measured[0]?.cpuUs ?? Number.NaN
+  for (const { kind, cpuUs, perSecond } of measured) console.log(`getLead     ${kind.padEnd(9)} ${cpuUs.toFixed(1)} us CPU a request (${(cpuUs - believed).toFixed(1)} more than believed), ${perSecond} requests/s`)
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+}
