@@ -48,7 +48,7 @@ export function createApp({ contract, handlers, judge, services, documentation, 
   app.use((req, res, next) => {
     const { call } = res.locals
     if (!call) throw new Problem('not-found')
-    reduceContentType(req, call)
+    reduceContentType(req, res, call)
     readers(call)(req, res, next)
   })
   app.use(async (req, res, next) => {

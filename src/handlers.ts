@@ -1,14 +1,13 @@
 import type { Handlers } from '../generated/server/express.gen.ts'
 import { createApiKey, deleteApiKey, getApiKey, listApiKeys, updateApiKey } from './api-keys/handlers.ts'
-import { createLead, getLead, getLeadReceipt, listLeads, updateLead } from './leads/handlers.ts'
-import type { Intake } from './leads/intake.ts'
+import { createLead, createLeadBatch, getLead, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
 import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
 import { listUsers, updateUser } from './users/handlers.ts'
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
-export function handlersWith(parts: Exchange & Sessions & { intake: Intake }): Handlers {
-  const { db, secrets, keyring, issuer, intake } = parts
+export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers {
+  const { db, secrets, keyring, issuer } = parts
   return {
     exchangeApiKey: exchangeApiKey(parts),
     getAuthorizationServerMetadata: getAuthorizationServerMetadata(issuer),
@@ -17,11 +16,13 @@ export function handlersWith(parts: Exchange & Sessions & { intake: Intake }): H
     exchangeSession: exchangeSession(parts),
     signOut: signOut(parts),
     getMe,
-    createLead: createLead(intake),
+    createLead: createLead(parts),
+    createLeadBatch: createLeadBatch(parts),
     listLeads,
     getLead,
     updateLead,
     getLeadReceipt,
+    getLeadOriginal,
     listApiKeys,
     createApiKey: createApiKey(secrets),
     getApiKey,

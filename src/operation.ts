@@ -31,12 +31,19 @@ export interface Http {
   /** Of the client, behind the proxies that are trusted. */
   address(): string
   header(name: string): string | undefined
+  /** The body as it came, when the operation has one. */
+  readonly rawBody: Buffer | undefined
+  /** The charset that Content-Type named. */
+  readonly charset: string | undefined
 }
 
 type Part<D, Name extends string> = Name extends keyof D ? ([D[Name]] extends [undefined] ? Record<never, never> : NonNullable<D[Name]>) : Record<never, never>
 
+/** Binary bodies are bytes here. */
+type Body<Sent> = Blob extends Sent ? Buffer : Sent
+
 interface Request<D> {
-  readonly body: 'body' extends keyof D ? D['body'] : undefined
+  readonly body: 'body' extends keyof D ? Body<D['body']> : undefined
   readonly path: Part<D, 'path'>
   readonly query: Part<D, 'query'>
   /** Header parameters of the contract, by their names in lower case. */

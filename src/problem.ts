@@ -17,6 +17,7 @@ export const problems = {
   'body-too-large': { status: 413, title: 'The body is too large', detail: 'The body is larger than this operation takes.' },
   'unsupported-media-type': { status: 415, title: 'The media type is not supported', detail: 'Send application/json in UTF-8, not compressed.' },
   'lead-unreachable': { status: 422, title: 'The lead names no way to reach its customer', detail: 'Send an e-mail address, a phone number or a postal address of the customer.' },
+  'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request', detail: 'This Idempotency-Key came with another request before. Use a new key for a new request, and the same key only to send the same request again.' },
   'scope-not-of-kind': { status: 422, title: 'A key of this kind cannot have this scope', detail: 'A key of this kind cannot have this scope.' },
   'if-match-missing': { status: 428, title: 'If-Match is needed', detail: 'Send If-Match with the ETag of the lead that you saw.' },
   'too-many-attempts': { status: 429, title: 'Too many failed attempts', detail: 'Too many failed attempts. Wait, then try again.' },
@@ -57,7 +58,7 @@ export function problemBody(problem: Problem, requestId: string) {
     code: problem.code,
     requestId,
     ...(violations && { violations }),
-    ...(legalStatuses && { legalStatuses }),
+    ...(legalStatuses && { legalStatuses: [...legalStatuses] }),
   }
 }
 

@@ -46,9 +46,10 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
     const keyring = await openKeyring(db, secrets, tokens.forget)
     const judge = liveness(hot, db, keyring)
     const write = writer(db, keyring)
-    const intake = openIntake(db, hot, keyring, judge)
+    const intake = openIntake(db, hot, keyring, judge, (error) => log.error({ err: error }, 'a lead could not be stored'))
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
-    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake })
+    const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
+    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations })
     const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log })
     return {
       app,
@@ -56,6 +57,7 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
       secrets,
       close: async () => {
         keyring.stop()
+        intake.stop()
         await database.close()
       },
     }

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadData, GetLeadErrors, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
+import type { CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -136,12 +136,29 @@ export const listLeads = <ThrowOnError extends boolean = false>(options?: Option
  * A lead must name some way to reach the customer: an e-mail address, a phone number or a postal address; else 422.
  *
  * `externalReference` is your own id of the enquiry. Sent twice with the same key, it is the same lead: the second answer is 200 with
- * `duplicate: true` and the id of the first.
+ * `duplicate: true` and the id of the first, for ever. An `Idempotency-Key` makes one request safe to send again.
  *
  */
 export const createLead = <ThrowOnError extends boolean = false>(options: Options<CreateLeadData, ThrowOnError>): RequestResult<CreateLeadResponses, CreateLeadErrors, ThrowOnError> => (options.client ?? client).post<CreateLeadResponses, CreateLeadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/leads',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Push up to 200 leads at once
+ *
+ * Scope: `leads:create`. For a system that sends what it gathered. Each lead is stored, found to be a duplicate or refused by itself, as
+ * by `createLead`, with an idempotency key of its own; the answer is 207 with a result for each, in order. Send again those with 503.
+ *
+ */
+export const createLeadBatch = <ThrowOnError extends boolean = false>(options: Options<CreateLeadBatchData, ThrowOnError>): RequestResult<CreateLeadBatchResponses, CreateLeadBatchErrors, ThrowOnError> => (options.client ?? client).post<CreateLeadBatchResponses, CreateLeadBatchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/leads/batch',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -185,6 +202,17 @@ export const updateLead = <ThrowOnError extends boolean = false>(options: Option
 export const getLeadReceipt = <ThrowOnError extends boolean = false>(options: Options<GetLeadReceiptData, ThrowOnError>): RequestResult<GetLeadReceiptResponses, GetLeadReceiptErrors, ThrowOnError> => (options.client ?? client).get<GetLeadReceiptResponses, GetLeadReceiptErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/leads/{leadId}/receipt',
+    ...options
+});
+
+/**
+ * Read the document that a lead came in
+ *
+ * Scope: `leads:read`. Only leads that came in another form than this API's, such as ADF, have one; for others it is 404.
+ */
+export const getLeadOriginal = <ThrowOnError extends boolean = false>(options: Options<GetLeadOriginalData, ThrowOnError>): RequestResult<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError> => (options.client ?? client).get<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/leads/{leadId}/original',
     ...options
 });
 

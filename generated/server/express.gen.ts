@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CreateApiKeyData, CreateApiKeyResponses, CreateLeadData, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, GetApiKeyData, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetReadinessData, GetReadinessResponses, ListApiKeysData, ListApiKeysResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, GetApiKeyData, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetReadinessData, GetReadinessResponses, ListApiKeysData, ListApiKeysResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -14,9 +14,11 @@ export type Handlers = {
     getMe: ReadOperation<GetMeData, GetMeResponses>;
     listLeads: ReadOperation<ListLeadsData, ListLeadsResponses>;
     createLead: WriteOperation<CreateLeadData, CreateLeadResponses>;
+    createLeadBatch: WriteOperation<CreateLeadBatchData, CreateLeadBatchResponses>;
     getLead: ReadOperation<GetLeadData, GetLeadResponses>;
     updateLead: WriteOperation<UpdateLeadData, UpdateLeadResponses>;
     getLeadReceipt: ReadOperation<GetLeadReceiptData, GetLeadReceiptResponses>;
+    getLeadOriginal: ReadOperation<GetLeadOriginalData, GetLeadOriginalResponses>;
     listApiKeys: ReadOperation<ListApiKeysData, ListApiKeysResponses>;
     createApiKey: WriteOperation<CreateApiKeyData, CreateApiKeyResponses>;
     deleteApiKey: WriteOperation<DeleteApiKeyData, DeleteApiKeyResponses>;
@@ -111,6 +113,18 @@ export const operations = {
         ],
         bodyBytesMax: 262144
     },
+    createLeadBatch: {
+        method: 'POST',
+        path: '/v1/leads/batch',
+        access: 'accessToken',
+        scopes: [
+            'leads:create'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 4194304
+    },
     getLead: {
         method: 'GET',
         path: '/v1/leads/{leadId}',
@@ -139,6 +153,16 @@ export const operations = {
         access: 'accessToken',
         scopes: [
             'leads:create'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    getLeadOriginal: {
+        method: 'GET',
+        path: '/v1/leads/{leadId}/original',
+        access: 'accessToken',
+        scopes: [
+            'leads:read'
         ],
         mediaTypes: [],
         bodyBytesMax: 0

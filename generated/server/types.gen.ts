@@ -614,6 +614,56 @@ export type LeadAccepted = {
     warnings: Array<Warning>;
 };
 
+export type LeadBatchItem = {
+    /**
+     * Whatever you know the item by. It is echoed in its result and not stored.
+     */
+    clientRef?: string;
+    /**
+     * As the header `Idempotency-Key`, for this item.
+     */
+    idempotencyKey?: string;
+    lead: LeadInput;
+};
+
+/**
+ * An item that is not a `LeadBatchItem`. It is not stored; its result is a 400 of its own.
+ */
+export type LeadBatchMisfit = {
+    [key: string]: unknown;
+};
+
+export type LeadBatch = {
+    /**
+     * Up to 200 leads. Each is judged by itself; what is wrong with one is answered at its place and never fails the others.
+     */
+    leads: Array<LeadBatchItem | LeadBatchMisfit>;
+};
+
+/**
+ * What became of one lead. `lead` is there when `status` is 200 or 201, `problem` when it is not.
+ */
+export type LeadResult = {
+    clientRef?: string;
+    /**
+     * What the lead would have been answered alone.
+     */
+    status: number;
+    /**
+     * There, and `true`, when this is the stored answer to the same lead sent before with the same idempotency key.
+     */
+    replayed?: boolean;
+    lead?: LeadAccepted;
+    problem?: Problem;
+};
+
+export type LeadBatchResult = {
+    /**
+     * A result for each lead, in the order they were sent.
+     */
+    results: Array<LeadResult>;
+};
+
 export type LeadUpdate = {
     status: LeadStatus;
     statusReason?: LeadStatusReason;
@@ -627,6 +677,14 @@ export type LeadReceipt = {
     state: 'received';
     receivedAt: string;
     warnings: Array<Warning>;
+};
+
+export type LeadOriginal = {
+    mediaType: string;
+    /**
+     * The document, byte for byte, in base64.
+     */
+    content: string;
 };
 
 /**
@@ -723,6 +781,15 @@ export type Limit = number;
  * The `nextCursor` of the page before. Keep the other parameters the same.
  */
 export type Cursor = string;
+
+/**
+ * A name that you give this request, so that sending it again cannot store it twice: 1 to 255 visible characters, bare or quoted as a
+ * string of RFC 8941. Within 72 hours the same key with the same request gets the stored answer again, with `Idempotency-Replayed: true`;
+ * with another request it is 422 `idempotency-key-reused`. Requests that are sent side by side wait for the first. Only leads that were
+ * stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+ *
+ */
+export type IdempotencyKey = string;
 
 /**
  * The id of the lead.
@@ -1080,6 +1147,16 @@ export type ListLeadsResponse = ListLeadsResponses[keyof ListLeadsResponses];
 
 export type CreateLeadData = {
     body: LeadInput;
+    headers?: {
+        /**
+         * A name that you give this request, so that sending it again cannot store it twice: 1 to 255 visible characters, bare or quoted as a
+         * string of RFC 8941. Within 72 hours the same key with the same request gets the stored answer again, with `Idempotency-Replayed: true`;
+         * with another request it is 422 `idempotency-key-reused`. Requests that are sent side by side wait for the first. Only leads that were
+         * stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/v1/leads';
@@ -1107,7 +1184,7 @@ export type CreateLeadErrors = {
      */
     415: Problem;
     /**
-     * The lead names no way to reach its customer.
+     * The lead names no way to reach its customer, or the `Idempotency-Key` came with another request before.
      */
     422: Problem;
     /**
@@ -1134,6 +1211,55 @@ export type CreateLeadResponses = {
 };
 
 export type CreateLeadResponse = CreateLeadResponses[keyof CreateLeadResponses];
+
+export type CreateLeadBatchData = {
+    body: LeadBatch;
+    path?: never;
+    query?: never;
+    url: '/v1/leads/batch';
+};
+
+export type CreateLeadBatchErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreateLeadBatchError = CreateLeadBatchErrors[keyof CreateLeadBatchErrors];
+
+export type CreateLeadBatchResponses = {
+    /**
+     * A result for each lead, in the order they were sent.
+     */
+    207: LeadBatchResult;
+};
+
+export type CreateLeadBatchResponse = CreateLeadBatchResponses[keyof CreateLeadBatchResponses];
 
 export type GetLeadData = {
     body?: never;
@@ -1310,6 +1436,56 @@ export type GetLeadReceiptResponses = {
 };
 
 export type GetLeadReceiptResponse = GetLeadReceiptResponses[keyof GetLeadReceiptResponses];
+
+export type GetLeadOriginalData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the lead.
+         */
+        leadId: string;
+    };
+    query?: never;
+    url: '/v1/leads/{leadId}/original';
+};
+
+export type GetLeadOriginalErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetLeadOriginalError = GetLeadOriginalErrors[keyof GetLeadOriginalErrors];
+
+export type GetLeadOriginalResponses = {
+    /**
+     * The document as it came.
+     */
+    200: LeadOriginal;
+};
+
+export type GetLeadOriginalResponse = GetLeadOriginalResponses[keyof GetLeadOriginalResponses];
 
 export type ListApiKeysData = {
     body?: never;

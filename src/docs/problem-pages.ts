@@ -19,6 +19,7 @@ export const advice = {
   'body-too-large': 'Each operation has a limit of its own, named in the reference as x-body-bytes-max. A lead may have 262144 bytes.',
   'unsupported-media-type': 'Send JSON as application/json in UTF-8 and not compressed; the token endpoint takes application/x-www-form-urlencoded.',
   'lead-unreachable': 'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored.',
+  'idempotency-key-reused': 'An Idempotency-Key names one request for 72 hours. The same key came with another body before: make a new key for each new lead, keep it with the lead, and send it again only with exactly the same body.',
   'scope-not-of-kind': 'A digital_requests key can only have leads:create. An extensive_integrations key can have the scopes that the problem names.',
   'if-match-missing': 'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read.',
   'too-many-attempts': 'Too many sign-ins failed from this address. Wait as long as Retry-After says. Nobody else can lock you out: failures are counted by address.',

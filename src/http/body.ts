@@ -1,4 +1,5 @@
-import express, { type Request, type RequestHandler } from 'express'
+import type { ServerResponse } from 'node:http'
+import express, { type Request, type RequestHandler, type Response } from 'express'
 import { Problem } from '../problem.ts'
 import type { Call } from './contract.ts'
 
@@ -11,7 +12,7 @@ const formParametersMax = 64
  *
  * @throws {Problem} 415 when the operation does not take the media type, the charset or the encoding.
  */
-export function reduceContentType(req: Request, { operation }: Call): void {
+export function reduceContentType(req: Request, res: Response, { operation }: Call): void {
   const sent = req.headers['content-type']
   const hasBody = req.headers['transfer-encoding'] !== undefined || (req.headers['content-length'] ?? '0') !== '0'
   delete req.headers['content-type']
@@ -21,27 +22,40 @@ export function reduceContentType(req: Request, { operation }: Call): void {
   const [mediaType = '', ...parameters] = (sent ?? '').toLowerCase().split(';').map((part) => part.trim())
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice(8).replaceAll('"', '')
   const encoding = req.headers['content-encoding'] ?? 'identity'
-  if (!known.includes(mediaType) || (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') || encoding !== 'identity')
-    throw new Problem('unsupported-media-type', `Send ${known.join(' or ')} in UTF-8, not compressed.`)
+  const isXml = mediaType.endsWith('xml')
+  if (!known.includes(mediaType) || encoding !== 'identity' || (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && !isXml))
+    throw new Problem('unsupported-media-type', `Send ${known.join(' or ')}${isXml ? '' : ' in UTF-8'}, not compressed.`)
   req.headers['content-type'] = mediaType
+  if (charset !== undefined) res.locals.charset = charset
 }
 
 /** Reads the body of an operation, up to its own limit; a body that no operation asked for is left alone. */
 export function bodyReader(): (call: Call) => RequestHandler {
-  const readers = new Map<number, { json: RequestHandler; form: RequestHandler }>()
+  const readers = new Map<string, RequestHandler>()
   const nothing: RequestHandler = (_req, _res, next) => next()
   return ({ operation }) => {
     const limit = operation.bodyBytesMax
     if (limit === 0) return nothing
-    let reader = readers.get(limit)
+    const kind = (operation.mediaTypes as readonly string[]).includes('application/json') ? 'json' : operation.mediaTypes[0]?.endsWith('xml') ? 'raw' : 'form'
+    let reader = readers.get(`${kind} ${limit}`)
     if (!reader) {
-      reader = {
-        json: express.json({ limit, inflate: false, type: 'application/json', verify: (_req, _res, text) => refuseDeep(text) }),
-        form: express.urlencoded({ limit, inflate: false, extended: false, parameterLimit: formParametersMax }),
-      }
-      readers.set(limit, reader)
+      reader = readerOf(kind, limit)
+      readers.set(`${kind} ${limit}`, reader)
     }
-    return (operation.mediaTypes as readonly string[]).includes('application/json') ? reader.json : reader.form
+    return reader
+  }
+}
+
+function readerOf(kind: 'json' | 'form' | 'raw', limit: number): RequestHandler {
+  // The cast: what Express hands to `verify` is its own response.
+  const keep = (res: ServerResponse, body: Buffer) => ((res as Response).locals.rawBody = body)
+  switch (kind) {
+    case 'json':
+      return express.json({ limit, inflate: false, type: 'application/json', verify: (_req, res, body) => refuseDeep(keep(res, body)) })
+    case 'form':
+      return express.urlencoded({ limit, inflate: false, extended: false, parameterLimit: formParametersMax })
+    case 'raw':
+      return express.raw({ limit, inflate: false, type: () => true, verify: (_req, res, body) => void keep(res, body) })
   }
 }
 

@@ -3,7 +3,8 @@ import type { Request, RequestHandler, Response } from 'express'
 import { OpenApiSpecLoader } from 'express-openapi-validator/dist/framework/openapi.spec.loader.js'
 import { OpenApiValidator } from 'express-openapi-validator/dist/openapi.validator.js'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
-import { Problem } from '../problem.ts'
+import { Problem, type Violation } from '../problem.ts'
+import { violationsIn } from './errors.ts'
 
 /** What is known of a request once its operation is found. */
 export interface Call {
@@ -25,6 +26,8 @@ export interface Contract {
   validate(req: Request, res: Response): void
   /** Says everything that is wrong with a small body, where `validate` says only the first thing. */
   explain(req: Request, res: Response): Promise<unknown>
+  /** What is wrong with a body, as if it had come to that operation by itself. */
+  violationsOf(id: OperationId, body: unknown): Violation[]
   /** Sends `body` as JSON. When answers are to be strict, one that the document does not allow is thrown instead. */
   answer(req: Request, res: Response, status: number, mediaType: string, body: unknown): void
 }
@@ -50,12 +53,14 @@ export async function openContract(handlers: Record<string, SecurityHandler>, st
   let thorough: Promise<Layers> | undefined
 
   const fixed = new Map<string, Map<string, Entry>>()
+  const probes = new Map<OperationId, object>()
   const variable: { template: string[]; methods: Map<string, Entry> }[] = []
   for (const id of Object.keys(operations) as OperationId[]) {
     const { method, path, mediaTypes } = operations[id]
     const probe = fakeRequest(method, path.replaceAll(/\{[^}]+\}/g, 'x'))
     await run(layers.metadata, probe)
     if (!probe.openapi) throw new Error(`The validator does not know ${method} ${path}`)
+    probes.set(id, probe.openapi)
     const template = path.split('/')
     const entry = { id, template, openapi: probe.openapi }
     for (const verb of method === 'GET' ? ['GET', 'HEAD'] : [method]) {
@@ -89,6 +94,17 @@ export async function openContract(handlers: Record<string, SecurityHandler>, st
         await run((await thorough).request, req, res)
       } catch (error) {
         return error
+      }
+    },
+    violationsOf: (id, body) => {
+      const { method, path, mediaTypes } = operations[id]
+      const req = fakeRequest(method, path)
+      try {
+        layers.request(Object.assign(req, { openapi: probes.get(id), headers: { 'content-type': mediaTypes[0] }, body }), {} as Response, nothing)
+        return []
+      } catch (error) {
+        if (isRefusal(error)) return violationsIn(error)
+        throw error
       }
     },
     answer: (req, res, status, mediaType, body) => {
@@ -142,12 +158,13 @@ function run(layer: RequestHandler, req: Request, res: Response = {} as Response
   return new Promise((resolve, reject) => void layer(req, res, (error?: unknown) => (error ? reject(error) : resolve())))
 }
 
+const isRefusal = (error: unknown): error is Error => error instanceof Error && 'status' in error
 const nothing = () => undefined
 
 // The validator compiles at the first request that it sees; these are first. That they are refused is no fault.
 async function compile(layers: Layers, req: Validated, answers: boolean): Promise<void> {
-  const refused = (error: { status?: number }) => {
-    if (error.status === undefined) throw error
+  const refused = (error: unknown) => {
+    if (!isRefusal(error)) throw error
   }
   await run(layers.request, req).catch(refused)
   if (answers) await run((given, _res, next) => next(check(layers, given, 200, 'application/json', {})), req).catch(refused)

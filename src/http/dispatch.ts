@@ -15,11 +15,11 @@ interface Reply {
 /** Calls the handler of the operation with a request that has passed the contract, and writes its answer. */
 export function dispatch(contract: Contract, handlers: Handlers, judge: Judge, services: { db: Knex; write: Write }): RequestHandler {
   return async (req, res) => {
-    const { call, requestId } = res.locals
+    const { call, requestId, rawBody, charset } = res.locals
     if (!call) throw new Error('The request was not matched')
     // The cast: the compiler has matched every handler with its operation; here they are all called alike.
     const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
-    const http: Http = { requestId, address: () => req.ip ?? '', header: (name) => req.get(name) }
+    const http: Http = { requestId, address: () => req.ip ?? '', header: (name) => req.get(name), rawBody, charset }
     const request = { body: req.body, path: call.pathParams, query: req.query, headers: req.headers, http, ...(await admitted(req, call.operation.access, call.operation.method, judge)) }
 
     const { status, headers, body } = await handler(request, services)

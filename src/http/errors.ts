@@ -62,9 +62,14 @@ export function asProblem(error: unknown, req: Request): Problem {
     case 'request.size.invalid':
       return badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
   }
-  if ('status' in error && error.status === 400) return badRequest('errors' in error && Array.isArray(error.errors) ? error.errors.slice(0, violationsMax).map(violationOf) : [])
+  if ('status' in error && error.status === 400) return badRequest(violationsIn(error))
   if ('status' in error && error.status === 415) return new Problem('unsupported-media-type')
   return new Problem('internal')
+}
+
+/** What the validator found. */
+export function violationsIn(error: object): Violation[] {
+  return 'errors' in error && Array.isArray(error.errors) ? error.errors.slice(0, violationsMax).map(violationOf) : []
 }
 
 const parts: Record<string, Violation['in']> = { body: 'body', query: 'query', params: 'path', headers: 'header', cookies: 'cookie' }

@@ -10,6 +10,8 @@ declare global {
       requestId: string
       call?: Call
       admission?: Admission
+      rawBody?: Buffer
+      charset?: string
     }
   }
 }

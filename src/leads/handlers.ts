@@ -1,29 +1,100 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { Lead } from '../../generated/server/types.gen.ts'
+import type { Lead, LeadBatchItem, LeadBatchMisfit, LeadResult } from '../../generated/server/types.gen.ts'
 import { recordEvent } from '../events/store.ts'
 import { cursorOf, inner, outer } from '../ids.ts'
 import type { Standing } from '../operation.ts'
-import { Problem } from '../problem.ts'
-import type { Intake } from './intake.ts'
-import { moved, newLead } from './lead.ts'
+import { Problem, problemBody, type Violation } from '../problem.ts'
+import { idempotencyOf, keyOf } from './idempotency.ts'
+import type { Intake, Stored } from './intake.ts'
+import { moved, type NewLead, newLead } from './lead.ts'
 import * as store from './store.ts'
 
-export const createLead =
-  (intake: Intake): Handlers['createLead'] =>
-  async ({ body, principal }) => {
-    const lead = newLead(body, await intake.context(principal))
-    if (!lead.reachable) {
-      // Nothing will be written, but a dead token is told so before anything else.
-      await intake.judge(principal)
-      throw new Problem('lead-unreachable', undefined, { violations: [{ in: 'body', pointer: '/customer', message: 'needs an e-mail address, a phone number or a postal address' }] })
-    }
+const clientRefLengthMax = 128
+const idempotencyKeyLengthMax = 255
+const violationsMax = 32
 
-    const { verdict, lead_id, received, lead_warnings } = await intake.store(principal, lead)
-    const id = outer('lead', lead_id)
-    const accepted = { id, receivedAt: received.toISOString(), warnings: lead_warnings }
-    const headers = { Location: `/v1/leads/${id}/receipt` }
-    return verdict === 'duplicate' ? { status: 200, headers, body: { ...accepted, duplicate: true } } : { status: 201, headers, body: { ...accepted, duplicate: false } }
+/** How leads get in, and the contract's word on a lead that did not come as a body of its own. */
+export interface LeadIntake {
+  intake: Intake
+  leadViolations: (lead: unknown) => Violation[]
+}
+
+export const createLead =
+  ({ intake }: LeadIntake): Handlers['createLead'] =>
+  async ({ body, headers, principal, http }) => {
+    const key = headers['idempotency-key']
+    const idempotency = key === undefined ? undefined : idempotencyOf(keyOf(key), 'createLead', 'application/json', http.rawBody ?? '')
+    const lead = newLead(body, await intake.context(principal))
+    // Nothing will be written, but a dead token is told so before anything else.
+    if (!lead.reachable) await intake.judge(principal)
+    return answerOf(await intake.store(principal, { lead: reachable(lead), idempotency }))
   }
+
+export const createLeadBatch =
+  ({ intake, leadViolations }: LeadIntake): Handlers['createLeadBatch'] =>
+  async ({ body, principal, http }) => {
+    await intake.judge(principal)
+    const context = await intake.context(principal)
+    const outcomes = await Promise.allSettled(
+      body.leads.map(async (item) => {
+        const { lead, idempotencyKey } = batchItem(item, leadViolations)
+        const idempotency = idempotencyOf(idempotencyKey, 'createLeadBatch', 'application/json', JSON.stringify(lead))
+        return intake.store(principal, { lead: reachable(newLead(lead, context)), idempotency })
+      }),
+    )
+    requireSomeOutcome(outcomes)
+    return { status: 207, body: { results: outcomes.map((outcome, at) => resultOf(outcome, body.leads[at], http.requestId)) } }
+  }
+
+/** @throws {Problem} `lead-unreachable` */
+function reachable(lead: NewLead): NewLead {
+  if (!lead.reachable) throw new Problem('lead-unreachable', undefined, { violations: [{ in: 'body', pointer: '/customer', message: 'needs an e-mail address, a phone number or a postal address' }] })
+  return lead
+}
+
+/** @throws {Problem} `bad-request` for an item that is none; the contract lets all objects through to be answered one by one. */
+function batchItem(item: LeadBatchItem | LeadBatchMisfit, leadViolations: LeadIntake['leadViolations']): LeadBatchItem {
+  const { clientRef, idempotencyKey, lead, ...unknown } = item
+  const violations: Violation[] = [
+    ...(isTextUpTo(clientRefLengthMax, clientRef) ? [] : [misfit('/clientRef', `must be a string of 1 to ${clientRefLengthMax} characters`)]),
+    ...(isTextUpTo(idempotencyKeyLengthMax, idempotencyKey) ? [] : [misfit('/idempotencyKey', `must be a string of 1 to ${idempotencyKeyLengthMax} characters`)]),
+    ...Object.keys(unknown).map((name) => misfit(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`.slice(0, 512), 'is not a member of an item')),
+    ...leadViolations(lead).map((violation) => ({ ...violation, pointer: `/lead${violation.pointer}`.slice(0, 512) })),
+  ]
+  const [first] = violations
+  if (first) throw new Problem('bad-request', `body${first.pointer}: ${first.message}`.slice(0, 1024), { violations: violations.slice(0, violationsMax) })
+  // The cast: that is what has just been checked.
+  return item as LeadBatchItem
+}
+
+const isTextUpTo = (lengthMax: number, text: unknown) => text === undefined || (typeof text === 'string' && text.length >= 1 && text.length <= lengthMax && !text.includes('\0') && text.isWellFormed())
+const misfit = (pointer: string, message: string): Violation => ({ in: 'body', pointer, message })
+
+/** When nothing at all could be done, the whole request may be sent again, and is told so. @throws {Problem} */
+function requireSomeOutcome(outcomes: readonly PromiseSettledResult<Stored>[]): void {
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => problemOf(reason))
+  const [first] = failures
+  if (first && failures.length === outcomes.length && failures.every(({ status }) => status >= 500)) throw first
+}
+
+function resultOf(outcome: PromiseSettledResult<Stored>, item: LeadBatchItem | LeadBatchMisfit | undefined, requestId: string): LeadResult {
+  const clientRef = typeof item?.clientRef === 'string' && isTextUpTo(clientRefLengthMax, item.clientRef) ? { clientRef: item.clientRef } : undefined
+  if (outcome.status === 'fulfilled') {
+    const { status, body } = answerOf(outcome.value)
+    return { ...clientRef, status, ...(outcome.value.replayed && { replayed: true }), lead: body }
+  }
+  const problem = problemOf(outcome.reason)
+  return { ...clientRef, status: problem.status, problem: problemBody(problem, requestId) }
+}
+
+const problemOf = (reason: unknown): Problem => (reason instanceof Problem ? reason : new Problem('internal'))
+
+function answerOf({ verdict, replayed, lead_id, received, lead_warnings }: Stored) {
+  const id = outer('lead', lead_id)
+  const accepted = { id, receivedAt: received.toISOString(), warnings: lead_warnings }
+  const headers = { Location: `/v1/leads/${id}/receipt`, ...(replayed && { 'Idempotency-Replayed': 'true' }) }
+  return verdict === 'duplicate' ? ({ status: 200, headers, body: { ...accepted, duplicate: true } } as const) : ({ status: 201, headers, body: { ...accepted, duplicate: false } } as const)
+}
 
 export const listLeads: Handlers['listLeads'] = async ({ query, principal, standing }, { db }) => {
   const { limit = 50, cursor, status, type, sourceKeyId, updatedSince, test = false } = query
@@ -67,6 +138,13 @@ export const getLeadReceipt: Handlers['getLeadReceipt'] = async ({ path, princip
   const lead = await store.findLead(db, principal.dealerId, inner(path.leadId))
   if (lead?.source_id !== principal.subject.id) throw new Problem('not-found')
   return { status: 200, body: { id: outer('lead', lead.id), state: 'received', receivedAt: lead.received_at.toISOString(), warnings: lead.warnings } }
+}
+
+export const getLeadOriginal: Handlers['getLeadOriginal'] = async ({ path, principal, standing }, { db }) => {
+  const { id } = visible(await store.findLead(db, principal.dealerId, inner(path.leadId)), standing)
+  const original = await store.findOriginal(db, principal.dealerId, id)
+  if (!original) throw new Problem('not-found')
+  return { status: 200, body: { mediaType: original.media_type, content: original.content.toString('base64') } }
 }
 
 /** A test key sees test leads only; a live lead looks to it like one that is not there. */

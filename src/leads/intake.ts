@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
+import { isPassing } from '../db/pool.ts'
 import { newId } from '../ids.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
@@ -8,39 +10,98 @@ import type { Keyring } from '../tokens/keyring.ts'
 import { type Judge, scopeMissing } from '../tokens/liveness.ts'
 import { findSubject } from '../tokens/store.ts'
 import type { LeadContext, NewLead } from './lead.ts'
-import { createLeads, type Verdict } from './store.ts'
+import { createLeads, type IncomingLead, sweepIdempotencyKeys, type Verdict } from './store.ts'
 
-/** The way in for leads. Every verdict is given after the commit. */
+/*
+ * The states of a lead on its way in:
+ *   waiting    in the queue, with its ids already made. The queue is bounded; past it 503, and nothing was done.
+ *   sent       with its group, in one call of create_leads. Requests that arrive meanwhile wait for the next one.
+ *   answered   with the verdict of its row, after the commit.
+ * When a call fails, its group is
+ *   sent again      when the database was away or busy: nothing was written, or nobody knows. The ids are looked for first, so that
+ *                   what was stored counts as stored, also when the key was revoked meanwhile.
+ *   halved          when a row's data broke it, until that row is alone with its error; between two dealers, when a lock was not to be
+ *                   had, so that a dealer who is held up holds up nobody else.
+ *   given up        after the last try: 503. A sender who tries again with its Idempotency-Key cannot double the lead.
+ */
+
+export interface Push {
+  lead: NewLead
+  idempotency?: IncomingLead['idempotency'] | undefined
+  original?: IncomingLead['original'] | undefined
+}
+
+export type Stored = Verdict & { verdict: 'created' | 'duplicate' }
+
+/** The way in for leads. Every answer is given after the commit. */
 export interface Intake {
   /** What input is read by: the country and time zone of the dealer, at most 10 s old. */
   context(principal: Principal): Promise<LeadContext>
   judge: Judge
-  /** @throws {Problem} 401 `token-invalid`, 403 `scope-missing` */
-  store(principal: Principal, lead: NewLead): Promise<Verdict>
+  /** @throws {Problem} 401 `token-invalid`, 403 `scope-missing`, 422 `idempotency-key-reused`, 503 `unavailable` */
+  store(principal: Principal, push: Push): Promise<Stored>
+  stop(): void
 }
 
 const contextMs = 10_000
 const dealersMax = 10_000
+const waitingLeadsMax = 5_000
+const waitingBytesMax = 64 * 1024 * 1024
+const groupLeadsMax = 250
+const groupBytesMax = 8 * 1024 * 1024
+const groupsInFlightMax = 2
+const retryMs = [20, 100, 400, 1_200]
+const sweepMs = 60_000
+const sweptAtOnceMax = 5_000
+const lockNotAvailable = '55P03'
 
-export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judge): Intake {
+interface Waiting {
+  principal: Principal
+  incoming: IncomingLead
+  bytes: number
+  resolve: (stored: Stored) => void
+  reject: (reason: unknown) => void
+}
+
+export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judge, report: (error: unknown) => void): Intake {
   const contexts = new LRUCache<string, LeadContext>({ max: dealersMax, ttl: contextMs })
+  const sweeper = setInterval(() => void sweepIdempotencyKeys(db, sweptAtOnceMax).catch(() => undefined), sweepMs).unref()
+  let queue: Waiting[] = []
+  let waitingBytes = 0
+  let inFlight = 0
+  let isDue = false
 
-  const store = async (principal: Principal, lead: NewLead): Promise<Verdict> => {
-    if (!keyring.has(principal.kid)) throw new Problem('token-invalid')
-    const incoming = { dealerId: principal.dealerId, credentialId: principal.credentialId, epoch: principal.epoch, id: newId(), eventId: newId(), lead }
-    const [verdict] = await createLeads(hot, keyring.generation(), [incoming])
-    switch (verdict?.verdict) {
-      case 'created':
-      case 'duplicate':
-        return verdict
-      case 'keys-newer':
+  const sendNext = () => {
+    isDue = false
+    while (inFlight < groupsInFlightMax && queue.length > 0) {
+      const group = nextGroup(queue)
+      queue = queue.slice(group.length)
+      inFlight++
+      void send(group).finally(() => {
+        inFlight--
+        for (const { bytes } of group) waitingBytes -= bytes
+        sendNext()
+      })
+    }
+  }
+
+  const send = async (group: Waiting[], redriven = false): Promise<void> => {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const verdicts = await createLeads(hot, keyring.generation(), redriven, group.map(({ incoming }) => incoming))
         // Nothing was written. The reload moves the generation on, so this cannot go round twice for the same change.
-        await keyring.reload(db)
-        return store(principal, lead)
-      case 'scope-missing':
-        throw scopeMissing(principal.needed)
-      default:
-        throw new Problem('token-invalid')
+        if (verdicts[0]?.verdict === 'keys-newer') await keyring.reload(db)
+        else return answer(group, verdicts)
+      } catch (error) {
+        const passing = isPassing(error)
+        const cut = passing && codeOf(error) !== lockNotAvailable ? 0 : passing ? betweenDealers(group) : group.length >> 1
+        const wait = retryMs[attempt]
+        if (cut > 0) return void (await Promise.all([send(group.slice(0, cut), redriven), send(group.slice(cut), redriven)]))
+        if (!passing) report(error)
+        if (!passing || wait === undefined) return group.forEach(({ reject }) => reject(new Problem(passing ? 'unavailable' : 'internal')))
+        redriven = true
+        await sleep(wait * (0.5 + Math.random()))
+      }
     }
   }
 
@@ -55,6 +116,57 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
       return context
     },
     judge,
-    store,
+    store: async (principal, { lead, idempotency, original }) => {
+      if (!keyring.has(principal.kid)) throw new Problem('token-invalid')
+      const data = JSON.stringify(lead.data)
+      const warnings = JSON.stringify(lead.warnings)
+      const bytes = data.length + warnings.length + (original?.content.length ?? 0)
+      if (queue.length >= waitingLeadsMax || waitingBytes + bytes > waitingBytesMax) throw new Problem('unavailable', 'More leads arrive than can be stored at this moment. Nothing was stored; try again in a moment.')
+      waitingBytes += bytes
+      const { dealerId, credentialId, epoch } = principal
+      const { type, test, externalReference, submittedAt } = lead
+      const incoming = { dealerId, credentialId, epoch, id: newId(), eventId: newId(), type, test, externalReference, submittedAt, data, warnings, idempotency, original }
+      return new Promise((resolve, reject) => {
+        queue.push({ principal, incoming, bytes, resolve, reject })
+        if (isDue || inFlight >= groupsInFlightMax) return
+        isDue = true
+        // What arrives in the same tick of the event loop shares the group.
+        setImmediate(sendNext)
+      })
+    },
+    stop: () => clearInterval(sweeper),
   }
 }
+
+function nextGroup(queue: readonly Waiting[]): Waiting[] {
+  let bytes = 0
+  const tooMany = queue.findIndex((waiting, at) => at >= groupLeadsMax || (at > 0 && (bytes += waiting.bytes) > groupBytesMax))
+  return queue.slice(0, tooMany === -1 ? queue.length : tooMany)
+}
+
+function answer(group: readonly Waiting[], verdicts: readonly Verdict[]): void {
+  group.forEach(({ principal, resolve, reject }, at) => {
+    const verdict = verdicts[at]
+    switch (verdict?.verdict) {
+      case 'created':
+      case 'duplicate':
+        return resolve(verdict as Stored)
+      case 'key-reused':
+        return reject(new Problem('idempotency-key-reused'))
+      case 'scope-missing':
+        return reject(scopeMissing(principal.needed))
+      default:
+        return reject(new Problem('token-invalid'))
+    }
+  })
+}
+
+/** Sorts the group by dealer and says where the dealer in its middle begins, or the one after; 0 when there is only one. */
+function betweenDealers(group: Waiting[]): number {
+  group.sort((a, b) => (a.incoming.dealerId < b.incoming.dealerId ? -1 : Number(a.incoming.dealerId > b.incoming.dealerId)))
+  const middle = group[group.length >> 1]?.incoming.dealerId
+  const first = group.findIndex(({ incoming }) => incoming.dealerId === middle)
+  return first > 0 ? first : Math.max(0, group.findIndex(({ incoming }) => incoming.dealerId !== middle))
+}
+
+const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : undefined)

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
-import type { LeadStatus, LeadStatusReason, LeadType, Warning } from '../../generated/server/types.gen.ts'
-import type { LeadData, NewLead } from './lead.ts'
+import type { ExternalReference, LeadStatus, LeadStatusReason, LeadType, Warning } from '../../generated/server/types.gen.ts'
+import type { LeadData } from './lead.ts'
 
 /** A lead on its way in, with the ids made beforehand and the credential that it is judged by. */
 export interface IncomingLead {
@@ -10,39 +10,70 @@ export interface IncomingLead {
   epoch: number
   id: string
   eventId: string
-  lead: NewLead
+  type: LeadType
+  test: boolean
+  externalReference: ExternalReference | undefined
+  submittedAt: string | undefined
+  /** JSON of `LeadData`. */
+  data: string
+  /** JSON of the warnings. */
+  warnings: string
+  /** An Idempotency-Key with the hash of the request that it came with. */
+  idempotency: { key: string; requestHash: Buffer } | undefined
+  /** The document that the lead was read from, as it came. */
+  original: { mediaType: string; content: Buffer } | undefined
 }
 
 export interface Verdict {
-  verdict: 'created' | 'duplicate' | 'token-invalid' | 'scope-missing' | 'keys-newer'
+  verdict: 'created' | 'duplicate' | 'key-reused' | 'token-invalid' | 'scope-missing' | 'keys-newer'
+  /** The same request had this answer before. */
+  replayed: boolean
   lead_id: string
   received: Date
   lead_warnings: Warning[]
 }
 
-/** Stores a group in one call of one function, one round trip, one commit. The verdicts come in the order of the leads. */
-export async function createLeads(hot: pg.Pool, generation: string, group: readonly IncomingLead[]): Promise<Verdict[]> {
+/**
+ * Stores a group in one call of one function, one round trip, one commit. The verdicts come in the order of the leads. A group whose
+ * answer was lost is sent again as `redriven`: what was stored then counts as stored by it.
+ */
+export async function createLeads(hot: pg.Pool, generation: string, redriven: boolean, group: readonly IncomingLead[]): Promise<Verdict[]> {
   const column = <T>(of: (incoming: IncomingLead) => T) => group.map(of)
   const { rows } = await hot.query<Verdict>({
     name: 'create-leads',
-    text: 'select verdict, lead_id, received, lead_warnings from create_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) order by ord',
+    text: 'select verdict, replayed, lead_id, received, lead_warnings from create_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)',
     values: [
       generation,
+      redriven,
       column(({ dealerId }) => dealerId),
       column(({ credentialId }) => credentialId),
       column(({ epoch }) => epoch),
       column(({ id }) => id),
       column(({ eventId }) => eventId),
-      column(({ lead }) => lead.type),
-      column(({ lead }) => lead.test),
-      column(({ lead }) => lead.externalReference?.source ?? null),
-      column(({ lead }) => lead.externalReference?.id ?? null),
-      column(({ lead }) => lead.submittedAt ?? null),
-      column(({ lead }) => JSON.stringify(lead.data)),
-      column(({ lead }) => JSON.stringify(lead.warnings)),
+      column(({ type }) => type),
+      column(({ test }) => test),
+      column(({ externalReference }) => externalReference?.source ?? null),
+      column(({ externalReference }) => externalReference?.id ?? null),
+      column(({ submittedAt }) => submittedAt ?? null),
+      column(({ data }) => data),
+      column(({ warnings }) => warnings),
+      column(({ idempotency }) => idempotency?.key ?? null),
+      column(({ idempotency }) => idempotency?.requestHash ?? null),
+      column(({ original }) => original?.mediaType ?? null),
+      column(({ original }) => original?.content ?? null),
     ],
   })
   return rows
+}
+
+/** Forgets the keys that have expired, some at a time; says how many. Other processes that do the same are not waited for. */
+export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `delete from lead_claims where ctid = any (array(
+       select ctid from lead_claims where kind = 'idempotency' and expires_at <= clock_timestamp() limit ? for update skip locked))`,
+    [atMost],
+  )
+  return rowCount
 }
 
 export interface LeadRow {
@@ -96,6 +127,11 @@ export async function findLeads(db: Knex, dealerId: string, filter: LeadFilter):
 /** The lead as it is now. Within `write` nobody else is changing it. */
 export async function findLead(db: Knex, dealerId: string, id: string): Promise<LeadRow | undefined> {
   return named(db, dealerId).where({ 'l.id': id }).first()
+}
+
+/** The document that a lead was read from, if it came as one. */
+export async function findOriginal(db: Knex, dealerId: string, leadId: string): Promise<{ media_type: string; content: Buffer } | undefined> {
+  return db('lead_originals').where({ dealer_id: dealerId, lead_id: leadId }).first('media_type', 'content')
 }
 
 export async function saveLead(trx: Knex.Transaction, dealerId: string, lead: Pick<LeadRow, 'id' | 'status' | 'status_reason' | 'version' | 'updated_at'>): Promise<void> {

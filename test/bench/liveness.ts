@@ -31,9 +31,9 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
   const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
   const keyring = await openKeyring(db, secrets, tokens.forget)
   const judge = kind === 'judged' ? liveness(hot, db, keyring) : async () => ({ scopes: new Set<string>(scopes), environment: 'live' as const })
-  const intake = openIntake(db, hot, keyring, judge)
+  const intake = openIntake(db, hot, keyring, judge, console.error)
   const contract = await openContract(securityHandlers(tokens.check), false)
-  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake })
+  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations: () => [] })
   const app = createApp({ contract, handlers, judge, services: { db, write: writer(db, keyring) }, documentation: (_req, _res, next) => next(), trustProxy: false, log: pino({ level: 'silent' }) })
 
   const { dealerId } = await createDealer(db, { name: kind, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: `${kind}@dealer.example`, name: 'Admin' })
@@ -43,7 +43,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
   const token = accessToken({ dealerId, subject, credentialId, epoch: 1, scopes }, keyring.signing(new Date()), issuer, new Date())
   const principal = { ...tokens.check(token, Date.now()), needed: ['leads:create'] }
   const lead = newLead({ customer: { name: { given: 'Anna' }, phones: [{ number: '32 12 34 56' }] } }, { country: 'DK', timeZone: 'Europe/Copenhagen' })
-  const { lead_id } = await intake.store(principal, lead)
+  const { lead_id } = await intake.store(principal, { lead })
   await ready(createServer(app).listen(0, '127.0.0.1'), { path: `/v1/leads/${outer('lead', lead_id)}`, token })
 }
 

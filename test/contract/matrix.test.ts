@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
 import { openKeyring } from '../../src/tokens/keyring.ts'
+import { inner } from '../../src/ids.ts'
 import { accessToken } from '../../src/tokens/token.ts'
 import { lead, password, type Reply, startService, type TestService } from '../service.ts'
 
@@ -16,10 +17,12 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   signOut: 'session',
   getMe: 'any token',
   createLead: 'leads:create',
+  createLeadBatch: 'leads:create',
   listLeads: 'leads:read',
   getLead: 'leads:read',
   updateLead: 'leads:update',
   getLeadReceipt: 'leads:create',
+  getLeadOriginal: 'leads:read',
   listApiKeys: 'api-keys:manage',
   createApiKey: 'api-keys:manage',
   getApiKey: 'api-keys:manage',
@@ -106,12 +109,19 @@ beforeAll(async () => {
     switch (id) {
       case 'createLead':
         return [{ path: '/v1/leads', body: lead(), status: 201 }, { path: '/v1/leads', body: { customer: {} }, status: 422 }]
+      case 'createLeadBatch':
+        return [{ path: '/v1/leads/batch', body: { leads: [{ lead: lead() }] }, status: 207 }, { path: '/v1/leads/batch', body: { leads: [{}] }, status: 207 }]
       case 'listLeads':
         return [{ path: '/v1/leads', status: 200 }]
       case 'getLead':
         return [{ path: `/v1/leads/${await newLead()}`, status: 200 }, { path: `/v1/leads/lead_${missing}`, status: 404 }]
       case 'getLeadReceipt':
         return [{ path: `/v1/leads/${await newLead()}/receipt`, status: 200 }, { path: `/v1/leads/lead_${missing}/receipt`, status: 404 }]
+      case 'getLeadOriginal': {
+        const leadId = await newLead()
+        await service.db('lead_originals').insert({ dealer_id: ours.dealerId, lead_id: inner(leadId), media_type: 'application/xml', content: Buffer.from('<adf/>') })
+        return [{ path: `/v1/leads/${leadId}/original`, status: 200 }, { path: `/v1/leads/lead_${missing}/original`, status: 404 }]
+      }
       case 'updateLead': {
         const path = `/v1/leads/${await newLead()}`
         return [

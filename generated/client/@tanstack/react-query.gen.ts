@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { createApiKey, createLead, deleteApiKey, exchangeApiKey, exchangeSession, getApiKey, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadReceipt, getMe, getReadiness, listApiKeys, listLeads, listUsers, type Options, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { createApiKey, createLead, createLeadBatch, deleteApiKey, exchangeApiKey, exchangeSession, getApiKey, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getReadiness, listApiKeys, listLeads, listUsers, type Options, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
+import type { CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -278,13 +278,34 @@ export const listLeadsInfiniteOptions = (options?: Options<ListLeadsData>) => {
  * A lead must name some way to reach the customer: an e-mail address, a phone number or a postal address; else 422.
  *
  * `externalReference` is your own id of the enquiry. Sent twice with the same key, it is the same lead: the second answer is 200 with
- * `duplicate: true` and the id of the first.
+ * `duplicate: true` and the id of the first, for ever. An `Idempotency-Key` makes one request safe to send again.
  *
  */
 export const createLeadMutation = (options?: Partial<Options<CreateLeadData>>): UseMutationOptions<CreateLeadResponse, CreateLeadError, Options<CreateLeadData>> => {
     const mutationOptions: UseMutationOptions<CreateLeadResponse, CreateLeadError, Options<CreateLeadData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await createLead({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Push up to 200 leads at once
+ *
+ * Scope: `leads:create`. For a system that sends what it gathered. Each lead is stored, found to be a duplicate or refused by itself, as
+ * by `createLead`, with an idempotency key of its own; the answer is 207 with a result for each, in order. Send again those with 503.
+ *
+ */
+export const createLeadBatchMutation = (options?: Partial<Options<CreateLeadBatchData>>): UseMutationOptions<CreateLeadBatchResponse, CreateLeadBatchError, Options<CreateLeadBatchData>> => {
+    const mutationOptions: UseMutationOptions<CreateLeadBatchResponse, CreateLeadBatchError, Options<CreateLeadBatchData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createLeadBatch({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -354,6 +375,26 @@ export const getLeadReceiptOptions = (options: Options<GetLeadReceiptData>) => q
         return data;
     },
     queryKey: getLeadReceiptQueryKey(options)
+});
+
+export const getLeadOriginalQueryKey = (options: Options<GetLeadOriginalData>) => createQueryKey('getLeadOriginal', options);
+
+/**
+ * Read the document that a lead came in
+ *
+ * Scope: `leads:read`. Only leads that came in another form than this API's, such as ADF, have one; for others it is 404.
+ */
+export const getLeadOriginalOptions = (options: Options<GetLeadOriginalData>) => queryOptions<GetLeadOriginalResponse, GetLeadOriginalError, GetLeadOriginalResponse, ReturnType<typeof getLeadOriginalQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getLeadOriginal({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getLeadOriginalQueryKey(options)
 });
 
 export const listApiKeysQueryKey = (options?: Options<ListApiKeysData>) => createQueryKey('listApiKeys', options);

@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sweepIdempotencyKeys } from '../src/leads/store.ts'
+import { lead, startService, type TestService } from './service.ts'
+
+let service: TestService
+let dealer: Awaited<ReturnType<TestService['dealer']>>
+
+beforeAll(async () => {
+  service = await startService()
+  dealer = await service.dealer('ours')
+})
+afterAll(() => service.close())
+
+let made = 0
+const fresh = () => `key-${++made}`
+const push = (body: object, key?: string, token = dealer.website.token) => service.call('POST', '/v1/leads', { token, body, headers: { ...(key !== undefined && { 'idempotency-key': key }) } })
+const batch = (leads: object[], token = dealer.website.token) => service.call('POST', '/v1/leads/batch', { token, body: { leads } })
+const rows = async (table: 'leads' | 'events' | 'lead_claims') => Number((await service.db(table).where({ dealer_id: dealer.dealerId }).count({ count: '*' }))[0]?.['count'])
+/** How many leads, events and claims were added meanwhile. */
+async function added(work: () => Promise<unknown>): Promise<number[]> {
+  const count = () => Promise.all([rows('leads'), rows('events'), rows('lead_claims')])
+  const before = await count()
+  await work()
+  return (await count()).map((after, at) => after - (before[at] ?? 0))
+}
+
+describe('an Idempotency-Key', () => {
+  it('gets the same request the same answer, once stored, and says so', async () => {
+    const key = fresh()
+    const body = lead({ customer: { phones: [{ number: 'what?' }] } })
+    const added1 = await added(async () => {
+      const first = await push(body, key)
+      const again = await push(body, key)
+      expect([first.status, first.headers.get('idempotency-replayed')]).toEqual([201, null])
+      expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([201, 'true'])
+      expect(again.text).toBe(first.text)
+      expect(again.headers.get('location')).toBe(first.headers.get('location'))
+      expect(first.body.warnings).toHaveLength(1)
+    })
+    expect(added1).toEqual([1, 1, 1])
+  })
+
+  it('is the same bare and quoted', async () => {
+    const body = lead()
+    const first = await push(body, '"a \\"quoted\\" \\\\ key"')
+    const bare = await push(body, 'plain!#~')
+    expect((await push(body, '"plain!#~"')).body.id).toBe(bare.body.id)
+    expect((await push(body, '"a \\"quoted\\" \\\\ key"')).body.id).toBe(first.body.id)
+    expect(bare.body.id).not.toBe(first.body.id)
+  })
+
+  it.each(['', '""', 'x'.repeat(256), `"${'x'.repeat(256)}"`, 'two words', '"open', 'a"b', 'é'])('is refused when it is none: %j', async (key) => {
+    const reply = await push(lead(), Buffer.from(key).toString('latin1'))
+    expect([reply.status, reply.body.violations?.[0].in]).toEqual([400, 'header'])
+  })
+
+  it('takes 255 characters', async () => {
+    expect((await push(lead(), 'x'.repeat(255))).status).toBe(201)
+    expect((await push(lead(), `"${'\\"'.repeat(255)}"`)).status).toBe(201)
+  })
+
+  it('is refused for another request, by a byte or by the operation, and nothing is stored or claimed', async () => {
+    const key = fresh()
+    await push(lead({ message: 'one' }), key)
+    const counted = await added(async () => {
+      const other = await push(lead({ message: 'two', externalReference: { source: 'site', id: 'never-claimed' } }), key)
+      expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused'])
+      const space = await service.call('POST', '/v1/leads', { token: dealer.website.token, raw: ` ${JSON.stringify(lead({ message: 'one' }))}`, headers: { 'content-type': 'application/json', 'idempotency-key': key } })
+      expect(space.status).toBe(422)
+      const elsewhere = await batch([{ idempotencyKey: key, lead: lead({ message: 'one' }) }])
+      expect(elsewhere.body.results[0]).toMatchObject({ status: 422, problem: { code: 'idempotency-key-reused' } })
+    })
+    expect(counted).toEqual([0, 0, 0])
+  })
+
+  it('is free again after a request that was not stored', async () => {
+    const key = fresh()
+    expect((await push({ customer: {} }, key)).status).toBe(422)
+    expect((await push({ customer: { phones: 'x' } }, key)).status).toBe(400)
+    expect((await push(lead(), key)).status).toBe(201)
+  })
+
+  it('belongs to its API key: another one may use the same', async () => {
+    const key = fresh()
+    const body = lead()
+    const [one, other] = [await push(body, key), await push(body, key, dealer.dms.token)]
+    expect([one.status, other.status]).toEqual([201, 201])
+    expect(one.body.id).not.toBe(other.body.id)
+  })
+
+  it('is forgotten after 72 hours, and then taken over', async () => {
+    const key = fresh()
+    const first = await push(lead({ message: 'one' }), key)
+    const claim = service.db('lead_claims').where({ dealer_id: dealer.dealerId, kind: 'idempotency', value: key })
+    const [{ expires_at }] = await claim.clone().select('expires_at')
+    expect(expires_at - Date.parse(first.body.receivedAt)).toBe(72 * 3600 * 1000)
+
+    await claim.clone().update({ expires_at: new Date(Date.now() - 1000) })
+    const second = await push(lead({ message: 'two' }), key)
+    expect(second.status).toBe(201)
+    expect(second.body.id).not.toBe(first.body.id)
+    expect((await push(lead({ message: 'two' }), key)).body.id).toBe(second.body.id)
+  })
+
+  it('is swept when it has expired, and only then', async () => {
+    const [old, young] = [fresh(), fresh()]
+    for (const key of [old, young]) await push(lead({ externalReference: { source: 'sweep', id: key } }), key)
+    await service.db('lead_claims').where({ kind: 'idempotency', value: old }).update({ expires_at: new Date(Date.now() - 1000) })
+    expect(await sweepIdempotencyKeys(service.db, 100)).toBe(1)
+    const left = await service.db('lead_claims').whereIn('value', [old, young, JSON.stringify(['sweep', old]).replace(',', ', ')]).select('kind', 'value')
+    expect(left).toEqual(expect.arrayContaining([{ kind: 'idempotency', value: young }, expect.objectContaining({ kind: 'reference' })]))
+    expect(left).toHaveLength(2)
+  })
+})
+
+describe('an external reference', () => {
+  it('is the same lead for ever, and a new key for it is remembered with that answer', async () => {
+    const body = lead({ externalReference: { source: 'site', id: 'form-1' } })
+    const [one, two] = [fresh(), fresh()]
+    const first = await push(body, one)
+    const known = await push({ ...body, message: 'Another text' }, two)
+    expect([known.status, known.body]).toEqual([200, { ...first.body, duplicate: true }])
+    const replayed = await push({ ...body, message: 'Another text' }, two)
+    expect([replayed.status, replayed.text, replayed.headers.get('idempotency-replayed')]).toEqual([200, known.text, 'true'])
+    expect((await push(body, one)).body).toEqual(first.body)
+  })
+
+  it('tells a write-only key nothing about the references of others, or about a person', async () => {
+    const reference = { source: 'dms', id: 'secret-1' }
+    const known = lead({ externalReference: reference })
+    await push(known, undefined, dealer.dms.token)
+    const shape = ({ status, headers, body }: Awaited<ReturnType<typeof push>>) => [status, [...headers.keys()].sort(), { ...body, id: '', receivedAt: '' }]
+    const [theirs, unknown] = [await push(known), await push(lead({ externalReference: { source: 'dms', id: 'secret-2' }, customer: { phones: [{ number: '32 12 34 57' }] } }))]
+    expect(shape(theirs)).toEqual(shape(unknown))
+    expect(theirs.text.length).toBe(unknown.text.length)
+  })
+})
+
+describe('a batch', () => {
+  it('answers every lead at its place, and one never fails the others', async () => {
+    const key = fresh()
+    await push(lead({ externalReference: { source: 'batch', id: 'known' } }))
+    const items = [
+      { clientRef: 'good', lead: lead() },
+      { clientRef: 'unreachable', lead: { customer: {} } },
+      { clientRef: 'structure', lead: { customer: { phones: 'x' } } },
+      { clientRef: 'warned', lead: { customer: { emails: [{ address: 'odd' }] }, colour: 'red' } },
+      { clientRef: 'keyed', idempotencyKey: key, lead: lead() },
+      { clientRef: 'twin', idempotencyKey: key, lead: lead() },
+      { clientRef: 'reused', idempotencyKey: key, lead: lead({ message: 'other' }) },
+      { clientRef: 'known', lead: lead({ externalReference: { source: 'batch', id: 'known' } }) },
+      { clientRef: 'first', lead: lead({ externalReference: { source: 'batch', id: 'new' } }) },
+      { clientRef: 'second', lead: lead({ externalReference: { source: 'batch', id: 'new' } }) },
+      {},
+      { clientRef: 7, lead: lead() },
+      { clientRef: 'odd', idempotencyKey: '', lead: lead(), nope: 1 },
+      { clientRef: 'nothing', lead: null },
+    ]
+    let results: any[] = []
+    const counted = await added(async () => {
+      const reply = await batch(items)
+      expect(reply.status).toBe(207)
+      results = reply.body.results
+    })
+    expect(results.map(({ clientRef, status }) => [clientRef, status])).toEqual([
+      ['good', 201], ['unreachable', 422], ['structure', 400], ['warned', 201], ['keyed', 201], ['twin', 201], ['reused', 422],
+      ['known', 200], ['first', 201], ['second', 200], [undefined, 400], [undefined, 400], ['odd', 400], ['nothing', 400],
+    ])
+    const [, , structure, warned, keyed, twin, , , first, second, empty, , odd] = results
+    expect(structure.problem).toMatchObject({ code: 'bad-request', violations: [{ in: 'body', pointer: '/lead/customer/phones' }] })
+    expect(warned.lead.warnings.map(({ code }: { code: string }) => code)).toEqual(['email-odd', 'member-unknown'])
+    expect([twin.replayed, twin.lead]).toEqual([true, keyed.lead])
+    expect(second.lead).toEqual({ ...first.lead, duplicate: true })
+    expect(empty.problem.violations[0].pointer).toBe('/lead')
+    expect(odd.problem.violations.map(({ pointer }: { pointer: string }) => pointer)).toEqual(['/idempotencyKey', '/nope'])
+    // good, warned, keyed, first; claims of keyed and first.
+    expect(counted).toEqual([4, 4, 2])
+  })
+
+  it('of 200 leads is one commit, and may be sent again', async () => {
+    const leads = Array.from({ length: 200 }, (_, at) => ({ idempotencyKey: `${fresh()}`, lead: lead({ message: `Lead ${at}` }) }))
+    const first = await batch(leads)
+    const again = await batch(leads)
+    expect(new Set(first.body.results.map(({ status }: { status: number }) => status))).toEqual(new Set([201]))
+    expect(again.body.results).toEqual(first.body.results.map((result: object) => ({ ...result, replayed: true })))
+    const stored = await service.db('leads').whereIn('id', first.body.results.map(({ lead: { id } }: any) => id.slice(5))).select('received_at', service.db.raw('xmin::text as xmin'))
+    expect([stored.length, new Set(stored.map(({ xmin }) => xmin)).size]).toEqual([200, 1])
+  })
+
+  it.each([[{ leads: [] }], [{ leads: Array.from({ length: 201 }, () => ({ lead: {} })) }], [{}], [{ leads: ['x'] }], [{ leads: [{ lead: {} }], more: 1 }]])('is refused as a whole when it is none: %#', async (body) => {
+    expect((await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body })).status).toBe(400)
+  })
+})
+
+it('numbers the events of all that was stored densely', async () => {
+  const numbers: string[] = await service.db('events').where({ dealer_id: dealer.dealerId }).orderBy('seq').pluck('seq')
+  expect(numbers.map(Number)).toEqual(numbers.map((_, at) => at + 1))
+  expect(numbers).toHaveLength(await rows('leads'))
+})
