@@ -20,9 +20,14 @@ const headersTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
 const drainMs = 10_000
 const workerRestartMs = 1_000
+// A line of the log waits for others, but not for long. What ends the process, but for kill -9, writes out what is waiting.
+const logBytesMin = 4_096
+const logFlushMs = 250
 
 const config = configured()
-const log = pino({ level: config.logLevel, base: { pid: process.pid } })
+const lines = pino.destination({ sync: false, minLength: logBytesMin })
+setInterval(() => lines.flush(), logFlushMs).unref()
+const log = pino({ level: config.logLevel, base: { pid: process.pid } }, lines)
 // Workers are told where the database is by the process that owns it.
 const workerConnection = process.env['CARBUDDII_CONNECTION']
 

@@ -70,7 +70,7 @@ export async function createLeads(hot: pg.Pool, generation: string, redriven: bo
 export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(
     `delete from lead_claims where ctid = any (array(
-       select ctid from lead_claims where kind = 'idempotency' and expires_at <= clock_timestamp() limit ? for update skip locked))`,
+       select ctid from lead_claims where expires_at < 'infinity' and expires_at <= clock_timestamp() limit ? for update skip locked))`,
     [atMost],
   )
   return rowCount
@@ -115,12 +115,12 @@ function named(db: Knex, dealerId: string) {
 
 /** Newest first: ids are UUIDs of version 7, which rise with time. */
 export async function findLeads(db: Knex, dealerId: string, filter: LeadFilter): Promise<LeadRow[]> {
-  const query = named(db, dealerId).where({ 'l.test': filter.test }).orderBy('l.id', 'desc').limit(filter.limit)
-  if (filter.status) query.whereIn('l.status', filter.status)
-  if (filter.type) query.whereIn('l.type', filter.type)
-  if (filter.sourceId) query.where({ 'l.source_id': filter.sourceId })
-  if (filter.updatedSince) query.where('l.updated_at', '>=', filter.updatedSince)
-  if (filter.before) query.where('l.id', '<', filter.before)
+  let query = named(db, dealerId).where({ 'l.test': filter.test }).orderBy('l.id', 'desc').limit(filter.limit)
+  if (filter.status) query = query.whereIn('l.status', filter.status)
+  if (filter.type) query = query.whereIn('l.type', filter.type)
+  if (filter.sourceId) query = query.where({ 'l.source_id': filter.sourceId })
+  if (filter.updatedSince) query = query.where('l.updated_at', '>=', filter.updatedSince)
+  if (filter.before) query = query.where('l.id', '<', filter.before)
   return query
 }
 
