@@ -106,6 +106,6 @@ const defaultConfig: ExpressPlugin['Config'] = {
  * Emits what the server is typed and wired by: `Handlers` (operationId to typed handler), `operations` (method, path, credential,
  * scopes, media types, body limit in bytes), `OperationId`, `scopes` and `Scope`.
  *
- * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/codegen.test.ts holds its output.
+ * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts holds its output.
  */
 export const express = definePluginConfig(defaultConfig)

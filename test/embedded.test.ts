@@ -109,7 +109,7 @@ const savedRows = (connection: Connection) => query(connection, 'select place fr
 
 async function until(condition: () => boolean, seconds: number): Promise<void> {
   for (const deadline = Date.now() + seconds * 1000; !condition(); await sleep(20)) {
-    if (Date.now() > deadline) throw new Error(`not so after ${seconds} seconds: ${condition}`)
+    if (Date.now() > deadline) throw new Error(`not so after ${seconds} seconds: ${condition.toString()}`)
   }
 }
 

@@ -49,9 +49,9 @@ function living(db: Knex, dealerId: string) {
 
 /** The dealer's keys, newest first. Deleted ones are kept for history and never shown. */
 export async function findApiKeys(db: Knex, dealerId: string, filter: { kind?: ApiKeyKind; before?: string; limit: number }): Promise<ApiKeyRow[]> {
-  const query = living(db, dealerId).select(columns).orderBy('k.id', 'desc').limit(filter.limit)
-  if (filter.kind) query.where({ 'k.kind': filter.kind })
-  if (filter.before) query.where('k.id', '<', filter.before)
+  let query = living(db, dealerId).select(columns).orderBy('k.id', 'desc').limit(filter.limit)
+  if (filter.kind) query = query.where({ 'k.kind': filter.kind })
+  if (filter.before) query = query.where('k.id', '<', filter.before)
   return query
 }
 

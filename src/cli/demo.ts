@@ -1,13 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createClient } from '../../generated/client/client/index.ts'
 import * as api from '../client/client.ts'
 import { settings } from './settings.ts'
 
 /** The main job against the running service, through the published client: every step says what happened and how long it took. */
 const { publicUrl: baseUrl, dataDir, admin } = settings()
 const run = Date.now().toString(36)
-const client = (token?: string) => createClient({ baseUrl, ...(token && { auth: () => token }) })
+const client = (token?: string) => api.createClient({ baseUrl, ...(token && { auth: () => token }) })
 
 async function step<T>(what: string, work: () => Promise<T>, told: (value: T) => string = () => ''): Promise<T> {
   const started = performance.now()
@@ -51,7 +50,7 @@ const makeKey = (name: string, kind: 'digital_requests' | 'extensive_integration
 const website = await step('makes an API key for digital requests', () => makeKey('Demo web site', 'digital_requests'), ({ data }) => data.apiKey.mask)
 const dms = await step('makes an API key for extensive integrations', () => makeKey('Demo DMS', 'extensive_integrations'), ({ data }) => data.apiKey.mask)
 
-const exchange = async (secret: string) => expected(api.exchangeApiKey({ client: createClient({ baseUrl, auth: ({ name }) => (name === 'X-Api-Key' ? secret : undefined) }) }), 200)
+const exchange = async (secret: string) => expected(api.exchangeApiKey({ client: api.createClient({ baseUrl, auth: ({ name }) => (name === 'X-Api-Key' ? secret : undefined) }) }), 200)
 const websiteToken = await step('exchanges the first for an access token', () => exchange(website.data.secret), ({ data }) => `${data.expires_in} s, ${data.scope}`)
 const dmsToken = await step('exchanges the second', () => exchange(dms.data.secret), ({ data }) => `${data.expires_in} s, ${data.scope.split(' ').length} scopes`)
 const site = client(websiteToken.data.access_token)

@@ -27,7 +27,8 @@ export const timeZone = (text: string): string => check(/^[A-Za-z]/.test(text) &
 
 function isTimeZone(text: string): boolean {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: text }) !== undefined
+    new Intl.DateTimeFormat('en', { timeZone: text })
+    return true
   } catch {
     return false
   }

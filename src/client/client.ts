@@ -1,6 +1,7 @@
 import { type Client, createClient } from '../../generated/client/client/index.ts'
 import { exchangeApiKey } from '../../generated/client/sdk.gen.ts'
 
+export { createClient } from '../../generated/client/client/index.ts'
 export * from '../../generated/client/sdk.gen.ts'
 export type * from '../../generated/client/types.gen.ts'
 

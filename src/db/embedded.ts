@@ -262,11 +262,11 @@ async function createCluster(cluster: string, bin: string, account: Account, wra
 /** Sockets need a short path, which DATA_DIR need not have. */
 async function chooseSocketFolder(dir: string, account: Account): Promise<string> {
   for (const base of [tmpdir(), '/tmp']) {
-    const folder = join(base, `carbuddii-${account?.uid ?? process.getuid?.()}-${shortHash(dir)}`)
+    const folder = join(base, `carbuddii-${userIdOf(account)}-${shortHash(dir)}`)
     const length = Buffer.byteLength(join(folder, `.s.PGSQL.${port}`))
     if (length <= socketPathBytesMax && (!account || (await canEnter(base, account)))) return folder
   }
-  throw new Error(`User id ${account?.uid} cannot reach ${tmpdir()} or /tmp for its socket: set TMPDIR to a folder with a short path`)
+  throw new Error(`User id ${userIdOf(account)} cannot reach ${tmpdir()} or /tmp for its socket: set TMPDIR to a folder with a short path`)
 }
 
 /** Starts the server, waiting a while for the remains of an earlier one to go; resolves when it answers and its settings are safe. */
@@ -342,7 +342,7 @@ function worksIn(cluster: string, pid: number): boolean {
 
 /** Fails rather than use a folder that somebody else made: whoever owns it could put a socket of their own there. */
 function makeSocketFolder(folder: string, account: Account): void {
-  const uid = account?.uid ?? process.getuid?.()
+  const uid = userIdOf(account)
   try {
     fs.mkdirSync(folder, { mode: 0o700 })
     if (account) fs.chownSync(folder, account.uid, account.gid)
@@ -466,6 +466,7 @@ async function shutDown(kill: (signal: NodeJS.Signals) => void, isGone: () => bo
 
 const hasEnded = (server: ChildProcess) => server.exitCode !== null || server.signalCode !== null || server.pid === undefined
 const isRoot = () => process.getuid?.() === 0
+const userIdOf = (account: Account) => account?.uid ?? process.getuid?.() ?? 0 // Windows has no user ids; lstat says 0 there.
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 

@@ -4,7 +4,6 @@ import { OpenApiSpecLoader } from 'express-openapi-validator/dist/framework/open
 import { OpenApiValidator } from 'express-openapi-validator/dist/openapi.validator.js'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
 import { Problem, type Violation } from '../problem.ts'
-import { violationsIn } from './errors.ts'
 
 /** What is known of a request once its operation is found. */
 export interface Call {
@@ -33,6 +32,8 @@ export interface Contract {
 }
 
 export const documentPath = fileURLToPath(new URL('../../generated/openapi.yaml', import.meta.url))
+
+const violationsMax = 32
 
 type SecurityHandler = (req: Request, scopes: string[]) => true
 type Layers = Record<'metadata' | 'security' | 'request' | 'response', RequestHandler>
@@ -216,4 +217,16 @@ function pathParamsOf(template: string[], parts: string[]): Record<string, strin
     }
   })
   return params
+}
+
+/** What the validator found. */
+export function violationsIn(error: object): Violation[] {
+  return 'errors' in error && Array.isArray(error.errors) ? error.errors.slice(0, violationsMax).map(violationOf) : []
+}
+
+const parts: Record<string, Violation['in']> = { body: 'body', query: 'query', params: 'path', headers: 'header', cookies: 'cookie' }
+
+function violationOf({ path = '', message = 'is not what the contract says' }: { path?: string; message?: string }): Violation {
+  const [, part = 'body', rest = ''] = /^\/?(body|query|params|headers|cookies)?(.*)$/s.exec(path) ?? []
+  return { in: parts[part] ?? 'body', pointer: rest.slice(0, 512), message: message.slice(0, 256) }
 }

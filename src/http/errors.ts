@@ -2,9 +2,8 @@ import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
 import { isPassing } from '../db/pool.ts'
 import { OAuthError, Problem, problemBody, type Violation } from '../problem.ts'
-import type { Contract } from './contract.ts'
+import { type Contract, violationsIn } from './contract.ts'
 
-const violationsMax = 32
 const retryAfterSeconds = '1'
 
 const challenges: Partial<Record<Problem['code'], string>> = {
@@ -65,18 +64,6 @@ export function asProblem(error: unknown, req: Request): Problem {
   if ('status' in error && error.status === 400) return badRequest(violationsIn(error))
   if ('status' in error && error.status === 415) return new Problem('unsupported-media-type')
   return new Problem('internal')
-}
-
-/** What the validator found. */
-export function violationsIn(error: object): Violation[] {
-  return 'errors' in error && Array.isArray(error.errors) ? error.errors.slice(0, violationsMax).map(violationOf) : []
-}
-
-const parts: Record<string, Violation['in']> = { body: 'body', query: 'query', params: 'path', headers: 'header', cookies: 'cookie' }
-
-function violationOf({ path = '', message = 'is not what the contract says' }: { path?: string; message?: string }): Violation {
-  const [, part = 'body', rest = ''] = /^\/?(body|query|params|headers|cookies)?(.*)$/s.exec(path) ?? []
-  return { in: parts[part] ?? 'body', pointer: rest.slice(0, 512), message: message.slice(0, 256) }
 }
 
 function badRequest(violations: Violation[]): Problem {

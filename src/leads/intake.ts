@@ -27,8 +27,8 @@ import { createLeads, type IncomingLead, sweepIdempotencyKeys, type Verdict } fr
 
 export interface Push {
   lead: NewLead
-  idempotency?: IncomingLead['idempotency'] | undefined
-  original?: IncomingLead['original'] | undefined
+  idempotency?: IncomingLead['idempotency']
+  original?: IncomingLead['original']
 }
 
 export type Stored = Verdict & { verdict: 'created' | 'duplicate' }
@@ -155,8 +155,10 @@ function answer(group: readonly Waiting[], verdicts: readonly Verdict[]): void {
         return reject(new Problem('idempotency-key-reused'))
       case 'scope-missing':
         return reject(scopeMissing(principal.needed))
-      default:
+      case 'token-invalid':
         return reject(new Problem('token-invalid'))
+      default:
+        return reject(new Problem('internal'))
     }
   })
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { ExternalReference, LeadStatus, LeadStatusReason, LeadType, Warning } from '../../generated/server/types.gen.ts'
+import type { Idempotency } from './idempotency.ts'
 import type { LeadData } from './lead.ts'
 
 /** A lead on its way in, with the ids made beforehand and the credential that it is judged by. */
@@ -18,8 +19,7 @@ export interface IncomingLead {
   data: string
   /** JSON of the warnings. */
   warnings: string
-  /** An Idempotency-Key with the hash of the request that it came with. */
-  idempotency: { key: string; requestHash: Buffer } | undefined
+  idempotency: Idempotency | undefined
   /** The document that the lead was read from, as it came. */
   original: { mediaType: string; content: Buffer } | undefined
 }

@@ -1,9 +1,10 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { User } from '../../generated/server/types.gen.ts'
-import { cursorOf, inner, outer } from '../ids.ts'
+import { difference, recordChange } from '../audit/audit.ts'
+import { cursorOf, inner } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import { endCredentials } from '../tokens/store.ts'
 import * as store from './store.ts'
+import { userBody } from './user.ts'
 
 export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => {
   const { limit = 50, cursor } = query
@@ -13,7 +14,7 @@ export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { d
   return { status: 200, body: { items: page.map(userBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
 }
 
-export const updateUser: Handlers['updateUser'] = ({ path, body, principal }, { write }) =>
+export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http }, { write }) =>
   write(principal, async (trx, now) => {
     const { dealerId } = principal
     const id = inner(path.userId)
@@ -30,17 +31,8 @@ export const updateUser: Handlers['updateUser'] = ({ path, body, principal }, { 
     if (role !== before.role || deactivated !== (before.deactivated_at !== null)) {
       await store.saveUser(trx, dealerId, id, { role, deactivated_at: after.deactivated_at })
       await endCredentials(trx, dealerId, id)
+      const changed = difference({ role: before.role, deactivated: before.deactivated_at !== null }, { role, deactivated })
+      await recordChange(trx, principal, http, { action: 'user.updated', subject: { type: 'user', id, name: before.name }, ...changed }, now)
     }
     return { status: 200, body: userBody(after) }
   })
-
-export function userBody(row: store.UserRow): User {
-  return {
-    id: outer('user', row.id),
-    name: row.name,
-    email: row.email,
-    role: row.role,
-    deactivated: row.deactivated_at !== null,
-    createdAt: row.created_at.toISOString(),
-  }
-}

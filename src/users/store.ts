@@ -1,20 +1,9 @@
 import type { Knex } from 'knex'
-import type { Role } from '../../generated/server/types.gen.ts'
-
-export interface UserRow {
-  id: string
-  dealer_id: string
-  email: string
-  name: string
-  role: Role
-  password_hash: string
-  deactivated_at: Date | null
-  created_at: Date
-}
+import type { UserRow } from './user.ts'
 
 export async function findUsers(db: Knex, dealerId: string, filter: { before?: string; limit: number }): Promise<UserRow[]> {
-  const query = db('users').where({ dealer_id: dealerId }).orderBy('id', 'desc').limit(filter.limit)
-  if (filter.before) query.where('id', '<', filter.before)
+  let query = db('users').where({ dealer_id: dealerId }).orderBy('id', 'desc').limit(filter.limit)
+  if (filter.before) query = query.where('id', '<', filter.before)
   return query
 }
 

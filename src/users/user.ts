@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { hash, verify } from '@node-rs/argon2'
 import { type Scope, scopes } from '../../generated/server/express.gen.ts'
-import type { Role } from '../../generated/server/types.gen.ts'
+import type { Role, User } from '../../generated/server/types.gen.ts'
+import { outer } from '../ids.ts'
 
 const scopesOfSales: readonly Scope[] = ['leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read']
 
@@ -27,4 +28,26 @@ const legible = 'abcdefghjkmnpqrstuvwxyz23456789'
 export function newPassword(): string {
   const group = () => Array.from({ length: 4 }, () => legible[randomInt(legible.length)]).join('')
   return [group(), group(), group(), group(), group()].join('-')
+}
+
+export interface UserRow {
+  id: string
+  dealer_id: string
+  email: string
+  name: string
+  role: Role
+  password_hash: string
+  deactivated_at: Date | null
+  created_at: Date
+}
+
+export function userBody(row: UserRow): User {
+  return {
+    id: outer('user', row.id),
+    name: row.name,
+    email: row.email,
+    role: row.role,
+    deactivated: row.deactivated_at !== null,
+    createdAt: row.created_at.toISOString(),
+  }
 }
