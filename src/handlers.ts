@@ -1,5 +1,6 @@
 import type { Handlers } from '../generated/server/express.gen.ts'
 import { createApiKey, deleteApiKey, getApiKey, listApiKeys, updateApiKey } from './api-keys/handlers.ts'
+import { listAuditEntries } from './audit/handlers.ts'
 import { createLead, createLeadBatch, getLead, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
 import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
@@ -30,6 +31,7 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers 
     deleteApiKey,
     listUsers,
     updateUser,
+    listAuditEntries,
     getHealth: async () => ({ status: 200, body: { status: 'ok' } }),
     getReadiness: async () => {
       await db.raw('select 1')

@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, GetApiKeyData, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetReadinessData, GetReadinessResponses, ListApiKeysData, ListApiKeysResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, GetApiKeyData, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetReadinessData, GetReadinessResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -26,6 +26,7 @@ export type Handlers = {
     updateApiKey: WriteOperation<UpdateApiKeyData, UpdateApiKeyResponses>;
     listUsers: ReadOperation<ListUsersData, ListUsersResponses>;
     updateUser: WriteOperation<UpdateUserData, UpdateUserResponses>;
+    listAuditEntries: ReadOperation<ListAuditEntriesData, ListAuditEntriesResponses>;
     getHealth: PublicOperation<GetHealthData, GetHealthResponses>;
     getReadiness: PublicOperation<GetReadinessData, GetReadinessResponses>;
 };
@@ -242,6 +243,16 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192
+    },
+    listAuditEntries: {
+        method: 'GET',
+        path: '/v1/audit-entries',
+        access: 'accessToken',
+        scopes: [
+            'audit:read'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
     },
     getHealth: {
         method: 'GET',

@@ -289,7 +289,7 @@ export type Registration = {
 export type Odometer = {
     value: number;
     /**
-     * km or mi; left out it is km.
+     * km or mi; left out it is km. An unknown word becomes km, and is kept in `extra`.
      */
     unit?: string;
 };
@@ -325,7 +325,7 @@ export type VehicleOfInterest = {
     variant?: string;
     modelYear?: number;
     /**
-     * new, used, demo or certified.
+     * new, used, demo or certified. An unknown word is kept in `extra` only.
      */
     condition?: string;
     odometer?: Odometer;
@@ -334,7 +334,7 @@ export type VehicleOfInterest = {
     colour?: string;
     price?: Money;
     /**
-     * buy, lease, test_drive or subscribe.
+     * buy, lease, test_drive or subscribe. An unknown word becomes `other`, and is kept in `extra`.
      */
     role?: string;
     comments?: string;
@@ -362,7 +362,7 @@ export type TradeIn = {
     variant?: string;
     modelYear?: number;
     /**
-     * new, used, demo or certified.
+     * new, used, demo or certified. An unknown word is kept in `extra` only.
      */
     condition?: string;
     odometer?: Odometer;
@@ -371,7 +371,7 @@ export type TradeIn = {
     colour?: string;
     price?: Money;
     /**
-     * excellent, good, fair, poor or unknown.
+     * excellent, good, fair, poor or unknown. An unknown word becomes `unknown`, and is kept in `extra`.
      */
     conditionRating?: string;
     outstandingFinance?: OutstandingFinance;
@@ -381,20 +381,20 @@ export type TradeIn = {
 
 export type Consent = {
     /**
-     * enquiry_handling, marketing, finance_check, data_sharing or profiling.
+     * enquiry_handling, marketing, finance_check, data_sharing or profiling. An unknown word becomes `other`, and is kept in `extra`.
      */
     purpose?: string;
     /**
-     * email, sms, phone, post, messaging or any.
+     * email, sms, phone, post, messaging or any. An unknown word becomes `other`, and is kept in `extra`.
      */
     channel?: string;
     /**
-     * granted, denied, withdrawn or unknown.
+     * granted, denied, withdrawn or unknown. Left out it is `unknown`; an unknown word becomes `unknown`, too, and is kept in `extra`.
      */
     state?: string;
     legalBasis?: string;
     /**
-     * The exact text that was shown.
+     * The exact text that was shown; national identity numbers in it are masked.
      */
     text?: string;
     textVersion?: string;
@@ -448,7 +448,7 @@ export type TimeSlot = {
 
 export type Appointment = {
     /**
-     * test_drive, showroom, video, call, valuation, delivery or service.
+     * test_drive, showroom, video, call, valuation, delivery or service. An unknown word becomes `other`, and is kept in `extra`.
      */
     kind?: string;
     requestedSlots?: Array<TimeSlot>;
@@ -460,7 +460,7 @@ export type Appointment = {
 };
 
 /**
- * Your own id of the enquiry, unique for ever among the leads of one API key.
+ * Your own id of the enquiry, unique for ever among the leads of one API key. Both members are compared to the letter: case, and blanks at their ends, make a difference. A reference with a member that shows nothing (`external-reference-blank`), or that holds U+FFFD or characters that cannot be stored (`external-reference-damaged`), would make duplicates of leads that are none: it goes to `extra` with a warning, and the lead is stored without one.
  */
 export type ExternalReference = {
     /**
@@ -471,7 +471,7 @@ export type ExternalReference = {
 };
 
 /**
- * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning. As read, a member that starts with `/` is the JSON Pointer of an unknown member, or of a word that was not understood.
+ * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning, and national identity numbers in its texts are masked. As read, a member that starts with `/` is the JSON Pointer of an unknown member, of a word or time that was not understood, or of an external reference that could not be used.
  */
 export type LeadExtra = {
     [key: string]: unknown;
@@ -543,7 +543,7 @@ export type PhoneInput = {
      */
     number: string;
     /**
-     * mobile, landline, work, fax or other.
+     * mobile, landline, work, fax or other. An unknown word becomes `other`, and is kept in `extra`; left out it is what the number shows.
      */
     type?: string;
 };
@@ -567,7 +567,7 @@ export type LeadInput = {
      */
     type?: string;
     /**
-     * What the customer wrote, plain text.
+     * What the customer wrote, plain text. National identity numbers of the dealer's country are masked in it, with a warning: of a Danish one, `DDMMYY-****` is stored. So they are in all `comments`, in the text of a consent and in `extra`.
      */
     message?: string;
     customer: LeadCustomerInput;
@@ -762,6 +762,68 @@ export type UserPage = {
 export type UserUpdate = {
     role?: Role;
     deactivated?: boolean;
+};
+
+/**
+ * What was done.
+ */
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'dealer.created' | 'user.created' | 'user.updated' | 'user.password_reset';
+
+/**
+ * Who did it. The operator of the service has no id.
+ */
+export type AuditActor = {
+    type: 'user' | 'api_key' | 'operator';
+    id?: string;
+    /**
+     * The name at that time.
+     */
+    name: string;
+};
+
+/**
+ * What it was done to.
+ */
+export type AuditSubject = {
+    type: 'user' | 'api_key' | 'dealer';
+    id: string;
+    /**
+     * The name at that time.
+     */
+    name: string;
+};
+
+/**
+ * The members that changed, as they were before or after.
+ */
+export type AuditedMembers = {
+    [key: string]: unknown;
+};
+
+/**
+ * One change of settings, keys or people. It holds no secret and no customer data.
+ */
+export type AuditEntry = {
+    id: string;
+    at: string;
+    action: AuditAction;
+    actor: AuditActor;
+    /**
+     * The internet address that the change came from.
+     */
+    address?: string;
+    subject: AuditSubject;
+    before: AuditedMembers;
+    after: AuditedMembers;
+    reason?: string;
+};
+
+export type AuditEntryPage = {
+    items: Array<AuditEntry>;
+    /**
+     * There is more when it is there.
+     */
+    nextCursor?: string;
 };
 
 export type Health = {
@@ -1871,6 +1933,76 @@ export type UpdateUserResponses = {
 };
 
 export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
+
+export type ListAuditEntriesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+        /**
+         * Only entries of this kind.
+         */
+        action?: AuditAction;
+        /**
+         * Only what this person or API key did.
+         */
+        actorId?: string;
+        /**
+         * Only what was done to this API key, person or dealer.
+         */
+        subjectId?: string;
+        /**
+         * Only entries of this time or later.
+         */
+        since?: string;
+        /**
+         * Only entries before this time.
+         */
+        until?: string;
+    };
+    url: '/v1/audit-entries';
+};
+
+export type ListAuditEntriesErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListAuditEntriesError = ListAuditEntriesErrors[keyof ListAuditEntriesErrors];
+
+export type ListAuditEntriesResponses = {
+    /**
+     * A page of entries.
+     */
+    200: AuditEntryPage;
+};
+
+export type ListAuditEntriesResponse = ListAuditEntriesResponses[keyof ListAuditEntriesResponses];
 
 export type GetHealthData = {
     body?: never;

@@ -1,5 +1,6 @@
 import type { ApiKey } from '../../generated/server/types.gen.ts'
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import { difference, recordChange } from '../audit/audit.ts'
 import { cursorOf, inner, newId, outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
@@ -18,7 +19,7 @@ export const listApiKeys: Handlers['listApiKeys'] = async ({ query, principal },
 /** The secret is in this one answer and nowhere else: what is kept is its HMAC. */
 export const createApiKey =
   (secrets: Secrets): Handlers['createApiKey'] =>
-  ({ body, principal }, { write }) =>
+  ({ body, principal, http }, { write }) =>
     write(principal, async (trx, now) => {
       const { dealerId } = principal
       const { name, kind, environment = 'live' } = body
@@ -34,6 +35,9 @@ export const createApiKey =
       const hash = secrets.hash('api-key', version, key.proof)
       await store.addSecret(trx, dealerId, { lookup: key.lookup, api_key_id: id, credential_id: credentialId, hash, secret_version: version }, now)
 
+      const after = { name, kind, environment, scopes }
+      await recordChange(trx, principal, http, { action: 'api_key.created', subject: { type: 'api_key', id, name }, after }, now)
+
       const apiKey = apiKeyBody(await living(trx, dealerId, id))
       return {
         status: 201,
@@ -46,7 +50,7 @@ export const getApiKey: Handlers['getApiKey'] = async ({ path, principal }, { db
   return { status: 200, body: apiKeyBody(await living(db, principal.dealerId, inner(path.apiKeyId))) }
 }
 
-export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal }, { write }) =>
+export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal, http }, { write }) =>
   write(principal, async (trx, now) => {
     const { dealerId } = principal
     const id = inner(path.apiKeyId)
@@ -55,17 +59,21 @@ export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal }
 
     await store.saveApiKey(trx, dealerId, id, body, now)
     if (body.disabled !== undefined && body.disabled !== before.disabled) await disableCredentials(trx, dealerId, id, body.disabled)
-    return { status: 200, body: apiKeyBody(await living(trx, dealerId, id)) }
+    const after = await living(trx, dealerId, id)
+    const changed = difference({ name: before.name, disabled: before.disabled }, { name: after.name, disabled: after.disabled })
+    if (Object.keys(changed.after).length > 0) await recordChange(trx, principal, http, { action: 'api_key.updated', subject: { type: 'api_key', id, name: after.name }, ...changed }, now)
+    return { status: 200, body: apiKeyBody(after) }
   })
 
-export const deleteApiKey: Handlers['deleteApiKey'] = ({ path, principal }, { write }) =>
+export const deleteApiKey: Handlers['deleteApiKey'] = ({ path, principal, http }, { write }) =>
   write(principal, async (trx, now) => {
     const { dealerId } = principal
     const id = inner(path.apiKeyId)
-    await living(trx, dealerId, id)
+    const { name } = await living(trx, dealerId, id)
 
     await store.saveApiKey(trx, dealerId, id, { deleted_at: now }, now)
     await endCredentials(trx, dealerId, id)
+    await recordChange(trx, principal, http, { action: 'api_key.deleted', subject: { type: 'api_key', id, name } }, now)
     return { status: 204 }
   })
 

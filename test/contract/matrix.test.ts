@@ -30,6 +30,7 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   deleteApiKey: 'api-keys:manage',
   listUsers: 'users:manage',
   updateUser: 'users:manage',
+  listAuditEntries: 'audit:read',
   getHealth: 'nothing',
   getReadiness: 'nothing',
 }
@@ -158,6 +159,8 @@ beforeAll(async () => {
           { path: `/v1/users/user_${missing}`, body: { role: 'sales' }, status: 404 },
           { path: `/v1/users/${admin.userId}`, body: { deactivated: true }, status: 409 },
         ]
+      case 'listAuditEntries':
+        return [{ path: '/v1/audit-entries', status: 200 }]
       case 'getMe':
         return [{ path: '/v1/me', status: 200 }]
       default:

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { createApiKey, createLead, createLeadBatch, deleteApiKey, exchangeApiKey, exchangeSession, getApiKey, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getReadiness, listApiKeys, listLeads, listUsers, type Options, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { createApiKey, createLead, createLeadBatch, deleteApiKey, exchangeApiKey, exchangeSession, getApiKey, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getReadiness, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
+import type { CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -605,6 +605,62 @@ export const updateUserMutation = (options?: Partial<Options<UpdateUserData>>): 
         }
     };
     return mutationOptions;
+};
+
+export const listAuditEntriesQueryKey = (options?: Options<ListAuditEntriesData>) => createQueryKey('listAuditEntries', options);
+
+/**
+ * List what was changed, and by whom
+ *
+ * Scope: `audit:read`. Newest first. Every change of API keys and users is here, written in the same transaction as the change; an entry
+ * can neither be changed nor removed. Filters are combined.
+ *
+ */
+export const listAuditEntriesOptions = (options?: Options<ListAuditEntriesData>) => queryOptions<ListAuditEntriesResponse, ListAuditEntriesError, ListAuditEntriesResponse, ReturnType<typeof listAuditEntriesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAuditEntries({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAuditEntriesQueryKey(options)
+});
+
+export const listAuditEntriesInfiniteQueryKey = (options?: Options<ListAuditEntriesData>): QueryKey<Options<ListAuditEntriesData>> => createQueryKey('listAuditEntries', options, true);
+
+/**
+ * List what was changed, and by whom
+ *
+ * Scope: `audit:read`. Newest first. Every change of API keys and users is here, written in the same transaction as the change; an entry
+ * can neither be changed nor removed. Filters are combined.
+ *
+ */
+export const listAuditEntriesInfiniteOptions = (options?: Options<ListAuditEntriesData>) => {
+    const opts = infiniteQueryOptions<ListAuditEntriesResponse, ListAuditEntriesError, InfiniteData<ListAuditEntriesResponse>, QueryKey<Options<ListAuditEntriesData>>, string | Pick<QueryKey<Options<ListAuditEntriesData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+    // @ts-ignore
+    {
+        queryFn: async ({ pageParam, queryKey, signal }) => {
+            // @ts-ignore
+            const page: Pick<QueryKey<Options<ListAuditEntriesData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+                query: {
+                    cursor: pageParam
+                }
+            };
+            const params = createInfiniteParams(queryKey, page);
+            const { data } = await listAuditEntries({
+                ...options,
+                ...params,
+                signal,
+                throwOnError: true
+            });
+            return data;
+        },
+        queryKey: listAuditEntriesInfiniteQueryKey(options)
+    });
+    return opts as Omit<typeof opts, 'initialData'>;
 };
 
 export const getHealthQueryKey = (options?: Options<GetHealthData>) => createQueryKey('getHealth', options);

@@ -1,0 +1,45 @@
+import type { Knex } from 'knex'
+import type { AuditAction } from '../../generated/server/types.gen.ts'
+
+export interface AuditRow {
+  id: string
+  at: Date
+  action: AuditAction
+  actor_type: 'user' | 'api_key' | 'operator'
+  actor_id: string | null
+  actor_name: string
+  address: string | null
+  subject_type: 'user' | 'api_key' | 'dealer'
+  subject_id: string
+  subject_name: string
+  before: Record<string, unknown>
+  after: Record<string, unknown>
+  reason: string | null
+}
+
+/** The caller holds the dealer's clock, in the transaction of the change. */
+export async function addAuditEntry(trx: Knex.Transaction, dealerId: string, row: AuditRow): Promise<void> {
+  await trx('audit_entries').insert({ ...row, dealer_id: dealerId, before: JSON.stringify(row.before), after: JSON.stringify(row.after) })
+}
+
+export interface AuditFilter {
+  action?: AuditAction
+  actorId?: string
+  subjectId?: string
+  since?: Date
+  until?: Date
+  before?: string
+  limit: number
+}
+
+/** Newest first: ids are UUIDs of version 7, which rise with time. */
+export async function findAuditEntries(db: Knex, dealerId: string, filter: AuditFilter): Promise<AuditRow[]> {
+  let query = db('audit_entries').where({ dealer_id: dealerId }).orderBy('id', 'desc').limit(filter.limit)
+  if (filter.action) query = query.where({ action: filter.action })
+  if (filter.actorId) query = query.where({ actor_id: filter.actorId })
+  if (filter.subjectId) query = query.where({ subject_id: filter.subjectId })
+  if (filter.since) query = query.where('at', '>=', filter.since)
+  if (filter.until) query = query.where('at', '<', filter.until)
+  if (filter.before) query = query.where('id', '<', filter.before)
+  return query
+}
