@@ -1,5 +1,18 @@
 import type { Handlers } from '../generated/server/express.gen.ts'
-import { createApiKey, deleteApiKey, getApiKey, listApiKeys, updateApiKey } from './api-keys/handlers.ts'
+import {
+  cancelApiKeyReplacement,
+  createApiKey,
+  deleteApiKey,
+  deleteOwnApiKey,
+  expireOldApiKeySecret,
+  getApiKey,
+  getOwnApiKey,
+  listApiKeys,
+  replaceApiKey,
+  replaceOwnApiKey,
+  restoreApiKey,
+  updateApiKey,
+} from './api-keys/handlers.ts'
 import { listAuditEntries } from './audit/handlers.ts'
 import { createLead, createLeadBatch, getLead, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
 import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
@@ -29,6 +42,13 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers 
     getApiKey,
     updateApiKey,
     deleteApiKey,
+    restoreApiKey,
+    replaceApiKey: replaceApiKey(secrets),
+    expireOldApiKeySecret,
+    cancelApiKeyReplacement,
+    getOwnApiKey,
+    deleteOwnApiKey,
+    replaceOwnApiKey: replaceOwnApiKey(secrets),
     listUsers,
     updateUser,
     listAuditEntries,

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -219,7 +219,7 @@ export const getLeadOriginal = <ThrowOnError extends boolean = false>(options: O
 /**
  * List the dealer's API keys
  *
- * Scope: `api-keys:manage`. Newest first, without the deleted ones. Secrets are never shown again.
+ * Scope: `api-keys:manage`. Newest first. Secrets are never shown again.
  */
 export const listApiKeys = <ThrowOnError extends boolean = false>(options?: Options<ListApiKeysData, ThrowOnError>): RequestResult<ListApiKeysResponses, ListApiKeysErrors, ThrowOnError> => (options?.client ?? client).get<ListApiKeysResponses, ListApiKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -250,7 +250,7 @@ export const createApiKey = <ThrowOnError extends boolean = false>(options: Opti
  * Delete an API key
  *
  * Scope: `api-keys:manage`. The key buys no more tokens, and the tokens it bought are dead: no request that starts after this answer is
- * accepted, on any server.
+ * accepted, on any server. It can be restored for 24 hours; tokens from before stay dead.
  *
  */
 export const deleteApiKey = <ThrowOnError extends boolean = false>(options: Options<DeleteApiKeyData, ThrowOnError>): RequestResult<DeleteApiKeyResponses, DeleteApiKeyErrors, ThrowOnError> => (options.client ?? client).delete<DeleteApiKeyResponses, DeleteApiKeyErrors, ThrowOnError>({
@@ -271,15 +271,118 @@ export const getApiKey = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Rename, disable or enable an API key
+ * Rename, disable, enable, narrow or limit an API key
  *
  * Scope: `api-keys:manage`. A disabled key buys no tokens, and the tokens it bought before are dead at once; they stay dead when the key
- * is enabled again.
+ * is enabled again. Scopes and expiry hold for tokens that are out, too.
  *
  */
 export const updateApiKey = <ThrowOnError extends boolean = false>(options: Options<UpdateApiKeyData, ThrowOnError>): RequestResult<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError> => (options.client ?? client).patch<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/api-keys/{apiKeyId}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Keep the old secret of an API key after all
+ *
+ * Scope: `api-keys:manage`. The new secret ends, with the tokens that it bought, and the old one is the current one again. When the old
+ * one has ended, there is nothing to cancel: 404.
+ *
+ */
+export const cancelApiKeyReplacement = <ThrowOnError extends boolean = false>(options: Options<CancelApiKeyReplacementData, ThrowOnError>): RequestResult<CancelApiKeyReplacementResponses, CancelApiKeyReplacementErrors, ThrowOnError> => (options.client ?? client).delete<CancelApiKeyReplacementResponses, CancelApiKeyReplacementErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/api-keys/{apiKeyId}/replacement',
+    ...options
+});
+
+/**
+ * End the old secret of an API key that is being replaced
+ *
+ * Scope: `api-keys:manage`. Send `{"oldEnds": "at_once"}`, or a shorter or longer time from now on. The new secret becomes the current
+ * one, were it not used yet. Tokens that the old secret bought end with it.
+ *
+ */
+export const expireOldApiKeySecret = <ThrowOnError extends boolean = false>(options: Options<ExpireOldApiKeySecretData, ThrowOnError>): RequestResult<ExpireOldApiKeySecretResponses, ExpireOldApiKeySecretErrors, ThrowOnError> => (options.client ?? client).patch<ExpireOldApiKeySecretResponses, ExpireOldApiKeySecretErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/api-keys/{apiKeyId}/replacement',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Give an API key a new secret
+ *
+ * Scope: `api-keys:manage`. The key keeps its id, name, settings and history; the new secret is shown this once.
+ *
+ * The old secret goes on working: until the new one is first used, and then as long as `oldEnds` says. When the answer is lost, send
+ * the request again: a new secret that nobody has used yet gives way to the newer one.
+ *
+ */
+export const replaceApiKey = <ThrowOnError extends boolean = false>(options: Options<ReplaceApiKeyData, ThrowOnError>): RequestResult<ReplaceApiKeyResponses, ReplaceApiKeyErrors, ThrowOnError> => (options.client ?? client).post<ReplaceApiKeyResponses, ReplaceApiKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/api-keys/{apiKeyId}/replacement',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Restore a deleted API key
+ *
+ * Scope: `api-keys:manage`. For 24 hours after its deletion. Its secret works again; tokens from before stay dead.
+ *
+ */
+export const restoreApiKey = <ThrowOnError extends boolean = false>(options: Options<RestoreApiKeyData, ThrowOnError>): RequestResult<RestoreApiKeyResponses, RestoreApiKeyErrors, ThrowOnError> => (options.client ?? client).post<RestoreApiKeyResponses, RestoreApiKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/api-keys/{apiKeyId}/restoration',
+    ...options
+});
+
+/**
+ * Delete the API key that the token was bought with
+ *
+ * Scope: any access token of an API key. For whoever finds a leaked key: it and all tokens that it bought are dead when this answers. An admin of the
+ * dealer can restore it for 24 hours.
+ *
+ */
+export const deleteOwnApiKey = <ThrowOnError extends boolean = false>(options?: Options<DeleteOwnApiKeyData, ThrowOnError>): RequestResult<DeleteOwnApiKeyResponses, DeleteOwnApiKeyErrors, ThrowOnError> => (options?.client ?? client).delete<DeleteOwnApiKeyResponses, DeleteOwnApiKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/api-key',
+    ...options
+});
+
+/**
+ * Read the API key that the token was bought with
+ *
+ * Scope: any access token of an API key. For one of a person it is 404.
+ *
+ */
+export const getOwnApiKey = <ThrowOnError extends boolean = false>(options?: Options<GetOwnApiKeyData, ThrowOnError>): RequestResult<GetOwnApiKeyResponses, GetOwnApiKeyErrors, ThrowOnError> => (options?.client ?? client).get<GetOwnApiKeyResponses, GetOwnApiKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/api-key',
+    ...options
+});
+
+/**
+ * Give the API key that the token was bought with a new secret
+ *
+ * Scope: any access token of an API key. For systems that replace their secret by themselves. The old secret works until the new one is first used, and
+ * then as long as `oldEnds` says: when this answer is lost, nobody is locked out, and the request can be sent again.
+ *
+ */
+export const replaceOwnApiKey = <ThrowOnError extends boolean = false>(options: Options<ReplaceOwnApiKeyData, ThrowOnError>): RequestResult<ReplaceOwnApiKeyResponses, ReplaceOwnApiKeyErrors, ThrowOnError> => (options.client ?? client).post<ReplaceOwnApiKeyResponses, ReplaceOwnApiKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/api-key/replacement',
     ...options,
     headers: {
         'Content-Type': 'application/json',

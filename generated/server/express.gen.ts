@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, GetApiKeyData, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetReadinessData, GetReadinessResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -24,6 +24,13 @@ export type Handlers = {
     deleteApiKey: WriteOperation<DeleteApiKeyData, DeleteApiKeyResponses>;
     getApiKey: ReadOperation<GetApiKeyData, GetApiKeyResponses>;
     updateApiKey: WriteOperation<UpdateApiKeyData, UpdateApiKeyResponses>;
+    cancelApiKeyReplacement: WriteOperation<CancelApiKeyReplacementData, CancelApiKeyReplacementResponses>;
+    expireOldApiKeySecret: WriteOperation<ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses>;
+    replaceApiKey: WriteOperation<ReplaceApiKeyData, ReplaceApiKeyResponses>;
+    restoreApiKey: WriteOperation<RestoreApiKeyData, RestoreApiKeyResponses>;
+    deleteOwnApiKey: WriteOperation<DeleteOwnApiKeyData, DeleteOwnApiKeyResponses>;
+    getOwnApiKey: ReadOperation<GetOwnApiKeyData, GetOwnApiKeyResponses>;
+    replaceOwnApiKey: WriteOperation<ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses>;
     listUsers: ReadOperation<ListUsersData, ListUsersResponses>;
     updateUser: WriteOperation<UpdateUserData, UpdateUserResponses>;
     listAuditEntries: ReadOperation<ListAuditEntriesData, ListAuditEntriesResponses>;
@@ -217,6 +224,76 @@ export const operations = {
         scopes: [
             'api-keys:manage'
         ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    cancelApiKeyReplacement: {
+        method: 'DELETE',
+        path: '/v1/api-keys/{apiKeyId}/replacement',
+        access: 'accessToken',
+        scopes: [
+            'api-keys:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    expireOldApiKeySecret: {
+        method: 'PATCH',
+        path: '/v1/api-keys/{apiKeyId}/replacement',
+        access: 'accessToken',
+        scopes: [
+            'api-keys:manage'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    replaceApiKey: {
+        method: 'POST',
+        path: '/v1/api-keys/{apiKeyId}/replacement',
+        access: 'accessToken',
+        scopes: [
+            'api-keys:manage'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    restoreApiKey: {
+        method: 'POST',
+        path: '/v1/api-keys/{apiKeyId}/restoration',
+        access: 'accessToken',
+        scopes: [
+            'api-keys:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    deleteOwnApiKey: {
+        method: 'DELETE',
+        path: '/v1/api-key',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    getOwnApiKey: {
+        method: 'GET',
+        path: '/v1/api-key',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    replaceOwnApiKey: {
+        method: 'POST',
+        path: '/v1/api-key/replacement',
+        access: 'accessToken',
+        scopes: [],
         mediaTypes: [
             'application/json'
         ],

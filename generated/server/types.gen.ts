@@ -697,17 +697,51 @@ export type ApiKeyKind = 'digital_requests' | 'extensive_integrations';
  */
 export type ApiKeyEnvironment = 'live' | 'test';
 
+/**
+ * Only an active key buys access tokens.
+ */
+export type ApiKeyStatus = 'active' | 'disabled' | 'expired' | 'deleted';
+
+/**
+ * How long the old secret works once the new one counts. Never past its own expiry.
+ */
+export type OldSecretEnds = 'at_once' | 'after_1_hour' | 'after_24_hours' | 'after_7_days';
+
+/**
+ * A new secret is taking the place of the old one. `pending`: nobody has used the new one yet, and the old one works. `in_use`: the new one
+ * has been used, or was to count at once, and the old one works until `oldEndsAt`.
+ *
+ */
+export type ApiKeyReplacement = {
+    state: 'pending' | 'in_use';
+    newMask: string;
+    oldMask: string;
+    oldEndsAfter?: OldSecretEnds;
+    oldEndsAt?: string;
+};
+
 export type ApiKey = {
     id: string;
     name: string;
     kind: ApiKeyKind;
     environment: ApiKeyEnvironment;
     scopes: Scopes;
+    status: ApiKeyStatus;
     disabled: boolean;
     /**
-     * What may be shown of the secret, its beginning and its last four characters.
+     * What may be shown of the current secret, its beginning and its last four characters.
      */
     mask: string;
+    /**
+     * When the key ends by itself. Left out, never.
+     */
+    expiresAt?: string;
+    replacement?: ApiKeyReplacement;
+    /**
+     * Of a deleted key. It can be restored for 24 hours.
+     */
+    deletedAt?: string;
+    deleteReason?: string;
     createdBy?: Subject;
     createdAt: string;
     updatedAt: string;
@@ -736,6 +770,10 @@ export type ApiKeyInput = {
      * Left out, the key has the usual scopes of its kind.
      */
     scopes?: Array<ApiKeyScope>;
+    /**
+     * When the key ends by itself. Left out, never.
+     */
+    expiresAt?: string;
 };
 
 export type CreatedApiKey = {
@@ -749,6 +787,26 @@ export type CreatedApiKey = {
 export type ApiKeyUpdate = {
     name?: ApiKeyName;
     disabled?: boolean;
+    /**
+     * What the key may do from now on. Tokens that it bought before lose what it loses, at once, and gain nothing.
+     */
+    scopes?: Array<ApiKeyScope>;
+    /**
+     * When the key ends by itself; `null` for never.
+     */
+    expiresAt?: string | null;
+};
+
+export type ApiKeyReplacementInput = {
+    oldEnds?: OldSecretEnds;
+    /**
+     * When the new secret becomes the current one, and the time of the old one begins to run.
+     */
+    newCounts?: 'on_first_use' | 'at_once';
+};
+
+export type OwnApiKeyReplacementInput = {
+    oldEnds?: OldSecretEnds;
 };
 
 export type UserPage = {
@@ -767,7 +825,7 @@ export type UserUpdate = {
 /**
  * What was done.
  */
-export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'dealer.created' | 'user.created' | 'user.updated' | 'user.password_reset';
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'user.created' | 'user.updated' | 'user.password_reset';
 
 /**
  * Who did it. The operator of the service has no id.
@@ -857,6 +915,16 @@ export type IdempotencyKey = string;
  * The id of the lead.
  */
 export type LeadId = string;
+
+/**
+ * The id of the key, which is also its OAuth `client_id`.
+ */
+export type ApiKeyId = string;
+
+/**
+ * Why, for the audit log.
+ */
+export type Reason = string;
 
 export type ExchangeApiKeyData = {
     body?: TokenRequest;
@@ -1565,6 +1633,10 @@ export type ListApiKeysData = {
          * Only keys of this kind.
          */
         kind?: ApiKeyKind;
+        /**
+         * The keys that were deleted instead.
+         */
+        deleted?: boolean;
     };
     url: '/v1/api-keys';
 };
@@ -1636,7 +1708,7 @@ export type CreateApiKeyErrors = {
      */
     415: Problem;
     /**
-     * The scopes are not ones that a key of this kind can have.
+     * The scopes are not ones that a key of this kind can have, or the expiry is not to come.
      */
     422: Problem;
     /**
@@ -1668,7 +1740,12 @@ export type DeleteApiKeyData = {
          */
         apiKeyId: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * Why, for the audit log.
+         */
+        reason?: string;
+    };
     url: '/v1/api-keys/{apiKeyId}';
 };
 
@@ -1802,6 +1879,10 @@ export type UpdateApiKeyErrors = {
      */
     415: Problem;
     /**
+     * The scopes are not ones that a key of this kind can have, or the expiry is not to come.
+     */
+    422: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -1821,6 +1902,370 @@ export type UpdateApiKeyResponses = {
 };
 
 export type UpdateApiKeyResponse = UpdateApiKeyResponses[keyof UpdateApiKeyResponses];
+
+export type CancelApiKeyReplacementData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: never;
+    url: '/v1/api-keys/{apiKeyId}/replacement';
+};
+
+export type CancelApiKeyReplacementErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CancelApiKeyReplacementError = CancelApiKeyReplacementErrors[keyof CancelApiKeyReplacementErrors];
+
+export type CancelApiKeyReplacementResponses = {
+    /**
+     * The key as it is now.
+     */
+    200: ApiKey;
+};
+
+export type CancelApiKeyReplacementResponse = CancelApiKeyReplacementResponses[keyof CancelApiKeyReplacementResponses];
+
+export type ExpireOldApiKeySecretData = {
+    body: OwnApiKeyReplacementInput;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: never;
+    url: '/v1/api-keys/{apiKeyId}/replacement';
+};
+
+export type ExpireOldApiKeySecretErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ExpireOldApiKeySecretError = ExpireOldApiKeySecretErrors[keyof ExpireOldApiKeySecretErrors];
+
+export type ExpireOldApiKeySecretResponses = {
+    /**
+     * The key as it is now.
+     */
+    200: ApiKey;
+};
+
+export type ExpireOldApiKeySecretResponse = ExpireOldApiKeySecretResponses[keyof ExpireOldApiKeySecretResponses];
+
+export type ReplaceApiKeyData = {
+    body: ApiKeyReplacementInput;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: never;
+    url: '/v1/api-keys/{apiKeyId}/replacement';
+};
+
+export type ReplaceApiKeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The old secret of the last replacement still works.
+     */
+    409: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ReplaceApiKeyError = ReplaceApiKeyErrors[keyof ReplaceApiKeyErrors];
+
+export type ReplaceApiKeyResponses = {
+    /**
+     * Copy the new secret now.
+     */
+    201: CreatedApiKey;
+};
+
+export type ReplaceApiKeyResponse = ReplaceApiKeyResponses[keyof ReplaceApiKeyResponses];
+
+export type RestoreApiKeyData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: never;
+    url: '/v1/api-keys/{apiKeyId}/restoration';
+};
+
+export type RestoreApiKeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The key was deleted more than 24 hours ago, or another key has its name.
+     */
+    409: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type RestoreApiKeyError = RestoreApiKeyErrors[keyof RestoreApiKeyErrors];
+
+export type RestoreApiKeyResponses = {
+    /**
+     * The key as it is now.
+     */
+    200: ApiKey;
+};
+
+export type RestoreApiKeyResponse = RestoreApiKeyResponses[keyof RestoreApiKeyResponses];
+
+export type DeleteOwnApiKeyData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Why, for the audit log.
+         */
+        reason?: string;
+    };
+    url: '/v1/api-key';
+};
+
+export type DeleteOwnApiKeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type DeleteOwnApiKeyError = DeleteOwnApiKeyErrors[keyof DeleteOwnApiKeyErrors];
+
+export type DeleteOwnApiKeyResponses = {
+    /**
+     * Deleted.
+     */
+    204: void;
+};
+
+export type DeleteOwnApiKeyResponse = DeleteOwnApiKeyResponses[keyof DeleteOwnApiKeyResponses];
+
+export type GetOwnApiKeyData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/api-key';
+};
+
+export type GetOwnApiKeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetOwnApiKeyError = GetOwnApiKeyErrors[keyof GetOwnApiKeyErrors];
+
+export type GetOwnApiKeyResponses = {
+    /**
+     * The key, without its secret.
+     */
+    200: ApiKey;
+};
+
+export type GetOwnApiKeyResponse = GetOwnApiKeyResponses[keyof GetOwnApiKeyResponses];
+
+export type ReplaceOwnApiKeyData = {
+    body: OwnApiKeyReplacementInput;
+    path?: never;
+    query?: never;
+    url: '/v1/api-key/replacement';
+};
+
+export type ReplaceOwnApiKeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The old secret of the last replacement still works.
+     */
+    409: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ReplaceOwnApiKeyError = ReplaceOwnApiKeyErrors[keyof ReplaceOwnApiKeyErrors];
+
+export type ReplaceOwnApiKeyResponses = {
+    /**
+     * Store the new secret now.
+     */
+    201: CreatedApiKey;
+};
+
+export type ReplaceOwnApiKeyResponse = ReplaceOwnApiKeyResponses[keyof ReplaceOwnApiKeyResponses];
 
 export type ListUsersData = {
     body?: never;

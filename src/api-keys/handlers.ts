@@ -1,16 +1,20 @@
-import type { ApiKey } from '../../generated/server/types.gen.ts'
+import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import { difference, recordChange } from '../audit/audit.ts'
+import type { ApiKey, ApiKeyReplacement, ApiKeyStatus, OldSecretEnds } from '../../generated/server/types.gen.ts'
+import { type Change, difference, recordChange } from '../audit/audit.ts'
 import { cursorOf, inner, newId, outer } from '../ids.ts'
+import type { Http, Principal, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
-import { addCredential, disableCredentials, endCredentials } from '../tokens/store.ts'
-import { grantedScopes, maskOf, newKeyText } from './api-key.ts'
+import { addCredential, disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
+import { grantedScopes, type KeyText, maskOf, newKeyText } from './api-key.ts'
+import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
+import { saveSecrets } from './secrets.ts'
 import * as store from './store.ts'
 
 export const listApiKeys: Handlers['listApiKeys'] = async ({ query, principal }, { db }) => {
-  const { limit = 50, cursor, kind } = query
-  const found = await store.findApiKeys(db, principal.dealerId, { limit: limit + 1, ...(kind && { kind }), ...(cursor && { before: inner(cursor) }) })
+  const { limit = 50, cursor, kind, deleted = false } = query
+  const found = await store.findApiKeys(db, principal.dealerId, { limit: limit + 1, deleted, ...(kind && { kind }), ...(cursor && { before: inner(cursor) }) })
   const page = found.slice(0, limit)
   const last = page.at(-1)
   return { status: 200, body: { items: page.map(apiKeyBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
@@ -23,27 +27,15 @@ export const createApiKey =
     write(principal, async (trx, now) => {
       const { dealerId } = principal
       const { name, kind, environment = 'live' } = body
-      const scopes = grantedScopes(kind, body.scopes)
+      const scopes = [...grantedScopes(kind, body.scopes)]
+      const expiresAt = toCome(body.expiresAt, now)
       const id = newId()
       if (await store.isNameTaken(trx, dealerId, name, id)) throw new Problem('api-key-name-taken')
 
-      const key = newKeyText(kind, environment)
-      const credentialId = newId()
-      await store.addApiKey(trx, dealerId, { id, name, kind, environment, scopes: [...scopes], mask: maskOf(key), created_by: principal.subject.id, created_at: now })
-      await addCredential(trx, dealerId, { id: credentialId, subject: { type: 'api_key', id }, scopes, environment }, now)
-      const version = secrets.currentVersion
-      const hash = secrets.hash('api-key', version, key.proof)
-      await store.addSecret(trx, dealerId, { lookup: key.lookup, api_key_id: id, credential_id: credentialId, hash, secret_version: version }, now)
-
-      const after = { name, kind, environment, scopes }
-      await recordChange(trx, principal, http, { action: 'api_key.created', subject: { type: 'api_key', id, name }, after }, now)
-
-      const apiKey = apiKeyBody(await living(trx, dealerId, id))
-      return {
-        status: 201,
-        headers: { Location: `/v1/api-keys/${apiKey.id}`, 'Cache-Control': 'no-store' },
-        body: { apiKey, secret: key.text },
-      }
+      await store.addApiKey(trx, dealerId, { id, name, kind, environment, scopes, expires_at: expiresAt, created_by: principal.subject.id }, now)
+      const key = await addSecret(trx, secrets, dealerId, { id, kind, environment, scopes, disabled: false, expires_at: expiresAt }, { role: 'current', graceSeconds: null }, now)
+      await recordChange(trx, principal, http, { action: 'api_key.created', subject: { type: 'api_key', id, name }, after: { name, kind, environment, scopes, ...(body.expiresAt && { expiresAt }) } }, now)
+      return created(await living(trx, dealerId, id), key)
     })
 
 export const getApiKey: Handlers['getApiKey'] = async ({ path, principal }, { db }) => {
@@ -55,45 +47,180 @@ export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal, 
     const { dealerId } = principal
     const id = inner(path.apiKeyId)
     const before = await living(trx, dealerId, id)
-    if (body.name !== undefined && (await store.isNameTaken(trx, dealerId, body.name, id))) throw new Problem('api-key-name-taken')
+    const { name, disabled } = body
+    if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id))) throw new Problem('api-key-name-taken')
+    const scopes = body.scopes && [...grantedScopes(before.kind, body.scopes)]
+    const expiry = body.expiresAt === undefined ? undefined : { expires_at: toCome(body.expiresAt ?? undefined, now) }
 
-    await store.saveApiKey(trx, dealerId, id, body, now)
-    if (body.disabled !== undefined && body.disabled !== before.disabled) await disableCredentials(trx, dealerId, id, body.disabled)
+    await store.saveApiKey(trx, dealerId, id, { ...(name !== undefined && { name }), ...(disabled !== undefined && { disabled }), ...(scopes && { scopes }), ...expiry }, now)
+    if (disabled !== undefined && disabled !== before.disabled) await disableCredentials(trx, dealerId, id, disabled)
+    if (scopes) await setCredentialScopes(trx, dealerId, id, scopes)
+    if (expiry) for (const secret of await store.findSecrets(trx, dealerId, id)) await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, expiry.expires_at))
+
     const after = await living(trx, dealerId, id)
-    const changed = difference({ name: before.name, disabled: before.disabled }, { name: after.name, disabled: after.disabled })
-    if (Object.keys(changed.after).length > 0) await recordChange(trx, principal, http, { action: 'api_key.updated', subject: { type: 'api_key', id, name: after.name }, ...changed }, now)
+    const changed = difference(audited(before), audited(after))
+    if (Object.keys(changed.after).length > 0) await recordKeyChange(trx, principal, http, 'api_key.updated', after, now, changed)
     return { status: 200, body: apiKeyBody(after) }
   })
 
-export const deleteApiKey: Handlers['deleteApiKey'] = ({ path, principal, http }, { write }) =>
+export const deleteApiKey: Handlers['deleteApiKey'] = ({ path, query, principal, http }, { write }) => remove(write, principal, http, inner(path.apiKeyId), query.reason)
+
+/** Its secrets work again, as far as they would still; tokens from before stay dead, since their epoch is over. */
+export const restoreApiKey: Handlers['restoreApiKey'] = ({ path, principal, http }, { write }) =>
   write(principal, async (trx, now) => {
     const { dealerId } = principal
     const id = inner(path.apiKeyId)
-    const { name } = await living(trx, dealerId, id)
+    const deleted = await store.findApiKey(trx, dealerId, id)
+    if (!deleted?.deleted_at) throw new Problem('not-found')
+    if (now.getTime() - deleted.deleted_at.getTime() > restorableSeconds * 1000) throw new Problem('restore-too-late')
+    if (await store.isNameTaken(trx, dealerId, deleted.name, id)) throw new Problem('api-key-name-taken', 'Another key has this name by now. Rename that one first.')
 
-    await store.saveApiKey(trx, dealerId, id, { deleted_at: now }, now)
-    await endCredentials(trx, dealerId, id)
-    await recordChange(trx, principal, http, { action: 'api_key.deleted', subject: { type: 'api_key', id, name } }, now)
-    return { status: 204 }
+    await store.saveApiKey(trx, dealerId, id, { deleted_at: null, delete_reason: null }, now)
+    for (const secret of await store.findSecrets(trx, dealerId, id)) await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, deleted.expires_at))
+    await recordKeyChange(trx, principal, http, 'api_key.restored', deleted, now)
+    return { status: 200, body: apiKeyBody(await living(trx, dealerId, id)) }
   })
 
-async function living(db: Parameters<typeof store.findApiKey>[0], dealerId: string, id: string): Promise<store.ApiKeyRow> {
+export const replaceApiKey =
+  (secrets: Secrets): Handlers['replaceApiKey'] =>
+  ({ path, body, principal, http }, { write }) =>
+    replace(secrets, write, principal, http, inner(path.apiKeyId), body.oldEnds, body.newCounts)
+
+export const expireOldApiKeySecret: Handlers['expireOldApiKeySecret'] = ({ path, body, principal, http }, { write }) => {
+  const { oldEnds = 'after_24_hours' } = body
+  return changeSecrets(write, principal, http, inner(path.apiKeyId), { action: 'api_key.old_secret_ends', after: { oldEnds } }, (secrets, now) => oldEnding(secrets, graceSeconds[oldEnds], now))
+}
+
+export const cancelApiKeyReplacement: Handlers['cancelApiKeyReplacement'] = ({ path, principal, http }, { write }) =>
+  changeSecrets(write, principal, http, inner(path.apiKeyId), { action: 'api_key.replacement_cancelled' }, cancelled)
+
+export const getOwnApiKey: Handlers['getOwnApiKey'] = async ({ principal }, { db }) => {
+  return { status: 200, body: apiKeyBody(await living(db, principal.dealerId, ownId(principal))) }
+}
+
+export const deleteOwnApiKey: Handlers['deleteOwnApiKey'] = ({ query, principal, http }, { write }) => remove(write, principal, http, principal.subject.id, query.reason)
+
+/** Only on first use: a machine whose answer is lost must not be locked out. */
+export const replaceOwnApiKey =
+  (secrets: Secrets): Handlers['replaceOwnApiKey'] =>
+  ({ body, principal, http }, { write }) =>
+    replace(secrets, write, principal, http, principal.subject.id, body.oldEnds, 'on_first_use')
+
+function remove(write: Write, principal: Principal, http: Http, id: string, reason: string | undefined) {
+  return write(principal, async (trx, now) => {
+    const { dealerId } = principal
+    const key = await living(trx, dealerId, id)
+
+    await store.saveApiKey(trx, dealerId, id, { deleted_at: now, delete_reason: reason ?? null }, now)
+    await endCredentials(trx, dealerId, id)
+    await recordKeyChange(trx, principal, http, 'api_key.deleted', key, now, { reason })
+    return { status: 204 } as const
+  })
+}
+
+function replace(secrets: Secrets, write: Write, principal: Principal, http: Http, id: string, oldEnds: OldSecretEnds = 'after_24_hours', newCounts: 'on_first_use' | 'at_once' = 'on_first_use') {
+  return write(principal, async (trx, now) => {
+    const { dealerId } = principal
+    const key = await living(trx, dealerId, id)
+    const before = await store.findSecrets(trx, dealerId, id)
+    const { secrets: after, added } = replaced(before, graceSeconds[oldEnds], newCounts, now)
+
+    await saveSecrets(trx, dealerId, before, after, key.expires_at)
+    const text = await addSecret(trx, secrets, dealerId, key, added, now)
+    await recordKeyChange(trx, principal, http, 'api_key.replaced', key, now, { after: { oldEnds, newCounts, mask: maskOf(text) } })
+    return created(await living(trx, dealerId, id), text)
+  })
+}
+
+function changeSecrets(write: Write, principal: Principal, http: Http, id: string, change: Pick<Change, 'action' | 'after'>, rule: (secrets: readonly Secret[], now: Date) => readonly Secret[]) {
+  return write(principal, async (trx, now) => {
+    const { dealerId } = principal
+    const key = await living(trx, dealerId, id)
+    const before = await store.findSecrets(trx, dealerId, id)
+    await saveSecrets(trx, dealerId, before, rule(before, now), key.expires_at)
+    await recordKeyChange(trx, principal, http, change.action, key, now, change)
+    return { status: 200, body: apiKeyBody(await living(trx, dealerId, id)) } as const
+  })
+}
+
+async function addSecret(
+  trx: Knex.Transaction,
+  secrets: Secrets,
+  dealerId: string,
+  key: Pick<store.ApiKeyRow, 'id' | 'kind' | 'environment' | 'scopes' | 'disabled' | 'expires_at'>,
+  { role, graceSeconds: grace }: Pick<Secret, 'role' | 'graceSeconds'>,
+  now: Date,
+): Promise<KeyText> {
+  const text = newKeyText(key.kind, key.environment)
+  const credentialId = newId()
+  const version = secrets.currentVersion
+  await addCredential(trx, dealerId, { id: credentialId, subject: { type: 'api_key', id: key.id }, scopes: key.scopes, environment: key.environment, disabled: key.disabled, ...(key.expires_at && { endsAt: key.expires_at }) }, now)
+  const hash = secrets.hash('api-key', version, text.proof)
+  await store.addSecret(trx, dealerId, { lookup: text.lookup, api_key_id: key.id, credential_id: credentialId, hash, secret_version: version, mask: maskOf(text), role, grace_seconds: grace }, now)
+  return text
+}
+
+async function living(db: Knex, dealerId: string, id: string): Promise<store.ApiKeyRow> {
   const found = await store.findApiKey(db, dealerId, id)
-  if (!found) throw new Problem('not-found')
+  if (!found || found.deleted_at) throw new Problem('not-found')
   return found
 }
 
+function ownId({ subject }: Principal): string {
+  if (subject.type !== 'api_key') throw new Problem('not-found')
+  return subject.id
+}
+
+/** @throws {Problem} `expiry-past` */
+function toCome(expiresAt: string | undefined, now: Date): Date | null {
+  if (expiresAt === undefined) return null
+  const time = new Date(expiresAt)
+  if (time <= now) throw new Problem('expiry-past')
+  return time
+}
+
+const audited = ({ name, disabled, scopes, expires_at }: store.ApiKeyRow) => ({ name, disabled, scopes, expiresAt: expires_at })
+
+async function recordKeyChange(trx: Knex.Transaction, principal: Principal, http: Http, action: Change['action'], { id, name }: store.ApiKeyRow, now: Date, more: Pick<Change, 'before' | 'after' | 'reason'> = {}): Promise<void> {
+  await recordChange(trx, principal, http, { action, subject: { type: 'api_key', id, name }, ...more }, now)
+}
+
+function created(row: store.ApiKeyRow, { text }: KeyText) {
+  const apiKey = apiKeyBody(row)
+  return { status: 201, headers: { Location: `/v1/api-keys/${apiKey.id}`, 'Cache-Control': 'no-store' }, body: { apiKey, secret: text } } as const
+}
+
 function apiKeyBody(row: store.ApiKeyRow): ApiKey {
+  const replacement = replacementOf(row)
   return {
     id: outer('key', row.id),
     name: row.name,
     kind: row.kind,
     environment: row.environment,
     scopes: row.scopes,
+    status: statusOf(row),
     disabled: row.disabled,
     mask: row.mask,
+    ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
+    ...(replacement && { replacement }),
+    ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
+    ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
     createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
   }
+}
+
+function statusOf({ deleted_at, disabled, expires_at }: store.ApiKeyRow): ApiKeyStatus {
+  if (deleted_at) return 'deleted'
+  if (expires_at && expires_at <= new Date()) return 'expired'
+  return disabled ? 'disabled' : 'active'
+}
+
+function replacementOf({ mask, next_mask, next_grace_seconds, previous_mask, previous_ends_at }: store.ApiKeyRow): ApiKeyReplacement | undefined {
+  // The cast: only these seconds are ever stored.
+  const oldEndsAfter = (Object.keys(graceSeconds) as OldSecretEnds[]).find((name) => graceSeconds[name] === next_grace_seconds)
+  if (next_mask !== null) return { state: 'pending', newMask: next_mask, oldMask: mask, ...(oldEndsAfter && { oldEndsAfter }) }
+  if (previous_mask === null || previous_ends_at === null || previous_ends_at <= new Date()) return undefined
+  return { state: 'in_use', newMask: mask, oldMask: previous_mask, oldEndsAt: previous_ends_at.toISOString() }
 }

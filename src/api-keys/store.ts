@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { ApiKeyEnvironment, ApiKeyKind } from '../../generated/server/types.gen.ts'
+import type { Secret } from './replacement.ts'
 
 export interface ApiKeyRow {
   id: string
@@ -8,8 +9,16 @@ export interface ApiKeyRow {
   kind: ApiKeyKind
   environment: ApiKeyEnvironment
   scopes: string[]
-  mask: string
   disabled: boolean
+  expires_at: Date | null
+  deleted_at: Date | null
+  delete_reason: string | null
+  /** Of the current secret. */
+  mask: string
+  next_mask: string | null
+  next_grace_seconds: number | null
+  previous_mask: string | null
+  previous_ends_at: Date | null
   created_by: string
   created_by_name: string
   created_at: Date
@@ -27,36 +36,68 @@ export interface SecretRow {
   scopes: string[]
   disabled: boolean
   ended: boolean
+  role: Secret['role']
+  first_used_at: Date | null
+  deleted: boolean
+  expired: boolean
   generation: string
 }
 
 export async function findSecret(hot: pg.Pool, lookup: string): Promise<SecretRow | undefined> {
   const text = `select s.dealer_id, s.api_key_id, s.credential_id, s.hash, s.secret_version, c.epoch, c.scopes, c.disabled,
-      c.ends_at <= clock_timestamp() as ended, g.generation::text as generation
-    from api_key_secrets s join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id, signing_key_generation g
+      c.ends_at <= clock_timestamp() as ended, s.role, s.first_used_at, k.deleted_at is not null as deleted,
+      coalesce(k.expires_at <= clock_timestamp(), false) as expired, g.generation::text as generation
+    from api_key_secrets s
+    join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id
+    join api_keys k on k.dealer_id = s.dealer_id and k.id = s.api_key_id, signing_key_generation g
     where s.lookup = $1`
   return (await hot.query<SecretRow>({ name: 'find-secret', text, values: [lookup] })).rows[0]
 }
 
-const columns = { id: 'k.id', name: 'k.name', kind: 'k.kind', environment: 'k.environment', scopes: 'k.scopes', mask: 'k.mask', disabled: 'k.disabled', created_by: 'k.created_by', created_by_name: 'u.name', created_at: 'k.created_at', updated_at: 'k.updated_at' }
-
-function living(db: Knex, dealerId: string) {
-  return db('api_keys as k')
-    .join('users as u', (on) => on.on('u.dealer_id', 'k.dealer_id').on('u.id', 'k.created_by'))
-    .where({ 'k.dealer_id': dealerId })
-    .whereNull('k.deleted_at')
+const columns = {
+  id: 'k.id',
+  name: 'k.name',
+  kind: 'k.kind',
+  environment: 'k.environment',
+  scopes: 'k.scopes',
+  disabled: 'k.disabled',
+  expires_at: 'k.expires_at',
+  deleted_at: 'k.deleted_at',
+  delete_reason: 'k.delete_reason',
+  mask: 'c.mask',
+  next_mask: 'n.mask',
+  next_grace_seconds: 'n.grace_seconds',
+  previous_mask: 'p.mask',
+  previous_ends_at: 'p.ends_at',
+  created_by: 'k.created_by',
+  created_by_name: 'u.name',
+  created_at: 'k.created_at',
+  updated_at: 'k.updated_at',
 }
 
-/** The dealer's keys, newest first. Deleted ones are kept for history and never shown. */
-export async function findApiKeys(db: Knex, dealerId: string, filter: { kind?: ApiKeyKind; before?: string; limit: number }): Promise<ApiKeyRow[]> {
-  let query = living(db, dealerId).select(columns).orderBy('k.id', 'desc').limit(filter.limit)
+function keys(db: Knex, dealerId: string) {
+  const secret = (alias: string, role: Secret['role']) => (on: Knex.JoinClause) => on.on(`${alias}.dealer_id`, 'k.dealer_id').on(`${alias}.api_key_id`, 'k.id').onVal(`${alias}.role`, role)
+  return db('api_keys as k')
+    .join('users as u', (on) => on.on('u.dealer_id', 'k.dealer_id').on('u.id', 'k.created_by'))
+    .join('api_key_secrets as c', secret('c', 'current'))
+    .leftJoin('api_key_secrets as n', secret('n', 'next'))
+    .leftJoin('api_key_secrets as p', secret('p', 'previous'))
+    .where({ 'k.dealer_id': dealerId })
+    .select(columns)
+}
+
+/** The dealer's keys, newest first: the living ones, or the deleted ones. */
+export async function findApiKeys(db: Knex, dealerId: string, filter: { kind?: ApiKeyKind; deleted: boolean; before?: string; limit: number }): Promise<ApiKeyRow[]> {
+  let query = keys(db, dealerId).orderBy('k.id', 'desc').limit(filter.limit)
+  query = filter.deleted ? query.whereNotNull('k.deleted_at') : query.whereNull('k.deleted_at')
   if (filter.kind) query = query.where({ 'k.kind': filter.kind })
   if (filter.before) query = query.where('k.id', '<', filter.before)
   return query
 }
 
+/** The key, be it deleted. */
 export async function findApiKey(db: Knex, dealerId: string, id: string): Promise<ApiKeyRow | undefined> {
-  return living(db, dealerId).where({ 'k.id': id }).first(columns)
+  return keys(db, dealerId).where({ 'k.id': id }).first()
 }
 
 export async function isNameTaken(trx: Knex.Transaction, dealerId: string, name: string, but: string): Promise<boolean> {
@@ -64,8 +105,18 @@ export async function isNameTaken(trx: Knex.Transaction, dealerId: string, name:
   return taken !== undefined
 }
 
-export async function addApiKey(trx: Knex.Transaction, dealerId: string, key: Omit<ApiKeyRow, 'created_by_name' | 'disabled' | 'updated_at'>): Promise<void> {
-  await trx('api_keys').insert({ ...key, dealer_id: dealerId, updated_at: key.created_at })
+export interface NewApiKey {
+  id: string
+  name: string
+  kind: ApiKeyKind
+  environment: ApiKeyEnvironment
+  scopes: string[]
+  expires_at: Date | null
+  created_by: string
+}
+
+export async function addApiKey(trx: Knex.Transaction, dealerId: string, key: NewApiKey, now: Date): Promise<void> {
+  await trx('api_keys').insert({ ...key, dealer_id: dealerId, created_at: now, updated_at: now })
 }
 
 export interface NewSecret {
@@ -74,12 +125,36 @@ export interface NewSecret {
   credential_id: string
   hash: Buffer
   secret_version: string
+  mask: string
+  role: Secret['role']
+  grace_seconds: number | null
 }
 
 export async function addSecret(trx: Knex.Transaction, dealerId: string, secret: NewSecret, now: Date): Promise<void> {
   await trx('api_key_secrets').insert({ ...secret, dealer_id: dealerId, created_at: now })
 }
 
-export async function saveApiKey(trx: Knex.Transaction, dealerId: string, id: string, change: { name?: string; disabled?: boolean; deleted_at?: Date }, now: Date): Promise<void> {
+/** The secrets of a key that work, or did until their time was over. */
+export async function findSecrets(trx: Knex.Transaction, dealerId: string, apiKeyId: string): Promise<Secret[]> {
+  return trx('api_key_secrets')
+    .where({ dealer_id: dealerId, api_key_id: apiKeyId })
+    .whereNot({ role: 'ended' })
+    .select({ lookup: 'lookup', credentialId: 'credential_id', role: 'role', endsAt: 'ends_at', graceSeconds: 'grace_seconds', firstUsedAt: 'first_used_at' })
+}
+
+export async function saveSecret(trx: Knex.Transaction, { lookup, role, endsAt, graceSeconds, firstUsedAt }: Secret): Promise<void> {
+  await trx('api_key_secrets').where({ lookup }).update({ role, ends_at: endsAt, grace_seconds: graceSeconds, first_used_at: firstUsedAt })
+}
+
+export interface ApiKeyChange {
+  name?: string
+  disabled?: boolean
+  scopes?: string[]
+  expires_at?: Date | null
+  deleted_at?: Date | null
+  delete_reason?: string | null
+}
+
+export async function saveApiKey(trx: Knex.Transaction, dealerId: string, id: string, change: ApiKeyChange, now: Date): Promise<void> {
   await trx('api_keys').where({ dealer_id: dealerId, id }).update({ ...change, updated_at: now })
 }

@@ -14,7 +14,7 @@ export interface Change {
 }
 
 /** Writes down a change that a request makes, in its transaction. */
-export async function recordChange(trx: Knex.Transaction, principal: Principal, http: Http, change: Change, now: Date): Promise<void> {
+export async function recordChange(trx: Knex.Transaction, principal: Pick<Principal, 'dealerId' | 'subject'>, http: Http, change: Change, now: Date): Promise<void> {
   const { dealerId, subject } = principal
   const actor = await findSubject(trx, dealerId, subject)
   await addAuditEntry(trx, dealerId, { ...rowOf(change, now), actor_type: subject.type, actor_id: subject.id, actor_name: actor?.subject_name ?? '', address: http.address() })

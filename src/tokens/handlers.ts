@@ -5,14 +5,17 @@ import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { type Handlers, scopes } from '../../generated/server/express.gen.ts'
 import type { TokenRequest } from '../../generated/server/types.gen.ts'
 import { parseKeyText } from '../api-keys/api-key.ts'
-import { findSecret, type SecretRow } from '../api-keys/store.ts'
+import { firstUsed } from '../api-keys/replacement.ts'
+import { saveSecrets } from '../api-keys/secrets.ts'
+import { findApiKey, findSecret, findSecrets, type SecretRow } from '../api-keys/store.ts'
+import { recordChange } from '../audit/audit.ts'
 import { networkOf } from '../address.ts'
 import { outer } from '../ids.ts'
 import type { Http } from '../operation.ts'
 import { OAuthError, Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from './keyring.ts'
-import { findSubject } from './store.ts'
+import { findSubject, lockDealer, readClock } from './store.ts'
 import { accessToken, lifetimeSeconds } from './token.ts'
 
 export interface Exchange {
@@ -55,8 +58,11 @@ export const exchangeApiKey = ({ db, hot, secrets, keyring, issuer }: Exchange):
     const proven = proves(row, parts.proof, secrets)
     if (!row || !proven || (clientId !== undefined && clientId !== outer('key', row.api_key_id))) return refuse(invalid, http)
     // From here on the caller holds the whole key, and may know what became of it.
-    if (row.ended) return refuse('This API key was deleted. Ask the dealer for a new one.', http)
+    if (row.deleted) return refuse('This API key was deleted. Ask the dealer for a new one.', http)
+    if (row.expired) return refuse('This API key has expired. Ask the dealer to prolong it.', http)
+    if (row.ended) return refuse('This secret of the API key was replaced by another one. Use the new one, or ask the dealer for it.', http)
     if (row.disabled) return refuse('This API key is disabled. Ask the dealer to enable it.', http)
+    if (row.first_used_at === null) await firstUse(db, row, parts.lookup, http)
 
     if (row.generation !== keyring.generation()) await keyring.reload(db)
     const granted = scopesOf(body?.scope, row.scopes)
@@ -103,6 +109,23 @@ function formDecoded(text: string): string {
   } catch {
     return text
   }
+}
+
+/** A secret that is used for the first time has arrived where it belongs: what it replaces may end. */
+async function firstUse(db: Knex, { dealer_id, api_key_id }: SecretRow, lookup: string, http: Http): Promise<void> {
+  await db.transaction(async (trx) => {
+    await lockDealer(trx, dealer_id)
+    const now = await readClock(trx)
+    const key = await findApiKey(trx, dealer_id, api_key_id)
+    const before = await findSecrets(trx, dealer_id, api_key_id)
+    const used = before.find((secret) => secret.lookup === lookup)
+    // Ended or used meanwhile by another process: the token that follows is judged like any other.
+    if (!key || key.deleted_at || !used || used.firstUsedAt) return
+    await saveSecrets(trx, dealer_id, before, firstUsed(before, lookup, now), key.expires_at)
+    if (used.role !== 'next') return
+    const principal = { dealerId: dealer_id, subject: { type: 'api_key', id: api_key_id } } as const
+    await recordChange(trx, principal, http, { action: 'api_key.new_secret_used', subject: { type: 'api_key', id: api_key_id, name: key.name } }, now)
+  })
 }
 
 /** Constant work: an unknown lookup is hashed and compared like a known one. */

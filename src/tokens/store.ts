@@ -50,6 +50,7 @@ export interface NewCredential {
   subject: { type: 'api_key' | 'user'; id: string }
   scopes: readonly string[]
   environment: 'live' | 'test'
+  disabled?: boolean
   endsAt?: Date
 }
 
@@ -61,6 +62,7 @@ export async function addCredential(trx: Knex.Transaction, dealerId: string, cre
     subject_id: credential.subject.id,
     scopes: [...credential.scopes],
     environment: credential.environment,
+    disabled: credential.disabled ?? false,
     created_at: now,
     ...(credential.endsAt && { ends_at: credential.endsAt }),
   })
@@ -78,6 +80,18 @@ export async function endCredential(trx: Knex.Transaction, dealerId: string, id:
   await trx('credentials')
     .where({ dealer_id: dealerId, id })
     .update({ ends_at: '-infinity', epoch: trx.raw('epoch + 1') })
+}
+
+/** The credential ends at `endsAt`, or never; when it had ended, the tokens that it bought before stay dead. */
+export async function setCredentialEnd(trx: Knex.Transaction, dealerId: string, id: string, endsAt: Date | undefined): Promise<void> {
+  await trx('credentials')
+    .where({ dealer_id: dealerId, id })
+    .update({ ends_at: endsAt ?? 'infinity', epoch: trx.raw('epoch + (ends_at <= clock_timestamp())::int') })
+}
+
+/** What the credentials of a subject may do from now on; tokens that are out keep of theirs what is left. */
+export async function setCredentialScopes(trx: Knex.Transaction, dealerId: string, subjectId: string, scopes: readonly string[]): Promise<void> {
+  await trx('credentials').where({ dealer_id: dealerId, subject_id: subjectId }).update({ scopes: [...scopes] })
 }
 
 /** Disabling raises the epoch, so that tokens from before stay dead when the credential is enabled again. */

@@ -28,6 +28,13 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   getApiKey: 'api-keys:manage',
   updateApiKey: 'api-keys:manage',
   deleteApiKey: 'api-keys:manage',
+  restoreApiKey: 'api-keys:manage',
+  replaceApiKey: 'api-keys:manage',
+  expireOldApiKeySecret: 'api-keys:manage',
+  cancelApiKeyReplacement: 'api-keys:manage',
+  getOwnApiKey: 'any token',
+  deleteOwnApiKey: 'any token',
+  replaceOwnApiKey: 'any token',
   listUsers: 'users:manage',
   updateUser: 'users:manage',
   listAuditEntries: 'audit:read',
@@ -56,6 +63,14 @@ let dead: { who: string; token: string; held: readonly string[] }[]
 let narrowed: string
 /** For every operation what succeeds, and what would fail for another reason if the caller were allowed. */
 let shots: (id: OperationId, tokens?: { admin: string; dms: string; website: string }) => Promise<Shot[]>
+
+/** The token of one who holds scopes. What ends or replaces its own key gets a key to itself. */
+async function tokenOf(who: string, id: OperationId): Promise<string> {
+  const kind = { website: 'digital_requests', dms: 'extensive_integrations', narrowed: 'extensive_integrations' }[who]
+  if (kind && (id === 'deleteOwnApiKey' || id === 'replaceOwnApiKey')) return service.exchange((await service.createKey(ours.admin.token, { kind })).secret)
+  const { website, dms, admin, sales } = ours
+  return { website: website.token, dms: dms.token, admin: admin.token, sales: sales.token, narrowed }[who] ?? ''
+}
 
 async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<string, string> = {}): Promise<Reply> {
   const { method } = operations[id]
@@ -105,6 +120,13 @@ beforeAll(async () => {
   ]
 
   const newLead = async () => (await service.call('POST', '/v1/leads', { token: ours.website.token, body: lead() })).body.id as string
+  const aKey = async (replacement?: 'pending' | 'in use') => {
+    const { id } = await service.createKey(admin.token, { kind: 'digital_requests' })
+    const replace = () => service.call('POST', `/v1/api-keys/${id}/replacement`, { token: admin.token, body: {} })
+    if (replacement === 'pending') await replace()
+    if (replacement === 'in use') await service.exchange((await replace()).body.secret)
+    return id
+  }
   shots = async (id) => {
     const any = { 'if-match': '*' }
     switch (id) {
@@ -148,9 +170,35 @@ beforeAll(async () => {
           { path: `/v1/api-keys/${ours.website.id}`, body: { name: 'Main Website Lead Form' }, status: 200 },
           { path: `/v1/api-keys/key_${missing}`, body: { name: 'Nothing' }, status: 404 },
           { path: `/v1/api-keys/${ours.website.id}`, body: { name: 'DMS Sync' }, status: 409 },
+          { path: `/v1/api-keys/${ours.website.id}`, body: { expiresAt: '2020-01-01T00:00:00Z' }, status: 422 },
         ]
       case 'deleteApiKey':
         return [{ path: `/v1/api-keys/${(await service.createKey(admin.token, { kind: 'digital_requests' })).id}`, status: 204 }, { path: `/v1/api-keys/key_${missing}`, status: 404 }]
+      case 'restoreApiKey': {
+        const gone = await aKey()
+        await service.call('DELETE', `/v1/api-keys/${gone}`, { token: admin.token })
+        const old = await aKey()
+        await service.call('DELETE', `/v1/api-keys/${old}`, { token: admin.token })
+        await service.db('api_keys').where({ id: inner(old) }).update({ deleted_at: new Date(Date.now() - 86_401_000) })
+        return [{ path: `/v1/api-keys/${gone}/restoration`, status: 200 }, { path: `/v1/api-keys/${old}/restoration`, status: 409 }, { path: `/v1/api-keys/key_${missing}/restoration`, status: 404 }]
+      }
+      case 'replaceApiKey': {
+        const inUse = await aKey('in use')
+        return [
+          { path: `/v1/api-keys/${await aKey()}/replacement`, body: {}, status: 201 },
+          { path: `/v1/api-keys/${inUse}/replacement`, body: {}, status: 409 },
+          { path: `/v1/api-keys/key_${missing}/replacement`, body: {}, status: 404 },
+        ]
+      }
+      case 'expireOldApiKeySecret':
+        return [{ path: `/v1/api-keys/${await aKey('pending')}/replacement`, body: { oldEnds: 'at_once' }, status: 200 }, { path: `/v1/api-keys/key_${missing}/replacement`, body: {}, status: 404 }]
+      case 'cancelApiKeyReplacement':
+        return [{ path: `/v1/api-keys/${await aKey('pending')}/replacement`, status: 200 }, { path: `/v1/api-keys/key_${missing}/replacement`, status: 404 }]
+      case 'getOwnApiKey':
+      case 'deleteOwnApiKey':
+        return [{ path: '/v1/api-key', status: id === 'getOwnApiKey' ? 200 : 204 }]
+      case 'replaceOwnApiKey':
+        return [{ path: '/v1/api-key/replacement', body: {}, status: 201 }]
       case 'listUsers':
         return [{ path: '/v1/users', status: 200 }]
       case 'updateUser':
@@ -194,12 +242,13 @@ describe.each(guarded)('%s', (id) => {
 
   it('answers 403 before anything else to whoever lacks the scope, and works for whoever has it', async () => {
     for (const [who, scopes] of Object.entries(holds)) {
-      const token = { website: ours.website.token, dms: ours.dms.token, admin: ours.admin.token, sales: ours.sales.token, narrowed }[who]
+      const token = await tokenOf(who, id)
       const allowed = needs[id] === 'any token' || (scopes as readonly string[]).includes(needs[id])
       for (const shot of await shots(id)) {
         const reply = await shoot(id, shot, token)
-        // Only whoever pushed a lead sees its receipt, so to the others it is not there.
-        const expected = !allowed ? 403 : id === 'getLeadReceipt' && who !== 'website' ? 404 : shot.status
+        // Only whoever pushed a lead sees its receipt, and a person has no key of its own: to the others it is not there.
+        const hidden = (id === 'getLeadReceipt' && who !== 'website') || (id.endsWith('OwnApiKey') && ['admin', 'sales'].includes(who))
+        const expected = !allowed ? 403 : hidden ? 404 : shot.status
         expect([who, shot.path, reply.status]).toEqual([who, shot.path, expected])
         if (!allowed) expect([reply.body.code, reply.headers.get('www-authenticate')]).toEqual(['scope-missing', `Bearer realm="CarBuddii", error="insufficient_scope", scope="${needs[id]}"`])
       }
@@ -234,7 +283,7 @@ describe('what any operation refuses', () => {
     if (operations[id].access === 'accessToken') return (await shots(id))[0] as Shot
     return { path: operations[id].path, ...(operations[id].access === 'session' && { headers: await sessionCookie() }), status: 200, ...(id === 'signIn' && { body: { email: ours.admin.email, password } }) }
   }
-  const tokenFor = (id: OperationId) => (operations[id].access === 'accessToken' ? (needs[id] === 'leads:create' ? ours.website.token : ours.admin.token) : undefined)
+  const tokenFor = (id: OperationId) => (operations[id].access === 'accessToken' ? (needs[id] === 'leads:create' || id.endsWith('OwnApiKey') ? ours.website.token : ours.admin.token) : undefined)
 
   it.each(ids)('%s: a query parameter that the contract does not name', async (id) => {
     const shot = await first(id)
@@ -292,6 +341,10 @@ it('has shown every answer that the document names', async () => {
   expect((await shoot('signIn', { path: '/v1/session', body: { email: ours.admin.email, password }, status: 200 })).status).toBe(200)
   const twice = lead({ externalReference: { source: 'matrix', id: '1' } })
   for (const status of [201, 200]) expect((await shoot('createLead', { path: '/v1/leads', body: twice, status }, ours.website.token)).status).toBe(status)
+
+  const own = await service.createKey(ours.admin.token, { kind: 'digital_requests' })
+  const replacement = await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 201 }, await service.exchange(own.secret))
+  expect((await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 409 }, await service.exchange(replacement.body.secret))).status).toBe(409)
 
   const document = parse(readFileSync('generated/openapi.yaml', 'utf8'))
   const named = ids.flatMap((id) => Object.keys(document.paths[operations[id].path][operations[id].method.toLowerCase()].responses).map((status) => `${id} ${status}`))

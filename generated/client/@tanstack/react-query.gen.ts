@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { createApiKey, createLead, createLeadBatch, deleteApiKey, exchangeApiKey, exchangeSession, getApiKey, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getReadiness, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -402,7 +402,7 @@ export const listApiKeysQueryKey = (options?: Options<ListApiKeysData>) => creat
 /**
  * List the dealer's API keys
  *
- * Scope: `api-keys:manage`. Newest first, without the deleted ones. Secrets are never shown again.
+ * Scope: `api-keys:manage`. Newest first. Secrets are never shown again.
  */
 export const listApiKeysOptions = (options?: Options<ListApiKeysData>) => queryOptions<ListApiKeysResponse, ListApiKeysError, ListApiKeysResponse, ReturnType<typeof listApiKeysQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -422,7 +422,7 @@ export const listApiKeysInfiniteQueryKey = (options?: Options<ListApiKeysData>):
 /**
  * List the dealer's API keys
  *
- * Scope: `api-keys:manage`. Newest first, without the deleted ones. Secrets are never shown again.
+ * Scope: `api-keys:manage`. Newest first. Secrets are never shown again.
  */
 export const listApiKeysInfiniteOptions = (options?: Options<ListApiKeysData>) => {
     const opts = infiniteQueryOptions<ListApiKeysResponse, ListApiKeysError, InfiniteData<ListApiKeysResponse>, QueryKey<Options<ListApiKeysData>>, string | Pick<QueryKey<Options<ListApiKeysData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
@@ -476,7 +476,7 @@ export const createApiKeyMutation = (options?: Partial<Options<CreateApiKeyData>
  * Delete an API key
  *
  * Scope: `api-keys:manage`. The key buys no more tokens, and the tokens it bought are dead: no request that starts after this answer is
- * accepted, on any server.
+ * accepted, on any server. It can be restored for 24 hours; tokens from before stay dead.
  *
  */
 export const deleteApiKeyMutation = (options?: Partial<Options<DeleteApiKeyData>>): UseMutationOptions<DeleteApiKeyResponse, DeleteApiKeyError, Options<DeleteApiKeyData>> => {
@@ -514,16 +514,164 @@ export const getApiKeyOptions = (options: Options<GetApiKeyData>) => queryOption
 });
 
 /**
- * Rename, disable or enable an API key
+ * Rename, disable, enable, narrow or limit an API key
  *
  * Scope: `api-keys:manage`. A disabled key buys no tokens, and the tokens it bought before are dead at once; they stay dead when the key
- * is enabled again.
+ * is enabled again. Scopes and expiry hold for tokens that are out, too.
  *
  */
 export const updateApiKeyMutation = (options?: Partial<Options<UpdateApiKeyData>>): UseMutationOptions<UpdateApiKeyResponse, UpdateApiKeyError, Options<UpdateApiKeyData>> => {
     const mutationOptions: UseMutationOptions<UpdateApiKeyResponse, UpdateApiKeyError, Options<UpdateApiKeyData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await updateApiKey({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Keep the old secret of an API key after all
+ *
+ * Scope: `api-keys:manage`. The new secret ends, with the tokens that it bought, and the old one is the current one again. When the old
+ * one has ended, there is nothing to cancel: 404.
+ *
+ */
+export const cancelApiKeyReplacementMutation = (options?: Partial<Options<CancelApiKeyReplacementData>>): UseMutationOptions<CancelApiKeyReplacementResponse, CancelApiKeyReplacementError, Options<CancelApiKeyReplacementData>> => {
+    const mutationOptions: UseMutationOptions<CancelApiKeyReplacementResponse, CancelApiKeyReplacementError, Options<CancelApiKeyReplacementData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await cancelApiKeyReplacement({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * End the old secret of an API key that is being replaced
+ *
+ * Scope: `api-keys:manage`. Send `{"oldEnds": "at_once"}`, or a shorter or longer time from now on. The new secret becomes the current
+ * one, were it not used yet. Tokens that the old secret bought end with it.
+ *
+ */
+export const expireOldApiKeySecretMutation = (options?: Partial<Options<ExpireOldApiKeySecretData>>): UseMutationOptions<ExpireOldApiKeySecretResponse, ExpireOldApiKeySecretError, Options<ExpireOldApiKeySecretData>> => {
+    const mutationOptions: UseMutationOptions<ExpireOldApiKeySecretResponse, ExpireOldApiKeySecretError, Options<ExpireOldApiKeySecretData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await expireOldApiKeySecret({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Give an API key a new secret
+ *
+ * Scope: `api-keys:manage`. The key keeps its id, name, settings and history; the new secret is shown this once.
+ *
+ * The old secret goes on working: until the new one is first used, and then as long as `oldEnds` says. When the answer is lost, send
+ * the request again: a new secret that nobody has used yet gives way to the newer one.
+ *
+ */
+export const replaceApiKeyMutation = (options?: Partial<Options<ReplaceApiKeyData>>): UseMutationOptions<ReplaceApiKeyResponse, ReplaceApiKeyError, Options<ReplaceApiKeyData>> => {
+    const mutationOptions: UseMutationOptions<ReplaceApiKeyResponse, ReplaceApiKeyError, Options<ReplaceApiKeyData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await replaceApiKey({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Restore a deleted API key
+ *
+ * Scope: `api-keys:manage`. For 24 hours after its deletion. Its secret works again; tokens from before stay dead.
+ *
+ */
+export const restoreApiKeyMutation = (options?: Partial<Options<RestoreApiKeyData>>): UseMutationOptions<RestoreApiKeyResponse, RestoreApiKeyError, Options<RestoreApiKeyData>> => {
+    const mutationOptions: UseMutationOptions<RestoreApiKeyResponse, RestoreApiKeyError, Options<RestoreApiKeyData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await restoreApiKey({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete the API key that the token was bought with
+ *
+ * Scope: any access token of an API key. For whoever finds a leaked key: it and all tokens that it bought are dead when this answers. An admin of the
+ * dealer can restore it for 24 hours.
+ *
+ */
+export const deleteOwnApiKeyMutation = (options?: Partial<Options<DeleteOwnApiKeyData>>): UseMutationOptions<DeleteOwnApiKeyResponse, DeleteOwnApiKeyError, Options<DeleteOwnApiKeyData>> => {
+    const mutationOptions: UseMutationOptions<DeleteOwnApiKeyResponse, DeleteOwnApiKeyError, Options<DeleteOwnApiKeyData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteOwnApiKey({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getOwnApiKeyQueryKey = (options?: Options<GetOwnApiKeyData>) => createQueryKey('getOwnApiKey', options);
+
+/**
+ * Read the API key that the token was bought with
+ *
+ * Scope: any access token of an API key. For one of a person it is 404.
+ *
+ */
+export const getOwnApiKeyOptions = (options?: Options<GetOwnApiKeyData>) => queryOptions<GetOwnApiKeyResponse, GetOwnApiKeyError, GetOwnApiKeyResponse, ReturnType<typeof getOwnApiKeyQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getOwnApiKey({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getOwnApiKeyQueryKey(options)
+});
+
+/**
+ * Give the API key that the token was bought with a new secret
+ *
+ * Scope: any access token of an API key. For systems that replace their secret by themselves. The old secret works until the new one is first used, and
+ * then as long as `oldEnds` says: when this answer is lost, nobody is locked out, and the request can be sent again.
+ *
+ */
+export const replaceOwnApiKeyMutation = (options?: Partial<Options<ReplaceOwnApiKeyData>>): UseMutationOptions<ReplaceOwnApiKeyResponse, ReplaceOwnApiKeyError, Options<ReplaceOwnApiKeyData>> => {
+    const mutationOptions: UseMutationOptions<ReplaceOwnApiKeyResponse, ReplaceOwnApiKeyError, Options<ReplaceOwnApiKeyData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await replaceOwnApiKey({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
