@@ -89,9 +89,15 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
     for (let attempt = 0; ; attempt++) {
       try {
         const verdicts = await createLeads(hot, keyring.generation(), redriven, group.map(({ incoming }) => incoming))
-        // Nothing was written. The reload moves the generation on, so this cannot go round twice for the same change.
-        if (verdicts[0]?.verdict === 'keys-newer') await keyring.reload(db)
-        else return answer(group, verdicts)
+        answer(group, verdicts)
+        const stale = group.filter((_, at) => verdicts[at]?.verdict === 'keys-newer')
+        if (stale.length === 0) return
+        // Nothing of these was written. The reload moves the generation on, so this cannot go round twice for the same change.
+        await keyring.reload(db)
+        const isWithdrawn = ({ principal }: Waiting) => !keyring.has(principal.kid)
+        for (const { reject } of stale.filter(isWithdrawn)) reject(new Problem('token-invalid'))
+        group = stale.filter((waiting) => !isWithdrawn(waiting))
+        if (group.length === 0) return
       } catch (error) {
         const passing = isPassing(error)
         const cut = passing && codeOf(error) !== lockNotAvailable ? 0 : passing ? betweenDealers(group) : group.length >> 1
@@ -157,7 +163,9 @@ function answer(group: readonly Waiting[], verdicts: readonly Verdict[]): void {
         return reject(scopeMissing(principal.needed))
       case 'token-invalid':
         return reject(new Problem('token-invalid'))
-      default:
+      case 'keys-newer':
+        return
+      case undefined:
         return reject(new Problem('internal'))
     }
   })
