@@ -43,7 +43,7 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
     await requireSameSecrets(database, secrets)
 
     const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
-    const keyring = await openKeyring(db, secrets, tokens.forget)
+    const keyring = await openKeyring(db, secrets, tokens.forget, (kid, error) => log.error({ kid, err: error }, 'a signing key cannot be opened: every token that it signed is refused'))
     const judge = liveness(hot, db, keyring)
     const write = writer(db, keyring)
     const intake = openIntake(db, hot, keyring, judge, (error) => log.error({ err: error }, 'a lead could not be stored'))

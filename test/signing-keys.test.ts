@@ -1,5 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { replaceSigningKeys, rotateSigningKey } from '../src/tokens/keyring.ts'
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { pino } from 'pino'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { inner } from '../src/ids.ts'
+import { secretsFrom } from '../src/secrets.ts'
+import { openKeyring, replaceSigningKeys, rotateSigningKey } from '../src/tokens/keyring.ts'
+import { addSigningKey } from '../src/tokens/store.ts'
+import { accessToken } from '../src/tokens/token.ts'
+import { createUser } from '../src/users/admin.ts'
 import { lead, startService, type TestService } from './service.ts'
 
 let service: TestService
@@ -37,4 +44,105 @@ it('signs nobody in with a key that was withdrawn a moment ago', async () => {
   await replaceSigningKeys(service.db, service.service.secrets)
   const { token } = await service.signIn(dealer.admin.email)
   expect((await service.call('GET', '/v1/me', { token })).status).toBe(200)
+})
+
+const foreign = secretsFrom([{ version: 'v1', bytes: Buffer.alloc(32, 9) }])
+
+describe('a signing key that cannot be opened', () => {
+  let service: TestService
+  let dealer: Awaited<ReturnType<TestService['dealer']>>
+  const logged: string[] = []
+  beforeAll(async () => {
+    service = await startService(pino({ level: 'error' }, { write: (line) => void logged.push(line) }))
+    dealer = await service.dealer('damage')
+  })
+  afterAll(() => service.close())
+
+  const start = (report = vi.fn()) => openKeyring(service.db, service.service.secrets, () => undefined, report)
+  const exchange = () => service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': dealer.dms.secret } })
+  const me = async (token: string) => (await service.call('GET', '/v1/me', { token })).status
+  const keys = async () => (await service.call('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid)
+  /** Damages the keys in the table, and makes every process look. */
+  const damage = (wrapped: Buffer) =>
+    service.db.transaction(async (trx) => {
+      await trx('signing_keys').update({ wrapped_private_key: wrapped })
+      await trx('signing_key_generation').increment('generation')
+    })
+
+  it('is left out with a loud line in the log; only the tokens that it signed are refused', async () => {
+    const kid = randomUUID().replaceAll('-', '')
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const wrapped = foreign.wrap('v1', kid, privateKey.export({ type: 'pkcs8', format: 'der' }))
+    await service.db.transaction((trx) => addSigningKey(trx, { kid, public_jwk: {}, wrapped_private_key: wrapped, secret_version: 'v1', signs_from: new Date() }, new Date()))
+
+    expect(await me(dealer.dms.token)).toBe(200)
+    expect(logged).toEqual([expect.stringContaining(kid)])
+    expect(await me((await exchange()).body.access_token)).toBe(200)
+    expect((await service.call('PATCH', `/v1/leads/lead_${'0'.repeat(32)}`, { token: dealer.dms.token, body: { status: 'won' }, headers: { 'if-match': '*' } })).status).toBe(404)
+    expect(await keys()).not.toContain(kid)
+
+    const row = await service.db('credentials').where({ subject_id: inner(dealer.dms.id) }).first()
+    const grant = { dealerId: row.dealer_id, subject: { type: 'api_key', id: row.subject_id }, credentialId: row.id, epoch: row.epoch, scopes: row.scopes } as const
+    expect(await me(accessToken(grant, { kid, publicKey, privateKey }, service.url, new Date()))).toBe(401)
+  })
+
+  it('does not keep a process from starting, and calls for no new key while another one can be opened', async () => {
+    const report = vi.fn()
+    const before = await service.db('signing_keys').count()
+    const keyring = await start(report)
+    keyring.stop()
+    expect(keyring.jwks()).toHaveLength(1)
+    expect(report).toHaveBeenCalledOnce()
+    expect(await service.db('signing_keys').count()).toEqual(before)
+  })
+
+  it.each([
+    ['cut off', Buffer.alloc(5)],
+    ['garbled', Buffer.alloc(150, 1)],
+    ['empty', Buffer.alloc(0)],
+  ])('leaves a process without any to say 503 until one start has made a new one: %s', async (_how, wrapped) => {
+    const { access_token: token } = (await exchange()).body
+    const { cookie } = await service.signIn(dealer.admin.email)
+    await damage(wrapped)
+
+    const refused = await exchange()
+    expect([refused.status, refused.body.error, refused.headers.has('retry-after')]).toEqual([503, 'temporarily_unavailable', true])
+    const bought = await service.call('POST', '/v1/session/token', { headers: { cookie } })
+    expect([bought.status, bought.body.code]).toEqual([503, 'unavailable'])
+    expect(await me(token)).toBe(401)
+    expect(await keys()).toEqual([])
+
+    const [one, other] = await Promise.all([start(), start()])
+    one.stop()
+    other.stop()
+    expect(one.jwks()).toHaveLength(1)
+    expect(other.jwks()).toEqual(one.jwks())
+    expect(await me((await exchange()).body.access_token)).toBe(200)
+    expect(await keys()).toEqual(one.jwks().map(({ kid }) => kid))
+  })
+})
+
+describe('what the operator does', () => {
+  it.each([
+    ['a foreign master secret', foreign],
+    ['one that the service never ran with', secretsFrom([{ version: 'v2', bytes: Buffer.alloc(32, 7) }])],
+  ])('puts no signing key into the database that is wrapped with %s', async (_what, secrets) => {
+    const before = await service.db('signing_keys').orderBy('kid')
+    const refusal = `SECRET_KEYS ${secrets.currentVersion} is not one that the service has run with`
+    await expect(rotateSigningKey(service.db, secrets)).rejects.toThrow(refusal)
+    await expect(replaceSigningKeys(service.db, secrets)).rejects.toThrow(refusal)
+    expect(await service.db('signing_keys').orderBy('kid')).toEqual(before)
+
+    await service.db('signing_keys').update({ withdrawn_at: new Date() })
+    await expect(openKeyring(service.db, secrets, () => undefined)).rejects.toThrow(refusal)
+    await service.db('signing_keys').update({ withdrawn_at: null })
+  })
+
+  it('adds nobody to a dealer that is not there, and says so', async () => {
+    const person = { email: 'nobody@nowhere.example', name: 'Nobody' }
+    await expect(createUser(service.db, inner(`dealer_${'0'.repeat(32)}`), 'sales', person)).rejects.toThrow(`There is no dealer_${'0'.repeat(32)}`)
+    expect(await service.db('users').where({ email: person.email })).toEqual([])
+    expect((await createUser(service.db, dealer.dealerId, 'sales', person)).password).toEqual(expect.any(String))
+    await expect(createUser(service.db, dealer.dealerId, 'sales', person)).rejects.toThrow('is taken')
+  })
 })

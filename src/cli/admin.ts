@@ -6,9 +6,8 @@ import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { type Database, openDatabase } from '../db/pool.ts'
 import { inner, outer } from '../ids.ts'
-import { type Secrets, secretsFrom } from '../secrets.ts'
+import { secretsFrom } from '../secrets.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
-import { findFingerprints } from '../tokens/store.ts'
 import { createDealer, createUser, resetPassword } from '../users/admin.ts'
 import { country, dealerId, email, language, passwordIn, personOrDealer, timeZone } from './input.ts'
 import { settings } from './settings.ts'
@@ -29,20 +28,6 @@ async function withDatabase(work: (database: Database) => Promise<void>): Promis
     await database.close()
     await started?.stop()
   }
-}
-
-/**
- * The master secrets, once the database has shown that they are its own. A signing key wrapped with others could be opened by no process
- * of the service, and no token would be judged until it is gone.
- *
- * @throws {Error} when the service never ran with the current one on this database.
- */
-async function secretsOf(db: Database['db']): Promise<Secrets> {
-  const secrets = secretsFrom(config.secretKeys ?? secretsIn(config.dataDir))
-  const recorded = (await findFingerprints(db)).find(({ version }) => version === secrets.currentVersion)
-  if (!recorded?.fingerprint.equals(secrets.fingerprint(secrets.currentVersion)))
-    throw new Error(`SECRET_KEYS ${secrets.currentVersion} is not one that the service has run with on this database. Use the service's own, and start the service with a new one first`)
-  return secrets
 }
 
 /** The file for the demo must not name a password that no longer works. */
@@ -89,7 +74,6 @@ program
   .addOption(new Option('--role <role>').choices(['admin', 'sales']).default('sales'))
   .action((options) =>
     withDatabase(async ({ db }) => {
-      if (!(await db('dealers').first('id').where({ id: inner(options.dealer) }))) throw new Error(`There is no ${options.dealer}: see list-dealers`)
       const { password } = await createUser(db, inner(options.dealer), options.role, { email: options.email, name: options.name })
       console.log(`User      ${options.email}\nPassword  ${password}  (shown this once)`)
     }),
@@ -115,7 +99,7 @@ program
   .option('--now', 'for a key that has leaked: withdraws the others, so that every access token is dead')
   .action(({ now }) =>
     withDatabase(async ({ db }) => {
-      const secrets = await secretsOf(db)
+      const secrets = secretsFrom(config.secretKeys ?? secretsIn(config.dataDir))
       const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
       console.log(now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`)
     }),

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { Knex } from 'knex'
 import { newId } from '../ids.ts'
+import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import * as store from './store.ts'
 import type { SigningKey } from './token.ts'
@@ -20,12 +21,12 @@ export interface PublicJwk {
   alg: 'ES256'
 }
 
-/** The keys that sign tokens, as this process last saw them. */
+/** The keys that sign tokens, as this process last saw them; those that it could open. */
 export interface Keyring {
   generation(): string
   has(kid: string): boolean
   publicKey(kid: string): KeyObject | undefined
-  /** The newest key whose time to sign has come. */
+  /** The newest key whose time to sign has come. @throws {Problem} `unavailable` when no key could be opened. */
   signing(now: Date): SigningKey
   jwks(): PublicJwk[]
   /** Reads the keys again; `db` may be the caller's own transaction. */
@@ -35,22 +36,36 @@ export interface Keyring {
 
 type Held = SigningKey & { signsFrom: Date; jwk: PublicJwk }
 
-/** Opens the signing keys, making the first one where there is none, and keeps them fresh. `onChange` runs when they changed. */
-export async function openKeyring(db: Knex, secrets: Secrets, onChange: () => void): Promise<Keyring> {
+/**
+ * Opens the signing keys, making one where none can be opened, and keeps them fresh. `onChange` runs when they changed. A key that cannot
+ * be opened is left out and told to `report`: the tokens that it signed are invalid, everybody else's are judged as ever.
+ *
+ * @throws {Error} when a key has to be made and the current master secret is not one that the database knows.
+ */
+export async function openKeyring(db: Knex, secrets: Secrets, onChange: () => void, report: (kid: string, error: unknown) => void = () => undefined): Promise<Keyring> {
   let generation = ''
   let held: Held[] = []
 
   const reload = async (from: Knex) => {
     const found = await store.findSigningKeys(from)
     if (found.generation === generation) return
-    held = found.keys.map((row) => opened(row, secrets))
+    held = found.keys.flatMap((row) => {
+      try {
+        return [opened(row, secrets)]
+      } catch (error) {
+        report(row.kid, error)
+        return []
+      }
+    })
     generation = found.generation
     onChange()
   }
 
   await db.transaction(async (trx) => {
     await store.lockSigningKeys(trx)
-    if ((await store.findSigningKeys(trx)).keys.length === 0) await addSigningKey(trx, secrets, new Date(), new Date())
+    await reload(trx)
+    const now = await store.readClock(trx)
+    if (held.length === 0) await addSigningKey(trx, secrets, now, now)
   })
   await reload(db)
 
@@ -63,7 +78,7 @@ export async function openKeyring(db: Knex, secrets: Secrets, onChange: () => vo
     publicKey: (kid) => held.find((key) => key.kid === kid)?.publicKey,
     signing: (now) => {
       const key = held.findLast(({ signsFrom }) => signsFrom <= now) ?? held[0]
-      if (!key) throw new Error('There is no signing key')
+      if (!key) throw new Problem('unavailable', 'There is no key to sign access tokens with just now. Try again in a moment.')
       return key
     },
     jwks: () => held.map(({ jwk }) => jwk),
@@ -72,7 +87,11 @@ export async function openKeyring(db: Knex, secrets: Secrets, onChange: () => vo
   }
 }
 
-/** Adds a key that signs after a pause long enough for every process to have seen it. */
+/**
+ * Adds a key that signs after a pause long enough for every process to have seen it.
+ *
+ * @throws {Error} when the current master secret is not one that the database knows.
+ */
 export async function rotateSigningKey(db: Knex, secrets: Secrets): Promise<string> {
   return db.transaction(async (trx) => {
     await store.lockSigningKeys(trx)
@@ -81,7 +100,11 @@ export async function rotateSigningKey(db: Knex, secrets: Secrets): Promise<stri
   })
 }
 
-/** Replaces every key now, for when one has leaked: all access tokens of everybody are dead when it returns. */
+/**
+ * Replaces every key now, for when one has leaked: all access tokens of everybody are dead when it returns.
+ *
+ * @throws {Error} when the current master secret is not one that the database knows.
+ */
 export async function replaceSigningKeys(db: Knex, secrets: Secrets): Promise<string> {
   return db.transaction(async (trx) => {
     await store.lockSigningKeys(trx)
@@ -93,6 +116,7 @@ export async function replaceSigningKeys(db: Knex, secrets: Secrets): Promise<st
 }
 
 async function addSigningKey(trx: Knex.Transaction, secrets: Secrets, signsFrom: Date, now: Date): Promise<string> {
+  await requireKnown(secrets, trx)
   const kid = newId().replaceAll('-', '')
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const clear = privateKey.export({ type: 'pkcs8', format: 'der' })
@@ -108,6 +132,14 @@ async function addSigningKey(trx: Knex.Transaction, secrets: Secrets, signsFrom:
     now,
   )
   return kid
+}
+
+/** A key wrapped with a foreign secret could be opened by no process of the service. @throws {Error} */
+async function requireKnown(secrets: Secrets, trx: Knex.Transaction): Promise<void> {
+  const version = secrets.currentVersion
+  const recorded = (await store.findFingerprints(trx)).find((each) => each.version === version)
+  if (!recorded?.fingerprint.equals(secrets.fingerprint(version)))
+    throw new Error(`SECRET_KEYS ${version} is not one that the service has run with on this database. Use the service's own, and start the service with a new one first`)
 }
 
 function opened(row: store.SigningKeyRow, secrets: Secrets): Held {

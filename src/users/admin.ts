@@ -1,11 +1,13 @@
 import type { Knex } from 'knex'
 import type { Role } from '../../generated/server/types.gen.ts'
-import { newId } from '../ids.ts'
+import { newId, outer } from '../ids.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import * as store from './store.ts'
 import { hashPassword, newPassword } from './user.ts'
 
 // What the operator of the service does from the command line or at the first start; no client can.
+
+const foreignKeyViolation = '23503'
 
 export interface Person {
   email: string
@@ -27,13 +29,15 @@ export async function createDealer(db: Knex, dealer: Omit<store.NewDealer, 'id'>
   })
 }
 
+/** A person of a dealer. @throws {Error} when there is no such dealer or the e-mail address is taken. */
 export async function createUser(db: Knex, dealerId: string, role: Role, person: Person): Promise<{ password: string }> {
   const password = person.password ?? newPassword()
   const passwordHash = await hashPassword(password)
   return db.transaction(async (trx) => {
     await lockDealer(trx, dealerId)
     await refuseTakenEmail(trx, person.email)
-    await store.addUser(trx, dealerId, { id: newId(), email: person.email, name: person.name, role, password_hash: passwordHash, created_at: await readClock(trx) })
+    const user = { id: newId(), email: person.email, name: person.name, role, password_hash: passwordHash, created_at: await readClock(trx) }
+    await store.addUser(trx, dealerId, user).catch((error: unknown) => refuseUnknownDealer(error, dealerId))
     return { password }
   })
 }
@@ -54,4 +58,10 @@ export async function resetPassword(db: Knex, email: string, wanted?: string): P
 
 async function refuseTakenEmail(trx: Knex.Transaction, email: string): Promise<void> {
   if (await store.findUserByEmail(trx, email)) throw new Error(`The e-mail address ${email} is taken`)
+}
+
+/** The dealer is the only row that a new user points to. */
+function refuseUnknownDealer(error: unknown, dealerId: string): never {
+  if (error instanceof Error && 'code' in error && error.code === foreignKeyViolation) throw new Error(`There is no ${outer('dealer', dealerId)}`)
+  throw error
 }

@@ -16,7 +16,7 @@ import { openIntake } from '../../src/leads/intake.ts'
 import { secretsFrom } from '../../src/secrets.ts'
 import { openKeyring } from '../../src/tokens/keyring.ts'
 import { liveness, writer } from '../../src/tokens/liveness.ts'
-import { addCredential } from '../../src/tokens/store.ts'
+import { addCredential, addFingerprint } from '../../src/tokens/store.ts'
 import { accessToken, tokenCheck } from '../../src/tokens/token.ts'
 import { createDealer } from '../../src/users/admin.ts'
 import { compare, ready } from './harness.ts'
@@ -28,6 +28,7 @@ const scopes = ['leads:create', 'leads:read'] as const
 async function serve(kind: string, connection: Parameters<typeof openDatabase>[0]) {
   const { db, hot } = openDatabase(connection, () => undefined)
   const secrets = secretsFrom([{ version: 'v1', bytes: Buffer.alloc(32, 7) }])
+  await addFingerprint(db, secrets.currentVersion, secrets.fingerprint(secrets.currentVersion))
   const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
   const keyring = await openKeyring(db, secrets, tokens.forget)
   const judge = kind === 'judged' ? liveness(hot, db, keyring) : async () => ({ scopes: new Set<string>(scopes), environment: 'live' as const })
