@@ -5,15 +5,27 @@ import { v7 } from 'uuid'
 export type IdPrefix = 'dealer' | 'user' | 'key' | 'lead' | 'audit'
 
 // Asking the system for 16 random bytes at a time costs more than the rest of a lead's row.
-const pool = new Uint8Array(16 * 1024)
+const pool = Buffer.alloc(16 * 1024)
 let used = pool.length
+let msecs = 0
+let seq = 0
 
+/** A UUID of version 7 (RFC 9562, section 5.7). Those that one process makes rise, also within a millisecond. */
 export function newId(): string {
   if (used === pool.length) {
     randomFillSync(pool)
     used = 0
   }
-  return v7({ random: pool.subarray(used, (used += 16)) })
+  const random = pool.subarray(used, (used += 16))
+  const now = Date.now()
+  if (now > msecs) {
+    msecs = now
+    seq = random.readUInt32BE(6) >>> 1
+  } else if (++seq > 0xffffffff) {
+    msecs++
+    seq = 0
+  }
+  return v7({ random, msecs, seq })
 }
 
 export const outer = (prefix: IdPrefix, id: string): string => `${prefix}_${id.replaceAll('-', '')}`

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { resetPassword } from '../src/users/admin.ts'
 import { startService, type TestService } from './service.ts'
 
 let service: TestService
@@ -48,6 +49,14 @@ it('is filtered and read page by page', async () => {
   const { at } = all[1]
   expect(await entries(`?since=${at}&limit=200`)).toEqual(all.filter((entry) => entry.at >= at))
   expect(await entries(`?until=${at}&limit=200`)).toEqual(all.filter((entry) => entry.at < at))
+})
+
+it('tells what the operator did from the command line', async () => {
+  await resetPassword(service.db, dealer.sales.email)
+  const found = await entries('?limit=200')
+  expect(found[0]).toMatchObject({ action: 'user.password_reset', actor: { type: 'operator', name: 'Operator' }, subject: { id: dealer.sales.userId } })
+  expect(found.at(-1)).toMatchObject({ action: 'dealer.created', subject: { type: 'dealer', name: 'audited' } })
+  expect(found.filter(({ action }) => action === 'user.created').map(({ after }) => after)).toEqual([{ email: dealer.sales.email, role: 'sales' }, { email: dealer.admin.email, role: 'admin' }])
 })
 
 it('goes with its change: what was refused is not in it', async () => {

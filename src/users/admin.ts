@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { Role } from '../../generated/server/types.gen.ts'
+import { type Change, recordOperatorChange } from '../audit/audit.ts'
 import { newId, outer } from '../ids.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import * as store from './store.ts'
@@ -24,7 +25,10 @@ export async function createDealer(db: Knex, dealer: Omit<store.NewDealer, 'id'>
     const dealerId = newId()
     const now = await readClock(trx)
     await store.addDealer(trx, { id: dealerId, ...dealer }, now)
-    await store.addUser(trx, dealerId, { id: newId(), email: admin.email, name: admin.name, role: 'admin', password_hash: passwordHash, created_at: now })
+    const user = { id: newId(), email: admin.email, name: admin.name, role: 'admin' as const, password_hash: passwordHash, created_at: now }
+    await store.addUser(trx, dealerId, user)
+    await recordOperatorChange(trx, dealerId, { action: 'dealer.created', subject: { type: 'dealer', id: dealerId, name: dealer.name } }, now)
+    await recordOperatorChange(trx, dealerId, userCreated(user), now)
     return { dealerId, password }
   })
 }
@@ -36,8 +40,10 @@ export async function createUser(db: Knex, dealerId: string, role: Role, person:
   return db.transaction(async (trx) => {
     await lockDealer(trx, dealerId)
     await refuseTakenEmail(trx, person.email)
-    const user = { id: newId(), email: person.email, name: person.name, role, password_hash: passwordHash, created_at: await readClock(trx) }
+    const now = await readClock(trx)
+    const user = { id: newId(), email: person.email, name: person.name, role, password_hash: passwordHash, created_at: now }
     await store.addUser(trx, dealerId, user).catch((error: unknown) => refuseUnknownDealer(error, dealerId))
+    await recordOperatorChange(trx, dealerId, userCreated(user), now)
     return { password }
   })
 }
@@ -52,8 +58,13 @@ export async function resetPassword(db: Knex, email: string, wanted?: string): P
     await lockDealer(trx, user.dealer_id)
     await store.saveUser(trx, user.dealer_id, user.id, { password_hash: passwordHash })
     await endCredentials(trx, user.dealer_id, user.id)
+    await recordOperatorChange(trx, user.dealer_id, { action: 'user.password_reset', subject: { type: 'user', id: user.id, name: user.name } }, await readClock(trx))
   })
   return { password }
+}
+
+function userCreated({ id, email, name, role }: { id: string; email: string; name: string; role: Role }): Change {
+  return { action: 'user.created', subject: { type: 'user', id, name }, after: { email, role } }
 }
 
 async function refuseTakenEmail(trx: Knex.Transaction, email: string): Promise<void> {
