@@ -48,7 +48,24 @@ ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content
   "customer": {"name": {"given": "Anna", "family": "Jensen"}, "phones": [{"number": "32 12 34 56"}]},
   "externalReference": {"source": "website", "id": "form-2026-000123"}
 }'`)}
-<p>201 means that the lead is stored durably. What people typed is never a reason to refuse it: what cannot be understood is kept, and named in <code>warnings</code>. When you did not get an answer, or got 503, send the same lead again: with the same <code>externalReference</code> it is the same lead, and the answer is 200 with <code>duplicate: true</code>.</p>
+<p>201 means that the lead is stored durably. What people typed is never a reason to refuse it: what cannot be understood is kept, and named in <code>warnings</code>.</p>
+
+<h2>No lead lost, none doubled</h2>
+<p>When you did not get an answer, or got 429 or 503, send the same lead again until you have a 2xx. Two things make that safe; use either, or both:</p>
+<ul>
+<li><strong><code>Idempotency-Key</code></strong>, a header with a name that you make for each lead and keep with it, a UUID for example. For 72 hours the same key with exactly the same body gets the first answer again, with <code>Idempotency-Replayed: true</code>. With another body it is 422: a key was used twice by mistake.</li>
+<li><strong><code>externalReference</code></strong>, your own id of the enquiry. It is the same lead for ever, whatever else the body says: the answer is 200 with <code>duplicate: true</code> and the id of the first.</li>
+</ul>
+${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \
+  -H "Idempotency-Key: 0e5b8f9c-3c1d-4f0e-9a57-7d1f0a4b2c11" -d @lead.json`)}
+<p><code>Location</code> in the answer is the <strong>receipt</strong>, which the same key can read at any time: when the lead arrived, and its warnings, without personal data.</p>
+
+<h3>Many at once</h3>
+<p><code>POST /v1/leads/batch</code> takes up to 200 leads, each with its own <code>idempotencyKey</code> and a <code>clientRef</code> that comes back with its result. The answer is 207; each result has the status that the lead would have had alone. Send again those with 503, with the same keys.</p>
+${code(`{"leads": [{"clientRef": "row-1", "idempotencyKey": "night-1", "lead": {"customer": {"phones": [{"number": "32 12 34 56"}]}}}]}`)}
+
+<h3>ADF</h3>
+<p><code>POST /v1/leads/adf</code> takes ADF 1.0 XML as other systems really send it: any encoding that it names, any order, letter case and namespace, elements missing or unknown. A vehicle with <code>interest="sell"</code> or <code>"trade-in"</code> is a trade-in. The <code>id</code> of a prospect is its external reference. The document is kept unchanged and can be read with <code>leads:read</code>.</p>
 
 <h2>Read it with the other key</h2>
 ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN"`)}
@@ -76,8 +93,14 @@ ${table(
   ],
 )}
 
+<h2>Replace a key</h2>
+<p>A dealer's Admin can give a key a new secret, and so can your system itself, with any token of the key:</p>
+${code(`curl -X POST ${publicUrl}/v1/api-key/replacement -H "Authorization: Bearer $TOKEN" \
+  -H "Content-Type: application/json" -d '{"oldEnds": "after_24_hours"}'`)}
+<p>Store the new secret, then exchange it. Until it is first used the old one works, so nobody is locked out when an answer is lost: ask again. After the first use the old one works as long as <code>oldEnds</code> says.</p>
+
 <h2>When a key ends</h2>
-<p>When the dealer disables or deletes a key, its tokens are dead at that moment: no request that starts after that is accepted. Tokens from before a disabling stay dead when the key is enabled again.</p>
+<p>Whoever finds a leaked key can end it with its own token: <code>DELETE /v1/api-key</code>. When the dealer disables or deletes a key, its tokens are dead at that moment: no request that starts after that is accepted. Tokens from before a disabling stay dead when the key is enabled again.</p>
 <p>Everything else is in the <a href="/docs/reference/">reference</a>, where each operation can be tried out, and in the <a href="/openapi.yaml">OpenAPI document</a>, from which clients are generated.</p>`,
   )
 }
