@@ -10,6 +10,7 @@ import { answerErrors } from './http/errors.ts'
 import { logRequests } from './http/logging.ts'
 import type { Write } from './operation.ts'
 import { Problem } from './problem.ts'
+import type { Recorder } from './requests/recorder.ts'
 import type { Judge } from './tokens/liveness.ts'
 
 export interface Parts {
@@ -20,16 +21,17 @@ export interface Parts {
   documentation: RequestHandler
   trustProxy: string | number | false
   log: Logger
+  recorder: Recorder
 }
 
 const explainedBytesMax = 16_384
 
 /** The whole way of a request, top to bottom. */
-export function createApp({ contract, handlers, judge, services, documentation, trustProxy, log }: Parts): Express {
+export function createApp({ contract, handlers, judge, services, documentation, trustProxy, log, recorder }: Parts): Express {
   const app = express()
   app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', 'simple')
 
-  app.use(logRequests(log))
+  app.use(logRequests(log, recorder))
   const cookies = cookieParser()
   app.use((req, res, next) => {
     const found = contract.match(req.method, req.path)

@@ -7,6 +7,8 @@ import {
   expireOldApiKeySecret,
   getApiKey,
   getOwnApiKey,
+  getApiKeyUsage,
+  listApiKeyRequests,
   listApiKeys,
   replaceApiKey,
   replaceOwnApiKey,
@@ -14,7 +16,7 @@ import {
   updateApiKey,
 } from './api-keys/handlers.ts'
 import { listAuditEntries } from './audit/handlers.ts'
-import { createLead, createLeadBatch, getLead, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
+import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
 import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
 import { listUsers, updateUser } from './users/handlers.ts'
@@ -32,6 +34,7 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers 
     getMe,
     createLead: createLead(parts),
     createLeadBatch: createLeadBatch(parts),
+    createLeadsFromAdf: createLeadsFromAdf(parts),
     listLeads,
     getLead,
     updateLead,
@@ -40,6 +43,8 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers 
     listApiKeys,
     createApiKey: createApiKey(secrets),
     getApiKey,
+    listApiKeyRequests,
+    getApiKeyUsage,
     updateApiKey,
     deleteApiKey,
     restoreApiKey,

@@ -35,6 +35,8 @@ export interface Http {
   readonly rawBody: Buffer | undefined
   /** The charset that Content-Type named. */
   readonly charset: string | undefined
+  /** Tells the log of requests what this one was about; the key of a token is known there without. */
+  note(about: { key?: { dealerId: string; apiKeyId: string; credentialId: string }; leadId?: string }): void
 }
 
 type Part<D, Name extends string> = Name extends keyof D ? ([D[Name]] extends [undefined] ? Record<never, never> : NonNullable<D[Name]>) : Record<never, never>

@@ -7,6 +7,7 @@ import { handlersWith } from './handlers.ts'
 import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
+import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
 import { openKeyring } from './tokens/keyring.ts'
 import { liveness, writer } from './tokens/liveness.ts'
@@ -28,6 +29,7 @@ export interface Service {
   app: Express
   database: Database
   secrets: Secrets
+  recorder: Recorder
   /** Lets go of the database. The caller has stopped listening before. */
   close(): Promise<void>
 }
@@ -50,14 +52,17 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
     const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations })
-    const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log })
+    const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
+    const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log, recorder })
     return {
       app,
       database,
       secrets,
+      recorder,
       close: async () => {
         keyring.stop()
         intake.stop()
+        await recorder.stop()
         await database.close()
       },
     }

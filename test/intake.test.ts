@@ -192,6 +192,67 @@ describe('a batch', () => {
   })
 })
 
+describe('an ADF document', () => {
+  const push = (raw: string | Buffer, headers: Record<string, string> = {}, type = 'application/x-adf+xml') =>
+    fetch(`${service.url}/v1/leads/adf`, { method: 'POST', headers: { authorization: `Bearer ${dealer.website.token}`, 'content-type': type, ...headers }, body: new Uint8Array(Buffer.from(raw)) }).then(async (response) => ({
+      status: response.status,
+      headers: response.headers,
+      body: (await response.json()) as any,
+    }))
+  const prospect = (more = '', attributes = '') =>
+    `<prospect ${attributes}>${more}<vehicle interest="trade-in"><year>2016</year><make>Toyota</make><model>Yaris</model></vehicle><vehicle interest="buy"><year>2026</year><make>Volvo</make><model>EX30</model></vehicle><customer><contact><name part="first">Bjørn</name><phone type="cellphone">32 12 34 56</phone></contact></customer></prospect>`
+  const adf = (...prospects: string[]) => `<?xml version="1.0" encoding="utf-8"?><?adf version="1.0"?><adf>${prospects.join('')}</adf>`
+  const read = async (id: string) => (await service.call('GET', `/v1/leads/${id}`, { token: dealer.dms.token })).body
+
+  it('becomes a lead with its vehicles told apart by interest, and is kept byte for byte', async () => {
+    const sent = Buffer.from(adf(prospect('<id source="Portal">A-1</id>')).replace('utf-8', 'windows-1252'), 'latin1')
+    const { status, body, headers } = await push(sent)
+    expect([status, headers.get('location')]).toEqual([201, `/v1/leads/${body.id}/receipt`])
+    expect(await read(body.id)).toMatchObject({
+      customer: { name: { given: 'Bjørn' }, phones: [{ number: '32 12 34 56', type: 'mobile', e164: '+4532123456' }] },
+      vehiclesOfInterest: [{ make: 'Volvo', modelYear: 2026 }],
+      tradeIns: [{ make: 'Toyota', modelYear: 2016 }],
+      externalReference: { source: 'Portal', id: 'A-1' },
+    })
+    const original = await service.call('GET', `/v1/leads/${body.id}/original`, { token: dealer.dms.token })
+    expect(original.body).toEqual({ mediaType: 'application/x-adf+xml', content: sent.toString('base64') })
+    expect((await service.call('GET', `/v1/leads/${body.id}/original`, { token: dealer.website.token })).status).toBe(403)
+  })
+
+  it('is believed about its encoding by Content-Type, too', async () => {
+    const { body } = await push(Buffer.from(adf(prospect('<id>A-2</id>')).replace(' encoding="utf-8"', ''), 'latin1'), {}, 'text/xml; charset="ISO-8859-1"')
+    expect((await read(body.id)).customer.name.given).toBe('Bjørn')
+  })
+
+  it('that is sent again is the same lead, by its id or by all that it says', async () => {
+    const known = await push(adf(prospect('<id source="Portal">A-3</id>')))
+    expect(await push(adf(prospect('<id source="Portal">A-3</id><requestdate>2026-11-23</requestdate>', 'status="resend"')))).toMatchObject({ status: 200, body: { id: known.body.id, duplicate: true } })
+
+    const dated = '<requestdate>2026-11-23T10:15:00+01:00</requestdate>'
+    const first = await push(adf(prospect(dated)))
+    expect(await push(adf(prospect(dated, 'status="resend"')))).toMatchObject({ status: 201, body: { id: first.body.id } })
+    const [one, two] = [await push(adf(prospect())), await push(adf(prospect()))]
+    expect(one.body.id).not.toBe(two.body.id)
+  })
+
+  it('of several prospects is answered one by one, and its key holds for each', async () => {
+    const document = adf(prospect(), prospect('<id source="Portal">A-1</id>'), '<prospect><customer><contact/></customer></prospect>', prospect())
+    const first = await push(document, { 'idempotency-key': 'adf-key' })
+    expect([first.status, first.body.results.map(({ status }: any) => status)]).toEqual([207, [201, 200, 422, 201]])
+    const again = await push(document, { 'idempotency-key': 'adf-key' })
+    const ids = ({ body }: typeof first) => body.results.map(({ lead }: any) => lead?.id)
+    expect([ids(again), again.body.results.map(({ replayed }: any) => replayed)]).toEqual([ids(first), [true, true, undefined, true]])
+  })
+
+  it.each(['', 'no xml', '<adf/>', '<!DOCTYPE adf [<!ENTITY a "b">]><adf><prospect/></adf>', `<a>`.repeat(5000)])('is refused when it cannot be read, and nothing is stored: %#', async (raw) => {
+    const counted = await added(async () => {
+      const { status, body } = await push(raw)
+      expect([status, body.code]).toEqual([400, 'bad-request'])
+    })
+    expect(counted).toEqual([0, 0, 0])
+  })
+})
+
 it('numbers the events of all that was stored densely', async () => {
   const numbers: string[] = await service.db('events').where({ dealer_id: dealer.dealerId }).orderBy('seq').pluck('seq')
   expect(numbers.map(Number)).toEqual(numbers.map((_, at) => at + 1))

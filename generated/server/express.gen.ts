@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -15,6 +15,7 @@ export type Handlers = {
     listLeads: ReadOperation<ListLeadsData, ListLeadsResponses>;
     createLead: WriteOperation<CreateLeadData, CreateLeadResponses>;
     createLeadBatch: WriteOperation<CreateLeadBatchData, CreateLeadBatchResponses>;
+    createLeadsFromAdf: WriteOperation<CreateLeadsFromAdfData, CreateLeadsFromAdfResponses>;
     getLead: ReadOperation<GetLeadData, GetLeadResponses>;
     updateLead: WriteOperation<UpdateLeadData, UpdateLeadResponses>;
     getLeadReceipt: ReadOperation<GetLeadReceiptData, GetLeadReceiptResponses>;
@@ -28,6 +29,8 @@ export type Handlers = {
     expireOldApiKeySecret: WriteOperation<ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses>;
     replaceApiKey: WriteOperation<ReplaceApiKeyData, ReplaceApiKeyResponses>;
     restoreApiKey: WriteOperation<RestoreApiKeyData, RestoreApiKeyResponses>;
+    listApiKeyRequests: ReadOperation<ListApiKeyRequestsData, ListApiKeyRequestsResponses>;
+    getApiKeyUsage: ReadOperation<GetApiKeyUsageData, GetApiKeyUsageResponses>;
     deleteOwnApiKey: WriteOperation<DeleteOwnApiKeyData, DeleteOwnApiKeyResponses>;
     getOwnApiKey: ReadOperation<GetOwnApiKeyData, GetOwnApiKeyResponses>;
     replaceOwnApiKey: WriteOperation<ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses>;
@@ -132,6 +135,20 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 4194304
+    },
+    createLeadsFromAdf: {
+        method: 'POST',
+        path: '/v1/leads/adf',
+        access: 'accessToken',
+        scopes: [
+            'leads:create'
+        ],
+        mediaTypes: [
+            'application/x-adf+xml',
+            'application/xml',
+            'text/xml'
+        ],
+        bodyBytesMax: 262144
     },
     getLead: {
         method: 'GET',
@@ -266,6 +283,26 @@ export const operations = {
     restoreApiKey: {
         method: 'POST',
         path: '/v1/api-keys/{apiKeyId}/restoration',
+        access: 'accessToken',
+        scopes: [
+            'api-keys:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    listApiKeyRequests: {
+        method: 'GET',
+        path: '/v1/api-keys/{apiKeyId}/requests',
+        access: 'accessToken',
+        scopes: [
+            'api-keys:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    getApiKeyUsage: {
+        method: 'GET',
+        path: '/v1/api-keys/{apiKeyId}/usage',
         access: 'accessToken',
         scopes: [
             'api-keys:manage'

@@ -664,6 +664,11 @@ export type LeadBatchResult = {
     results: Array<LeadResult>;
 };
 
+/**
+ * An ADF 1.0 document, in any encoding that it names.
+ */
+export type AdfDocument = Blob | File;
+
 export type LeadUpdate = {
     status: LeadStatus;
     statusReason?: LeadStatusReason;
@@ -720,6 +725,26 @@ export type ApiKeyReplacement = {
     oldEndsAt?: string;
 };
 
+/**
+ * The HTTP status that it was answered.
+ */
+export type AnsweredStatus = number;
+
+/**
+ * The last time that somebody came with the key, or with a token that it bought, be it refused. At most 5 seconds late.
+ */
+export type ApiKeyUse = {
+    at: string;
+    operation: string;
+    status: AnsweredStatus;
+    address: string;
+    userAgent?: string;
+    /**
+     * Which secret of the key it was.
+     */
+    mask: string;
+};
+
 export type ApiKey = {
     id: string;
     name: string;
@@ -737,6 +762,7 @@ export type ApiKey = {
      */
     expiresAt?: string;
     replacement?: ApiKeyReplacement;
+    lastUsed?: ApiKeyUse;
     /**
      * Of a deleted key. It can be restored for 24 hours.
      */
@@ -807,6 +833,57 @@ export type ApiKeyReplacementInput = {
 
 export type OwnApiKeyReplacementInput = {
     oldEnds?: OldSecretEnds;
+};
+
+/**
+ * The first digit of the status.
+ */
+export type StatusClass = number;
+
+/**
+ * One request. Its body and its token are kept nowhere.
+ */
+export type ApiKeyRequest = {
+    requestId: string;
+    at: string;
+    operation: string;
+    status: AnsweredStatus;
+    durationMs: number;
+    address: string;
+    userAgent?: string;
+    /**
+     * Which secret of the key it was.
+     */
+    mask: string;
+    /**
+     * The one lead that it was about.
+     */
+    leadId?: string;
+};
+
+export type ApiKeyRequestPage = {
+    items: Array<ApiKeyRequest>;
+    /**
+     * There is more when it is there.
+     */
+    nextCursor?: string;
+};
+
+/**
+ * How many requests of one operation ended in one class of status, in one hour.
+ */
+export type ApiKeyUsageHour = {
+    /**
+     * Its beginning.
+     */
+    hour: string;
+    operation: string;
+    statusClass: StatusClass;
+    requests: number;
+};
+
+export type ApiKeyUsage = {
+    items: Array<ApiKeyUsageHour>;
 };
 
 export type UserPage = {
@@ -1390,6 +1467,77 @@ export type CreateLeadBatchResponses = {
 };
 
 export type CreateLeadBatchResponse = CreateLeadBatchResponses[keyof CreateLeadBatchResponses];
+
+export type CreateLeadsFromAdfData = {
+    body: AdfDocument;
+    headers?: {
+        /**
+         * A name that you give this request, so that sending it again cannot store it twice: 1 to 255 visible characters, bare or quoted as a
+         * string of RFC 8941. Within 72 hours the same key with the same request gets the stored answer again, with `Idempotency-Replayed: true`;
+         * with another request it is 422 `idempotency-key-reused`. Requests that are sent side by side wait for the first. Only leads that were
+         * stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/leads/adf';
+};
+
+export type CreateLeadsFromAdfErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * The lead names no way to reach its customer, or the `Idempotency-Key` came with another request before.
+     */
+    422: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreateLeadsFromAdfError = CreateLeadsFromAdfErrors[keyof CreateLeadsFromAdfErrors];
+
+export type CreateLeadsFromAdfResponses = {
+    /**
+     * The lead of the one prospect was stored before.
+     */
+    200: LeadAccepted;
+    /**
+     * The lead of the one prospect is stored.
+     */
+    201: LeadAccepted;
+    /**
+     * A result for each of several prospects, in order.
+     */
+    207: LeadBatchResult;
+};
+
+export type CreateLeadsFromAdfResponse = CreateLeadsFromAdfResponses[keyof CreateLeadsFromAdfResponses];
 
 export type GetLeadData = {
     body?: never;
@@ -2126,6 +2274,132 @@ export type RestoreApiKeyResponses = {
 };
 
 export type RestoreApiKeyResponse = RestoreApiKeyResponses[keyof RestoreApiKeyResponses];
+
+export type ListApiKeyRequestsData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+        /**
+         * Only requests of this operation.
+         */
+        operation?: string;
+        /**
+         * Only requests that were answered with a status of this class.
+         */
+        statusClass?: StatusClass;
+        /**
+         * Only requests about this lead.
+         */
+        leadId?: string;
+    };
+    url: '/v1/api-keys/{apiKeyId}/requests';
+};
+
+export type ListApiKeyRequestsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListApiKeyRequestsError = ListApiKeyRequestsErrors[keyof ListApiKeyRequestsErrors];
+
+export type ListApiKeyRequestsResponses = {
+    /**
+     * What was found.
+     */
+    200: ApiKeyRequestPage;
+};
+
+export type ListApiKeyRequestsResponse = ListApiKeyRequestsResponses[keyof ListApiKeyRequestsResponses];
+
+export type GetApiKeyUsageData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: {
+        /**
+         * How many hours to look back.
+         */
+        hours?: number;
+    };
+    url: '/v1/api-keys/{apiKeyId}/usage';
+};
+
+export type GetApiKeyUsageErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetApiKeyUsageError = GetApiKeyUsageErrors[keyof GetApiKeyUsageErrors];
+
+export type GetApiKeyUsageResponses = {
+    /**
+     * What was found.
+     */
+    200: ApiKeyUsage;
+};
+
+export type GetApiKeyUsageResponse = GetApiKeyUsageResponses[keyof GetApiKeyUsageResponses];
 
 export type DeleteOwnApiKeyData = {
     body?: never;

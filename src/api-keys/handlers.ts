@@ -1,16 +1,19 @@
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { ApiKey, ApiKeyReplacement, ApiKeyStatus, OldSecretEnds } from '../../generated/server/types.gen.ts'
+import type { ApiKey, ApiKeyReplacement, ApiKeyRequest, ApiKeyStatus, OldSecretEnds } from '../../generated/server/types.gen.ts'
 import { type Change, difference, recordChange } from '../audit/audit.ts'
 import { cursorOf, inner, newId, outer } from '../ids.ts'
 import type { Http, Principal, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
+import { findRequests, findUsage } from '../requests/store.ts'
 import type { Secrets } from '../secrets.ts'
 import { addCredential, disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
 import { grantedScopes, type KeyText, maskOf, newKeyText } from './api-key.ts'
 import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
 import { saveSecrets } from './secrets.ts'
 import * as store from './store.ts'
+
+const usageRowsMax = 10_000
 
 export const listApiKeys: Handlers['listApiKeys'] = async ({ query, principal }, { db }) => {
   const { limit = 50, cursor, kind, deleted = false } = query
@@ -40,6 +43,28 @@ export const createApiKey =
 
 export const getApiKey: Handlers['getApiKey'] = async ({ path, principal }, { db }) => {
   return { status: 200, body: apiKeyBody(await living(db, principal.dealerId, inner(path.apiKeyId))) }
+}
+
+export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path, query, principal }, { db }) => {
+  const { limit = 50, cursor, operation, statusClass, leadId } = query
+  const { id } = await known(db, principal.dealerId, inner(path.apiKeyId))
+  const found = await findRequests(db, principal.dealerId, id, {
+    limit: limit + 1,
+    ...(operation && { operation }),
+    ...(statusClass && { statusClass }),
+    ...(leadId && { leadId: inner(leadId) }),
+    ...(cursor && { before: inner(cursor) }),
+  })
+  const page = found.slice(0, limit)
+  const last = page.at(-1)
+  return { status: 200, body: { items: page.map(requestBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+}
+
+export const getApiKeyUsage: Handlers['getApiKeyUsage'] = async ({ path, query, principal }, { db }) => {
+  const { id } = await known(db, principal.dealerId, inner(path.apiKeyId))
+  const since = new Date(Date.now() - (query.hours ?? 24) * 3_600_000)
+  const rows = await findUsage(db, principal.dealerId, id, since, usageRowsMax)
+  return { status: 200, body: { items: rows.map((row) => ({ hour: row.hour.toISOString(), operation: row.operation, statusClass: row.status_class, requests: Number(row.requests) })) } }
 }
 
 export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal, http }, { write }) =>
@@ -160,9 +185,16 @@ async function addSecret(
   return text
 }
 
-async function living(db: Knex, dealerId: string, id: string): Promise<store.ApiKeyRow> {
+/** The key, be it deleted: what became of it, and who still tries it, can be seen. */
+async function known(db: Knex, dealerId: string, id: string): Promise<store.ApiKeyRow> {
   const found = await store.findApiKey(db, dealerId, id)
-  if (!found || found.deleted_at) throw new Problem('not-found')
+  if (!found) throw new Problem('not-found')
+  return found
+}
+
+async function living(db: Knex, dealerId: string, id: string): Promise<store.ApiKeyRow> {
+  const found = await known(db, dealerId, id)
+  if (found.deleted_at) throw new Problem('not-found')
   return found
 }
 
@@ -203,11 +235,26 @@ function apiKeyBody(row: store.ApiKeyRow): ApiKey {
     mask: row.mask,
     ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
     ...(replacement && { replacement }),
+    ...(row.used_at && { lastUsed: { at: row.used_at.toISOString(), operation: row.used_for, status: row.used_status, address: row.used_from, ...(row.used_agent !== null && { userAgent: row.used_agent }), mask: row.used_mask ?? '' } }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
     createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
+  }
+}
+
+function requestBody(row: Awaited<ReturnType<typeof findRequests>>[number]): ApiKeyRequest {
+  return {
+    requestId: row.request_id,
+    at: row.at.toISOString(),
+    operation: row.operation,
+    status: row.status,
+    durationMs: Math.round(row.duration_ms * 100) / 100,
+    address: row.address,
+    ...(row.user_agent !== null && { userAgent: row.user_agent }),
+    mask: row.mask ?? '',
+    ...(row.lead_id !== null && { leadId: outer('lead', row.lead_id) }),
   }
 }
 

@@ -19,6 +19,12 @@ export interface ApiKeyRow {
   next_grace_seconds: number | null
   previous_mask: string | null
   previous_ends_at: Date | null
+  used_at: Date | null
+  used_for: string
+  used_status: number
+  used_from: string
+  used_agent: string | null
+  used_mask: string | null
   created_by: string
   created_by_name: string
   created_at: Date
@@ -69,6 +75,12 @@ const columns = {
   next_grace_seconds: 'n.grace_seconds',
   previous_mask: 'p.mask',
   previous_ends_at: 'p.ends_at',
+  used_at: 'l.at',
+  used_for: 'l.operation',
+  used_status: 'l.status',
+  used_from: 'l.address',
+  used_agent: 'l.user_agent',
+  used_mask: 'ls.mask',
   created_by: 'k.created_by',
   created_by_name: 'u.name',
   created_at: 'k.created_at',
@@ -82,6 +94,8 @@ function keys(db: Knex, dealerId: string) {
     .join('api_key_secrets as c', secret('c', 'current'))
     .leftJoin('api_key_secrets as n', secret('n', 'next'))
     .leftJoin('api_key_secrets as p', secret('p', 'previous'))
+    .leftJoin('api_key_last_used as l', (on) => on.on('l.dealer_id', 'k.dealer_id').on('l.api_key_id', 'k.id'))
+    .leftJoin('api_key_secrets as ls', (on) => on.on('ls.dealer_id', 'l.dealer_id').on('ls.credential_id', 'l.credential_id'))
     .where({ 'k.dealer_id': dealerId })
     .select(columns)
 }

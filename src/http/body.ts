@@ -17,9 +17,14 @@ export function reduceContentType(req: Request, res: Response, { operation }: Ca
   const hasBody = req.headers['transfer-encoding'] !== undefined || (req.headers['content-length'] ?? '0') !== '0'
   delete req.headers['content-type']
   const known: readonly string[] = operation.mediaTypes
-  if (!hasBody || known.length === 0) return
+  if (known.length === 0) return
 
   const [mediaType = '', ...parameters] = (sent ?? '').toLowerCase().split(';').map((part) => part.trim())
+  if (!hasBody) {
+    // That the body is missing is told by the validator.
+    if (known.includes(mediaType)) req.headers['content-type'] = mediaType
+    return
+  }
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice(8).replaceAll('"', '')
   const encoding = req.headers['content-encoding'] ?? 'identity'
   const isXml = mediaType.endsWith('xml')

@@ -19,7 +19,7 @@ export function dispatch(contract: Contract, handlers: Handlers, judge: Judge, s
     if (!call) throw new Error('The request was not matched')
     // The cast: the compiler has matched every handler with its operation; here they are all called alike.
     const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
-    const http: Http = { requestId, address: () => req.ip ?? '', header: (name) => req.get(name), rawBody, charset }
+    const http: Http = { requestId, address: () => req.ip ?? '', header: (name) => req.get(name), rawBody, charset, note: (about) => void (res.locals.noted = { ...res.locals.noted, ...about }) }
     const request = { body: req.body, path: call.pathParams, query: req.query, headers: req.headers, http, ...(await admitted(req, call.operation.access, call.operation.method, judge)) }
 
     const { status, headers, body } = await handler(request, services)

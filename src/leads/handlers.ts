@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { Lead, LeadBatchItem, LeadBatchMisfit, LeadResult } from '../../generated/server/types.gen.ts'
 import { recordEvent } from '../events/store.ts'
 import { cursorOf, inner, outer } from '../ids.ts'
 import type { Standing } from '../operation.ts'
 import { Problem, problemBody, type Violation } from '../problem.ts'
-import { idempotencyOf, keyOf } from './idempotency.ts'
+import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
+import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
 import type { Intake, Stored } from './intake.ts'
 import { moved, type NewLead, newLead } from './lead.ts'
 import * as store from './store.ts'
@@ -27,7 +29,9 @@ export const createLead =
     const lead = newLead(body, await intake.context(principal))
     // Nothing will be written, but a dead token is told so before anything else.
     if (!lead.reachable) await intake.judge(principal)
-    return answerOf(await intake.store(principal, { lead: reachable(lead), idempotency }))
+    const stored = await intake.store(principal, { lead: reachable(lead), idempotency })
+    http.note({ leadId: stored.lead_id })
+    return answerOf(stored)
   }
 
 export const createLeadBatch =
@@ -45,6 +49,41 @@ export const createLeadBatch =
     requireSomeOutcome(outcomes)
     return { status: 207, body: { results: outcomes.map((outcome, at) => resultOf(outcome, body.leads[at], http.requestId)) } }
   }
+
+/** One prospect is answered like one lead, so that a sender who looks at the status only is not misled; several like a batch. */
+export const createLeadsFromAdf =
+  ({ intake, leadViolations }: LeadIntake): Handlers['createLeadsFromAdf'] =>
+  async ({ headers, principal, http }) => {
+    await intake.judge(principal)
+    const context = await intake.context(principal)
+    const document = http.rawBody ?? Buffer.alloc(0)
+    const mediaType = http.header('content-type') ?? ''
+    const key = headers['idempotency-key']
+    const outcomes = await Promise.allSettled(
+      readAdf(document, http.charset).map(async (adf, at, all) => {
+        const violations = leadViolations(adf.input)
+        if (violations.length > 0) throw new Problem('bad-request', 'The lead that was read from the document does not fit the contract.', { violations })
+        const named = key === undefined ? undefined : idempotencyOf(all.length > 1 ? `${keyOf(key)}\n${at}` : keyOf(key), 'createLeadsFromAdf', mediaType, document)
+        const lead = reachable(withWarningsOf(adf, newLead(adf.input, context)))
+        return intake.store(principal, { lead, idempotency: named ?? sameProspect(adf), original: { mediaType, content: document } })
+      }),
+    )
+    const [only] = outcomes
+    if (only?.status === 'fulfilled' && outcomes.length === 1) {
+      http.note({ leadId: only.value.lead_id })
+      return answerOf(only.value)
+    }
+    if (only?.status === 'rejected' && outcomes.length === 1) throw only.reason
+    requireSomeOutcome(outcomes)
+    return { status: 207, body: { results: outcomes.map((outcome) => resultOf(outcome, undefined, http.requestId)) } }
+  }
+
+/** A prospect without an id is known again by all that it says. One that says not even when it was made could be another of the same. */
+function sameProspect({ input, resend }: AdfLead): Idempotency | undefined {
+  if (input.externalReference || !(resend || input.submittedAt)) return undefined
+  const content = JSON.stringify(input)
+  return idempotencyOf(`adf ${createHash('sha256').update(content).digest('hex')}`, 'createLeadsFromAdf', 'prospect', content)
+}
 
 /** @throws {Problem} `lead-unreachable` */
 function reachable(lead: NewLead): NewLead {
@@ -112,14 +151,16 @@ export const listLeads: Handlers['listLeads'] = async ({ query, principal, stand
   return { status: 200, body: { items: page.map(leadBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
 }
 
-export const getLead: Handlers['getLead'] = async ({ path, principal, standing }, { db }) => {
+export const getLead: Handlers['getLead'] = async ({ path, principal, standing, http }, { db }) => {
   const lead = visible(await store.findLead(db, principal.dealerId, inner(path.leadId)), standing)
+  http.note({ leadId: lead.id })
   return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead) }
 }
 
-export const updateLead: Handlers['updateLead'] = ({ path, headers, body, principal }, { write }) =>
+export const updateLead: Handlers['updateLead'] = ({ path, headers, body, principal, http }, { write }) =>
   write(principal, async (trx, now, standing) => {
     const lead = visible(await store.findLead(trx, principal.dealerId, inner(path.leadId)), standing)
+    http.note({ leadId: lead.id })
     requireMatch(headers['if-match'], lead)
 
     const before = { status: lead.status, ...(lead.status_reason && { statusReason: lead.status_reason }) }

@@ -57,6 +57,7 @@ export const exchangeApiKey = ({ db, hot, secrets, keyring, issuer }: Exchange):
     const row = await findSecret(hot, parts.lookup)
     const proven = proves(row, parts.proof, secrets)
     if (!row || !proven || (clientId !== undefined && clientId !== outer('key', row.api_key_id))) return refuse(invalid, http)
+    http.note({ key: { dealerId: row.dealer_id, apiKeyId: row.api_key_id, credentialId: row.credential_id } })
     // From here on the caller holds the whole key, and may know what became of it.
     if (row.deleted) return refuse('This API key was deleted. Ask the dealer for a new one.', http)
     if (row.expired) return refuse('This API key has expired. Ask the dealer to prolong it.', http)

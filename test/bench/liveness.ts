@@ -35,7 +35,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
   const intake = openIntake(db, hot, keyring, judge, console.error)
   const contract = await openContract(securityHandlers(tokens.check), false)
   const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations: () => [] })
-  const app = createApp({ contract, handlers, judge, services: { db, write: writer(db, keyring) }, documentation: (_req, _res, next) => next(), trustProxy: false, log: pino({ level: 'silent' }) })
+  const app = createApp({ contract, handlers, judge, services: { db, write: writer(db, keyring) }, documentation: (_req, _res, next) => next(), trustProxy: false, recorder: { note: () => undefined, stop: async () => undefined }, log: pino({ level: 'silent' }) })
 
   const { dealerId } = await createDealer(db, { name: kind, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: `${kind}@dealer.example`, name: 'Admin' })
   const subject = { type: 'api_key' as const, id: newId() }

@@ -28,7 +28,7 @@ async function serve(kind: string) {
     const handlers = { createLead: async () => ({ status: 201, headers: { Location: `/v1/leads/${answer.id}/receipt` }, body: answer }) } as unknown as Handlers
     const nothing = () => Promise.reject(new Error('not used'))
     const log = kind === 'logging' ? pino(pino.destination('/dev/null')) : pino({ level: 'silent' })
-    app = createApp({ contract, handlers, judge: nothing, services: { db: nothing as never, write: nothing }, documentation: (_req, _res, next) => next(), trustProxy: false, log })
+    app = createApp({ contract, handlers, judge: nothing, services: { db: nothing as never, write: nothing }, documentation: (_req, _res, next) => next(), trustProxy: false, recorder: { note: () => undefined, stop: async () => undefined }, log })
   }
   await ready(app.listen(0, '127.0.0.1'), token === '' ? {} : { token })
 }

@@ -18,6 +18,7 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   getMe: 'any token',
   createLead: 'leads:create',
   createLeadBatch: 'leads:create',
+  createLeadsFromAdf: 'leads:create',
   listLeads: 'leads:read',
   getLead: 'leads:read',
   updateLead: 'leads:update',
@@ -32,6 +33,8 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   replaceApiKey: 'api-keys:manage',
   expireOldApiKeySecret: 'api-keys:manage',
   cancelApiKeyReplacement: 'api-keys:manage',
+  listApiKeyRequests: 'api-keys:manage',
+  getApiKeyUsage: 'api-keys:manage',
   getOwnApiKey: 'any token',
   deleteOwnApiKey: 'any token',
   replaceOwnApiKey: 'any token',
@@ -49,7 +52,7 @@ const holds = {
   narrowed: ['customers:read'],
 } as const
 
-type Shot = { path: string; body?: object; headers?: Record<string, string>; status: number }
+type Shot = { path: string; body?: object; raw?: string; headers?: Record<string, string>; status: number }
 const ids = Object.keys(operations) as OperationId[]
 const guarded = ids.filter((id) => operations[id].access === 'accessToken')
 const missing = '0198c0ffee0070008000000000000099'
@@ -74,7 +77,7 @@ async function tokenOf(who: string, id: OperationId): Promise<string> {
 
 async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<string, string> = {}): Promise<Reply> {
   const { method } = operations[id]
-  const reply = await service.call(method, shot.path, { ...(token && { token }), ...(shot.body && { body: shot.body }), headers: { ...shot.headers, ...more } })
+  const reply = await service.call(method, shot.path, { ...(token && { token }), ...(shot.body && { body: shot.body }), ...(shot.raw && { raw: shot.raw }), headers: { ...shot.headers, ...more } })
   seen.add(`${id} ${reply.status}`)
   cells++
   return reply
@@ -134,6 +137,12 @@ beforeAll(async () => {
         return [{ path: '/v1/leads', body: lead(), status: 201 }, { path: '/v1/leads', body: { customer: {} }, status: 422 }]
       case 'createLeadBatch':
         return [{ path: '/v1/leads/batch', body: { leads: [{ lead: lead() }] }, status: 207 }, { path: '/v1/leads/batch', body: { leads: [{}] }, status: 207 }]
+      case 'createLeadsFromAdf': {
+        const prospect = (contact: string) => `<prospect><customer><contact>${contact}</contact></customer></prospect>`
+        const good = prospect('<phone>32 12 34 56</phone>')
+        const send = (xml: string, status: number) => ({ path: '/v1/leads/adf', raw: `<adf>${xml}</adf>`, headers: { 'content-type': 'application/xml' }, status })
+        return [send(good, 201), send(good + good, 207), send(prospect(''), 422), send('', 400)]
+      }
       case 'listLeads':
         return [{ path: '/v1/leads', status: 200 }]
       case 'getLead':
@@ -194,6 +203,10 @@ beforeAll(async () => {
         return [{ path: `/v1/api-keys/${await aKey('pending')}/replacement`, body: { oldEnds: 'at_once' }, status: 200 }, { path: `/v1/api-keys/key_${missing}/replacement`, body: {}, status: 404 }]
       case 'cancelApiKeyReplacement':
         return [{ path: `/v1/api-keys/${await aKey('pending')}/replacement`, status: 200 }, { path: `/v1/api-keys/key_${missing}/replacement`, status: 404 }]
+      case 'listApiKeyRequests':
+        return [{ path: `/v1/api-keys/${ours.website.id}/requests`, status: 200 }, { path: `/v1/api-keys/key_${missing}/requests`, status: 404 }]
+      case 'getApiKeyUsage':
+        return [{ path: `/v1/api-keys/${ours.website.id}/usage`, status: 200 }, { path: `/v1/api-keys/key_${missing}/usage`, status: 404 }]
       case 'getOwnApiKey':
       case 'deleteOwnApiKey':
         return [{ path: '/v1/api-key', status: id === 'getOwnApiKey' ? 200 : 204 }]
@@ -295,7 +308,7 @@ describe('what any operation refuses', () => {
     const { method, bodyBytesMax, mediaTypes } = operations[id]
     const { path } = await first(id)
     const headers = (type: string) => ({ 'content-type': type, ...(tokenFor(id) && { authorization: `Bearer ${tokenFor(id)}` }) })
-    const other = await service.call(method, path, { raw: '<a/>', headers: headers('text/xml') })
+    const other = await service.call(method, path, { raw: 'a', headers: headers('text/csv') })
     expect(other.status).toBe(415)
     const large = await service.call(method, path, { raw: 'x'.repeat(bodyBytesMax + 1), headers: headers(mediaTypes[0] as string) })
     expect(large.status).toBe(413)
@@ -342,6 +355,8 @@ it('has shown every answer that the document names', async () => {
   const twice = lead({ externalReference: { source: 'matrix', id: '1' } })
   for (const status of [201, 200]) expect((await shoot('createLead', { path: '/v1/leads', body: twice, status }, ours.website.token)).status).toBe(status)
 
+  const adf = '<adf><prospect><id source="matrix">2</id><customer><contact><phone>32 12 34 56</phone></contact></customer></prospect></adf>'
+  for (const status of [201, 200]) expect((await shoot('createLeadsFromAdf', { path: '/v1/leads/adf', raw: adf, headers: { 'content-type': 'text/xml' }, status }, ours.website.token)).status).toBe(status)
   const own = await service.createKey(ours.admin.token, { kind: 'digital_requests' })
   const replacement = await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 201 }, await service.exchange(own.secret))
   expect((await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 409 }, await service.exchange(replacement.body.secret))).status).toBe(409)

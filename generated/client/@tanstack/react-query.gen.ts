@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -306,6 +306,32 @@ export const createLeadBatchMutation = (options?: Partial<Options<CreateLeadBatc
     const mutationOptions: UseMutationOptions<CreateLeadBatchResponse, CreateLeadBatchError, Options<CreateLeadBatchData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await createLeadBatch({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Push the leads of an ADF document
+ *
+ * Scope: `leads:create`. Takes ADF 1.0 as it is really sent: any letter case, order, encoding and namespace, with what is missing or
+ * unknown. Each prospect is a lead; what has no member of its own is kept in `extra`, what is odd costs a warning, and the document is
+ * stored unchanged (`getLeadOriginal`). A trade-in is told from a wanted vehicle by `interest`.
+ *
+ * One prospect is answered like `createLead`; several are answered 207, with a result for each in order. The `id` of a prospect with its
+ * `source` is the external reference. A prospect without an id that comes again within 72 hours, be it with `status="resend"`, is the
+ * same lead when all else in it is the same and it has a `requestdate` or says that it is sent again.
+ *
+ */
+export const createLeadsFromAdfMutation = (options?: Partial<Options<CreateLeadsFromAdfData>>): UseMutationOptions<CreateLeadsFromAdfResponse, CreateLeadsFromAdfError, Options<CreateLeadsFromAdfData>> => {
+    const mutationOptions: UseMutationOptions<CreateLeadsFromAdfResponse, CreateLeadsFromAdfError, Options<CreateLeadsFromAdfData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createLeadsFromAdf({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -618,6 +644,78 @@ export const restoreApiKeyMutation = (options?: Partial<Options<RestoreApiKeyDat
     };
     return mutationOptions;
 };
+
+export const listApiKeyRequestsQueryKey = (options: Options<ListApiKeyRequestsData>) => createQueryKey('listApiKeyRequests', options);
+
+/**
+ * List what was asked with an API key
+ *
+ * Scope: `api-keys:manage`. Newest first, of the last 14 days, at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. Filters are combined.
+ */
+export const listApiKeyRequestsOptions = (options: Options<ListApiKeyRequestsData>) => queryOptions<ListApiKeyRequestsResponse, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ReturnType<typeof listApiKeyRequestsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listApiKeyRequests({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listApiKeyRequestsQueryKey(options)
+});
+
+export const listApiKeyRequestsInfiniteQueryKey = (options: Options<ListApiKeyRequestsData>): QueryKey<Options<ListApiKeyRequestsData>> => createQueryKey('listApiKeyRequests', options, true);
+
+/**
+ * List what was asked with an API key
+ *
+ * Scope: `api-keys:manage`. Newest first, of the last 14 days, at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. Filters are combined.
+ */
+export const listApiKeyRequestsInfiniteOptions = (options: Options<ListApiKeyRequestsData>) => {
+    const opts = infiniteQueryOptions<ListApiKeyRequestsResponse, ListApiKeyRequestsError, InfiniteData<ListApiKeyRequestsResponse>, QueryKey<Options<ListApiKeyRequestsData>>, string | Pick<QueryKey<Options<ListApiKeyRequestsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+    // @ts-ignore
+    {
+        queryFn: async ({ pageParam, queryKey, signal }) => {
+            // @ts-ignore
+            const page: Pick<QueryKey<Options<ListApiKeyRequestsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+                query: {
+                    cursor: pageParam
+                }
+            };
+            const params = createInfiniteParams(queryKey, page);
+            const { data } = await listApiKeyRequests({
+                ...options,
+                ...params,
+                signal,
+                throwOnError: true
+            });
+            return data;
+        },
+        queryKey: listApiKeyRequestsInfiniteQueryKey(options)
+    });
+    return opts as Omit<typeof opts, 'initialData'>;
+};
+
+export const getApiKeyUsageQueryKey = (options: Options<GetApiKeyUsageData>) => createQueryKey('getApiKeyUsage', options);
+
+/**
+ * Count what was asked with an API key
+ *
+ * Scope: `api-keys:manage`. By hour, operation and class of status, oldest first; hours without a request are left out.
+ */
+export const getApiKeyUsageOptions = (options: Options<GetApiKeyUsageData>) => queryOptions<GetApiKeyUsageResponse, GetApiKeyUsageError, GetApiKeyUsageResponse, ReturnType<typeof getApiKeyUsageQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getApiKeyUsage({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getApiKeyUsageQueryKey(options)
+});
 
 /**
  * Delete the API key that the token was bought with

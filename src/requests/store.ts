@@ -1,0 +1,85 @@
+import type { Knex } from 'knex'
+import type pg from 'pg'
+
+/** A request that came with an API key, or with a token that one bought. */
+export interface RequestRow {
+  dealer_id: string
+  id: string
+  at: Date
+  api_key_id: string
+  credential_id: string
+  request_id: string
+  operation: string
+  status: number
+  duration_ms: number
+  address: string
+  user_agent: string | null
+  lead_id: string | null
+}
+
+/** Adds requests to the log, the hourly counts and the last uses, all or none. Rows of several processes are locked in one order. */
+export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[]): Promise<void> {
+  const text = `with request as materialized (
+      select * from json_to_recordset($1) as r(dealer_id uuid, id uuid, at timestamptz, api_key_id uuid, credential_id uuid, request_id text,
+        operation text, status smallint, duration_ms real, address text, user_agent text, lead_id uuid)
+    ), logged as (
+      insert into api_key_requests (dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
+      select dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id from request
+    ), counted as (
+      insert into api_key_usage (dealer_id, api_key_id, hour, operation, status_class, requests)
+      select dealer_id, api_key_id, date_trunc('hour', at), operation, status / 100, count(*) from request group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
+      on conflict (dealer_id, api_key_id, hour, operation, status_class) do update set requests = api_key_usage.requests + excluded.requests
+    )
+    insert into api_key_last_used (dealer_id, api_key_id, at, operation, status, address, user_agent, credential_id)
+    select distinct on (dealer_id, api_key_id) dealer_id, api_key_id, at, operation, status, address, user_agent, credential_id
+    from request order by dealer_id, api_key_id, at desc
+    on conflict (dealer_id, api_key_id) do update
+      set at = excluded.at, operation = excluded.operation, status = excluded.status, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
+      where api_key_last_used.at < excluded.at`
+  await hot.query({ name: 'add-requests', text, values: [JSON.stringify(requests)] })
+}
+
+export interface RequestFilter {
+  statusClass?: number
+  operation?: string
+  leadId?: string
+  before?: string
+  limit: number
+}
+
+/** Newest first. */
+export async function findRequests(db: Knex, dealerId: string, apiKeyId: string, filter: RequestFilter): Promise<(RequestRow & { mask: string | null })[]> {
+  let query = db('api_key_requests as r')
+    .leftJoin('api_key_secrets as s', (on) => on.on('s.dealer_id', 'r.dealer_id').on('s.credential_id', 'r.credential_id'))
+    .where({ 'r.dealer_id': dealerId, 'r.api_key_id': apiKeyId })
+    .select('r.*', 's.mask')
+    .orderBy('r.id', 'desc')
+    .limit(filter.limit)
+  if (filter.statusClass) query = query.whereBetween('r.status', [filter.statusClass * 100, filter.statusClass * 100 + 99])
+  if (filter.operation) query = query.where({ 'r.operation': filter.operation })
+  if (filter.leadId) query = query.where({ 'r.lead_id': filter.leadId })
+  if (filter.before) query = query.where('r.id', '<', filter.before)
+  return query
+}
+
+export interface UsageRow {
+  hour: Date
+  operation: string
+  status_class: number
+  requests: string
+}
+
+export async function findUsage(db: Knex, dealerId: string, apiKeyId: string, since: Date, limit: number): Promise<UsageRow[]> {
+  return db('api_key_usage')
+    .where({ dealer_id: dealerId, api_key_id: apiKeyId })
+    .where('hour', '>=', since)
+    .orderBy(['hour', 'operation', 'status_class'])
+    .limit(limit)
+    .select('hour', 'operation', 'status_class', 'requests')
+}
+
+/** Forgets requests and hourly counts that are older, some at a time. Other processes that do the same are not waited for. */
+export async function sweepRequests(db: Knex, requestsBefore: Date, usageBefore: Date, atMost: number): Promise<void> {
+  await db.raw('delete from api_key_requests where ctid = any (array(select ctid from api_key_requests where at < ? limit ? for update skip locked))', [requestsBefore, atMost])
+  await db.raw('delete from api_key_usage where ctid = any (array(select ctid from api_key_usage where hour < ? limit ? for update skip locked))', [usageBefore, atMost])
+}
