@@ -125,6 +125,13 @@ describe('an external reference', () => {
     expect((await push(body, one)).body).toEqual(first.body)
   })
 
+  it('that names nothing, or was damaged on the way, makes no two leads one', async () => {
+    for (const id of [' ', '\u200b', 'Bj\ufffdrn-1']) {
+      const replies = [await push(lead({ externalReference: { source: 'site', id } })), await push(lead({ externalReference: { source: 'site', id } }))]
+      expect(replies.map(({ status, body }) => [status, body.duplicate, body.warnings.length])).toEqual([[201, false, 1], [201, false, 1]])
+    }
+  })
+
   it('tells a write-only key nothing about the references of others, or about a person', async () => {
     const reference = { source: 'dms', id: 'secret-1' }
     const known = lead({ externalReference: reference })

@@ -289,6 +289,119 @@ describe('a time', () => {
   })
 })
 
+describe('an external reference', () => {
+  const referred = (externalReference: object, more: object = {}) => read({ customer: {}, externalReference, ...more })
+
+  it.each([
+    { source: 'website', id: 'form-2026-000123' },
+    { source: ' website', id: 'form-1 \n' },
+    { source: 'Website', id: 'FORM-1' },
+    { source: 'webb', id: 'e\u0301' },
+    { source: '-', id: '0' },
+  ])('is what was sent, to the letter: %j', (reference) => {
+    expect(referred(reference).externalReference).toEqual(reference)
+    expect(referred(reference).warnings).toEqual([])
+  })
+
+  it.each([' ', '\t\r\n', '\u00A0\u3000', '\u200B\uFEFF', '\u0001\u007F', '\u0301', '\uE000'])('that shows nothing is left out, so that the lead is nobody else: %j', (blank) => {
+    for (const [reference, name] of [[{ source: 'website', id: blank }, 'id'], [{ source: blank, id: '1' }, 'source']] as const) {
+      const lead = referred(reference)
+      expect('externalReference' in lead).toBe(false)
+      expect(lead.data.extra).toEqual({ '/externalReference': reference })
+      expect(codes(lead)).toEqual([`external-reference-blank /externalReference/${name}`])
+    }
+    expect(codes(referred({ source: blank, id: blank }))).toEqual(['external-reference-blank /externalReference/source', 'external-reference-blank /externalReference/id'])
+  })
+
+  it.each(['\0', '\uD800', 'a\0', 'a\uD800', 'a\uDFFF'])('that had to be repaired may look like another one now, and is left out: %j', (damaged) => {
+    const lead = referred({ source: 'website', id: damaged })
+    expect('externalReference' in lead).toBe(false)
+    expect(lead.data.extra).toEqual({ '/externalReference': { source: 'website', id: repair(damaged) } })
+    expect(codes(lead)).toEqual(['text-repaired /externalReference/id', 'external-reference-damaged /externalReference/id'])
+  })
+
+  it('that somebody repaired on the way is left out, too', () => {
+    expect(codes(referred({ source: '\uFFFD', id: 'a\uFFFD' }))).toEqual(['external-reference-damaged /externalReference/source', 'external-reference-damaged /externalReference/id'])
+  })
+
+  it('never becomes equal to a different one', () => {
+    fc.assert(
+      fc.property(nastyText, nastyText, (one, other) => {
+        fc.pre(one !== other)
+        const [first, second] = [one, other].map((id) => referred({ source: 'website', id }).externalReference)
+        expect(first && second && first.id === second.id).toBeFalsy()
+        expect(first?.id ?? one).toBe(one)
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('that does not fit into extra is gone with a warning', () => {
+    expect(codes(referred({ source: 'website', id: ' ' }, { extra: { own: 'x'.repeat(8170) } }))).toEqual(['external-reference-blank /externalReference/id', 'extra-too-large /externalReference'])
+  })
+})
+
+describe('a national identity number', () => {
+  // Of somebody yet to be born.
+  const cpr = '010150-5000'
+  const at = (country: string) =>
+    read(
+      {
+        type: cpr,
+        message: `My CPR is ${cpr}, my phone 32 12 34 56`,
+        customer: { name: { full: cpr }, phones: [{ number: '0101505000', note: cpr }], cpr: '0101505000' },
+        vehiclesOfInterest: [{ stockNumber: cpr, comments: cpr }],
+        tradeIns: [{ vin: 'WVW0101505000ABCD', comments: cpr }],
+        consents: [{ text: `I, ${cpr}, agree` }],
+        appointment: { comments: cpr },
+        externalReference: { source: 'website', id: '0101505000' },
+        submittedAt: cpr,
+        extra: { deep: [{ deeper: cpr }], plain: 101505000 },
+      },
+      { ...context, country },
+    )
+
+  it('is masked in what people write, and in extra, but nowhere else', () => {
+    const lead = at('DK')
+    const masked = '010150-****'
+    expect(lead.data).toMatchObject({
+      message: `My CPR is ${masked}, my phone 32 12 34 56`,
+      customer: { name: { full: cpr }, phones: [{ number: '0101505000' }] },
+      vehiclesOfInterest: [{ stockNumber: cpr, comments: masked }],
+      tradeIns: [{ vin: 'WVW0101505000ABCD', comments: masked }],
+      consents: [{ text: `I, ${masked}, agree` }],
+      appointment: { comments: masked },
+      extra: { deep: [{ deeper: masked }], plain: 101505000, '/type': masked, '/customer/phones/0/note': masked, '/customer/cpr': '010150****', '/submittedAt': masked },
+    })
+    expect(lead.externalReference).toEqual({ source: 'website', id: '0101505000' })
+    expect(lead.warnings.filter(({ code }) => code === 'national-id-masked').map(({ pointer }) => pointer)).toEqual([
+      '/extra/deep/0/deeper',
+      '/type',
+      '/message',
+      '/customer/phones/0/note',
+      '/customer/cpr',
+      '/vehiclesOfInterest/0/comments',
+      '/tradeIns/0/comments',
+      '/consents/0/text',
+      '/appointment/comments',
+      '/submittedAt',
+    ])
+    expect(JSON.stringify(lead.warnings)).not.toContain('5000')
+  })
+
+  it("is one of the dealer's country", () => {
+    const lead = at('DE')
+    expect(lead.data.message).toBe(`My CPR is ${cpr}, my phone 32 12 34 56`)
+    expect(codes(lead).filter((code) => code.startsWith('national-id-masked'))).toEqual([])
+  })
+
+  it('is masked in a text that had to be repaired', () => {
+    const lead = read({ customer: {}, message: `\0${cpr}`, extra: { note: `\0${cpr}` } })
+    expect(lead.data).toMatchObject({ message: '\uFFFD010150-****', extra: { note: '\uFFFD010150-****' } })
+    expect(codes(lead)).toEqual(['text-repaired /extra/note', 'national-id-masked /extra/note', 'text-repaired /message', 'national-id-masked /message'])
+  })
+})
+
 describe('extra', () => {
   it('takes unknown members of every level under their JSON Pointer', () => {
     const lead = read({

@@ -230,7 +230,7 @@ export const getLeadReceipt = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Read the document that a lead came in
  *
- * Scope: `leads:read`. Only leads that came in another form than this API's, such as ADF, have one; for others it is 404.
+ * Scope: `leads:read`. Only leads that came in another form than this API's, such as ADF, have one; for others it is 404. It is kept byte for byte: what is masked in the lead is not masked in it.
  */
 export const getLeadOriginal = <ThrowOnError extends boolean = false>(options: Options<GetLeadOriginalData, ThrowOnError>): RequestResult<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError> => (options.client ?? client).get<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

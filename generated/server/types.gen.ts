@@ -478,12 +478,19 @@ export type LeadExtra = {
 };
 
 /**
- * Something in a lead that was kept although it could not be understood. It never repeats a value.
+ * Something in a lead that was kept although it could not be understood, or that was not kept as it was sent. It never repeats a value.
+ *
  */
 export type Warning = {
+    /**
+     * `phone-not-understood`, `phone-doubtful`, `email-odd`, `word-unknown`, `member-unknown`, `extra-too-large`, `date-without-offset`,
+     * `date-not-understood`, `text-repaired`, `national-id-masked`, `external-reference-blank`, `external-reference-damaged`,
+     * `vehicle-not-identifiable`, `too-many-warnings`, and those about ADF, which begin with `adf-`. More may come.
+     *
+     */
     code: string;
     /**
-     * A JSON Pointer (RFC 6901) into the lead as sent.
+     * A JSON Pointer (RFC 6901) into the lead as sent; in a warning about ADF, the path of an element there.
      */
     pointer: string;
     message: string;

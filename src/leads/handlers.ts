@@ -65,7 +65,7 @@ export const createLeadsFromAdf =
         if (violations.length > 0) throw new Problem('bad-request', 'The lead that was read from the document does not fit the contract.', { violations })
         const named = key === undefined ? undefined : idempotencyOf(all.length > 1 ? `${keyOf(key)}\n${at}` : keyOf(key), 'createLeadsFromAdf', mediaType, document)
         const lead = reachable(withWarningsOf(adf, newLead(adf.input, context)))
-        return intake.store(principal, { lead, idempotency: named ?? sameProspect(adf), original: { mediaType, content: document } })
+        return intake.store(principal, { lead, idempotency: named ?? sameProspect(adf, lead), original: { mediaType, content: document } })
       }),
     )
     const [only] = outcomes
@@ -78,9 +78,9 @@ export const createLeadsFromAdf =
     return { status: 207, body: { results: outcomes.map((outcome) => resultOf(outcome, undefined, http.requestId)) } }
   }
 
-/** A prospect without an id is known again by all that it says. One that says not even when it was made could be another of the same. */
-function sameProspect({ input, resend }: AdfLead): Idempotency | undefined {
-  if (input.externalReference || !(resend || input.submittedAt)) return undefined
+/** A prospect without an id that counts is known again by all that it says. One that says not even when it was made could be another. */
+function sameProspect({ input, resend }: AdfLead, { externalReference }: NewLead): Idempotency | undefined {
+  if (externalReference || !(resend || input.submittedAt)) return undefined
   const content = JSON.stringify(input)
   return idempotencyOf(`adf ${createHash('sha256').update(content).digest('hex')}`, 'createLeadsFromAdf', 'prospect', content)
 }

@@ -29,10 +29,12 @@ import type {
   Warning,
 } from '../../generated/server/types.gen.ts'
 import { Problem } from '../problem.ts'
-import { asSent, keepExtra, listOf, newNotes, objectOf, type Reading, text, time, utcTime, vocabulary, warn, wordOf } from './lenient.ts'
+import { asSent, freeText, keep, keepExtra, listOf, newNotes, objectOf, type Reading, text, time, utcTime, vocabulary, warn, wordOf } from './lenient.ts'
 
 const emailLengthMax = 254
 const e164Pattern = /^\+[1-9]\d{1,14}$/
+// A letter, a digit, a punctuation mark or a symbol of any script; blanks, controls and what only joins others show nothing.
+const visiblePattern = /[\p{L}\p{N}\p{P}\p{S}]/u
 // Each part ends at a character that the part before cannot hold, so there is only one way to try it.
 const emailPattern = /^[^\s@\p{Cc}\uFFFD]+@(?:[^\s@.\p{Cc}\uFFFD]+\.)+[^\s@.\p{Cc}\uFFFD]{2,}$/u
 
@@ -200,6 +202,27 @@ function readAppointment(sent: Appointment, at: string, reading: Reading): Appoi
   return appointmentMembers(sent, at, { ...reading, timeZone })
 }
 
+/**
+ * A reference makes every later lead with the same one a duplicate, which is not stored. So one that any sender may send by accident is
+ * none, nor is one in which different characters may have become the same U+FFFD, here or before. Anything else is compared to the letter.
+ */
+function readExternalReference(sent: ExternalReference, at: string, reading: Reading): ExternalReference | undefined {
+  const reference = externalReferenceMembers(sent, at, reading)
+  const faults = (['source', 'id'] as const).flatMap((name) => {
+    const code = referenceFault(reference[name])
+    return code ? [{ code, pointer: `${at}/${name}` }] : []
+  })
+  if (faults.length === 0) return reference
+  for (const { code, pointer } of faults) warn(code, pointer, reading)
+  keep(at, reference, at, reading)
+  return undefined
+}
+
+function referenceFault(part: string): 'external-reference-blank' | 'external-reference-damaged' | undefined {
+  if (part.includes('\uFFFD')) return 'external-reference-damaged'
+  return visiblePattern.test(part) ? undefined : 'external-reference-blank'
+}
+
 // Keys are the words of the contract; beside them what people say instead.
 
 const leadTypes = vocabulary<LeadType>({
@@ -323,7 +346,7 @@ const vehicle = {
   transmission: text,
   colour: text,
   price: money,
-  comments: text,
+  comments: freeText,
 }
 
 const vehicleOfInterestMembers = objectOf<VehicleOfInterest>({ ...vehicle, role: wordOf(roles, 'other') })
@@ -340,7 +363,7 @@ const consentMembers = objectOf<Consent>({
   channel: wordOf(channels, 'other'),
   state: wordOf(consentStates, 'unknown'),
   legalBasis: text,
-  text,
+  text: freeText,
   textVersion: text,
   textLocale: text,
   capturedAt: time,
@@ -353,12 +376,14 @@ const appointmentMembers = objectOf<Appointment>({
   kind: wordOf(appointmentKinds, 'other'),
   requestedSlots: listOf(objectOf<TimeSlot>({ start: time, end: time })),
   timeZone: text,
-  comments: text,
+  comments: freeText,
 })
+
+const externalReferenceMembers = objectOf<ExternalReference>({ source: text, id: text })
 
 const readLead = objectOf<LeadInput, Lead>({
   type: wordOf(leadTypes, 'other'),
-  message: text,
+  message: freeText,
   customer: readCustomer,
   vehiclesOfInterest: listOf(readVehicleOfInterest),
   tradeIns: listOf(readTradeIn),
@@ -379,7 +404,7 @@ const readLead = objectOf<LeadInput, Lead>({
     referrer: text,
   }),
   appointment: readAppointment,
-  externalReference: objectOf<ExternalReference>({ source: text, id: text }),
+  externalReference: readExternalReference,
   submittedAt: utcTime,
   locale: text,
   test: asSent,

@@ -1,5 +1,6 @@
 import { DateTime } from 'luxon'
 import type { Warning } from '../../generated/server/types.gen.ts'
+import { maskNationalIds } from './national-id.ts'
 
 const warningsMax = 100
 const pointerLengthMax = 512
@@ -19,6 +20,9 @@ const messages = {
   'date-without-offset': 'This time has no offset from UTC. It was read in the local time zone.',
   'date-not-understood': 'This is not a time in RFC 3339 between the years 1900 and 2200. It was kept as sent.',
   'text-repaired': 'This text held characters that cannot be stored. They became U+FFFD.',
+  'national-id-masked': 'This text held what looks like a national identity number. Its last characters are masked.',
+  'external-reference-blank': 'There is nothing to see in this, so it tells no leads apart. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
+  'external-reference-damaged': 'This held characters that cannot be stored, so another one may look the same now. The lead has no external reference; the rest is kept in `extra`, if it fits there.',
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
   'too-many-warnings': 'There were more warnings. They were left out.',
 } as const satisfies Record<string, string>
@@ -83,6 +87,14 @@ export function text(sent: string, at: string, reading: Reading): string {
   return whole
 }
 
+/** A text that people write as they like; national identity numbers of the dealer's country are masked in it. */
+export function freeText(sent: string, at: string, reading: Reading): string {
+  const said = text(sent, at, reading)
+  const masked = maskNationalIds(said, reading.country)
+  if (masked !== said) warn('national-id-masked', at, reading)
+  return masked
+}
+
 /** The words of a vocabulary with their synonyms; upper case, blanks, hyphens and underscores make no difference. */
 export function vocabulary<Word extends string>(synonyms: Record<Word, readonly string[]>): ReadonlyMap<string, Word> {
   // Object.entries forgets the type of the names.
@@ -124,7 +136,7 @@ export function utcTime(sent: string, at: string, reading: Reading): string | un
 const timePattern = /^(\d{4})-(\d\d)-(\d\d)(?:T|\s+)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,3})\d*)?)?\s*(?:(Z)|([+-]\d\d)(?::?(\d\d))?)?$/i
 
 function instantOf(said: string, at: string, reading: Reading): { utc: string; local: string } | undefined {
-  const [matched, year = '', month, day, hour = '', minute, second = '00', fraction = '', zulu, offsetHours, offsetMinutes = '00'] = timePattern.exec(said.trim()) ?? []
+  const [matched, year = '', month = '', day = '', hour = '', minute = '', second = '00', fraction = '', zulu, offsetHours = '', offsetMinutes = '00'] = timePattern.exec(said.trim()) ?? []
   const wallClock = `${year}-${month}-${day}T${hour.padStart(2, '0')}:${minute}:${second}.${fraction.padEnd(3, '0')}`
   if (!matched || year < yearMin || year > yearMax || !isOnTheClock(wallClock)) return notUnderstood(at, reading)
 
@@ -167,18 +179,18 @@ function keepUnknown(name: string, value: unknown, parent: string, reading: Read
   if (whole !== name) warn('text-repaired', at, reading)
 }
 
-/** Puts `value`, sent at `at`, into `extra` if it fits; says whether it did. */
-function keep(name: string, value: unknown, at: string, reading: Reading): boolean {
+/** Puts `value`, sent at `at`, into `extra` if it fits, with national identity numbers masked in its texts; says whether it did. */
+export function keep(name: string, value: unknown, at: string, reading: Reading): boolean {
   const { notes } = reading
-  const repairs: string[] = []
+  const changes: Change[] = []
   if (!isDeeper(value, nestingMax)) {
     const free = freeName(name, notes.extra, notes)
-    const whole = repaired(value, at, repairs, notes)
+    const whole = storable(value, at, changes, reading)
     const bytes = Buffer.byteLength(JSON.stringify(free)) + Buffer.byteLength(JSON.stringify(whole)) + 2
     if (notes.extraBytes + bytes <= extraBytesMax) {
       notes.extra.set(free, whole)
       notes.extraBytes += bytes
-      for (const pointer of repairs) warn('text-repaired', pointer, reading)
+      for (const { code, pointer } of changes) warn(code, pointer, reading)
       return true
     }
   }
@@ -191,22 +203,26 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
-/** A copy of a JSON value with every text and name well formed; `repairs` gets the pointers of those that were not. */
-function repaired(value: unknown, at: string, repairs: string[], notes: Notes): unknown {
+type Change = { code: 'text-repaired' | 'national-id-masked'; pointer: string }
+
+/** A copy of a JSON value with every text and name well formed, and without national identity numbers in its texts; `changes` gets what is new. */
+function storable(value: unknown, at: string, changes: Change[], reading: Reading): unknown {
   if (typeof value === 'string') {
     const whole = wellFormed(value)
-    if (whole !== value) repairs.push(at)
-    return whole
+    if (whole !== value) changes.push({ code: 'text-repaired', pointer: at })
+    const masked = maskNationalIds(whole, reading.country)
+    if (masked !== whole) changes.push({ code: 'national-id-masked', pointer: at })
+    return masked
   }
-  if (Array.isArray(value)) return value.map((each, index) => repaired(each, `${at}/${index}`, repairs, notes))
+  if (Array.isArray(value)) return value.map((each, index) => storable(each, `${at}/${index}`, changes, reading))
   if (typeof value !== 'object' || value === null) return value
 
   const members = new Map<string, unknown>()
   for (const [name, inner] of Object.entries(value)) {
     const whole = wellFormed(name)
     const pointer = `${at}/${escaped(whole)}`
-    if (whole !== name) repairs.push(pointer)
-    members.set(freeName(whole, members, notes), repaired(inner, pointer, repairs, notes))
+    if (whole !== name) changes.push({ code: 'text-repaired', pointer })
+    members.set(freeName(whole, members, reading.notes), storable(inner, pointer, changes, reading))
   }
   // Unlike an assignment, it makes `__proto__` a member like any other.
   return Object.fromEntries(members)

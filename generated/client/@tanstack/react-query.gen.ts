@@ -408,7 +408,7 @@ export const getLeadOriginalQueryKey = (options: Options<GetLeadOriginalData>) =
 /**
  * Read the document that a lead came in
  *
- * Scope: `leads:read`. Only leads that came in another form than this API's, such as ADF, have one; for others it is 404.
+ * Scope: `leads:read`. Only leads that came in another form than this API's, such as ADF, have one; for others it is 404. It is kept byte for byte: what is masked in the lead is not masked in it.
  */
 export const getLeadOriginalOptions = (options: Options<GetLeadOriginalData>) => queryOptions<GetLeadOriginalResponse, GetLeadOriginalError, GetLeadOriginalResponse, ReturnType<typeof getLeadOriginalQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
