@@ -1,25 +1,33 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import express from 'express'
-import { type Browser, chromium } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { documentation } from '../src/docs/pages.ts'
 import { problems } from '../src/problem.ts'
+import { startService, type TestService } from './service.ts'
+
+const browserTimeoutMs = 120_000
 
 const publicUrl = 'https://leads.dealer.example'
-const server = createServer(express().use(await documentation(publicUrl)))
+const directory = mkdtempSync(join(tmpdir(), 'docs-browser-'))
+let browser: Browser
 let url = ''
 beforeAll(async () => {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  const { port, close } = await listen(express().use(await documentation(publicUrl)))
+  url = `http://127.0.0.1:${port}`
+  browser = await launch()
+  return close
+}, browserTimeoutMs)
+afterAll(async () => {
+  await browser?.close()
+  rmSync(directory, { recursive: true, force: true })
 })
-afterAll(() => void server.close())
 
 it('has a page for every problem, and every link within the pages leads somewhere', async () => {
   const seen = new Set<string>()
@@ -47,47 +55,99 @@ it('serves the contract with the token endpoint of this server', async () => {
   expect((await fetch(`${url}/docs/nothing`)).status).toBe(404)
 })
 
-it('shows in a browser: Swagger draws the operations, nothing comes from outside, and our own pages are accessible', { timeout: 120_000 }, async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'docs-browser-'))
-  let browser: Browser | undefined
-  try {
-    browser = await launch(directory)
-    for (const colorScheme of ['light', 'dark'] as const) {
-      const context = await browser.newContext({ colorScheme, viewport: { width: 320, height: 640 } })
-      const page = await context.newPage()
-      const outside: string[] = []
-      const complaints: string[] = []
-      page.on('request', (request) => void (/^(data|blob):/.test(request.url()) || request.url().startsWith(`${url}/`) || outside.push(request.url())))
-      page.on('console', (message) => void (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico') && complaints.push(message.text())))
-      page.on('pageerror', (error) => void complaints.push(error.message))
-
-      for (const path of ['/docs/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
-        await page.goto(url + path)
-        // Without a font every text is empty, and nothing below would mean anything.
-        expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(20)
-        const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
-        expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
-        expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
-        if (process.env['SHOTS'] && path === '/docs/') {
-          await page.setViewportSize({ width: 1000, height: 1400 })
-          await page.screenshot({ path: join(process.env['SHOTS'], `${colorScheme}.png`), fullPage: true })
-          await page.setViewportSize({ width: 320, height: 640 })
-        }
+it('shows in a browser: Swagger draws the operations, nothing comes from outside, and our own pages are accessible', { timeout: browserTimeoutMs }, async () => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const { page, outside, complaints, stored } = await open(url, { colorScheme, viewport: { width: 320, height: 640 } })
+    for (const path of ['/docs/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
+      await page.goto(url + path)
+      // Without a font every text is empty, and nothing below would mean anything.
+      expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(20)
+      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
+      expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
+      expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
+      if (process.env['SHOTS'] && path === '/docs/') {
+        await page.setViewportSize({ width: 1000, height: 1400 })
+        await page.screenshot({ path: join(process.env['SHOTS'], `${colorScheme}.png`), fullPage: true })
+        await page.setViewportSize({ width: 320, height: 640 })
       }
-      await page.goto(`${url}/docs/reference/`)
-      await page.locator('.opblock').first().waitFor()
-      expect(await page.locator('.opblock').count()).toBeGreaterThan(10)
-      expect({ outside, complaints }).toEqual({ outside: [], complaints: [] })
-      await context.close()
     }
-  } finally {
-    await browser?.close()
-    rmSync(directory, { recursive: true, force: true })
+    await page.goto(`${url}/docs/reference/`)
+    await page.locator('.opblock').first().waitFor()
+    expect(await page.locator('.opblock').count()).toBeGreaterThan(10)
+    expect(await page.locator('.errors').allInnerTexts()).toEqual([])
+    expect({ outside, complaints, stored: await stored() }).toEqual({ outside: [], complaints: [], stored: [] })
   }
 })
 
+describe('the reference of a running service', () => {
+  let service: TestService
+  let port: number
+  beforeAll(async () => {
+    service = await startService()
+    // PUBLIC_URL has the port, which is known once the server listens.
+    const app = express()
+    const server = await listen(app)
+    port = server.port
+    app.use(await documentation(`http://localhost:${port}`), service.service.app)
+    return server.close
+  })
+  afterAll(() => service.close())
+
+  it.each(['localhost', '127.0.0.1'])('is tried out with a key for digital requests at http://%s, the public address being localhost', { timeout: browserTimeoutMs }, async (host) => {
+    const { website: key } = await service.dealer(host)
+    const { page, outside, complaints, stored } = await open(`http://${host}:${port}`)
+    const execute = async (operationId: string) => {
+      const operation = page.locator(`[id$="-${operationId}"]`)
+      await operation.locator('.opblock-summary-control').click()
+      await operation.locator('.execute').click()
+      return operation.locator('.live-responses-table tbody .response-col_status').innerText()
+    }
+    await page.goto(`http://${host}:${port}/docs/reference/`)
+
+    await page.locator('.auth-wrapper .authorize').click()
+    await page.locator('#client_id_clientCredentials').fill(key.id)
+    await page.locator('#client_secret_clientCredentials').fill(key.secret)
+    const [exchanged] = await Promise.all([page.waitForResponse('**/v1/auth/token'), page.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()])
+    expect(await exchanged.json()).toMatchObject({ token_type: 'Bearer', expires_in: 1800, scope: 'leads:create' })
+    await page.getByRole('button', { name: 'Remove authorization' }).waitFor()
+    await page.locator('.close-modal').click()
+
+    expect(await execute('createLead')).toBe('201')
+    expect({ outside, complaints }).toEqual({ outside: [], complaints: [] })
+    expect(await execute('listLeads')).toBe('403')
+    // Chromium itself notes every answer that is a failure; nobody else complains.
+    expect({ outside, complaints }).toEqual({ outside: [], complaints: [expect.stringMatching(/^Failed to load resource: .* 403 /)] })
+    expect(await stored()).toEqual([])
+  })
+})
+
+async function listen(listener: RequestListener) {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return { port: (server.address() as AddressInfo).port, close }
+}
+
+/** A page in a browser of its own, and what it does that it should not: ask another server than `origin`, complain, store. */
+async function open(origin: string, options: BrowserContextOptions = {}) {
+  const context = await browser.newContext(options)
+  onTestFinished(() => context.close())
+  const page = await context.newPage()
+  const outside: string[] = []
+  const complaints: string[] = []
+  page.on('request', (request) => void (/^(data|blob):/.test(request.url()) || request.url().startsWith(`${origin}/`) || outside.push(request.url())))
+  page.on('console', (message) => void (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico') && complaints.push(message.text())))
+  page.on('pageerror', (error) => void complaints.push(error.message))
+  await page.addInitScript(() => addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`CSP ${violatedDirective} ${blockedURI}`)))
+  const stored = async () => [...(await context.cookies()).map(({ name }) => name), ...(await page.evaluate(() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)]))]
+  return { page, outside, complaints, stored }
+}
+
 /** Chromium from npm, unpacked into `directory`: another version's unpacked browser must not be taken for it. */
-async function launch(directory: string): Promise<Browser> {
+async function launch(): Promise<Browser> {
   process.env['TMPDIR'] = directory
   process.env['AWS_LAMBDA_JS_RUNTIME'] = 'nodejs22.x'
   const { default: bundled } = await import('@sparticuz/chromium')

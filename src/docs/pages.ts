@@ -71,4 +71,12 @@ const reference = `<!doctype html><html lang="en"><head><meta charset="utf-8"><m
 <link rel="stylesheet" href="/docs/reference/swagger-ui.css"></head><body><main id="swagger"></main>
 <script src="/docs/reference/swagger-ui-bundle.js"></script><script src="/docs/reference/init.js"></script></body></html>`
 
-const initialise = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger', deepLinking: true, validatorUrl: null, persistAuthorization: false, tryItOutEnabled: true })`
+// All that the page sends is for this server, under whatever address it was opened: the token endpoint of the contract names only one of
+// them, and the policy above lets nothing out to another. Keys and tokens are kept in the page alone, and go with it. Of the dialect, which
+// other tools need to be told, Swagger UI would only say in red that it does not know it; it is the one it uses.
+const initialise = `const toThisServer = (request) => {
+  const { pathname, search } = new URL(request.url, location.href)
+  return Object.assign(request, { url: location.origin + pathname + search })
+}
+const withoutDialect = { components: { JsonSchemaDialect: () => null } }
+SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger', deepLinking: true, validatorUrl: null, persistAuthorization: false, tryItOutEnabled: true, requestInterceptor: toThisServer, plugins: [withoutDialect] })`
