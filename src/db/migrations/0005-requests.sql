@@ -13,11 +13,11 @@ create table api_key_requests (
   address text not null,
   user_agent text,
   lead_id uuid,
-  primary key (dealer_id, id)
+  primary key (dealer_id, api_key_id, id)
 );
-create index api_key_requests_key on api_key_requests (dealer_id, api_key_id, id);
 create index api_key_requests_lead on api_key_requests (dealer_id, lead_id) where lead_id is not null;
-create index api_key_requests_at on api_key_requests (at);
+-- Rows come in the order of time, so that a range index of a few pages tells where the old ones are.
+create index api_key_requests_at on api_key_requests using brin (at);
 
 create table api_key_usage (
   dealer_id uuid not null,
