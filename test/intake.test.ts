@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { openIntake } from '../src/leads/intake.ts'
+import { newLead } from '../src/leads/lead.ts'
 import { sweepIdempotencyKeys } from '../src/leads/store.ts'
+import type { Keyring } from '../src/tokens/keyring.ts'
 import { lead, startService, type TestService } from './service.ts'
 
 let service: TestService
@@ -257,6 +260,52 @@ describe('an ADF document', () => {
       expect([status, body.code]).toEqual([400, 'bad-request'])
     })
     expect(counted).toEqual([0, 0, 0])
+  })
+})
+
+describe('the queue', () => {
+  const keyring = { has: () => true, generation: () => '1', reload: async () => undefined } as unknown as Keyring
+  const principal = { dealerId: 'd', subject: { type: 'api_key', id: 'k' }, credentialId: 'c', epoch: 1, scopes: new Set<string>(), needed: [], expiresAt: new Date(), kid: 'k' } as const
+  const waiting = (message = '') => ({ lead: newLead({ message, customer: { phones: [{ number: '32 12 34 56' }] } }, { country: 'DK', timeZone: 'Europe/Copenhagen' }) })
+  /** An intake whose database answers what `query` does; the size of each group is noted. */
+  const open = (query: (rows: number) => Promise<unknown>) => {
+    const groups: number[] = []
+    const hot = { query: ({ values }: { values: unknown[][] }) => (groups.push(values[2]?.length ?? 0), query(groups.at(-1) ?? 0)) }
+    const intake = openIntake(service.db, hot as never, keyring, () => Promise.reject(new Error('not asked')), () => undefined)
+    onTestFinished(intake.stop)
+    return { intake, groups }
+  }
+  const verdicts = (rows: number) => ({ rows: Array.from({ length: rows }, () => ({ verdict: 'created', replayed: false, lead_id: '', received: new Date(), lead_warnings: [] })) })
+  const outcomes = async (all: Promise<unknown>[]) => Object.entries(Object.groupBy(await Promise.allSettled(all), (each) => (each.status === 'rejected' ? each.reason.code : 'stored'))).map(([what, some]) => [what, some?.length])
+
+  it('takes 5,000 leads beside those that are on their way, and asks others to come again', async () => {
+    const release: (() => void)[] = []
+    const { intake, groups } = open((rows) => new Promise((resolve) => release.push(() => resolve(verdicts(rows)))))
+    const first = Array.from({ length: 500 }, () => intake.store(principal, waiting()))
+    await vi.waitUntil(() => groups.length === 2)
+    const second = Array.from({ length: 5_200 }, () => intake.store(principal, waiting()))
+    const told = outcomes(second)
+    while (groups.reduce((sum, rows) => sum + rows, 0) < 5_500) {
+      for (const go of release.splice(0)) go()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    for (const go of release.splice(0)) go()
+    expect([await outcomes(first), new Set(groups)]).toEqual([[['stored', 500]], new Set([250])])
+    expect((await told).toSorted()).toEqual([['stored', 5_000], ['unavailable', 200]])
+  })
+
+  it('takes 64 MB, and has room again when they are stored', async () => {
+    const { intake } = open(async (rows) => verdicts(rows))
+    const large = waiting('x'.repeat(200_000))
+    const all = await outcomes(Array.from({ length: 400 }, () => intake.store(principal, large)))
+    expect(all.toSorted()).toEqual([['stored', expect.toSatisfy((stored: number) => stored > 330 && stored < 336)], ['unavailable', expect.any(Number)]])
+    expect(await outcomes([intake.store(principal, large)])).toEqual([['stored', 1]])
+  })
+
+  it('gives up after some tries while the database is away', async () => {
+    const { intake, groups } = open(() => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' })))
+    expect(await outcomes([intake.store(principal, waiting()), intake.store(principal, waiting())])).toEqual([['unavailable', 2]])
+    expect(groups).toEqual([2, 2, 2, 2, 2])
   })
 })
 
