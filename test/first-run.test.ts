@@ -1,52 +1,80 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { send } from './service.ts'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { connect, createLead, listLeads } from '../src/client/client.ts'
+import { password, send } from './service.ts'
+
+// One DATA_DIR and one port for the whole file, started as few times as will do: each test goes on where the one before it has ended.
+
+const stopMsMax = 5_000
+const awayMsMax = 20_000
+const foreignSecrets = { SECRET_KEYS: `v1:${Buffer.alloc(32, 9).toString('base64url')}` }
 
 let dataDir: string
 let port: number
-let child: ChildProcess
-const url = () => `http://127.0.0.1:${port}`
+let server: ChildProcess | undefined
+const children: ChildProcess[] = []
+const logs: Promise<string>[] = []
+let admin: { email: string; password: string }
+let session: string
+let key: string
+const url = () => `http://localhost:${port}`
 
-function run(script: string, env: Record<string, string> = {}, args: string[] = []) {
-  const started = spawn(process.execPath, [script, ...args], { env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PORT: String(port), DATA_DIR: dataDir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+function run(script: string, args: string[] = [], env: Record<string, string> = {}, input = '') {
+  const started = spawn(process.execPath, [script, ...args], { env: { PATH: process.env['PATH'] ?? '', PORT: String(port), DATA_DIR: dataDir, ...env } })
+  children.push(started)
   let output = ''
   started.stdout.on('data', (chunk) => (output += chunk))
   started.stderr.on('data', (chunk) => (output += chunk))
-  return { started, output: () => output, ended: once(started, 'close').then(([code]) => code as number | null) }
+  started.stdin.end(input)
+  return { started, output: () => output, ended: once(started, 'close').then(([code]) => ({ code, output })) }
 }
 
-async function startServer(env: Record<string, string> = {}) {
-  const { started, output } = run('src/main.ts', env)
-  child = started
-  for (let look = 0; look < 300; look++) {
+const service = (env?: Record<string, string>) => run('src/main.ts', [], env).ended
+const demo = (env?: Record<string, string>) => run('src/cli/demo.ts', [], env).ended
+const operator = (args: readonly string[], env?: Record<string, string>, input?: string) => run('src/cli/admin.ts', [...args], env, input).ended
+
+async function startServer(env?: Record<string, string>) {
+  const { started, output, ended } = run('src/main.ts', [], env)
+  server = started
+  logs.push(ended.then((whole) => whole.output))
+  for (let look = 0; look < 400 && started.exitCode === null; look++) {
     if (await fetch(`${url()}/readyz`).then(({ ok }) => ok).catch(() => false)) return output
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(`The service did not get ready: ${output()}`)
 }
 
-async function end(signal: NodeJS.Signals) {
+/** Ends the service, or another child, and says how many milliseconds that took. */
+async function end(signal: NodeJS.Signals, child = server): Promise<number> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return 0
+  const started = performance.now()
   const ended = once(child, 'exit')
   child.kill(signal)
   await ended
+  return performance.now() - started
 }
 
-/** The servers whose cluster lies in our DATA_DIR: a postmaster works in its data directory. */
-const databases = () =>
-  readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid))
-    .filter((pid) => {
-      try {
-        return readlinkSync(`/proc/${pid}/cwd`) === join(dataDir, 'postgres') && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0-D\0')
-      } catch {
-        return false
-      }
-    })
+/** The database servers on our DATA_DIR: of the processes that work in it, those that no other one of them has started. */
+function databases(): number[] {
+  const inside = readdirSync('/proc').flatMap((pid) => {
+    try {
+      if (!readlinkSync(`/proc/${pid}/cwd`).startsWith(dataDir)) return []
+      return { pid, parent: /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] }
+    } catch {
+      return [] // no process, or one that has just gone
+    }
+  })
+  return inside.flatMap(({ pid, parent }) => (inside.some((other) => other.pid === parent) ? [] : Number(pid)))
+}
+
+const firstAdmin = () => join(dataDir, 'first-admin')
+const signIn = (body: object) => send(`${url()}/v1/session`, 'POST', { body })
+const statusOf = async (token: string) => (await send(`${url()}/v1/me`, 'GET', { token })).status
 
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'carbuddii-first-run-'))
@@ -59,69 +87,154 @@ beforeAll(async () => {
   probe.close()
 })
 afterAll(async () => {
-  if (child.exitCode === null && child.signalCode === null) await end('SIGTERM')
+  await Promise.all(children.map((child) => end('SIGTERM', child)))
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-it('starts on nothing, does the main job, survives kill -9 with all it stored, and leaves no database behind', async () => {
-  const output = await startServer()
-  const admin = JSON.parse(readFileSync(join(dataDir, 'first-admin'), 'utf8'))
-  expect(output()).toContain(admin.password)
+describe('before the first start', () => {
+  it('names every fault of the environment and no value, for the service and for the commands', async () => {
+    const faults = ['PORT', 'PUBLIC_URL', 'DATABASE_URL', 'SECRET_KEYS', 'ADMIN_PASSWORD', 'WORKERS']
+    const env = Object.fromEntries(faults.map((name) => [name, 'sesame']))
+    for (const { code, output } of await Promise.all([service(env), demo(env), operator(['list-dealers'], env)])) {
+      expect(code).toBe(1)
+      expect(output.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['The', ...faults, ''])
+      expect(output).not.toContain('sesame')
+    }
+  })
 
-  const demo = run('src/cli/demo.ts')
-  expect([await demo.ended, demo.output()]).toEqual([0, expect.stringContaining('Done.')])
-  const { body } = await send(`${url()}/v1/session`, 'POST', { body: admin })
-  const leads = await send(`${url()}/v1/leads`, 'GET', { token: body.access_token })
-  expect(leads.body.items).toHaveLength(3)
-  const key = await send(`${url()}/v1/api-keys`, 'POST', { token: body.access_token, body: { name: 'Survivor', kind: 'extensive_integrations' } })
-
-  await end('SIGKILL')
-  const again = await startServer()
-  expect(again()).not.toContain('Password')
-  expect(databases()).toHaveLength(1)
-  const token = (await send(`${url()}/v1/auth/token`, 'POST', { headers: { 'x-api-key': key.body.secret } })).body.access_token
-  expect((await send(`${url()}/v1/leads`, 'GET', { token })).body.items).toEqual(leads.body.items)
-  // The log of both runs, and no secret in it.
-  for (const secret of [key.body.secret, body.access_token, token, 'session=']) expect(output() + again()).not.toContain(secret)
-
-  const owner = run('src/main.ts', { PORT: '0' })
-  expect([await owner.ended, owner.output()]).toEqual([1, expect.stringContaining(`in use by process ${child.pid}`)])
-
-  await end('SIGTERM')
-  expect(databases()).toEqual([])
+  it('tells whoever runs the demo to start the service', async () => {
+    expect(await demo()).toEqual({ code: 1, output: expect.stringContaining(`There is no ${firstAdmin()}. Start the service`) })
+  })
 })
 
-it('answers 503 while the database is away, and comes back by itself', async () => {
-  await startServer({ WORKERS: '2' })
-  const [pid] = databases()
-  process.kill(Number(pid), 'SIGKILL')
-  const statuses: number[] = []
-  for (let look = 0; look < 200 && statuses.at(-1) !== 200; look++) {
-    const reply = await send(`${url()}/readyz`, 'GET')
-    statuses.push(reply.status)
-    if (reply.status === 503) expect([reply.body.code, reply.headers.has('retry-after')]).toEqual(['unavailable', true])
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  expect(new Set(statuses)).toEqual(statuses.length > 1 ? new Set([503, 200]) : new Set([200]))
-  expect(databases()).toHaveLength(1)
-  await end('SIGTERM')
-  expect(databases()).toEqual([])
+describe('one process', () => {
+  it('starts on nothing, makes the first admin known, and has all that it stored after kill -9', async () => {
+    const first = await startServer()
+    admin = JSON.parse(readFileSync(firstAdmin(), 'utf8'))
+    expect(first()).toContain(admin.password)
+    expect(await demo()).toEqual({ code: 0, output: expect.stringContaining('Done.') })
+    session = (await signIn(admin)).body.access_token
+    key = (await send(`${url()}/v1/api-keys`, 'POST', { token: session, body: { name: 'Survivor', kind: 'extensive_integrations' } })).body.secret
+    const { body } = await send(`${url()}/v1/leads`, 'GET', { token: session })
+
+    await end('SIGKILL')
+    const second = await startServer()
+    expect(databases()).toHaveLength(1)
+    expect(second()).not.toMatch(/password/i)
+    expect((await signIn(admin)).status).toBe(200)
+    const { data } = await listLeads({ client: connect({ baseUrl: url(), apiKey: key }) })
+    expect([data?.items.length, data?.items]).toEqual([3, body.items])
+  })
+
+  it('is the only owner of its DATA_DIR', async () => {
+    expect(await service({ PORT: '0' })).toEqual({ code: 1, output: expect.stringContaining(`in use by process ${server?.pid}`) })
+    expect(databases()).toHaveLength(1)
+  })
+
+  it('tells the operator what is wrong, and takes no foreign secret for its signing keys', async () => {
+    const wrong = [
+      [['create-dealer', '--name', 'X', '--email', 'nobody'], 'e-mail address'],
+      [['create-dealer', '--name', 'X', '--email', 'x@x.example', '--country', 'DNK'], 'two letters'],
+      [['create-dealer', '--name', 'X', '--email', 'x@x.example', '--time-zone', 'Europe/Atlantis'], 'IANA time zone'],
+      [['create-dealer', '--name', 'X', '--email', admin.email], 'is taken'],
+      [['add-user', '--dealer', `dealer_${'0'.repeat(32)}`, '--email', 'x@x.example', '--name', 'X'], 'There is no dealer_0'],
+      [['reset-password', 'x@x.example'], 'Nobody has'],
+    ] as const
+    await Promise.all(wrong.map(async ([args, reason]) => expect(await operator(args)).toEqual({ code: 1, output: expect.stringContaining(reason) })))
+    expect(await operator(['rotate-signing-key', '--now'], foreignSecrets)).toEqual({ code: 1, output: expect.stringContaining('not one that the service has run with') })
+    expect((await demo()).code).toBe(0)
+  })
+
+  it('lets the operator manage dealers and people beside it', async () => {
+    const made = await operator(['create-dealer', '--name', 'Nordhavn Biler', '--email', 'mette@nordhavn.example', '--admin-name', 'Mette', '--country', 'dk', '--time-zone', 'UTC'])
+    const [, dealer = '', given = ''] = /(dealer_\w+)[^]*Password +(\S+)/.exec(made.output) ?? []
+    expect((await signIn({ email: 'mette@nordhavn.example', password: given })).status).toBe(200)
+    const [listed, added, refused] = await Promise.all([
+      operator(['list-dealers']),
+      operator(['add-user', '--dealer', dealer, '--email', 'jonas@nordhavn.example', '--name', 'Jonas', '--role', 'sales']),
+      operator(['reset-password', admin.email, '--password-stdin'], {}, 'too short\n'),
+    ])
+    expect(listed.output).toContain(`${dealer}  Nordhavn Biler (DK)`)
+    expect(added.code).toBe(0)
+    expect(refused).toEqual({ code: 1, output: expect.stringContaining('12 to 256') })
+    expect(existsSync(firstAdmin())).toBe(true)
+
+    expect((await operator(['reset-password', admin.email, '--password-stdin'], {}, `${password}\n`)).code).toBe(0)
+    expect(existsSync(firstAdmin())).toBe(false)
+    expect((await signIn(admin)).status).toBe(401)
+    expect((await signIn({ email: admin.email, password })).status).toBe(200)
+  })
+
+  it('stops in time and leaves no database behind', async () => {
+    expect(await end('SIGTERM')).toBeLessThan(stopMsMax)
+    expect(databases()).toEqual([])
+  })
+})
+
+describe('two workers', () => {
+  it('serve the demo from one database', async () => {
+    await startServer({ WORKERS: '2' })
+    expect((await demo({ ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: password })).code).toBe(0)
+    expect(databases()).toHaveLength(1)
+  })
+
+  it('refuse every earlier token after --now, and a client that renews does not notice', async () => {
+    session = (await signIn({ email: admin.email, password })).body.access_token
+    expect(await statusOf(session)).toBe(200)
+    let exchanges = 0
+    const client = connect({ baseUrl: url(), apiKey: key, fetch: (request) => ((exchanges += Number(request.url.endsWith('/token'))), fetch(request)) })
+    const push = async () => (await createLead({ client, body: { customer: { phones: [{ number: '32 12 34 56' }] } } })).response?.status
+    expect(await Promise.all([push(), push(), push()])).toEqual([201, 201, 201])
+    expect(exchanges).toBe(1)
+
+    expect((await operator(['rotate-signing-key', '--now'])).code).toBe(0)
+    expect(await Promise.all([statusOf(session), statusOf(session), statusOf(session)])).toEqual([401, 401, 401])
+    expect(await Promise.all([push(), push(), push()])).toEqual([201, 201, 201])
+    expect(exchanges).toBe(2)
+  })
+
+  it('answer 503 while the database is away, and are back by themselves when it is', async () => {
+    session = (await signIn({ email: admin.email, password })).body.access_token
+    // Without its configuration it does not come back before we say so.
+    const configuration = join(dataDir, 'postgres', 'postgresql.conf')
+    renameSync(configuration, `${configuration}.away`)
+    try {
+      for (const pid of databases()) process.kill(pid, 'SIGKILL')
+      for (const path of ['/readyz', '/v1/me']) {
+        const reply = await vi.waitUntil(async () => {
+          const { status, headers, body } = await send(url() + path, 'GET', { token: session })
+          return status !== 200 && [status, body.code, headers.has('retry-after')]
+        }, { timeout: awayMsMax })
+        expect([path, reply]).toEqual([path, [503, 'unavailable', true]])
+      }
+    } finally {
+      renameSync(`${configuration}.away`, configuration)
+    }
+    await vi.waitUntil(async () => (await statusOf(session)) === 200, { timeout: awayMsMax })
+    expect(databases()).toHaveLength(1)
+  })
+
+  it('stop in time and leave no database behind', async () => {
+    expect(await end('SIGTERM')).toBeLessThan(stopMsMax)
+    expect(databases()).toEqual([])
+  })
+})
+
+it('has written what happened to its log, and no secret', async () => {
+  const log = (await Promise.all(logs)).join('')
+  for (const told of ['"operationId":"exchangeApiKey"', '"operationId":"signIn"', '"msg":"stopped"']) expect(log).toContain(told)
+  for (const secret of [session, key, password, 'session=']) expect(log).not.toContain(secret)
 })
 
 describe('refuses to start', () => {
-  it('on a bad environment, naming every fault and no value', async () => {
-    const { ended, output } = run('src/main.ts', { PORT: 'sesame', PUBLIC_URL: 'ftp://sesame', WORKERS: '0', DATABASE_URL: 'postgres://sesame' })
-    expect(await ended).toBe(1)
-    for (const name of ['PORT', 'PUBLIC_URL', 'WORKERS']) expect(output()).toContain(name)
-    expect(output()).not.toContain('sesame')
-  })
-  it('on a database of other secrets, and on one that may lose what it acknowledged', async () => {
-    const other = run('src/main.ts', { SECRET_KEYS: `v1:${Buffer.alloc(32, 9).toString('base64url')}` })
-    expect([await other.ended, other.output()]).toEqual([1, expect.stringContaining('SECRET_KEYS is not the one')])
+  it('on a database of other secrets', async () => {
+    expect(await service(foreignSecrets)).toEqual({ code: 1, output: expect.stringContaining('SECRET_KEYS is not the one') })
     expect(databases()).toEqual([])
+  })
+
+  it('on a database that may lose what it acknowledged', async () => {
     appendFileSync(join(dataDir, 'postgres', 'postgresql.conf'), '\nfsync = off\n')
-    const unsafe = run('src/main.ts')
-    expect([await unsafe.ended, unsafe.output()]).toEqual([1, expect.stringContaining('fsync off')])
+    expect(await service()).toEqual({ code: 1, output: expect.stringContaining('fsync off') })
     expect(databases()).toEqual([])
   })
 })

@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openDatabase } from '../src/db/pool.ts'
+import { createDealer } from '../src/users/admin.ts'
+import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
+
+// The service as main.ts starts it, whose limits of time pass ten times as fast.
+// `SPEED=1 npx vitest run --config test/vitest.config.ts test/slow.test.ts` is the run in real time.
+const speed = Number(process.env['SPEED'] ?? 10)
+const headersSeconds = 10
+const requestSeconds = 30
+// Node looks for late requests every 2 s; the rest is for a busy machine, whose time does not pass faster.
+const lateSecondsMax = 2 + 1.5 * speed
+const slowClients = 20
+const dripMs = 250 / speed
+
+const faster = `
+  import http from 'node:http'
+  import { syncBuiltinESMExports } from 'node:module'
+  const { createServer } = http
+  const scaled = ([name, value]) => [name, /Timeout|Interval/.test(name) ? value / ${speed} : value]
+  http.createServer = (options, app) => createServer(Object.fromEntries(Object.entries(options).map(scaled)), app)
+  syncBuiltinESMExports()
+`
+
+let child: ChildProcess
+let port: number
+let database: ReturnType<typeof openDatabase>
+let token: string
+const url = () => `http://127.0.0.1:${port}`
+
+beforeAll(async () => {
+  const connection = await freshDatabase()
+  database = openDatabase(connection, () => undefined)
+  await createDealer(database.db, { name: 'Slow', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: 'admin@slow.example', name: 'Admin', password })
+  const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
+  const env = { PATH: process.env['PATH'], PORT: '0', DATABASE_URL, SECRET_KEYS: secretKeys }
+  const server = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  child = server
+  port = await new Promise<number>((resolve, reject) => {
+    createInterface({ input: server.stdout }).on('line', (line) => line.includes('"msg":"ready"') && resolve(JSON.parse(line).port))
+    server.once('exit', () => reject(new Error('The process did not get ready')))
+  })
+  const session = (await send(`${url()}/v1/session`, 'POST', { body: { email: 'admin@slow.example', password } })).body.access_token
+  const key = (await send(`${url()}/v1/api-keys`, 'POST', { token: session, body: { name: 'Web site', kind: 'digital_requests' } })).body.secret
+  token = (await send(`${url()}/v1/auth/token`, 'POST', { headers: { 'x-api-key': key } })).body.access_token
+})
+afterAll(async () => {
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+  await database.close()
+})
+
+/**
+ * Sends `head` at once, then `rest` and more byte by byte, until the server has hung up: that an answer came does not stop it.
+ * `seconds` are those of the server, up to the answer.
+ */
+async function talk(head: string, rest = '') {
+  const started = performance.now()
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  let seconds: number | undefined
+  let text = ''
+  socket.on('error', () => undefined) // so it ends, because it goes on sending
+  socket.on('data', (chunk) => {
+    seconds ??= ((performance.now() - started) / 1000) * speed
+    text += chunk
+  })
+  const bytes = [...rest]
+  socket.write(head)
+  const dripping = setInterval(() => socket.write(bytes.shift() ?? 'x'), dripMs)
+  await new Promise((resolve) => socket.once('close', resolve))
+  clearInterval(dripping)
+
+  const [top = '', body = ''] = text.split('\r\n\r\n')
+  const [status = '', ...lines] = top.split('\r\n')
+  const headers = Object.fromEntries(lines.map((line) => line.toLowerCase().split(': ', 2)))
+  return { status: Number(status.split(' ')[1]), headers, body: body.startsWith('{') ? JSON.parse(body) : body, seconds }
+}
+
+type Answer = Awaited<ReturnType<typeof talk>>
+const many = (head: string, rest?: string) => Promise.all(Array.from({ length: slowClients }, () => talk(head, rest)))
+
+function expectProblem({ status, headers, body }: Answer, expected: number, code: string) {
+  expect([status, body.status, body.code, body.type]).toEqual([expected, expected, code, `/docs/problems/${code}`])
+  expect(headers).toMatchObject({ 'content-type': 'application/problem+json', connection: 'close', 'x-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/) })
+  expect(body.requestId).toBe(headers['x-request-id'])
+}
+
+function expectAfter(seconds: number | undefined, limit: number) {
+  expect(seconds).toBeGreaterThanOrEqual(limit)
+  expect(seconds).toBeLessThan(limit + lateSecondsMax)
+}
+
+const push = (headers: Record<string, string> = {}) => send(`${url()}/v1/leads`, 'POST', { token, body: lead(), headers })
+const stored = async () => Number((await database.db('leads').count({ leads: '*' }).first())?.['leads'])
+
+describe('answers a problem and hangs up', () => {
+  it.each([
+    ['one header of 17 KB', `X-Large: ${'x'.repeat(17_000)}\r\n`],
+    ['one header of 300 KB', `X-Large: ${'x'.repeat(300_000)}\r\n`],
+    ['a thousand headers', Array.from({ length: 1000 }, (_none, at) => `X-Header-${at}: ${at}\r\n`).join('')],
+  ])('on %s, where 15 KB are served', async (_what, headers) => {
+    expectProblem(await talk(`GET /healthz HTTP/1.1\r\nHost: x\r\n${headers}\r\n`), 431, 'headers-too-large')
+    expect((await send(`${url()}/healthz`, 'GET', { headers: { 'x-large': 'x'.repeat(15_000) } })).status).toBe(200)
+  })
+
+  it.each([
+    ['what is not HTTP', 'GARBAGE\r\n\r\n'],
+    ['a client that speaks TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc'],
+    ['a version that there is not', 'GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n'],
+    ['a control character in a header', 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Header: \x00\r\n\r\n'],
+    ['two lengths', 'POST /v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
+    ['a length and chunks', 'POST /v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
+  ])('on %s', async (_what, text) => {
+    expectProblem(await talk(text), 400, 'bad-request')
+  })
+})
+
+describe('while clients take their time', () => {
+  const body = JSON.stringify(lead({ message: 'x'.repeat(100) }))
+  let heads: Promise<Answer[]>
+  let bodies: Promise<Answer[]>
+  beforeAll(() => {
+    heads = many('GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ')
+    bodies = many(`POST /v1/leads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nIdempotency-Key: slow\r\n\r\n`, body)
+  })
+
+  it('serves others', async () => {
+    for (let count = 0; count < 10; count++) expect((await push()).status).toBe(201)
+    expect(await Promise.race([heads, bodies, Promise.resolve('still slow')])).toBe('still slow')
+  })
+
+  it('gives headers 10 seconds', async () => {
+    for (const answer of await heads) {
+      expectProblem(answer, 408, 'request-timeout')
+      expectAfter(answer.seconds, headersSeconds)
+    }
+  })
+
+  it('gives the whole request 30 seconds, and stores nothing of one that goes on after that', async () => {
+    for (const answer of await bodies) {
+      expectProblem(answer, 408, 'request-timeout')
+      expectAfter(answer.seconds, requestSeconds)
+    }
+    expect(await stored()).toBe(10)
+    expect((await push({ 'idempotency-key': 'slow' })).status).toBe(201)
+    expect(await stored()).toBe(11)
+  })
+})
