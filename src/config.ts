@@ -5,28 +5,22 @@ import { z } from 'zod'
 import type { MasterSecret } from './secrets.ts'
 
 const port = z.coerce.number('must be a number').int('must be a whole number').min(0, 'must be 0 to 65535').max(65_535, 'must be 0 to 65535')
-const environment = z
-  .object({
-    HOST: z.string().default('127.0.0.1'),
-    PORT: port.default(3000),
-    PUBLIC_URL: z.string().regex(/^https?:\/\/[^/?#\s]+$/, 'must be http:// or https:// with a host, and no path or trailing slash').optional(),
-    DATA_DIR: z.string().min(1).default('.data'),
-    DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres://').optional(),
-    SECRET_KEYS: z
-      .string()
-      .regex(/^[a-z0-9]{1,16}:[A-Za-z0-9_-]{43}(,[a-z0-9]{1,16}:[A-Za-z0-9_-]{43})*$/, 'must be v1:<32 bytes as base64url>, further ones after commas, the current one first')
-      .optional(),
-    ADMIN_EMAIL: z.string().regex(/^\S+@\S+$/, 'must be an e-mail address').default('admin@dealer.example'),
-    ADMIN_PASSWORD: z.string().min(12, 'must have 12 characters at the least').optional(),
-    TRUST_PROXY: z.string().regex(/^(\d+|[0-9a-fA-F.:/, a-z]+)$/, 'must be a number of proxies, or their addresses').optional(),
-    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
-    WORKERS: z.coerce.number('must be a number').int().min(1, 'must be 1 to 64').max(64, 'must be 1 to 64').default(1),
-  })
-  .superRefine((values, { addIssue }) => {
-    if (values.DATABASE_URL && !values.SECRET_KEYS) addIssue({ code: 'custom', path: ['SECRET_KEYS'], message: 'is needed with DATABASE_URL' })
-    if (values.PUBLIC_URL?.startsWith('https:') && !values.TRUST_PROXY)
-      addIssue({ code: 'custom', path: ['TRUST_PROXY'], message: 'is needed with an https PUBLIC_URL: the proxy in front must be known, or the secure cookie would silently not be sent' })
-  })
+const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: port.default(3000),
+  PUBLIC_URL: z.string().regex(/^https?:\/\/[^/?#\s]+$/, 'must be http:// or https:// with a host, and no path or trailing slash').optional(),
+  DATA_DIR: z.string().min(1).default('.data'),
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres://').optional(),
+  SECRET_KEYS: z
+    .string()
+    .regex(/^[a-z0-9]{1,16}:[A-Za-z0-9_-]{43}(,[a-z0-9]{1,16}:[A-Za-z0-9_-]{43})*$/, 'must be v1:<32 bytes as base64url>, further ones after commas, the current one first')
+    .optional(),
+  ADMIN_EMAIL: z.string().regex(/^\S+@\S+$/, 'must be an e-mail address').default('admin@dealer.example'),
+  ADMIN_PASSWORD: z.string().min(12, 'must have 12 characters at the least').optional(),
+  TRUST_PROXY: z.string().regex(/^(\d+|[0-9a-fA-F.:/, a-z]+)$/, 'must be a number of proxies, or their addresses').optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  WORKERS: z.coerce.number('must be a number').int().min(1, 'must be 1 to 64').max(64, 'must be 1 to 64').default(1),
+})
 
 export interface Config {
   host: string
@@ -47,7 +41,8 @@ export interface Config {
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = environment.safeParse(set)
-  if (!parsed.success) throw new Error(['The environment is not right:', ...parsed.error.issues.map(({ path, message }) => `  ${path.join('.')} ${message}`)].join('\n'))
+  const faults = [...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}`), ...missingBeside(set)]
+  if (!parsed.success || faults.length > 0) throw new Error(['The environment is not right:', ...faults.map((fault) => `  ${fault}`)].join('\n'))
   const values = parsed.data
   return {
     host: values.HOST,
@@ -61,6 +56,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: values.LOG_LEVEL,
     workers: values.WORKERS,
   }
+}
+
+/** What one variable asks of another, whether or not the others are right. */
+function missingBeside({ DATABASE_URL, SECRET_KEYS, PUBLIC_URL, TRUST_PROXY }: NodeJS.ProcessEnv): string[] {
+  return [
+    ...(DATABASE_URL && !SECRET_KEYS ? ['SECRET_KEYS is needed with DATABASE_URL'] : []),
+    ...(PUBLIC_URL?.startsWith('https:') && !TRUST_PROXY ? ['TRUST_PROXY is needed with an https PUBLIC_URL: the proxy in front must be known, or the secure cookie would silently not be sent'] : []),
+  ]
 }
 
 /** The master secrets of an embedded database: kept beside it, readable by its owner only, made at the first start. */

@@ -141,6 +141,7 @@ function answerParserErrors(server: Server): void {
     const problem = code === 'bad-request' ? new Problem(code, 'The request is not HTTP that this server understands.') : new Problem(code)
     const body = JSON.stringify(problemBody(problem, requestId))
     const reason = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }[problem.status] ?? 'Bad Request'
+    log.info({ requestId, status: problem.status, code: error.code }, 'refused before it was a request')
     // Only ended, it would go on receiving: a slow client could keep it for ever, and its lead, once whole, would be stored after the 408.
     const hangUp = () => socket.destroy()
     socket.end(`HTTP/1.1 ${problem.status} ${reason}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`, hangUp)

@@ -102,6 +102,11 @@ describe('before the first start', () => {
     }
   })
 
+  it('names what a setting needs beside it, whatever else is wrong', async () => {
+    const { output } = await service({ PORT: 'sesame', DATABASE_URL: 'postgres://sesame', PUBLIC_URL: 'https://sesame.example' })
+    expect(output.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['The', 'PORT', 'SECRET_KEYS', 'TRUST_PROXY', ''])
+  })
+
   it('tells whoever runs the demo to start the service', async () => {
     expect(await demo()).toEqual({ code: 1, output: expect.stringContaining(`There is no ${firstAdmin()}. Start the service`) })
   })

@@ -49,9 +49,7 @@ beforeAll(async () => {
   token = (await send(`${url()}/v1/auth/token`, 'POST', { headers: { 'x-api-key': key } })).body.access_token
 })
 afterAll(async () => {
-  const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  await ended
+  if (child.kill('SIGTERM')) await once(child, 'exit')
   await database.close()
 })
 
