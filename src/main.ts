@@ -20,14 +20,12 @@ const headersTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
 const drainMs = 10_000
 const workerRestartMs = 1_000
-// A line of the log waits for others, but not for long. What ends the process, but for kill -9, writes out what is waiting.
-const logBytesMin = 4_096
-const logFlushMs = 250
+// Lines of the log wait for others, but not for long. Whatever ends the process, but for kill -9, writes out what is waiting.
+const logBytesMax = 65_536
+const logFlushMs = 200
 
 const config = configured()
-const lines = pino.destination({ sync: false, minLength: logBytesMin })
-setInterval(() => lines.flush(), logFlushMs).unref()
-const log = pino({ level: config.logLevel, base: { pid: process.pid } }, lines)
+const log = pino({ level: config.logLevel, base: { pid: process.pid } }, severalAtOnce())
 // Workers are told where the database is by the process that owns it.
 const workerConnection = process.env['CARBUDDII_CONNECTION']
 
@@ -130,6 +128,28 @@ async function serve(connection: Connection, stopDatabase: () => Promise<void> |
   const address = server.address()
   log.info({ url: config.publicUrl, port: typeof address === 'object' ? address?.port : address, database: config.databaseUrl ? 'DATABASE_URL' : 'embedded' }, 'ready')
   if (existsSync(join(config.dataDir, 'first-admin'))) log.info(`the first admin is in ${join(config.dataDir, 'first-admin')}`)
+}
+
+/** Handing on each line by itself would cost a request more than making it. */
+function severalAtOnce(): { write(line: string): void } {
+  const destination = pino.destination({ sync: false })
+  let waiting = ''
+  const handOn = () => {
+    if (waiting !== '') destination.write(waiting)
+    waiting = ''
+  }
+  setInterval(handOn, logFlushMs).unref()
+  // Before the destination itself hears of the end.
+  process.prependListener('exit', () => {
+    handOn()
+    destination.flushSync()
+  })
+  return {
+    write: (line) => {
+      waiting += line
+      if (waiting.length > logBytesMax) handOn()
+    },
+  }
 }
 
 /** What Node refuses before there is a request is answered as a problem, too. */

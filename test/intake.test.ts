@@ -278,20 +278,29 @@ describe('the queue', () => {
   const verdicts = (rows: number) => ({ rows: Array.from({ length: rows }, () => ({ verdict: 'created', replayed: false, lead_id: '', received: new Date(), lead_warnings: [] })) })
   const outcomes = async (all: Promise<unknown>[]) => Object.entries(Object.groupBy(await Promise.allSettled(all), (each) => (each.status === 'rejected' ? each.reason.code : 'stored'))).map(([what, some]) => [what, some?.length])
 
-  it('takes 5,000 leads beside those that are on their way, and asks others to come again', async () => {
+  it('takes 5,000 leads, sends 250 at a time, and asks others to come again', async () => {
     const release: (() => void)[] = []
     const { intake, groups } = open((rows) => new Promise((resolve) => release.push(() => resolve(verdicts(rows)))))
-    const first = Array.from({ length: 500 }, () => intake.store(principal, waiting()))
-    await vi.waitUntil(() => groups.length === 2)
-    const second = Array.from({ length: 5_200 }, () => intake.store(principal, waiting()))
-    const told = outcomes(second)
-    while (groups.reduce((sum, rows) => sum + rows, 0) < 5_500) {
-      for (const go of release.splice(0)) go()
-      await new Promise((resolve) => setImmediate(resolve))
+    const told = outcomes(Array.from({ length: 5_200 }, () => intake.store(principal, waiting())))
+    for (let count = 1; count <= 20; count++) {
+      await vi.waitUntil(() => groups.length === count)
+      release.shift()?.()
     }
-    for (const go of release.splice(0)) go()
-    expect([await outcomes(first), new Set(groups)]).toEqual([[['stored', 500]], new Set([250])])
-    expect((await told).toSorted()).toEqual([['stored', 5_000], ['unavailable', 200]])
+    expect([(await told).toSorted(), groups]).toEqual([[['stored', 5_000], ['unavailable', 200]], Array(20).fill(250)])
+    const later = intake.store(principal, waiting())
+    await vi.waitUntil(() => release.length === 1)
+    release[0]?.()
+    expect(await later).toMatchObject({ verdict: 'created' })
+  })
+
+  it('goes on with others while a group is tried again', async () => {
+    let isBusy = true
+    const { intake, groups } = open((rows) => (isBusy && rows === 1 ? Promise.reject(Object.assign(new Error('busy'), { code: '40P01' })) : Promise.resolve(verdicts(rows))))
+    const alone = intake.store(principal, waiting())
+    await vi.waitUntil(() => groups.length > 0, { interval: 1 })
+    expect(await outcomes([intake.store(principal, waiting()), intake.store(principal, waiting())])).toEqual([['stored', 2]])
+    isBusy = false
+    expect(await outcomes([alone])).toEqual([['stored', 1]])
   })
 
   it('takes 64 MB, and has room again when they are stored', async () => {

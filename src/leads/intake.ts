@@ -17,7 +17,7 @@ import { createLeads, type IncomingLead, sweepIdempotencyKeys, type Verdict } fr
  *   waiting    in the queue, with its ids already made. The queue is bounded; past it 503, and nothing was done.
  *   sent       with its group, in one call of create_leads. Requests that arrive meanwhile wait for the next one.
  *   answered   with the verdict of its row, after the commit.
- * When a call fails, its group is
+ * When a call fails, its group steps aside, so that others go on, and is
  *   sent again      when the database was away or busy: nothing was written, or nobody knows. The ids are looked for first, so that
  *                   what was stored counts as stored, also when the key was revoked meanwhile.
  *   halved          when a row's data broke it, until that row is alone with its error; between two dealers, when a lock was not to be
@@ -45,11 +45,11 @@ export interface Intake {
 
 const contextMs = 10_000
 const dealersMax = 10_000
+// Of all leads that are not answered yet.
 const waitingLeadsMax = 5_000
 const waitingBytesMax = 64 * 1024 * 1024
 const groupLeadsMax = 250
 const groupBytesMax = 8 * 1024 * 1024
-const groupsInFlightMax = 2
 const retryMs = [20, 100, 400, 1_200]
 const sweepMs = 60_000
 const sweptAtOnceMax = 5_000
@@ -67,25 +67,30 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
   const contexts = new LRUCache<string, LeadContext>({ max: dealersMax, ttl: contextMs })
   const sweeper = setInterval(() => void sweepIdempotencyKeys(db, sweptAtOnceMax).catch(() => undefined), sweepMs).unref()
   let queue: Waiting[] = []
+  let waitingLeads = 0
   let waitingBytes = 0
-  let inFlight = 0
-  let isDue = false
+  let isBusy = false
 
+  // One group at a time is faster than several: they would be smaller, and wait for the same dealer's clock.
   const sendNext = () => {
-    isDue = false
-    while (inFlight < groupsInFlightMax && queue.length > 0) {
-      const group = nextGroup(queue)
-      queue = queue.slice(group.length)
-      inFlight++
-      void send(group).finally(() => {
-        inFlight--
-        for (const { bytes } of group) waitingBytes -= bytes
-        sendNext()
-      })
+    isBusy = queue.length > 0
+    if (!isBusy) return
+    const group = nextGroup(queue)
+    const bytes = group.reduce((sum, waiting) => sum + waiting.bytes, 0)
+    queue = queue.slice(group.length)
+    let isAside = false
+    const stepAside = () => {
+      if (!isAside) sendNext()
+      isAside = true
     }
+    void send(group, stepAside).finally(() => {
+      waitingLeads -= group.length
+      waitingBytes -= bytes
+      stepAside()
+    })
   }
 
-  const send = async (group: Waiting[], redriven = false): Promise<void> => {
+  const send = async (group: Waiting[], stepAside: () => void, redriven = false): Promise<void> => {
     for (let attempt = 0; ; attempt++) {
       try {
         const verdicts = await createLeads(hot, keyring.generation(), redriven, group.map(({ incoming }) => incoming))
@@ -99,10 +104,11 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
         group = stale.filter((waiting) => !isWithdrawn(waiting))
         if (group.length === 0) return
       } catch (error) {
+        stepAside()
         const passing = isPassing(error)
         const cut = passing && codeOf(error) !== lockNotAvailable ? 0 : passing ? betweenDealers(group) : group.length >> 1
         const wait = retryMs[attempt]
-        if (cut > 0) return void (await Promise.all([send(group.slice(0, cut), redriven), send(group.slice(cut), redriven)]))
+        if (cut > 0) return void (await Promise.all([send(group.slice(0, cut), stepAside, redriven), send(group.slice(cut), stepAside, redriven)]))
         if (!passing) report(error)
         if (!passing || wait === undefined) return group.forEach(({ reject }) => reject(new Problem(passing ? 'unavailable' : 'internal')))
         redriven = true
@@ -127,15 +133,16 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
       const data = JSON.stringify(lead.data)
       const warnings = JSON.stringify(lead.warnings)
       const bytes = data.length + warnings.length + (original?.content.length ?? 0)
-      if (queue.length >= waitingLeadsMax || waitingBytes + bytes > waitingBytesMax) throw new Problem('unavailable', 'More leads arrive than can be stored at this moment. Nothing was stored; try again in a moment.')
+      if (waitingLeads >= waitingLeadsMax || waitingBytes + bytes > waitingBytesMax) throw new Problem('unavailable', 'More leads arrive than can be stored at this moment. Nothing was stored; try again in a moment.')
+      waitingLeads++
       waitingBytes += bytes
       const { dealerId, credentialId, epoch } = principal
       const { type, test, externalReference, submittedAt } = lead
       const incoming = { dealerId, credentialId, epoch, id: newId(), eventId: newId(), type, test, externalReference, submittedAt, data, warnings, idempotency, original }
       return new Promise((resolve, reject) => {
         queue.push({ principal, incoming, bytes, resolve, reject })
-        if (isDue || inFlight >= groupsInFlightMax) return
-        isDue = true
+        if (isBusy) return
+        isBusy = true
         // What arrives in the same tick of the event loop shares the group.
         setImmediate(sendNext)
       })
