@@ -20,8 +20,8 @@ export interface RequestRow {
 /** Adds requests to the log, the hourly counts and the last uses, all or none. Rows of several processes are locked in one order. */
 export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[]): Promise<void> {
   const text = `with request as materialized (
-      select * from json_to_recordset($1) as r(dealer_id uuid, id uuid, at timestamptz, api_key_id uuid, credential_id uuid, request_id text,
-        operation text, status smallint, duration_ms real, address text, user_agent text, lead_id uuid)
+      select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::smallint[], $9::real[], $10::text[], $11::text[], $12::uuid[])
+        as r(dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
     ), logged as (
       insert into api_key_requests (dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
       select dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id from request
@@ -36,7 +36,8 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     on conflict (dealer_id, api_key_id) do update
       set at = excluded.at, operation = excluded.operation, status = excluded.status, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
       where api_key_last_used.at < excluded.at`
-  await hot.query({ name: 'add-requests', text, values: [JSON.stringify(requests)] })
+  const names = ['dealer_id', 'id', 'at', 'api_key_id', 'credential_id', 'request_id', 'operation', 'status', 'duration_ms', 'address', 'user_agent', 'lead_id'] as const
+  await hot.query({ name: 'add-requests', text, values: names.map((name) => requests.map((request) => request[name])) })
 }
 
 export interface RequestFilter {
