@@ -69,7 +69,7 @@ function decoded(bytes: Buffer, charset: string | undefined): { text: string; as
   const claimed = encodingCalled(charset ?? claimIn(bytes.toString('latin1', 0, declarationBytesMax)) ?? 'utf-8')
   const utf8 = decodedAs('utf-8', bytes)
   // Text in another encoding is practically never valid UTF-8 by chance, unless it is ASCII and reads the same in all of them.
-  if (utf8 !== undefined && (claimed === 'utf-8' || claimed === undefined || /[^\0-\x7f]/.test(utf8))) return { text: utf8, asClaimed: claimed === 'utf-8' }
+  if (utf8 !== undefined && (claimed === 'utf-8' || claimed === undefined || /[\u0080-\uffff]/.test(utf8))) return { text: utf8, asClaimed: claimed === 'utf-8' }
   const text = claimed === undefined || claimed === 'utf-8' ? undefined : decodedAs(claimed, bytes)
   return { text: text ?? new TextDecoder(singleByte).decode(bytes), asClaimed: text !== undefined }
 }
@@ -110,7 +110,7 @@ const attributePattern = /[\s/]*([^\s<>/="'“”„]+)\s*(?:=\s*(?:"([^"<]*)"|'
 const tagEndPattern = /[\s/]*>/y
 const strayPattern = /[\s/]*["'“”„=]/y
 const restOfTagPattern = /[^<>]*>/y
-const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*>/y
+const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
 const declarationPattern = /<!(?:doctype|entity|element|attlist|notation)/iy
 /** The end of an element `comments`, if group 1 is there; else what shows that the end is missing, or that CDATA makes it a matter of course. */
 const commentsEndPattern = /<(?:(\/)(?:[^\s<>/:]+:)?comments?\s*>|!\[CDATA\[|\/?(?:[^\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\s/>])/gi
@@ -133,8 +133,8 @@ interface Tidying {
 }
 
 /**
- * The same document, well-formed: names plain and with `_` before them, so that the parser finds no word of its own among them; CDATA
- * as text; attributes quoted; every element closed. A `<` that begins nothing is text, and so is all markup within comments.
+ * The same document, well-formed: names plain and with `_` before them, so that the parser finds no word of its own among them;
+ * attributes quoted; every element closed. A `<` that begins nothing is text, and so is all markup within comments.
  */
 function tidied(text: string): { xml: string; wellFormed: boolean } {
   const tidying: Tidying = { text, at: 0, xml: [], open: [], isLeaf: false, wellFormed: true, marks: 0, elements: 0, attributes: 0, commentsEnd: { at: -1, next: -1, isEnd: false } }
@@ -178,7 +178,7 @@ function readMarkup(tidying: Tidying): boolean {
       }
       if (text.startsWith('<![CDATA[', at)) {
         const end = endOf(']]>', tidying, 9)
-        write(tidying, escaped(text.slice(at + 9, end - 3)))
+        write(tidying, text.slice(at, end))
         tidying.at = end
         return true
       }
@@ -266,11 +266,11 @@ function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, st
 function readEndTag(tidying: Tidying): boolean {
   const found = match(endPattern, tidying.text, tidying.at)
   if (!found) return false
-  const [tag, qualified = ''] = found
+  const [tag, qualified = '', closing] = found
   tidying.at += tag.length
   const place = tidying.open.lastIndexOf(localName(qualified))
   const innermost = tidying.open.length - 1
-  if (place === -1 || place !== innermost) tidying.wellFormed = false
+  if (place === -1 || place !== innermost || closing === '') tidying.wellFormed = false
   if (place !== -1) close(tidying, innermost - place + 1)
   else if (tidying.isLeaf) close(tidying, 1)
   return true
@@ -288,7 +288,6 @@ function match(pattern: RegExp, text: string, at: number): RegExpExecArray | nul
 
 const localName = (qualified: string) => qualified.slice(qualified.lastIndexOf(':') + 1).toLowerCase()
 const isOfXml = (name: string) => /^(?:xmlns|xsi|xml)(?::|$)/i.test(name)
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 
 // Well-formed XML to elements.
 

@@ -2,7 +2,8 @@ import type { ExternalReference, LeadInput, Money, Odometer, PersonName, PhoneIn
 import { readXml, unreadable, type XmlElement } from './adf-xml.ts'
 import type { NewLead } from './lead.ts'
 
-const prospectsMax = 200
+/** Each lead keeps the whole document. */
+const prospectsMax = 32
 const warningsMax = 100
 const pointerLengthMax = 512
 const numberLengthMax = 64
@@ -52,8 +53,8 @@ const messages = {
   'adf-repeated': 'A lead has room for one of these. The first that says something was taken, this one is kept in `extra`.',
   'adf-too-many': 'A lead does not have room for so many of these. From this one on they are in the original only.',
   'adf-text-cut': 'This is longer than a lead has room for, and was cut. The original has all of it.',
-  'adf-id-unusable': 'Without a source, or so long, or so general, an id does not tell whether the lead came before. It is kept in `extra`.',
-  'adf-resend-unknown': 'This was sent again, but has no id to tell what it is the same as. It counts as new.',
+  'adf-id-unusable': 'This id has no source, is too long, or is what everybody writes: it does not tell whether the lead came before. It is kept in `extra`.',
+  'adf-resend-unknown': 'This was sent again, but has no id that tells what it is the same as.',
   'too-many-warnings': 'There were more warnings. They were left out.',
 } as const satisfies Record<string, string>
 
@@ -63,7 +64,7 @@ export interface AdfLead {
   input: LeadInput
   /** What was odd in the document. A pointer is the path of an element or attribute there, for example `/adf/prospect/vehicle/1/year`. */
   warnings: Warning[]
-  /** The sender says that he sent this lead before (`prospect@status`). The lead with the same reference is the same lead. */
+  /** The sender says that this lead was sent before (`prospect@status`). The one with the same reference is the same lead. */
   resend: boolean
 }
 
@@ -121,7 +122,7 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
   const vehicles = take(prospect, 'vehicle').map((vehicle) => readVehicle(vehicle, notes))
   const wanted = vehicles.flatMap(({ wanted: each }) => each ?? [])
   const tradeIns = vehicles.flatMap(({ tradeIn }) => tradeIn ?? [])
-  const resend = bare(prospect.attributes.get('status') ?? '') === 'resend'
+  const resend = wordOf(prospect, 'status') === 'resend'
   const externalReference = readReference(prospect, notes)
   if (resend && !externalReference) warn('adf-resend-unknown', `${prospect.at}/@status`, notes)
   const said = [...[...customers, ...contacts, prospect].flatMap((each) => takeComments(each, notes)), ...vehicles.flatMap(({ loose }) => loose)]
@@ -141,7 +142,7 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
     externalReference,
     submittedAt: readTime(prospect, notes),
   })
-  if (known('prospect@status', prospect.attributes.get('status'))) prospect.attributes.delete('status')
+  if (isKnown('prospect@status', wordOf(prospect, 'status'))) prospect.attributes.delete('status')
   for (const each of people) keepRest(each, notes)
   return { input, resend }
 }
@@ -235,7 +236,7 @@ function readAddress(addresses: readonly XmlElement[], notes: Notes): PostalAddr
   return present({ lines, ...rest })
 }
 
-/** The provider is who brought the customer; all that is said of him is kept beside. */
+/** The provider is who brought the customer. All that is said of it is kept beside. */
 function readAttribution(prospect: XmlElement, notes: Notes): LeadInput['attribution'] {
   const names = prospect.children.filter(({ name }) => name === 'provider').flatMap(({ children }) => children.filter(({ name }) => name === 'name'))
   const name = names.find(({ text }) => !isPlaceholder(text))
@@ -250,10 +251,10 @@ interface Vehicle {
   loose: Said[]
 }
 
-/** `vehicle@interest` tells what the customer wants from what he hands in. One that says nothing of the vehicle itself is none. */
+/** `vehicle@interest` tells a wanted vehicle from one that is handed in. One that says nothing of the vehicle itself is none. */
 function readVehicle(element: XmlElement, notes: Notes): Vehicle {
   const { at } = element
-  const said = takeAttribute(element, 'interest') ?? 'buy'
+  const said = element.attributes.get('interest')?.trim() || 'buy'
   const interest = interests.get(bare(said))
   const handsIn = interest === 'trade_in' || interest === 'sell'
   const { price, wantedPrice } = readPrice(element, notes)
@@ -268,10 +269,14 @@ function readVehicle(element: XmlElement, notes: Notes): Vehicle {
     odometer: readOdometer(element, notes),
     transmission: line(element, 'transmission', wordMax, notes),
     colour: readColour(element, notes),
-    ...(handsIn ? { price, wantedPrice, conditionRating: line(element, 'condition', wordMax, notes), outstandingFinance: readDebt(element, notes) } : { price: price ?? wantedPrice }),
+    ...(handsIn
+      ? { price, wantedPrice, conditionRating: line(element, 'condition', wordMax, notes), outstandingFinance: readDebt(element, notes) }
+      : { price: price ?? wantedPrice }),
   })
   const comments = takeComments(element, notes)
   const status = isEmpty(described) ? undefined : takeAttribute(element, 'status')
+  // An unknown interest is judged as the role of a vehicle, if there is one.
+  if (interest || !isEmpty(described)) element.attributes.delete('interest')
   keepRest(element, notes)
   if (isEmpty(described)) return { interest, loose: comments }
 
@@ -314,9 +319,11 @@ function readOdometer(vehicle: XmlElement, notes: Notes): Odometer | undefined {
   return { value, ...(unit && { unit: cut(unit, unitMax, element.at, notes) }) }
 }
 
+/** The exterior colour of the combination that the customer prefers (`preference`, 1 before 2). */
 function readColour(vehicle: XmlElement, notes: Notes): string | undefined {
   const combinations = vehicle.children.filter(({ name, children }) => name === 'colorcombination' && children.some((child) => child.name === 'exteriorcolor' && hasText(child)))
-  const chosen = combinations.find(({ attributes }) => attributes.get('preference')?.trim() === '1') ?? combinations[0]
+  const preferenceOf = ({ children }: XmlElement) => Number.parseInt(children.find(({ name }) => name === 'preference')?.text ?? '', 10) || Infinity
+  const [chosen] = combinations.sort((a, b) => inOrder(preferenceOf(a), preferenceOf(b)))
   if (!chosen) return undefined
   drop(vehicle, chosen)
   const colour = line(chosen, 'exteriorcolor', colourMax, notes)
@@ -324,7 +331,7 @@ function readColour(vehicle: XmlElement, notes: Notes): string | undefined {
   return colour
 }
 
-/** What a customer asks for his own vehicle (`price@type` asking), or any other price. One with `delta` is none but a difference from another. */
+/** A price; `wantedPrice` is one that is asked for (`price@type`). One with `delta` is a difference from another and stays. */
 function readPrice(vehicle: XmlElement, notes: Notes): { price?: Money | undefined; wantedPrice?: Money | undefined } {
   const price = vehicle.children.find((child) => child.name === 'price' && hasText(child) && ['', 'absolute'].includes(wordOf(child, 'delta')))
   if (!price) return {}
@@ -357,7 +364,7 @@ function readMoney(element: XmlElement, notes: Notes): Money | undefined {
   return { amount: number.decimal, ...(currency && { currency: cut(currency, currencyMax, `${element.at}/@currency`, notes) }) }
 }
 
-const groupedPattern = /^-?\d{1,3}([.,])\d{3}(?:\1\d{3})*(?:[.,]\d{1,2})?$/
+const groupedPattern = /^-?\d{1,3}([.,])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d{1,2})?$/
 const plainPattern = /^-?\d+(?:[.,]\d+)?$/
 const amidPattern = /^([^\d-]*)(-?[\d.,]*\d)(?:[.,]?-+)?([^\d]*)$/
 
@@ -421,47 +428,48 @@ const nameParts = new Map<string, NamePart>([
   ['title', 'beside'],
 ])
 
-/** The elements and @attributes within each element, as the DTD or the text of the specification has them; what they have no place for in a lead is kept. */
-const named: Record<string, readonly string[]> = Object.fromEntries(
-  Object.entries({
-    adf: '',
-    prospect: 'id vendor provider @status',
-    id: '@sequence @source',
-    vehicle: 'id doors bodystyle colorcombination imagetag price pricecomments option finance condition @status',
-    odometer: '@status',
-    colorcombination: 'interiorcolor @preference',
-    price: '@type @delta @relativeto @source',
-    finance: 'method amount balance',
-    balance: '@type',
-    customer: 'id timeframe',
-    contact: '@primarycontact',
-    name: '@type',
-    email: '@preferredcontact',
-    phone: '@time @besttime @preferredcontact',
-    address: 'url @type',
-  }).map(([name, names]) => [name, names.split(' ')]),
-)
+/** The elements and @attributes of the elements that are read, as the DTD or the text of the specification has them. Others within them cost a warning. */
+const named = new Map<string, string>([
+  ['adf', 'prospect'],
+  ['prospect', 'id requestdate vehicle customer vendor provider comments @status'],
+  ['vehicle', 'id year make model vin stock trim doors bodystyle transmission odometer condition colorcombination imagetag price pricecomments option finance comments @interest @status'],
+  ['odometer', '@status @units'],
+  ['colorcombination', 'interiorcolor exteriorcolor preference'],
+  ['price', '@type @currency @delta @relativeto @source'],
+  ['balance', '@type @currency'],
+  ['customer', 'contact id timeframe comments'],
+  ['contact', 'name email phone address comments @primarycontact'],
+  ['name', '@part @type'],
+  ['email', '@preferredcontact'],
+  ['phone', '@type @time @besttime @preferredcontact'],
+  ['address', 'street apartment city regioncode postalcode country url @type'],
+  ['street', '@line'],
+])
 
-const words: Record<string, readonly string[]> = {
-  'prospect@status': ['new', 'resend'],
-  'odometer@status': ['unknown', 'rolledover', 'replaced', 'original'],
-  'price@type': ['quote', 'offer', 'msrp', 'invoice', 'call', 'appraisal', 'asking'],
-  'price@delta': ['absolute', 'relative', 'percentage'],
-  'price@relativeto': ['msrp', 'invoice'],
-  'amount@type': ['downpayment', 'monthly', 'total'],
-  'amount@limit': ['maximum', 'minimum', 'exact'],
-  'balance@type': ['finance', 'residual'],
-  'name@part': [...nameParts.keys()],
-  'name@type': ['individual', 'business'],
-  'contact@primarycontact': ['0', '1'],
-  'email@preferredcontact': ['0', '1'],
-  'phone@preferredcontact': ['0', '1'],
-  'phone@time': ['morning', 'afternoon', 'evening', 'day', 'nopreference'],
-  'address@type': ['work', 'home', 'delivery'],
-}
+/** The words of the attributes that a lead has no place for; those that it has are judged as those of every lead. */
+const words = new Map<string, string>([
+  ['prospect@status', 'new resend'],
+  ['vehicle@interest', 'buy lease sell tradein testdrive'],
+  ['odometer@status', 'unknown rolledover replaced original'],
+  ['price@type', 'quote offer msrp invoice call appraisal asking'],
+  ['price@delta', 'absolute relative percentage'],
+  ['price@relativeto', 'msrp invoice'],
+  ['amount@type', 'downpayment monthly total'],
+  ['amount@limit', 'maximum minimum exact'],
+  ['balance@type', 'finance residual'],
+  ['name@part', [...nameParts.keys()].join(' ')],
+  ['name@type', 'individual business'],
+  ['contact@primarycontact', '0 1'],
+  ['email@preferredcontact', '0 1'],
+  ['phone@preferredcontact', '0 1'],
+  ['phone@time', 'morning afternoon evening day nopreference'],
+  ['address@type', 'work home delivery'],
+])
 
 /** What senders write who have to write something. */
-const placeholders = new Set(['', 'na', 'n/a', 'none', 'null', 'nil', 'undefined', 'unknown', 'notspecified', 'unspecified', 'notprovided', 'notavailable', 'notapplicable', 'fullline', 'any', 'anymodel', 'tbd', 'ukendt', 'ikkeangivet'])
+const placeholders = new Set(
+  ' na n/a none null nil undefined unknown notspecified unspecified notprovided notavailable notapplicable fullline any anymodel tbd ukendt ikkeangivet'.split(' '),
+)
 
 // How elements are read: what is taken is no longer in its parent, so that the rest can be kept.
 
@@ -487,10 +495,10 @@ function takeAttribute({ attributes }: XmlElement, name: string): string | undef
   return value || undefined
 }
 
-/** The elements of a name that have text. */
+/** The elements of a name that have text. An empty one counts as left out. */
 function takeSaid(parent: XmlElement, name: string, notes: Notes): XmlElement[] {
   const taken = take(parent, name)
-  for (const element of taken) if (!hasText(element)) keepRest(element, notes)
+  for (const element of taken) if (!hasText(element) && element.children.length > 0) keepRest(element, notes)
   return taken.filter(hasText)
 }
 
@@ -562,14 +570,15 @@ function keepRepeated(element: XmlElement, notes: Notes): void {
 
 /** Keeps what is left of an element. */
 function keepRest({ name, at, attributes, children, text }: XmlElement, notes: Notes): void {
+  const isNamed = (each: string) => named.get(name)?.split(' ').includes(each) ?? false
   for (const [attribute, value] of attributes) {
     if (value.trim() === '') continue
     const place = `${at}/@${attribute}`
     notes.extra.set(place, value)
-    if (!named[name]?.includes(`@${attribute}`) && !words[`${name}@${attribute}`]) warn('adf-name-unknown', place, notes)
-    else judgeWord(name, attribute, value, place, notes)
+    if (!isNamed(`@${attribute}`)) warn('adf-name-unknown', place, notes)
+    judgeWord(`${name}@${attribute}`, value, place, notes)
   }
-  for (const child of children) if (keep(child, notes) && !named[name]?.includes(child.name)) warn('adf-name-unknown', child.at, notes)
+  for (const child of children) if (keep(child, notes) && !isNamed(child.name)) warn('adf-name-unknown', child.at, notes)
   if (text.trim() === '') return
   notes.extra.set(`${at}/#text`, text.trim())
   warn('adf-text-unexpected', at, notes)
@@ -588,7 +597,7 @@ function valueOf({ name, at, attributes, children, text }: XmlElement, notes: No
   for (const [attribute, value] of attributes) {
     if (value.trim() === '') continue
     members.set(`@${attribute}`, value)
-    judgeWord(name, attribute, value, `${at}/@${attribute}`, notes)
+    judgeWord(`${name}@${attribute}`, value, `${at}/@${attribute}`, notes)
   }
   const said = text.trim() || undefined
   if (said !== undefined) members.set('#text', said)
@@ -600,12 +609,11 @@ function valueOf({ name, at, attributes, children, text }: XmlElement, notes: No
   return members.size === 1 && said !== undefined ? said : Object.fromEntries(members)
 }
 
-function judgeWord(name: string, attribute: string, value: string, at: string, notes: Notes): void {
-  if (!known(`${name}@${attribute}`, value)) warn('adf-word-unknown', at, notes)
+function judgeWord(attribute: string, word: string, at: string, notes: Notes): void {
+  if (!isKnown(attribute, word)) warn('adf-word-unknown', at, notes)
 }
 
-/** ADF 1.0 has the word at `place`, or takes any there. */
-const known = (place: string, word = '') => words[place]?.includes(bare(word)) ?? true
+const isKnown = (attribute: string, word: string) => words.get(attribute)?.split(' ').includes(bare(word)) ?? true
 
 /** An object without the members that are undefined or empty lists. */
 function present<Members extends object>(members: Members): Members {

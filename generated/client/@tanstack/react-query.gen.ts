@@ -323,7 +323,7 @@ export const createLeadBatchMutation = (options?: Partial<Options<CreateLeadBatc
  * unknown. Each prospect is a lead; what has no member of its own is kept in `extra`, what is odd costs a warning, and the document is
  * stored unchanged (`getLeadOriginal`). A trade-in is told from a wanted vehicle by `interest`.
  *
- * One prospect is answered like `createLead`; several are answered 207, with a result for each in order. The `id` of a prospect with its
+ * One prospect is answered like `createLead`; several, 32 at the most, are answered 207, with a result for each in order. The `id` of a prospect with its
  * `source` is the external reference. A prospect without an id that comes again within 72 hours, be it with `status="resend"`, is the
  * same lead when all else in it is the same and it has a `requestdate` or says that it is sent again.
  *
