@@ -71,7 +71,12 @@ async function prepare(connection: Connection): Promise<void> {
 
     const { email } = config.admin
     const dealer = { name: 'My dealership', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }
-    const { password } = await createDealer(database.db, dealer, { email, name: 'Admin', ...(config.admin.password && { password: config.admin.password }) })
+    const made = await createDealer(database.db, dealer, { email, name: 'Admin', ...(config.admin.password && { password: config.admin.password }) }).catch(async (error: unknown) => {
+      // Another process that started at the same time was first.
+      if (!(await isAnyDealerThere(database.db))) throw error
+    })
+    if (!made) return
+    const { password } = made
     if (config.databaseUrl === undefined) writeFileSync(join(config.dataDir, 'first-admin'), JSON.stringify({ email, password }), { mode: 0o600 })
     if (!config.admin.password) console.log(`\n  First admin   ${email}\n  Password      ${password}\n  (shown this once; change it with: npm run admin -- reset-password ${email})\n`)
   } finally {

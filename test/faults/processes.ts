@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import type { Knex } from 'knex'
+import { lockDealer } from '../../src/tokens/store.ts'
+import { createDealer } from '../../src/users/admin.ts'
+import { password, secretKeys, send } from '../service.ts'
+
+const readySecondsMax = 30
+
+/** Of the log. */
+export interface LogLine {
+  level: number
+  msg: string
+  err?: { message: string; code?: string }
+}
+
+/** The service as main.ts starts it. */
+export interface Server {
+  readonly url: string
+  readonly pid: number
+  signal(signal: NodeJS.Signals): void
+  /** Ends it, also when it is stopped, and resolves when it is gone. */
+  end(signal: NodeJS.Signals): Promise<void>
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+/** Resolves when it is ready to serve. What it writes at level error, be it a worker, goes to `errors`. */
+export async function startServer(env: Record<string, string>, errors: LogLine[] = []): Promise<Server> {
+  const port = env['PORT'] ?? String(await freePort())
+  const url = `http://127.0.0.1:${port}`
+  const child = spawn(process.execPath, ['src/main.ts'], { env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', ...env, PORT: port }, stdio: ['ignore', 'pipe', 'inherit'] })
+  createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && errors.push(JSON.parse(line)))
+  for (const deadline = Date.now() + readySecondsMax * 1000; !(await fetch(`${url}/readyz`).then(({ ok }) => ok).catch(() => false)); await pause(20)) {
+    if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(errors)}`)
+    if (Date.now() > deadline) throw new Error(`The service did not get ready: ${JSON.stringify(errors)}`)
+  }
+  return {
+    url,
+    pid: child.pid ?? 0,
+    signal: (signal) => void child.kill(signal),
+    end: async (signal) => {
+      if (hasEnded(child)) return
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      child.kill('SIGCONT')
+      await ended
+    },
+  }
+}
+
+const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+/** What main.ts needs to serve a database that it does not own. */
+export function onDatabase(connection: { host: string; port: number; user: string; database: string }, publicUrl: string): Record<string, string> {
+  const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
+  return { DATABASE_URL, SECRET_KEYS: secretKeys, PUBLIC_URL: publicUrl }
+}
+
+/** The workers of a server that was started with `WORKERS`. */
+export function workersOf({ pid }: Server): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
+  return children.filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('src/main.ts'))
+}
+
+/** A dealer in the time zone of Copenhagen with an API key that may push leads. */
+export async function openDealer(db: Knex, url: string, name: string) {
+  const email = `admin@${name}.example`
+  const { dealerId } = await createDealer(db, { name, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email, name: 'Admin', password })
+  const admin: string = (await send(`${url}/v1/session`, 'POST', { body: { email, password } })).body.access_token
+  const { apiKey, secret } = (await send(`${url}/v1/api-keys`, 'POST', { token: admin, body: { name: 'Website', kind: 'digital_requests' } })).body
+  const token: string = (await send(`${url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': secret } })).body.access_token
+  return { dealerId, admin, keyId: apiKey.id as string, secret: secret as string, token }
+}
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** The dealer's clock, held until the transaction that it returns ends. */
+export async function holdClock(db: Knex, dealerId: string): Promise<Knex.Transaction> {
+  const trx = await db.transaction()
+  await lockDealer(trx, dealerId)
+  return trx
+}
+
+/** How many sessions of this database wait for a lock. */
+export async function waitingForLocks(db: Knex): Promise<number> {
+  const { rows } = await db.raw("select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+  return rows[0].waiting
+}
+
+/** Numbers from 0 up to 1 that look random, and are the same for the same seed (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** The middle and the largest of some numbers, for people. */
+export function spread(values: readonly number[], unit = 'ms'): string {
+  const sorted = values.toSorted((one, other) => one - other)
+  return `p50 ${Math.round(sorted[sorted.length >> 1] ?? 0)} ${unit}, max ${Math.round(sorted.at(-1) ?? 0)} ${unit}`
+}
