@@ -17,7 +17,6 @@ const anywhere = {
   'no-self-assign': 'error',
   'no-self-compare': 'error',
   'no-template-curly-in-string': 'error',
-  'no-unmodified-loop-condition': 'error',
   'no-unsafe-finally': 'error',
   'no-useless-assignment': 'error',
   'no-useless-catch': 'error',
