@@ -4,8 +4,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { inner } from '../../src/ids.ts'
-import { freshDatabase, lead, type Reply, send, startService, type TestService } from '../service.ts'
-import { holdClock, onDatabase, openDealer, randomFrom, type Server, startServer, waitingForLocks } from './processes.ts'
+import { createDealer } from '../../src/users/admin.ts'
+import { freshDatabase, lead, password, type Reply, send, startService, type TestService } from '../service.ts'
+import { endServers, holdClock, onDatabase, openDealer, randomFrom, type Server, startServer, waitingForLocks } from './processes.ts'
 import { newLedger, nothingWrong, tally } from './sender.ts'
 
 // `RACES=10000 npx vitest run --config test/vitest.config.ts test/faults/claims.test.ts` is the long run.
@@ -35,12 +36,14 @@ describe('two processes', () => {
     console.log(`SEED=${seed}`)
     const connection = await freshDatabase()
     database = openDatabase(connection, () => undefined)
+    // Two processes that both make the first admin would be another test.
+    await createDealer(database.db, { name: 'First', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: 'admin@first.example', name: 'Admin', password })
     const env = onDatabase(connection, 'http://localhost:3000')
     servers = await Promise.all([startServer(env), startServer(env)])
     dealers = await Promise.all(Array.from({ length: dealerCount }, (_, at) => openDealer(database.db, servers[0].url, `claims${at}`)))
   })
   afterAll(async () => {
-    await Promise.all(servers.map((server) => server.end('SIGTERM')))
+    await endServers()
     await database.close()
   })
 
@@ -143,7 +146,7 @@ describe('two processes', () => {
   }, 60_000 + races * 100)
 
   it('never had to be torn from a deadlock', async () => {
-    await Promise.all(servers.map((server) => server.end('SIGTERM')))
+    await endServers()
     // Sessions count their deadlocks for everybody to see when they end, at the latest.
     const ours = () => database.db('pg_stat_activity').where({ application_name: 'carbuddii' }).whereRaw('datname = current_database() and pid <> pg_backend_pid()')
     await database.db.destroy()

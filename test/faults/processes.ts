@@ -34,17 +34,20 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address ? address.port : 0
 }
 
+const started: Server[] = []
+
+/** For afterAll: whatever was started and runs still. */
+export async function endServers(): Promise<void> {
+  await Promise.all(started.map((server) => server.end('SIGTERM')))
+}
+
 /** Resolves when it is ready to serve. What it writes at level error, be it a worker, goes to `errors`. */
 export async function startServer(env: Record<string, string>, errors: LogLine[] = []): Promise<Server> {
   const port = env['PORT'] ?? String(await freePort())
   const url = `http://127.0.0.1:${port}`
   const child = spawn(process.execPath, ['src/main.ts'], { env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', ...env, PORT: port }, stdio: ['ignore', 'pipe', 'inherit'] })
   createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && errors.push(JSON.parse(line)))
-  for (const deadline = Date.now() + readySecondsMax * 1000; !(await fetch(`${url}/readyz`).then(({ ok }) => ok).catch(() => false)); await pause(20)) {
-    if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(errors)}`)
-    if (Date.now() > deadline) throw new Error(`The service did not get ready: ${JSON.stringify(errors)}`)
-  }
-  return {
+  const server: Server = {
     url,
     pid: child.pid ?? 0,
     signal: (signal) => void child.kill(signal),
@@ -56,6 +59,12 @@ export async function startServer(env: Record<string, string>, errors: LogLine[]
       await ended
     },
   }
+  started.push(server)
+  for (const deadline = Date.now() + readySecondsMax * 1000; !(await fetch(`${url}/readyz`).then(({ ok }) => ok).catch(() => false)); await pause(20)) {
+    if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(errors)}`)
+    if (Date.now() > deadline) throw new Error(`The service did not get ready: ${JSON.stringify(errors)}`)
+  }
+  return server
 }
 
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null

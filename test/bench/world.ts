@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync, readFileSync, rmSync } from 'node:fs'
+import { chmod, mkdtemp } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import { startEmbedded } from '../../src/db/embedded.ts'
+import { migrate } from '../../src/db/migrate.ts'
+import { type Connection, openDatabase } from '../../src/db/pool.ts'
+import { createDealer } from '../../src/users/admin.ts'
+
+// However the bench ends, but for kill -9, it leaves nothing behind: the database ends with its parent, the rest is seen to here.
+const leftovers: (() => void)[] = []
+process.on('exit', () => leftovers.forEach((clear) => clear()))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+
+const readySecondsMax = 20
+const password = 'a-password-for-the-bench'
+
+/** A dealer with a token of each kind of key. */
+export interface Dealer {
+  dealerId: string
+  website: string
+  dms: string
+}
+
+export interface Service {
+  url: string
+  pid: number
+  stop(): Promise<void>
+}
+
+/** An embedded PostgreSQL for one part of the bench. */
+export interface Place {
+  folder: string
+  connection: Exclude<Connection, { connectionString: string }>
+  /** The process that all others of PostgreSQL are children of. */
+  databasePid: number
+  db: Knex
+  close(): Promise<void>
+}
+
+export async function openPlace(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'carbuddii-bench-'))
+  // Started by root, the server runs as somebody else, who must get through.
+  await chmod(folder, 0o711)
+  const server = await startEmbedded(folder, () => undefined)
+  leftovers.push(() => [folder, server.connection.host].forEach((path) => rmSync(path, { recursive: true, force: true })))
+  const { db, close } = openDatabase(server.connection, () => undefined)
+  await migrate(db)
+  return {
+    folder,
+    connection: server.connection,
+    databasePid: Number(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]),
+    db,
+    close: async () => {
+      await close()
+      await server.stop()
+    },
+  }
+}
+
+/** Our server as it ships, `node src/main.ts` with its log written to a file; `OURS_FLAGS` are for profilers, like --cpu-prof. */
+export async function startOurs({ folder, connection }: Place): Promise<Service> {
+  const port = await freePort()
+  const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
+  const env = { PATH: process.env['PATH'], PORT: String(port), DATABASE_URL, SECRET_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`, DATA_DIR: join(folder, 'ours') }
+  const log = openSync(join(folder, 'ours.log'), 'a')
+  const flags = process.env['OURS_FLAGS']?.split(' ') ?? []
+  const child = spawn(process.execPath, [...flags, 'src/main.ts'], { cwd: join(import.meta.dirname, '../..'), env, stdio: ['ignore', log, 'inherit'] })
+  leftovers.push(() => child.kill())
+  const ended = once(child, 'exit')
+  const url = `http://localhost:${port}`
+  for (const deadline = Date.now() + readySecondsMax * 1000; !(await fetch(`${url}/readyz`).then(({ ok }) => ok, () => false)); await sleep(50)) {
+    if (Date.now() > deadline || child.exitCode !== null) throw new Error('Our server did not get ready')
+  }
+  return { url, pid: child.pid ?? 0, stop: async () => (child.kill('SIGTERM'), void (await ended)) }
+}
+
+/** Dealers made as the operator makes them; their admins sign in, make a key of each kind, and the keys are exchanged for tokens. */
+export async function makeDealers({ db }: Place, { url }: Service, count: number): Promise<Dealer[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, at) => {
+      const email = `admin@dealer-${at}.example`
+      const { dealerId } = await createDealer(db, { name: `Dealer ${at}`, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email, name: 'Admin', password })
+      const admin = await answered('access_token', `${url}/v1/session`, { body: { email, password } })
+      const token = async (kind: string) => {
+        const secret = await answered('secret', `${url}/v1/api-keys`, { token: admin, body: { name: kind, kind } })
+        return answered('access_token', `${url}/v1/auth/token`, { headers: { 'x-api-key': secret } })
+      }
+      return { dealerId, website: await token('digital_requests'), dms: await token('extensive_integrations') }
+    }),
+  )
+}
+
+/** What a POST answers under `name`. */
+async function answered(name: string, url: string, { token, body, headers = {} }: { token?: string; body?: object; headers?: Record<string, string> }): Promise<string> {
+  const reply = await fetch(url, { method: 'POST', headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }), ...(body && { 'content-type': 'application/json' }) }, ...(body && { body: JSON.stringify(body) }) })
+  const told = await reply.text()
+  if (!reply.ok) throw new Error(`${url} answered ${reply.status} ${told}`)
+  return JSON.parse(told)[name]
+}
+
+/** What a web site sends, of people who do not exist; no two of a hundred thousand are alike, so that nothing is gained by remembering one. */
+export function leadInput(at: number) {
+  const name = { given: given[at % given.length], family: family[at % family.length] }
+  return {
+    type: 'test_drive',
+    message: `Can I try number ${at} on Saturday?`,
+    customer: { name, emails: [{ address: `${name.given}.${at}@customer.example` }], phones: [{ number: `20 ${String(at % 100).padStart(2, '0')} ${String(Math.floor(at / 100) % 100).padStart(2, '0')} ${10 + (Math.floor(at / 10_000) % 90)}`, type: 'mobile' }] },
+    vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: `A-${at}` }],
+    locale: 'da-DK',
+  }
+}
+
+const given = ['Anna', 'Peter', 'Mads', 'Ida', 'Sofie', 'Emil', 'Karla']
+const family = ['Jensen', 'Holm', 'Madsen', 'Krogh', 'Friis']
+
+/** How many leads were ever stored: each has an event, and a dealer's clock counts those. */
+export async function leadsStored({ db }: Place): Promise<number> {
+  const [row] = await db('dealer_clocks').sum<{ sum: string }[]>('seq')
+  return Number(row?.sum)
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
+}
