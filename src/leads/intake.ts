@@ -10,7 +10,7 @@ import type { Keyring } from '../tokens/keyring.ts'
 import { type Judge, scopeMissing } from '../tokens/liveness.ts'
 import { findSubject } from '../tokens/store.ts'
 import type { LeadContext, NewLead } from './lead.ts'
-import { createLeads, type IncomingLead, sweepIdempotencyKeys, type Verdict } from './store.ts'
+import { createLeads, freeDealers, type IncomingLead, sweepIdempotencyKeys, type Verdict } from './store.ts'
 
 /*
  * The states of a lead on its way in:
@@ -20,8 +20,9 @@ import { createLeads, type IncomingLead, sweepIdempotencyKeys, type Verdict } fr
  * When a call fails, its group steps aside, so that others go on, and is
  *   sent again      when the database was away or busy: nothing was written, or nobody knows. The ids are looked for first, so that
  *                   what was stored counts as stored, also when the key was revoked meanwhile.
- *   halved          when a row's data broke it, until that row is alone with its error; between two dealers, when a lock was not to be
- *                   had, so that a dealer who is held up holds up nobody else.
+ *   halved          when a row's data broke it, until that row is alone with its error.
+ *   held            when a dealer's clock was not to be had for as long as live processes ever keep it. Leads of those who are free go on
+ *                   at once, in a group of their own; the others, and what comes in for their dealers, wait here and hold up nobody else.
  *   given up        after the last try: 503. A sender who tries again with its Idempotency-Key cannot double the lead.
  */
 
@@ -51,6 +52,8 @@ const waitingBytesMax = 64 * 1024 * 1024
 const groupLeadsMax = 250
 const groupBytesMax = 8 * 1024 * 1024
 const retryMs = [20, 100, 400, 1_200]
+// Longer than PostgreSQL lets a transaction keep a dealer whose process was stopped.
+const heldMsMax = 8_000
 const sweepMs = 60_000
 const sweptAtOnceMax = 5_000
 const lockNotAvailable = '55P03'
@@ -59,6 +62,7 @@ interface Waiting {
   principal: Principal
   incoming: IncomingLead
   bytes: number
+  heldAt?: number
   resolve: (stored: Stored) => void
   reject: (reason: unknown) => void
 }
@@ -70,24 +74,51 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
   let waitingLeads = 0
   let waitingBytes = 0
   let isBusy = false
+  const held = new Map<string, Waiting[]>()
 
   // One group at a time is faster than several: they would be smaller, and wait for the same dealer's clock.
   const sendNext = () => {
     isBusy = queue.length > 0
     if (!isBusy) return
     const group = nextGroup(queue)
-    const bytes = group.reduce((sum, waiting) => sum + waiting.bytes, 0)
     queue = queue.slice(group.length)
     let isAside = false
     const stepAside = () => {
       if (!isAside) sendNext()
       isAside = true
     }
-    void send(group, stepAside).finally(() => {
-      waitingLeads -= group.length
-      waitingBytes -= bytes
-      stepAside()
-    })
+    void send(group, stepAside).finally(stepAside)
+  }
+
+  const hold = (group: readonly Waiting[]) => {
+    const isRunning = held.size > 0
+    for (const waiting of group) {
+      waiting.heldAt ??= performance.now()
+      const { dealerId } = waiting.incoming
+      const others = held.get(dealerId)
+      if (performance.now() - waiting.heldAt > heldMsMax) waiting.reject(new Problem('unavailable'))
+      else if (others) others.push(waiting)
+      else held.set(dealerId, [waiting])
+    }
+    if (!isRunning) void sendHeld()
+  }
+
+  const sendHeld = async () => {
+    while (held.size > 0) {
+      const all = [...held.keys()]
+      const free = await freeDealers(hot, all).catch(() => all)
+      // When nobody is free one is waited for, each in its turn: a place in the queue of PostgreSQL is not overtaken.
+      const dealers = free.length > 0 ? free : all.slice(0, 1)
+      const group = nextGroup(dealers.flatMap((dealerId) => held.get(dealerId) ?? []))
+      const sent = new Set(group)
+      for (const dealerId of dealers) held.set(dealerId, (held.get(dealerId) ?? []).filter((waiting) => !sent.has(waiting)))
+      await send(group, () => undefined, true)
+      for (const dealerId of dealers) {
+        const left = held.get(dealerId) ?? []
+        held.delete(dealerId)
+        if (left.length > 0) held.set(dealerId, left)
+      }
+    }
   }
 
   const send = async (group: Waiting[], stepAside: () => void, redriven = false): Promise<void> => {
@@ -105,8 +136,9 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
         if (group.length === 0) return
       } catch (error) {
         stepAside()
+        if (codeOf(error) === lockNotAvailable) return hold(group)
         const passing = isPassing(error)
-        const cut = passing && codeOf(error) !== lockNotAvailable ? 0 : passing ? betweenDealers(group) : group.length >> 1
+        const cut = passing ? 0 : group.length >> 1
         const wait = retryMs[attempt]
         if (cut > 0) return void (await Promise.all([send(group.slice(0, cut), stepAside, redriven), send(group.slice(cut), stepAside, redriven)]))
         if (!passing) report(error)
@@ -139,13 +171,21 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
       const { dealerId, credentialId, epoch } = principal
       const { type, test, externalReference, submittedAt } = lead
       const incoming = { dealerId, credentialId, epoch, id: newId(), eventId: newId(), type, test, externalReference, submittedAt, data, warnings, idempotency, original }
-      return new Promise((resolve, reject) => {
-        queue.push({ principal, incoming, bytes, resolve, reject })
+      const answered = new Promise<Stored>((resolve, reject) => {
+        const waiting = { principal, incoming, bytes, resolve, reject }
+        if (held.has(dealerId)) return hold([waiting])
+        queue.push(waiting)
         if (isBusy) return
         isBusy = true
         // What arrives in the same tick of the event loop shares the group.
         setImmediate(sendNext)
       })
+      const settled = () => {
+        waitingLeads--
+        waitingBytes -= bytes
+      }
+      answered.then(settled, settled)
+      return answered
     },
     stop: () => clearInterval(sweeper),
   }
@@ -176,14 +216,6 @@ function answer(group: readonly Waiting[], verdicts: readonly Verdict[]): void {
         return reject(new Problem('internal'))
     }
   })
-}
-
-/** Sorts the group by dealer and says where the dealer in its middle begins, or the one after; 0 when there is only one. */
-function betweenDealers(group: Waiting[]): number {
-  group.sort((a, b) => (a.incoming.dealerId < b.incoming.dealerId ? -1 : Number(a.incoming.dealerId > b.incoming.dealerId)))
-  const middle = group[group.length >> 1]?.incoming.dealerId
-  const first = group.findIndex(({ incoming }) => incoming.dealerId === middle)
-  return first > 0 ? first : Math.max(0, group.findIndex(({ incoming }) => incoming.dealerId !== middle))
 }
 
 const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : undefined)

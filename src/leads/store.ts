@@ -66,6 +66,16 @@ export async function createLeads(hot: pg.Pool, generation: string, redriven: bo
   return rows
 }
 
+/** Those of the dealers whose clock nobody holds at this moment. */
+export async function freeDealers(hot: pg.Pool, dealerIds: readonly string[]): Promise<string[]> {
+  const { rows } = await hot.query<{ dealer_id: string }>({
+    name: 'free-dealers',
+    text: 'select dealer_id from dealer_clocks where dealer_id = any ($1) order by dealer_id for update skip locked',
+    values: [dealerIds],
+  })
+  return rows.map(({ dealer_id }) => dealer_id)
+}
+
 /** Forgets the keys that have expired, some at a time; says how many. Other processes that do the same are not waited for. */
 export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(

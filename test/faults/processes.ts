@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Knex } from 'knex'
+import { onTestFinished } from 'vitest'
 import { lockDealer } from '../../src/tokens/store.ts'
 import { createDealer } from '../../src/users/admin.ts'
 import { password, secretKeys, send } from '../service.ts'
@@ -93,9 +94,10 @@ export async function openDealer(db: Knex, url: string, name: string) {
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
-/** The dealer's clock, held until the transaction that it returns ends. */
+/** The dealer's clock, held until the transaction that it returns ends, or the test. */
 export async function holdClock(db: Knex, dealerId: string): Promise<Knex.Transaction> {
   const trx = await db.transaction()
+  onTestFinished(async () => void (trx.isCompleted() || (await trx.rollback())))
   await lockDealer(trx, dealerId)
   return trx
 }
