@@ -113,10 +113,15 @@ export async function measure(targets: readonly Target[], { rounds, seconds }: {
   })
 }
 
-/** How much greater `name` is of `one` than of `other`: the median of the rounds, each of which had both of them under the same conditions. */
-export function ratio(measured: readonly Measured[], name: keyof Row, one: string, other: string): number {
-  const [above = [], below = []] = [one, other].map((kind) => measured.find((row) => row.kind === kind)?.rounds)
-  return median(above.map((row, at) => row[name] / (below[at]?.[name] ?? Number.NaN)))
+/** `name` of `one` divided by that of `other`: the median of the rounds, each of which had both of them under the same conditions. */
+export const ratio = (measured: readonly Measured[], name: keyof Row, one: string, other: string) => paired(measured, name, one, other, (a, b) => a / b)
+
+/** The same, `other` taken away from `one`. */
+export const difference = (measured: readonly Measured[], name: keyof Row, one: string, other: string) => paired(measured, name, one, other, (a, b) => a - b)
+
+function paired(measured: readonly Measured[], name: keyof Row, one: string, other: string, compared: (a: number, b: number) => number): number {
+  const [first = [], second = []] = [one, other].map((kind) => measured.find((row) => row.kind === kind)?.rounds)
+  return median(first.map((row, at) => compared(row[name], second[at]?.[name] ?? Number.NaN)))
 }
 
 async function undisturbed(target: Target, seconds: number): Promise<Row> {
@@ -139,9 +144,15 @@ async function stretch(target: Target, wanted: number): Promise<Row> {
   return { perSecond: done / seconds, p50Ms, p99Ms, cpuUs: server / done, databaseCpuUs: database / done, rssMb: rssMb(target.pid), foreignCores: foreign / seconds / 1e6 }
 }
 
-/** Microseconds of CPU since it was started: of a server, of its database, and of all processes that are neither, nor this one or its children that ended. */
-export function stopwatch({ pid, databasePid }: Pick<Target, 'pid' | 'databasePid'>): () => { server: number; database: number; foreign: number } {
-  const look = () => ({ server: cpuUs(pid), database: databasePid ? cpuOfDatabaseUs(databasePid) : 0, load: cpuUs(process.pid) + cpuUs(process.pid, 'ended'), machine: cpuOfMachineUs() })
+/**
+ * Microseconds of CPU since it was started: of a server, of its database, and of all processes that are neither, nor put the load on
+ * them: this one, its children that ended, and `loader`.
+ */
+export function stopwatch({ pid, databasePid }: Pick<Target, 'pid' | 'databasePid'>, loader?: number): () => { server: number; database: number; foreign: number } {
+  const look = () => {
+    const load = cpuUs(process.pid) + cpuUs(process.pid, 'ended') + (loader ? cpuUs(loader) : 0)
+    return { server: cpuUs(pid), database: databasePid ? cpuOfDatabaseUs(databasePid) : 0, load, machine: cpuOfMachineUs() }
+  }
   const before = look()
   return () => {
     const after = look()
@@ -229,17 +240,17 @@ export interface Goal {
 export const atLeast = (what: string, value: number, bound: number): Goal => ({ what, value, goal: `>= ${bound}`, met: value >= bound })
 export const atMost = (what: string, value: number, bound: number): Goal => ({ what, value, goal: `<= ${bound}`, met: value <= bound })
 
-/** Prints figures and goals, and writes them to results/ as JSON. */
-export function report(part: string, rows: readonly (Measured | { kind: string })[], goals: readonly Goal[]): void {
-  const round = (value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(value < 100 ? 3 : Math.ceil(Math.log10(value)))) : value)
-  const rounded = (row: object) => Object.fromEntries(Object.entries(row).flatMap(([name, value]) => (typeof value === 'object' ? [] : [[name, round(value)]])))
-  console.log(`\n${part}, load by ${generator}`)
-  console.table(rows.map(rounded))
-  if (goals.length > 0) console.table(goals.map(rounded))
+/** Prints figures and goals, and writes them to results/ as JSON. `rounds` are for the file only. */
+export function report<Line extends { kind: string; rounds?: unknown }>(part: string, load: string, rows: readonly Line[], goals: readonly Goal[]): void {
+  const short = (value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(Math.max(3, Math.ceil(Math.log10(Math.abs(value) || 1))))) : value)
+  const line = (row: object) => Object.fromEntries(Object.entries(row).flatMap(([name, value]) => (name === 'rounds' ? [] : [[name, short(value)]])))
+  console.log(`\n${part}: ${load}`)
+  console.table(rows.map(line))
+  if (goals.length > 0) console.table(goals.map(line))
   const folder = join(import.meta.dirname, 'results')
   mkdirSync(folder, { recursive: true })
   const file = join(folder, `${part}.json`)
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, generator }
-  writeFileSync(file, JSON.stringify({ part, at: new Date(), machine, rows, goals }, undefined, 2))
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
+  writeFileSync(file, JSON.stringify({ part, load, at: new Date(), machine, rows, goals }, undefined, 2))
   console.log(`written to ${file}`)
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { atLeast, forked, httpTarget, measure, median, percentile, ratio, report, type Sent, type Stretch, type Target } from './harness.ts'
+import { atLeast, forked, generator, httpTarget, measure, median, percentile, ratio, report, type Sent, type Stretch, type Target } from './harness.ts'
 import type { PeerWorld } from './peers.ts'
 import { leadInput, leadsStored, makeDealers, openPlace, startOurs } from './world.ts'
 
@@ -65,7 +65,7 @@ await Promise.all(peers.map(({ stop }) => stop()))
 await ours.stop()
 await place.close()
 
-report('leads', measured, [
+report('leads', `${connections} connections by ${generator}, batches by ${batchConnections}`, measured, [
   atLeast('ours / single', ratio(measured, 'perSecond', 'ours', 'single'), 1.4),
   atLeast('ours / grouped', ratio(measured, 'perSecond', 'ours', 'grouped'), 0.8),
   atLeast('ours / bare', ratio(measured, 'perSecond', 'ours', 'bare'), 0.4),

@@ -1,12 +1,7 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { handlersWith } from '../../src/handlers.ts'
 import { createApp } from '../../src/app.ts'
-import { startEmbedded } from '../../src/db/embedded.ts'
-import { migrate } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/pool.ts'
 import { openContract } from '../../src/http/contract.ts'
 import { securityHandlers } from '../../src/http/security.ts'
@@ -19,7 +14,8 @@ import { liveness, writer } from '../../src/tokens/liveness.ts'
 import { addCredential, addFingerprint } from '../../src/tokens/store.ts'
 import { accessToken, tokenCheck } from '../../src/tokens/token.ts'
 import { createDealer } from '../../src/users/admin.ts'
-import { compare, ready } from './harness.ts'
+import { atMost, compare, difference, generator, ready, report } from './harness.ts'
+import { openPlace } from './world.ts'
 
 /** What judging the credential costs a getLead, beside the same read with every credential believed. One embedded PostgreSQL serves both. */
 const issuer = 'http://localhost:3000'
@@ -51,17 +47,10 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
 const [, , kind] = process.argv
 if (kind) await serve(kind, JSON.parse(process.env['BENCH_CONNECTION'] ?? '{}'))
 else {
-  const folder = await mkdtemp(join(tmpdir(), 'carbuddii-bench-'))
-  // Started by root, the server runs as somebody else, who must get through.
-  await chmod(folder, 0o711)
-  const server = await startEmbedded(folder, () => undefined)
-  const { db, close } = openDatabase(server.connection, () => undefined)
-  await migrate(db)
-  await close()
-  process.env['BENCH_CONNECTION'] = JSON.stringify(server.connection)
-  const measured = await compare(import.meta.filename, ['believed', 'judged'], { path: '', method: 'GET', connections: 64, rounds: 4, seconds: 3 })
-  const believed = measured[0]?.cpuUs ?? Number.NaN
-  for (const { kind, cpuUs, perSecond } of measured) console.log(`getLead     ${kind.padEnd(9)} ${cpuUs.toFixed(1)} us CPU a request (${(cpuUs - believed).toFixed(1)} more than believed), ${perSecond} requests/s`)
-  await server.stop()
-  await rm(folder, { recursive: true, force: true })
+  const connections = 64
+  const place = await openPlace()
+  process.env['BENCH_CONNECTION'] = JSON.stringify(place.connection)
+  const measured = await compare(import.meta.filename, ['believed', 'judged'], { path: '', method: 'GET', connections, rounds: 4, seconds: 3, databasePid: place.databasePid })
+  await place.close()
+  report('liveness', `getLead, ${connections} connections by ${generator}`, measured, [atMost('judged - believed, us CPU a request', difference(measured, 'cpuUs', 'judged', 'believed'), 15)])
 }

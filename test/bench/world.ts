@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
+import pg from 'pg'
 import { startEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { type Connection, openDatabase } from '../../src/db/pool.ts'
+import { newLead } from '../../src/leads/lead.ts'
 import { createDealer } from '../../src/users/admin.ts'
 
 // However the bench ends, but for kill -9, it leaves nothing behind: the database ends with its parent, the rest is seen to here.
@@ -81,19 +83,25 @@ export async function startOurs({ folder, connection }: Place): Promise<Service>
 }
 
 /** Dealers made as the operator makes them; their admins sign in, make a key of each kind, and the keys are exchanged for tokens. */
-export async function makeDealers({ db }: Place, { url }: Service, count: number): Promise<Dealer[]> {
-  return Promise.all(
-    Array.from({ length: count }, async (_, at) => {
-      const email = `admin@dealer-${at}.example`
-      const { dealerId } = await createDealer(db, { name: `Dealer ${at}`, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email, name: 'Admin', password })
-      const admin = await answered('access_token', `${url}/v1/session`, { body: { email, password } })
-      const token = async (kind: string) => {
-        const secret = await answered('secret', `${url}/v1/api-keys`, { token: admin, body: { name: kind, kind } })
-        return answered('access_token', `${url}/v1/auth/token`, { headers: { 'x-api-key': secret } })
-      }
-      return { dealerId, website: await token('digital_requests'), dms: await token('extensive_integrations') }
-    }),
-  )
+export async function makeDealers(place: Place, ours: Service, count: number): Promise<Dealer[]> {
+  const dealers: Dealer[] = []
+  // Our server checks no more than 32 passwords at a time.
+  while (dealers.length < count) {
+    const some = Array.from({ length: Math.min(16, count - dealers.length) }, (_, at) => makeDealer(place, ours, dealers.length + at))
+    dealers.push(...(await Promise.all(some)))
+  }
+  return dealers
+}
+
+async function makeDealer({ db }: Place, { url }: Service, at: number): Promise<Dealer> {
+  const email = `admin@dealer-${at}.example`
+  const { dealerId } = await createDealer(db, { name: `Dealer ${at}`, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email, name: 'Admin', password })
+  const admin = await answered('access_token', `${url}/v1/session`, { body: { email, password } })
+  const token = async (kind: string) => {
+    const secret = await answered('secret', `${url}/v1/api-keys`, { token: admin, body: { name: kind, kind } })
+    return answered('access_token', `${url}/v1/auth/token`, { headers: { 'x-api-key': secret } })
+  }
+  return { dealerId, website: await token('digital_requests'), dms: await token('extensive_integrations') }
 }
 
 /** What a POST answers under `name`. */
@@ -123,6 +131,38 @@ const family = ['Jensen', 'Holm', 'Madsen', 'Krogh', 'Friis']
 export async function leadsStored({ db }: Place): Promise<number> {
   const [row] = await db('dealer_clocks').sum<{ sum: string }[]>('seq')
   return Number(row?.sum)
+}
+
+/** Gives a dealer `count` leads of the past hours with their events, all of one source, straight into the tables. */
+export async function fillLeads({ connection }: Place, dealerId: string, count: number): Promise<void> {
+  const { data } = newLead(leadInput(0), { country: 'DK', timeZone: 'Europe/Copenhagen' })
+  // Unlike the service's own, its statements may take as long as they like.
+  const client = new pg.Client(connection)
+  await client.connect()
+  // Ids as UUIDs of version 7 are made, one a millisecond, the last of them an hour ago.
+  await client.query(
+    `create temporary table past as
+       select n, at, (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid as id
+       from generate_series(1, $1::int) n, lateral (select now() - interval '1 hour' - ($1 - n) * interval '1 ms' as at)`,
+    [count],
+  )
+  await client.query(
+    `insert into leads (dealer_id, id, type, status, source_type, source_id, test, received_at, updated_at, version, data, warnings)
+       select $1, past.id, 'test_drive', 'new', 'api_key', k.id, false, at, at, 1, $2, '[]'
+       from past, (select id from api_keys where dealer_id = $1 and kind = 'digital_requests') k`,
+    [dealerId, JSON.stringify(data)],
+  )
+  await client.query(
+    `with ticked as (update dealer_clocks set seq = seq + $2 where dealer_id = $1 returning seq - $2 as before)
+     insert into events (dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed)
+       select $1, before + n, gen_random_uuid(), 'lead.created', at, 'lead', past.id, 'api_key', k.id, '{}'
+       from past, ticked, (select id from api_keys where dealer_id = $1 and kind = 'digital_requests') k`,
+    [dealerId, count],
+  )
+  // Else autovacuum would do it while we measure.
+  await client.query('vacuum analyze leads, events')
+  await client.query('checkpoint')
+  await client.end()
 }
 
 export async function freePort(): Promise<number> {
