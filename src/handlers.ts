@@ -16,6 +16,7 @@ import {
   updateApiKey,
 } from './api-keys/handlers.ts'
 import { listAuditEntries } from './audit/handlers.ts'
+import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
 import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
@@ -57,6 +58,8 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers 
     listUsers,
     updateUser,
     listAuditEntries,
+    getDealer,
+    updateDealer,
     getHealth: async () => ({ status: 200, body: { status: 'ok' } }),
     getReadiness: async () => {
       await db.raw('select 1')

@@ -22,6 +22,7 @@ export const problems = {
   'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request', detail: 'This Idempotency-Key came with another request before. Use a new key for a new request, and the same key only to send the same request again.' },
   'scope-not-of-kind': { status: 422, title: 'A key of this kind cannot have this scope', detail: 'A key of this kind cannot have this scope.' },
   'expiry-past': { status: 422, title: 'The expiry is not to come', detail: 'Choose a time to come, or delete or disable the key.' },
+  'time-zone-unknown': { status: 422, title: 'There is no such time zone', detail: 'Send an IANA time zone, for example Europe/Copenhagen.' },
   'if-match-missing': { status: 428, title: 'If-Match is needed', detail: 'Send If-Match with the ETag of the lead that you saw.' },
   'too-many-attempts': { status: 429, title: 'Too many failed attempts', detail: 'Too many failed attempts. Wait, then try again.' },
   'headers-too-large': { status: 431, title: 'The headers are too large', detail: 'The headers may have 16384 bytes at the most.' },

@@ -906,10 +906,39 @@ export type UserUpdate = {
     deactivated?: boolean;
 };
 
+export type DealerSettings = {
+    id: string;
+    name: string;
+    /**
+     * ISO 3166-1 alpha-2. Phone numbers without a country code are read as numbers of this country.
+     */
+    country: string;
+    /**
+     * An IANA time zone. Times without an offset are read in it.
+     */
+    timeZone: string;
+    /**
+     * BCP 47.
+     */
+    language: string;
+    /**
+     * How many days the requests of API keys are kept. Their hourly counts are kept for 400 days.
+     */
+    requestLogDays: number;
+};
+
+export type DealerUpdate = {
+    name?: string;
+    country?: string;
+    timeZone?: string;
+    language?: string;
+    requestLogDays?: number;
+};
+
 /**
  * What was done.
  */
-export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'user.created' | 'user.updated' | 'user.password_reset';
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset';
 
 /**
  * Who did it. The operator of the service has no id.
@@ -2659,6 +2688,100 @@ export type UpdateUserResponses = {
 };
 
 export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
+
+export type GetDealerData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/dealer';
+};
+
+export type GetDealerErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetDealerError = GetDealerErrors[keyof GetDealerErrors];
+
+export type GetDealerResponses = {
+    /**
+     * The settings.
+     */
+    200: DealerSettings;
+};
+
+export type GetDealerResponse = GetDealerResponses[keyof GetDealerResponses];
+
+export type UpdateDealerData = {
+    body: DealerUpdate;
+    path?: never;
+    query?: never;
+    url: '/v1/dealer';
+};
+
+export type UpdateDealerErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * There is no such time zone.
+     */
+    422: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type UpdateDealerError = UpdateDealerErrors[keyof UpdateDealerErrors];
+
+export type UpdateDealerResponses = {
+    /**
+     * The settings as they are now.
+     */
+    200: DealerSettings;
+};
+
+export type UpdateDealerResponse = UpdateDealerResponses[keyof UpdateDealerResponses];
 
 export type ListAuditEntriesData = {
     body?: never;

@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -36,6 +36,8 @@ export type Handlers = {
     replaceOwnApiKey: WriteOperation<ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses>;
     listUsers: ReadOperation<ListUsersData, ListUsersResponses>;
     updateUser: WriteOperation<UpdateUserData, UpdateUserResponses>;
+    getDealer: ReadOperation<GetDealerData, GetDealerResponses>;
+    updateDealer: WriteOperation<UpdateDealerData, UpdateDealerResponses>;
     listAuditEntries: ReadOperation<ListAuditEntriesData, ListAuditEntriesResponses>;
     getHealth: PublicOperation<GetHealthData, GetHealthResponses>;
     getReadiness: PublicOperation<GetReadinessData, GetReadinessResponses>;
@@ -352,6 +354,28 @@ export const operations = {
         access: 'accessToken',
         scopes: [
             'users:manage'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    getDealer: {
+        method: 'GET',
+        path: '/v1/dealer',
+        access: 'accessToken',
+        scopes: [
+            'dealer:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    updateDealer: {
+        method: 'PATCH',
+        path: '/v1/dealer',
+        access: 'accessToken',
+        scopes: [
+            'dealer:manage'
         ],
         mediaTypes: [
             'application/json'

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { isTimeZone } from '../dealers/dealer.ts'
 import { passwordLengthMin } from '../users/user.ts'
 
 // What the operator types, checked before the database is opened. Commander prints the reason behind the name of the option.
@@ -23,16 +24,7 @@ export const language = (text: string): string => check(/^[a-z]{2,3}(-[A-Za-z0-9
 
 export const dealerId = (text: string): string => check(/^dealer_[0-9a-f]{32}$/.test(text), 'It must be the id of a dealer: see list-dealers.', text)
 
-export const timeZone = (text: string): string => check(/^[A-Za-z]/.test(text) && isTimeZone(text), 'It must be an IANA time zone, for example Europe/Copenhagen.', text)
-
-function isTimeZone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text })
-    return true
-  } catch {
-    return false
-  }
-}
+export const timeZone = (text: string): string => check(isTimeZone(text), 'It must be an IANA time zone, for example Europe/Copenhagen.', text)
 
 /** The line of standard input. On the command line a password would stand in the shell's history and in the list of processes. */
 export function passwordIn(input: string): string {

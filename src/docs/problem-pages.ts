@@ -24,6 +24,7 @@ export const advice = {
   'idempotency-key-reused': 'An Idempotency-Key names one request for 72 hours. The same key came with another body before: make a new key for each new lead, keep it with the lead, and send it again only with exactly the same body.',
   'scope-not-of-kind': 'A digital_requests key can only have leads:create. An extensive_integrations key can have the scopes that the problem names.',
   'expiry-past': 'A key that is to end now is deleted, or disabled if it may come back. An expiry is a time to come.',
+  'time-zone-unknown': 'Time zones are named as in the IANA time zone database: `Europe/Copenhagen`, `Europe/Berlin`, `UTC`. Abbreviations and offsets such as `+01:00` are none.',
   'if-match-missing': 'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read.',
   'too-many-attempts': 'Too many sign-ins failed from this address. Wait as long as Retry-After says. Nobody else can lock you out: failures are counted by address.',
   'headers-too-large': 'All headers together may have 16384 bytes. Look for cookies or tracing headers that a proxy adds.',

@@ -16,7 +16,7 @@ const waitingMax = 20_000
 const writtenAtOnceMax = 2_000
 const sweepMs = 10 * 60_000
 const sweptAtOnceMax = 10_000
-const retentionMs = { requests: 14 * 86_400_000, usage: 400 * 86_400_000 }
+const usageMs = 400 * 86_400_000
 
 /** While the database is away, the newest 20,000 requests wait; `report` is told how many were left out. */
 export function openRecorder(db: Knex, hot: pg.Pool, report: (leftOut: number, error: unknown) => void): Recorder {
@@ -45,8 +45,7 @@ export function openRecorder(db: Knex, hot: pg.Pool, report: (leftOut: number, e
 
   const flusher = setInterval(() => void (waiting.length > 0 && flush()), flushMs).unref()
   const sweeper = setInterval(() => {
-    const before = (age: number) => new Date(Date.now() - age)
-    void sweepRequests(db, before(retentionMs.requests), before(retentionMs.usage), sweptAtOnceMax).catch(() => undefined)
+    void sweepRequests(db, new Date(), new Date(Date.now() - usageMs), sweptAtOnceMax).catch(() => undefined)
   }, sweepMs).unref()
 
   return {

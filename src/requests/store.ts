@@ -79,8 +79,17 @@ export async function findUsage(db: Knex, dealerId: string, apiKeyId: string, si
     .select('hour', 'operation', 'status_class', 'requests')
 }
 
-/** Forgets requests and hourly counts that are older, some at a time. Other processes that do the same are not waited for. */
-export async function sweepRequests(db: Knex, requestsBefore: Date, usageBefore: Date, atMost: number): Promise<void> {
-  await db.raw('delete from api_key_requests where ctid = any (array(select ctid from api_key_requests where at < ? limit ? for update skip locked))', [requestsBefore, atMost])
+/** Forgets requests that are older than their dealer keeps them, and older hourly counts, some at a time. Other processes that do the same are not waited for. */
+export async function sweepRequests(db: Knex, now: Date, usageBefore: Date, atMost: number): Promise<void> {
+  // For each term that some dealer has, so that the index over time finds what is older.
+  await db.raw(
+    `delete from api_key_requests where ctid = any (array(
+       select old.ctid from (select distinct request_log_days as days from dealers) as term, lateral (
+         select r.ctid from api_key_requests r
+         where r.at < ?::timestamptz - term.days * interval '1 day' and r.dealer_id in (select id from dealers where request_log_days = term.days)
+         limit ? for update of r skip locked
+       ) as old))`,
+    [now, atMost],
+  )
   await db.raw('delete from api_key_usage where ctid = any (array(select ctid from api_key_usage where hour < ? limit ? for update skip locked))', [usageBefore, atMost])
 }

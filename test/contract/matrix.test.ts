@@ -41,6 +41,8 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   listUsers: 'users:manage',
   updateUser: 'users:manage',
   listAuditEntries: 'audit:read',
+  getDealer: 'dealer:manage',
+  updateDealer: 'dealer:manage',
   getHealth: 'nothing',
   getReadiness: 'nothing',
 }
@@ -220,6 +222,10 @@ beforeAll(async () => {
           { path: `/v1/users/user_${missing}`, body: { role: 'sales' }, status: 404 },
           { path: `/v1/users/${admin.userId}`, body: { deactivated: true }, status: 409 },
         ]
+      case 'getDealer':
+        return [{ path: '/v1/dealer', status: 200 }]
+      case 'updateDealer':
+        return [{ path: '/v1/dealer', body: { name: 'Ours' }, status: 200 }, { path: '/v1/dealer', body: { timeZone: 'Mars/Olympus' }, status: 422 }]
       case 'listAuditEntries':
         return [{ path: '/v1/audit-entries', status: 200 }]
       case 'getMe':

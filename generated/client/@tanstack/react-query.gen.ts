@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateDealer, updateLead, updateUser } from '../sdk.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -843,6 +843,47 @@ export const updateUserMutation = (options?: Partial<Options<UpdateUserData>>): 
     const mutationOptions: UseMutationOptions<UpdateUserResponse, UpdateUserError, Options<UpdateUserData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await updateUser({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getDealerQueryKey = (options?: Options<GetDealerData>) => createQueryKey('getDealer', options);
+
+/**
+ * Read the dealer's settings
+ *
+ * Scope: `dealer:manage`.
+ */
+export const getDealerOptions = (options?: Options<GetDealerData>) => queryOptions<GetDealerResponse, GetDealerError, GetDealerResponse, ReturnType<typeof getDealerQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getDealer({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getDealerQueryKey(options)
+});
+
+/**
+ * Change the dealer's settings
+ *
+ * Scope: `dealer:manage`. Leads are read by a new country or time zone within 10 seconds; those that are stored stay as they are.
+ * A shorter `requestLogDays` deletes older requests for good, within minutes.
+ *
+ */
+export const updateDealerMutation = (options?: Partial<Options<UpdateDealerData>>): UseMutationOptions<UpdateDealerResponse, UpdateDealerError, Options<UpdateDealerData>> => {
+    const mutationOptions: UseMutationOptions<UpdateDealerResponse, UpdateDealerError, Options<UpdateDealerData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateDealer({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
