@@ -650,7 +650,7 @@ export const listApiKeyRequestsQueryKey = (options: Options<ListApiKeyRequestsDa
 /**
  * List what was asked with an API key
  *
- * Scope: `api-keys:manage`. Newest first, of the last 14 days, at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. Filters are combined.
+ * Scope: `api-keys:manage`. Newest first, as far back as the dealer keeps them (`requestLogDays`), at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. Filters are combined.
  */
 export const listApiKeyRequestsOptions = (options: Options<ListApiKeyRequestsData>) => queryOptions<ListApiKeyRequestsResponse, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ReturnType<typeof listApiKeyRequestsQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -670,7 +670,7 @@ export const listApiKeyRequestsInfiniteQueryKey = (options: Options<ListApiKeyRe
 /**
  * List what was asked with an API key
  *
- * Scope: `api-keys:manage`. Newest first, of the last 14 days, at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. Filters are combined.
+ * Scope: `api-keys:manage`. Newest first, as far back as the dealer keeps them (`requestLogDays`), at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. Filters are combined.
  */
 export const listApiKeyRequestsInfiniteOptions = (options: Options<ListApiKeyRequestsData>) => {
     const opts = infiniteQueryOptions<ListApiKeyRequestsResponse, ListApiKeyRequestsError, InfiniteData<ListApiKeyRequestsResponse>, QueryKey<Options<ListApiKeyRequestsData>>, string | Pick<QueryKey<Options<ListApiKeyRequestsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
