@@ -20,8 +20,9 @@ export interface RequestRow {
 /** Adds requests to the log, the hourly counts and the last uses, all or none. Rows of several processes are locked in one order. */
 export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[]): Promise<void> {
   const text = `with request as materialized (
-      select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::smallint[], $9::real[], $10::text[], $11::text[], $12::uuid[])
-        as r(dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
+      select dealer_id, id, to_timestamp(ms / 1000) as at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id
+      from unnest($1::uuid[], $2::uuid[], $3::float8[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::smallint[], $9::real[], $10::text[], $11::text[], $12::uuid[])
+        as r(dealer_id, id, ms, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
     ), logged as (
       insert into api_key_requests (dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
       select dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id from request
@@ -36,8 +37,23 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     on conflict (dealer_id, api_key_id) do update
       set at = excluded.at, operation = excluded.operation, status = excluded.status, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
       where api_key_last_used.at < excluded.at`
-  const names = ['dealer_id', 'id', 'at', 'api_key_id', 'credential_id', 'request_id', 'operation', 'status', 'duration_ms', 'address', 'user_agent', 'lead_id'] as const
-  await hot.query({ name: 'add-requests', text, values: names.map((name) => requests.map((request) => request[name])) })
+  // Written out here, ids and numbers need no quotes: the driver looks through each of them for what it must escape.
+  const plain = (of: (request: RequestRow) => string | number | null) => `{${requests.map((request) => of(request) ?? 'null').join()}}`
+  const values = [
+    plain(({ dealer_id }) => dealer_id),
+    plain(({ id }) => id),
+    plain(({ at }) => at.getTime()),
+    plain(({ api_key_id }) => api_key_id),
+    plain(({ credential_id }) => credential_id),
+    requests.map(({ request_id }) => request_id),
+    plain(({ operation }) => operation),
+    plain(({ status }) => status),
+    plain(({ duration_ms }) => duration_ms),
+    requests.map(({ address }) => address),
+    requests.map(({ user_agent }) => user_agent),
+    plain(({ lead_id }) => lead_id),
+  ]
+  await hot.query({ name: 'add-requests', text, values })
 }
 
 export interface RequestFilter {
