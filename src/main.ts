@@ -9,6 +9,7 @@ import { type Config, readConfig, secretsIn } from './config.ts'
 import { startEmbedded } from './db/embedded.ts'
 import { migrate } from './db/migrate.ts'
 import { type Connection, openDatabase } from './db/pool.ts'
+import { dashboard } from './docs/dashboard.ts'
 import { documentation } from './docs/pages.ts'
 import { Problem, problemBody } from './problem.ts'
 import { openService } from './service.ts'
@@ -107,12 +108,15 @@ function forkWorkers(connection: Connection, stopDatabase: () => Promise<void> |
 }
 
 async function serve(connection: Connection, stopDatabase: () => Promise<void> | undefined = () => undefined): Promise<void> {
+  const documents = await documentation(config.publicUrl)
+  const pages = await dashboard(config.publicUrl, documents)
+  if (!pages) log.warn('The dashboard was not built: run npm run build')
   const service = await openService({
     connection,
     masters: config.secretKeys ?? secretsIn(config.dataDir),
     issuer: config.publicUrl,
     trustProxy: config.trustProxy,
-    documentation: await documentation(config.publicUrl),
+    documentation: pages ?? documents,
     log,
   })
   const server = createServer({ maxHeaderSize: headerBytesMax, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 2_000, keepAliveTimeout: 65_000 }, service.app)

@@ -15,6 +15,7 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   service: { files: /^src\/(app|service)\.ts$/, imports: ['service', 'generatedServer', 'http', 'allHandlers', 'work', 'store', 'noun', 'database', 'word'] },
   http: { files: /^src\/http\//, imports: ['http', 'generatedServer', 'work', 'noun', 'database', 'word'] },
   docs: { files: /^src\/docs\//, imports: ['docs', 'generatedServer', 'noun', 'word'] },
+  dashboard: { files: /^src\/dashboard\//, imports: ['dashboard', 'client'] },
   client: { files: /^src\/client\//, imports: ['client', 'generatedClient'] },
   database: { files: /^src\/db\//, imports: ['database'] },
   allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers'] },
@@ -67,7 +68,7 @@ it('keeps rules from files, the network and the log', () => {
 })
 
 it('hides Express from the rooms', () => {
-  expect(importersOf(/^express/, 'imports').filter((path) => !/^src\/(http\/|app\.ts|service\.ts|docs\/pages\.ts)/.test(path))).toEqual([])
+  expect(importersOf(/^express/, 'imports').filter((path) => !/^src\/(http\/|app\.ts|service\.ts|docs\/(pages|dashboard)\.ts)/.test(path))).toEqual([])
 })
 
 it('reads the environment in config.ts alone', () => {

@@ -1,6 +1,7 @@
 import { type Client, createClient } from '../../generated/client/client/index.ts'
 import { exchangeApiKey } from '../../generated/client/sdk.gen.ts'
 
+export type { Client }
 export { createClient } from '../../generated/client/client/index.ts'
 export * from '../../generated/client/sdk.gen.ts'
 export type * from '../../generated/client/types.gen.ts'
@@ -23,16 +24,32 @@ export interface ConnectOptions {
  * A request that is refused with 401 is sent once more with a new token: it was refused before anything was done, so this is safe for
  * writes, too. When the key buys no token, the operation answers an `error` and, had it been sent, the 401.
  */
-export function connect({ baseUrl, apiKey, fetch = (request) => globalThis.fetch(request) }: ConnectOptions): Client {
-  const exchange = createClient({ baseUrl, fetch: send, auth: ({ name }) => (name === 'X-Api-Key' ? apiKey : undefined) })
+export function connect({ baseUrl, apiKey, fetch }: ConnectOptions): Client {
+  const exchange = createClient({ baseUrl, ...(fetch && { fetch: sentBy(fetch) }), auth: ({ name }) => (name === 'X-Api-Key' ? apiKey : undefined) })
+  const buy = async () => {
+    const { data, error } = await exchangeApiKey({ client: exchange })
+    if (!data) throw error instanceof Error ? error : new Error('The API key was not exchanged for an access token', { cause: error })
+    return data
+  }
+  return connectWith({ baseUrl, buy, ...(fetch && { fetch }) }).client
+}
+
+export interface TokenOptions {
+  baseUrl: string
+  /** Called whenever a new token is needed; may take its time. */
+  buy: () => Promise<{ access_token: string; expires_in: number }>
+  fetch?: (request: Request) => Promise<Response>
+}
+
+/** The same for whoever comes to a token in another way, as the dashboard does by its session. `forget` drops the token that is held. */
+export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetch(request) }: TokenOptions): { client: Client; forget: () => void } {
   let held: { token: string; renewAt: number } | undefined
   let renewal: Promise<string> | undefined
 
   async function renew(): Promise<string> {
-    const { data, error } = await exchangeApiKey({ client: exchange })
-    if (!data) throw error instanceof Error ? error : new Error('The API key was not exchanged for an access token', { cause: error })
-    held = { token: data.access_token, renewAt: Date.now() + data.expires_in * 1000 - renewBeforeMs }
-    return held.token
+    const { access_token: token, expires_in: seconds } = await buy()
+    held = { token, renewAt: Date.now() + seconds * 1000 - renewBeforeMs }
+    return token
   }
 
   /** A token that is good by the clock and is not `refused`. */
@@ -40,11 +57,6 @@ export function connect({ baseUrl, apiKey, fetch = (request) => globalThis.fetch
     if (held && held.token !== refused && Date.now() < held.renewAt) return held.token
     renewal ??= renew().finally(() => (renewal = undefined))
     return renewal
-  }
-
-  // The generated client calls it with one Request; the signature is that of the global fetch.
-  function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-    return fetch(new Request(input, init))
   }
 
   async function sendWithRetry(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
@@ -62,5 +74,11 @@ export function connect({ baseUrl, apiKey, fetch = (request) => globalThis.fetch
     return fetch(again)
   }
 
-  return createClient({ baseUrl, fetch: sendWithRetry, auth: ({ scheme }) => (scheme === 'bearer' ? currentToken() : undefined) })
+  const client = createClient({ baseUrl, fetch: sendWithRetry, auth: ({ scheme }) => (scheme === 'bearer' ? currentToken() : undefined) })
+  return { client, forget: () => (held = undefined) }
+}
+
+// The generated client calls it with one Request; the signature is that of the global fetch.
+function sentBy(fetch: (request: Request) => Promise<Response>): typeof globalThis.fetch {
+  return (input, init) => fetch(new Request(input, init))
 }

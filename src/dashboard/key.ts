@@ -1,0 +1,47 @@
+import type { ApiKey, ApiKeyKind, ApiKeyScope } from '../client/client.ts'
+
+const dayMs = 86_400_000
+const expiresSoonDays = 7
+const idleDays = 30
+
+export const scopesOfKind: Record<ApiKeyKind, readonly ApiKeyScope[]> = {
+  digital_requests: ['leads:create'],
+  extensive_integrations: ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read', 'webhooks:manage', 'customers:erase'],
+}
+/** All but erasing, which is given when it is asked for only. */
+export const usualScopes = (kind: ApiKeyKind) => scopesOfKind[kind].filter((scope) => scope !== 'customers:erase')
+
+export type Chip = { tone: 'good' | 'quiet' | 'notice' | 'bad' } & ({ word: 'active' | 'disabled' | 'expired' | 'deleted' | 'unused' | 'replacing' } | { word: 'idle' | 'expires'; days: number })
+
+/** What of a key should be seen first. */
+export function chipOf({ status, replacement, expiresAt, lastUsed, createdAt }: ApiKey, now: Date): Chip {
+  if (status === 'deleted' || status === 'expired') return { tone: 'bad', word: status }
+  if (status === 'disabled') return { tone: 'quiet', word: status }
+  if (replacement) return { tone: 'notice', word: 'replacing' }
+  const daysLeft = expiresAt === undefined ? Number.POSITIVE_INFINITY : Math.ceil((Date.parse(expiresAt) - now.getTime()) / dayMs)
+  if (daysLeft <= expiresSoonDays) return { tone: 'notice', word: 'expires', days: daysLeft }
+  if (!lastUsed) return { tone: 'quiet', word: 'unused' }
+  const daysIdle = Math.floor((now.getTime() - Date.parse(lastUsed.at)) / dayMs)
+  if (daysIdle >= idleDays && Date.parse(createdAt) < now.getTime()) return { tone: 'quiet', word: 'idle', days: daysIdle }
+  return { tone: 'good', word: 'active' }
+}
+
+/** A key that was deleted and is tried nevertheless: some partner is broken. */
+export const isGhost = ({ deletedAt, lastUsed }: ApiKey) => deletedAt !== undefined && lastUsed !== undefined && lastUsed.at > deletedAt
+
+/** Deleting a key that is in use, or that does much, asks for its name. */
+export function isDeletionConfirmed(apiKey: ApiKey, now: Date): boolean {
+  return apiKey.kind === 'extensive_integrations' || (apiKey.lastUsed !== undefined && now.getTime() - Date.parse(apiKey.lastUsed.at) < 7 * dayMs)
+}
+
+/** A day that was chosen, where the person is. */
+export const startOfDay = (day: string) => new Date(`${day}T00:00:00`)
+export const endOfDay = (day: string) => new Date(`${day}T23:59:59`)
+export function nextDay(day: string): Date {
+  const start = startOfDay(day)
+  start.setDate(start.getDate() + 1)
+  return start
+}
+export const inDays = (days: number, now: Date) => new Date(now.getTime() + days * dayMs)
+/** The day as a date field has it. */
+export const dayOf = (at: Date) => [at.getFullYear(), String(at.getMonth() + 1).padStart(2, '0'), String(at.getDate()).padStart(2, '0')].join('-')

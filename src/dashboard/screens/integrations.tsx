@@ -1,0 +1,144 @@
+import { Alert, Button, Group, Stack, Text, VisuallyHidden } from '@mantine/core'
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+import { type ApiKey, type ApiKeyKind, restoreApiKey } from '../../client/client.ts'
+import { answered } from '../answer.ts'
+import { deletedKeys, keysKey, keysOf } from '../data.ts'
+import { isolated, useFormats } from '../formats.ts'
+import { chipOf, isGhost } from '../key.ts'
+import { service, usePerson } from '../session.ts'
+import { CreateKey } from './create-key.tsx'
+import { Forbidden } from './home.tsx'
+import { Asked, Chip, Failed, More, Page, Panel, StatusChip, useDeed, When } from './parts.tsx'
+import { SettingsMenu } from './shell.tsx'
+import { Sparkline } from './usage.tsx'
+
+const restorableMs = 86_400_000
+
+export function Integrations() {
+  return usePerson().can('api-keys:manage') ? <AllKeys /> : <Forbidden />
+}
+
+function AllKeys() {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const { create, deleted } = useSearch({ from: '/settings/integrations' })
+  const digital = useInfiniteQuery(keysOf('digital_requests'))
+  const extensive = useInfiniteQuery(keysOf('extensive_integrations'))
+  const gone = useInfiniteQuery(deletedKeys)
+  const open = (kind?: ApiKeyKind) => void navigate({ to: '/settings/integrations', search: { ...(kind && { create: kind }), ...(deleted && { deleted }) }, resetScroll: false })
+  const listed = [digital, extensive].flatMap(({ data }) => data?.pages.flatMap(({ items }) => items) ?? [])
+
+  return (
+    <Page title={t('settings.integrations')} before={<SettingsMenu />}>
+      {listed.length > 0 && <Health keys={listed} deleted={gone.data?.pages.flatMap(({ items }) => items) ?? []} />}
+      <Section kind="digital_requests" query={digital} create={() => open('digital_requests')} />
+      <Section kind="extensive_integrations" query={extensive} create={() => open('extensive_integrations')} />
+      <Stack gap="sm" align="flex-start">
+        <Button variant="default" aria-expanded={deleted === true} onClick={() => void navigate({ to: '/settings/integrations', search: deleted ? {} : { deleted: true }, resetScroll: false })}>{t(deleted ? 'deleted.hide' : 'deleted.show')}</Button>
+      </Stack>
+      {deleted && (
+        <Panel title={t('deleted.title')}>
+          <Asked query={gone}>
+            {({ pages }) => {
+              const keys = pages.flatMap(({ items }) => items)
+              return keys.length === 0 ? <Text>{t('deleted.none')}</Text> : <Stack gap="lg">{keys.map((key) => <Deleted key={key.id} apiKey={key} />)}</Stack>
+            }}
+          </Asked>
+          <More query={gone} />
+        </Panel>
+      )}
+      {create && <CreateKey key={create} kind={create} close={() => open()} />}
+    </Page>
+  )
+}
+
+/** What deserves a look, in words. */
+function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly ApiKey[] }) {
+  const { t } = useTranslation()
+  const { ago } = useFormats()
+  const count = (word: 'unused' | 'idle' | 'expires') => keys.filter((key) => chipOf(key, new Date()).word === word).length
+  const ghosts = deleted.filter(isGhost)
+  const [unused, idle, expiring] = [count('unused'), count('idle'), count('expires')]
+  return (
+    <Stack gap={6} role="group" aria-label={t('health.title')}>
+      <Group gap="xs">
+        {unused > 0 && <Chip tone="quiet">{t('health.unused', { count: unused })}</Chip>}
+        {idle > 0 && <Chip tone="quiet">{t('health.idle', { count: idle })}</Chip>}
+        {expiring > 0 && <Chip tone="notice">{t('health.expiring', { count: expiring })}</Chip>}
+        {unused + idle + expiring + ghosts.length === 0 && <Chip tone="good">{t('health.good')}</Chip>}
+      </Group>
+      {ghosts.map((key) => <Chip key={key.id} tone="bad">{t('health.ghost', { name: isolated(key.name), when: ago(key.lastUsed?.at ?? ''), address: key.lastUsed?.address ?? '' })}</Chip>)}
+    </Stack>
+  )
+}
+
+type Keys = { data: { pages: { items: ApiKey[] }[] } | undefined; error: unknown; refetch: () => unknown; hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }
+
+function Section({ kind, query, create }: { kind: ApiKeyKind; query: Keys; create: () => void }) {
+  const { t } = useTranslation()
+  return (
+    <Panel title={t(`kind.${kind}.title`)} aside={<Button onClick={create}>{t(`kind.${kind}.create`)}</Button>}>
+      <Text>{t(`kind.${kind}.text`)}</Text>
+      {kind === 'extensive_integrations' && <Alert color="yellow" variant="outline" p="xs" role="note"><Text size="sm" c="var(--mantine-color-text)"><span aria-hidden>▲ </span>{t('kind.extensive_integrations.caution')}</Text></Alert>}
+      <Asked query={query}>
+        {({ pages }) => {
+          const keys = pages.flatMap(({ items }) => items)
+          return keys.length === 0 ? <Text c="dimmed">{t(`kind.${kind}.empty`)}</Text> : <Rows keys={keys} caption={t(`kind.${kind}.title`)} />
+        }}
+      </Asked>
+      <More query={query} />
+    </Panel>
+  )
+}
+
+function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
+  const { t } = useTranslation()
+  const heads = ['name', 'key', 'status', 'usage', 'lastUsed', 'created'] as const
+  return (
+    <table className="rows">
+      <VisuallyHidden component="caption">{caption}</VisuallyHidden>
+      <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{t(`column.${head}`)}</th>)}</tr></thead>
+      <tbody>
+        {keys.map((key) => (
+          <tr key={key.id}>
+            <td><Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: key.id }}><bdi>{key.name}</bdi></Link>{key.environment === 'test' && <> <Chip tone="quiet">{t('environment.test')}</Chip></>}</td>
+            <td data-label={t('column.key')}><span className="mono">{key.mask}</span></td>
+            <td><StatusChip apiKey={key} /></td>
+            <td data-label={t('column.usage')}><Sparkline apiKeyId={key.id} /></td>
+            <td data-label={t('column.lastUsed')}>{key.lastUsed ? <When at={key.lastUsed.at} /> : t('neverUsed')}</td>
+            <td data-label={t('column.created')}><When at={key.createdAt} /> {key.createdBy && t('createdBy', { name: key.createdBy.name })}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+function Deleted({ apiKey }: { apiKey: ApiKey }) {
+  const { t } = useTranslation()
+  const { short, ago } = useFormats()
+  const queries = useQueryClient()
+  const { busy, failure, succeeded, run } = useDeed()
+  const { id, name, deletedAt = '', deleteReason, lastUsed } = apiKey
+  const until = new Date(Date.parse(deletedAt) + restorableMs)
+  const restore = () => run(async () => {
+    await answered(restoreApiKey({ client: service, path: { apiKeyId: id } }))
+    await queries.invalidateQueries({ queryKey: keysKey })
+  })
+  return (
+    <Stack gap={6} className="wrap" align="flex-start">
+      <Group gap="xs"><Text fw={600}><bdi>{name}</bdi></Text><span className="mono">{apiKey.mask}</span></Group>
+      <Text size="sm">{t('deleted.at')} <When at={deletedAt} />{deleteReason !== undefined && `: ${isolated(deleteReason)}`}</Text>
+      {isGhost(apiKey) && lastUsed && <Chip tone="bad">{t('deleted.tried', { when: ago(lastUsed.at), address: lastUsed.address })}</Chip>}
+      {until > new Date() && !succeeded && (
+        <Group gap="sm">
+          <Button variant="default" size="compact-md" loading={busy} onClick={() => void restore()} aria-label={t('deleted.restoreNamed', { name })}>{t('deleted.restore')}</Button>
+          <Text size="sm" c="dimmed">{t('deleted.restorable', { when: short(until.toISOString()) })}</Text>
+        </Group>
+      )}
+      {failure !== undefined && <Failed failure={failure} />}
+    </Stack>
+  )
+}

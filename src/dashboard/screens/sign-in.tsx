@@ -1,0 +1,70 @@
+import { Button, Container, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { type FormEvent, type ReactNode, useEffect, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { enterWith, start, useSession } from '../session.ts'
+import { Dialog, Failed, Loading, useDeed } from './parts.tsx'
+
+/** Shows its children to those who are signed in. When a session ends they stay as they are, under a dialog. */
+export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void; children: ReactNode }) {
+  const session = useSession()
+  const { t } = useTranslation()
+  const isOut = session.state === 'signed-out'
+  useEffect(() => {
+    if (isOut) onSignedOut()
+  }, [isOut, onSignedOut])
+
+  if (session.state === 'starting') return <Container size="xs" component="main" py="xl"><Loading /></Container>
+  if (session.state === 'unknown') return <Container size="xs" component="main" py="xl"><Failed failure={session.failure} retry={() => void start()} /></Container>
+  if (session.state === 'signed-out') {
+    return (
+      <Container size={420} component="main" py="12vh">
+        <title>{`${t('signIn.title')} · CarBuddii`}</title>
+        <div className="panel">
+          <Stack>
+            <span className="brand"><img src="/favicon.svg" alt="" width={24} height={24} />CarBuddii</span>
+            <Title order={1} size="h3">{t('signIn.title')}</Title>
+            <SignInForm />
+          </Stack>
+        </div>
+      </Container>
+    )
+  }
+  return (
+    <>
+      {children}
+      {session.state === 'ended' && (
+        <Dialog title={t('signIn.again')} locked close={() => undefined}>
+          <Stack>
+            <Text>{t('signIn.againText')}</Text>
+            <SignInForm email={session.user.email} />
+          </Stack>
+        </Dialog>
+      )}
+    </>
+  )
+}
+
+function SignInForm({ email: known = '' }: { email?: string }) {
+  const { t } = useTranslation()
+  const [email, setEmail] = useState(known)
+  const [password, setPassword] = useState('')
+  const [checked, setChecked] = useState(false)
+  const { busy, failure, run } = useDeed()
+  const missing = (text: string) => (checked && text.trim() === '' ? t('signIn.missing') : undefined)
+
+  function submit(event: FormEvent) {
+    event.preventDefault()
+    setChecked(true)
+    if (email.trim() !== '' && password !== '') void run(() => enterWith(email.trim(), password))
+  }
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack>
+        {failure !== undefined && <Failed failure={failure} />}
+        <TextInput type="email" name="email" autoComplete="username" label={t('signIn.email')} value={email} error={missing(email)} onChange={(event) => setEmail(event.currentTarget.value)} data-autofocus={known === '' || undefined} />
+        <PasswordInput name="password" autoComplete="current-password" label={t('signIn.password')} value={password} error={missing(password)} onChange={(event) => setPassword(event.currentTarget.value)} visibilityToggleFocusable visibilityToggleButtonProps={{ 'aria-label': t('signIn.show') }} data-autofocus={known !== '' || undefined} />
+        <Button type="submit" loading={busy}>{t('signIn.submit')}</Button>
+      </Stack>
+    </form>
+  )
+}

@@ -1,0 +1,170 @@
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import express from 'express'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { build } from 'vite'
+import { expect, onTestFinished } from 'vitest'
+import { dashboard } from '../../src/docs/dashboard.ts'
+import { documentation } from '../../src/docs/pages.ts'
+import { password, startService } from '../service.ts'
+
+const screenshots = new URL('screenshots/', import.meta.url).pathname
+const languages = ['en', 'da'] as const
+const schemes = ['light', 'dark'] as const
+const phone = { width: 320, height: 640 }
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+
+/** The real service on a database of its own, the dashboard as its source is now, and a browser. */
+export async function startDashboard() {
+  const folder = mkdtempSync(join(tmpdir(), 'dashboard-'))
+  const built = join(folder, 'built')
+  await buildAsPublished(built)
+  const service = await startService()
+  const app = express()
+  const server = createServer(app).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const pages = await dashboard(url, await documentation(url), built)
+  if (!pages) throw new Error('The dashboard was not built')
+  app.use(pages, service.service.app)
+  const browser = await launch(folder)
+  const faults: string[] = []
+  let checked = 0
+
+  /** A page in a browser context of its own. What it does that it should not is complained about when the test ends. */
+  async function open(options: BrowserContextOptions = {}) {
+    const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, reducedMotion: 'reduce', locale: 'en-GB', ...options })
+    context.setDefaultTimeout(15_000)
+    const page = await context.newPage()
+    const complaints: string[] = []
+    const expected: RegExp[] = []
+    page.on('request', (request) => void (/^(data|blob):/.test(request.url()) || request.url().startsWith(`${url}/`) || complaints.push(`outside: ${request.url()}`)))
+    page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())))
+    page.on('dialog', (dialog) => {
+      complaints.push(`${dialog.type()}: ${dialog.message()}`)
+      void dialog.dismiss()
+    })
+    page.on('pageerror', (error) => void complaints.push(error.message))
+    await page.addInitScript(() => addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`CSP ${violatedDirective} ${blockedURI}`)))
+    onTestFinished(async () => {
+      const unexpected = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)))
+      await context.close()
+      expect(unexpected).toEqual([])
+    })
+    // Chromium itself notes every answer that is a failure. Opening without a session is one.
+    const expectFailure = (why: number | string) => expected.push(new RegExp(`^Failed to load resource: .*\\b${why}\\b`))
+    expectFailure(401)
+    const signIn = async (email: string, path = '/') => {
+      await page.goto(url + path)
+      await page.locator('input[name=email]').fill(email)
+      await page.locator('input[name=password]').fill(password)
+      await page.locator('button[type=submit]').click()
+      await page.locator('header nav').waitFor()
+    }
+    return { page, context, expectFailure, signIn }
+  }
+
+  /**
+   * The screen as it stands, in every language and theme, and once on a small phone: no accessibility fault, nothing wider than the window,
+   * no text that is the same in both languages, and a picture to look at. What is on the screen stays: language and theme change in place.
+   */
+  async function inspect(page: Page, name: string): Promise<void> {
+    const texts = new Map<string, string>()
+    for (const language of languages) {
+      await speak(page, language)
+      texts.set(language, await page.locator('main, [role=dialog]').last().innerText())
+      for (const scheme of schemes) {
+        await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
+        await page.waitForFunction((wanted) => document.documentElement.dataset['mantineColorScheme'] === wanted, scheme)
+        await check(page, `${name} ${language} ${scheme}`)
+      }
+    }
+    const window = page.viewportSize() ?? { width: 0, height: 0 }
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+    await page.setViewportSize(phone)
+    await check(page, `${name} phone`)
+    await page.setViewportSize(window)
+    await speak(page, 'en')
+    if (texts.get('da') === texts.get('en')) faults.push(`${name}: the same in both languages`)
+  }
+
+  async function check(page: Page, name: string): Promise<void> {
+    if (process.env['SHOTS']) {
+      mkdirSync(screenshots, { recursive: true })
+      await page.screenshot({ path: join(screenshots, `${name.replaceAll(' ', '-')}.png`), fullPage: true })
+    }
+    const { violations } = await new AxeBuilder({ page }).options({ resultTypes: ['violations'] }).withTags(tags).setLegacyMode().analyze()
+    for (const { id, nodes } of violations) faults.push(...nodes.slice(0, 3).map(({ html, failureSummary }) => `${name}: ${id}: ${html} ${failureSummary}`))
+    const [wanted, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth] as const)
+    if (wanted > window) faults.push(`${name}: ${wanted} px wide in a window of ${window}`)
+    faults.push(...(await page.evaluate(faintFields)).map((field) => `${name}: ${field}`))
+    checked++
+  }
+
+  const close = async () => {
+    await browser.close()
+    server.closeAllConnections()
+    server.close()
+    await service.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { url, built, service, open, inspect, checked: () => checked, faults, close }
+}
+
+/** What axe does not look at: fields whose border is under 3:1 against what is behind them (WCAG 1.4.11). Runs in the page. */
+function faintFields(): string[] {
+  const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number)
+  const linear = (share: number) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4)
+  const luminance = (color: string) => {
+    const [red = 0, green = 0, blue = 0] = channels(color).map((value) => linear(value / 255))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const behind = (element: Element | null): string => {
+    const color = element ? getComputedStyle(element).backgroundColor : 'rgb(255, 255, 255)'
+    return channels(color)[3] === 0 ? behind(element?.parentElement ?? null) : color
+  }
+  const framed = (field: Element) => [field, field.parentElement].find((element) => element && getComputedStyle(element).borderTopWidth !== '0px')
+  return [...document.querySelectorAll('input:not([type=hidden]), select')].flatMap((field) => {
+    const frame = framed(field)
+    const [dark = 0, bright = 0] = [luminance(frame ? getComputedStyle(frame).borderTopColor : 'rgb(0, 0, 0)'), luminance(behind(frame?.parentElement ?? null))].toSorted((one, other) => one - other)
+    const contrast = frame ? (bright + 0.05) / (dark + 0.05) : 0
+    return contrast >= 3 ? [] : [`a border of ${contrast.toFixed(2)}:1 around ${field.outerHTML}`]
+  })
+}
+
+/** As if the language had been chosen in another tab. */
+async function speak(page: Page, language: (typeof languages)[number]): Promise<void> {
+  await page.evaluate((newValue) => {
+    localStorage.setItem('language', newValue)
+    dispatchEvent(new StorageEvent('storage', { key: 'language', newValue }))
+  }, language)
+  await page.waitForFunction((wanted) => document.documentElement.lang === wanted, language)
+}
+
+/** vitest says that this is a test, with which React's much larger and slower development half would be built in. */
+async function buildAsPublished(outDir: string): Promise<void> {
+  const before = process.env['NODE_ENV']
+  process.env['NODE_ENV'] = 'production'
+  await build({ configFile: new URL('../../src/dashboard/vite.config.ts', import.meta.url).pathname, logLevel: 'error', build: { outDir } })
+  process.env['NODE_ENV'] = before
+}
+
+/** Chromium from npm, unpacked into `folder`: another version's unpacked browser must not be taken for it. */
+async function launch(folder: string): Promise<Browser> {
+  process.env['TMPDIR'] = folder
+  process.env['AWS_LAMBDA_JS_RUNTIME'] = 'nodejs22.x'
+  const { default: bundled } = await import('@sparticuz/chromium')
+  const executablePath = process.env['CHROME_PATH'] ?? (await bundled.executablePath())
+  // Its own configuration looks for fonts in /tmp/fonts only; without a font every text is empty.
+  writeFileSync(join(folder, 'fonts.conf'), `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${folder}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${folder}/font-cache</cachedir></fontconfig>`)
+  process.env['FONTCONFIG_FILE'] = join(folder, 'fonts.conf')
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+  return chromium.launch({ executablePath, args, headless: true })
+}
+
+export type TestDashboard = Awaited<ReturnType<typeof startDashboard>>

@@ -1,0 +1,218 @@
+import type { Locator } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { lead } from '../service.ts'
+import { startDashboard, type TestDashboard } from './browser.ts'
+
+const timeoutMs = 300_000
+const dayMs = 86_400_000
+const hostile = '<img src=x onerror=alert(1)>'
+const turned = '\u202Etxet denrut\u202C \u05d0\u05d1\u05d2 "><script>alert(2)</script>'
+const long = 'W'.repeat(60)
+const languagesAndThemes = 4
+const phones = 1
+
+const states = [
+  'opening', 'unreachable', 'sign-in', 'sign-in-missing', 'sign-in-refused',
+  'home', 'integrations-empty', 'integrations-loading', 'integrations-error',
+  'create-digital', 'create-missing', 'create-extensive', 'create-taken', 'reveal', 'reveal-unsaved', 'connect-waiting', 'connect-failed', 'connect-green',
+  'integrations', 'integrations-deleted',
+  'key-unused', 'key-used', 'key-test', 'key-disabled', 'key-expired', 'key-missing', 'key-loading',
+  'replace', 'replace-at-once', 'key-replacement-pending', 'key-replacement-in-use', 'delete', 'delete-unconfirmed',
+  'audit', 'audit-empty', 'audit-loading', 'audit-error',
+  'preferences', 'not-found', 'offline', 'session-ended', 'sales-home', 'sales-forbidden',
+]
+
+let dashboard: TestDashboard
+beforeAll(async () => {
+  dashboard = await startDashboard()
+}, timeoutMs)
+afterAll(() => dashboard.close())
+
+it('has no accessibility fault in any state of any screen, in both languages and themes, wide and at 320 px', { timeout: timeoutMs }, async () => {
+  const { service, url } = dashboard
+  const { db } = service
+  const { admin, sales, dealerId, website, dms } = await service.dealer('screens')
+  await db('users').where({ dealer_id: dealerId }).update({ name: hostile })
+  await db('dealers').where({ id: dealerId }).update({ name: turned })
+  const { page, context, expectFailure, signIn } = await dashboard.open()
+  for (const status of [404, 409, 503]) expectFailure(status)
+  expectFailure('net::ERR_INTERNET_DISCONNECTED')
+  const dialog = page.getByRole('dialog')
+  const button = (name: string) => page.getByRole('button', { name, exact: true })
+  const heading = (name: string | RegExp) => page.getByRole('heading', { name })
+
+  const seen: string[] = []
+  const state = async (name: string, shown: Locator) => {
+    await shown.first().waitFor()
+    await dashboard.inspect(page, name)
+    seen.push(name)
+  }
+  const go = (path: string) => page.goto(url + path)
+  const problem = { type: '/docs/problems/unavailable', title: 'Not available just now', status: 503, detail: 'x', code: 'unavailable', requestId: 'req-1234' }
+  const waiting = (path: string) => page.route(path, () => undefined)
+  const failing = (path: string) => page.route(path, (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }))
+  const asUsual = () => page.unrouteAll({ behavior: 'ignoreErrors' })
+  const admitted = async (method: string, path: string, body?: object) => {
+    const reply = await service.call(method, path, { token: admin.token, body })
+    expect([path, reply.status, reply.text]).toEqual([path, expect.toSatisfy((status: number) => status < 300), reply.text])
+    return reply.body
+  }
+  const make = async (name: string, more: object = {}): Promise<{ id: string; secret: string }> => {
+    const { apiKey, secret } = await admitted('POST', '/v1/api-keys', { name, kind: 'digital_requests', ...more })
+    return { id: apiKey.id, secret }
+  }
+
+  await waiting('**/v1/session/token')
+  await go('/')
+  await state('opening', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/session/token')
+  await go('/')
+  await state('unreachable', page.getByText('Request id: req-1234'))
+  await asUsual()
+  await button('Try again').click()
+  await state('sign-in', heading('Sign in'))
+  await button('Sign in').click()
+  await state('sign-in-missing', page.getByText('Fill this in.'))
+  await page.getByLabel('E-mail').fill(admin.email)
+  await page.getByLabel('Password', { exact: true }).fill('wrong')
+  await button('Sign in').click()
+  await state('sign-in-refused', page.getByText('The e-mail is unknown or the password is wrong.'))
+
+  await signIn(admin.email)
+  await state('home', page.getByText('Welcome,'))
+  for (const { id } of [website, dms]) await admitted('DELETE', `/v1/api-keys/${id}?reason=${encodeURIComponent(turned)}`)
+  await go('/settings/integrations')
+  await state('integrations-empty', page.getByText('No keys for extensive integrations yet.'))
+  await waiting('**/v1/api-keys?*')
+  await go('/settings/integrations')
+  await state('integrations-loading', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/api-keys?*')
+  await go('/settings/integrations')
+  await state('integrations-error', button('Try again'))
+  await asUsual()
+
+  await make(hostile)
+  await go('/settings/integrations?create=digital_requests')
+  await state('create-digital', dialog.getByText('It cannot: read, list, change or delete anything.'))
+  await dialog.getByLabel('Expiry').selectOption('On a date')
+  await button('Create key').click()
+  await state('create-missing', dialog.getByText('Choose a day in the future.'))
+  await go('/settings/integrations?create=extensive_integrations')
+  await dialog.getByLabel('read customers').uncheck()
+  await state('create-extensive', dialog.getByText('It cannot: read customers and erase customers for good.'))
+  await dialog.getByLabel('Name').fill(hostile)
+  await button('Create key').click()
+  await state('create-taken', dialog.getByText('Another key has this name.'))
+  await dialog.getByLabel('Name').fill(turned)
+  await button('Create key').click()
+  await state('reveal', dialog.getByLabel('API key'))
+  await button('Continue').click()
+  await state('reveal-unsaved', dialog.getByText('Save the key first'))
+  await dialog.getByLabel('I have saved this key').check()
+  await button('Continue').click()
+  await state('connect-waiting', dialog.getByText('Waiting for the first lead…'))
+  await failing('**/v1/leads')
+  await button('Send a test lead').click()
+  await state('connect-failed', dialog.getByText('Request id: req-1234'))
+  await asUsual()
+  await button('Send a test lead').click()
+  await state('connect-green', dialog.getByText('First lead received'))
+  await button('Done').click()
+
+  const unused = await make(long)
+  const used = await make('Main Website Lead Form', { kind: 'extensive_integrations', expiresAt: new Date(Date.now() + 3 * dayMs).toISOString() })
+  const test = await make('Test site', { environment: 'test' })
+  const disabled = await make('Old campaign')
+  const expired = await make('Trade fair')
+  const replaced = await make('DMS Sync', { kind: 'extensive_integrations' })
+  const token = await service.exchange(used.secret)
+  for (const body of [lead(), lead(), {}]) await service.call('POST', '/v1/leads', { token, body })
+  await service.exchange(test.secret)
+  await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': dms.secret } })
+  await admitted('PATCH', `/v1/api-keys/${disabled.id}`, { disabled: true })
+  await db('api_keys').where({ name: 'Trade fair' }).update({ expires_at: new Date(Date.now() - dayMs) })
+  const days = Array.from({ length: 14 }, (_, day) => day)
+  const past = await db('api_keys').where({ name: 'Main Website Lead Form', deleted_at: null }).first('id')
+  await db('api_key_usage').insert(days.map((day) => ({ dealer_id: dealerId, api_key_id: past.id, hour: new Date(Date.now() - day * dayMs), operation: 'createLead', status_class: day % 5 === 3 ? 4 : 2, requests: 40 + 13 * (day % 4) })))
+
+  await go('/settings/integrations')
+  await page.getByText('Somebody still uses the deleted key “DMS Sync”').waitFor()
+  for (const name of [long, 'Main Website Lead Form', 'DMS Sync']) await page.getByRole('link', { name }).scrollIntoViewIfNeeded()
+  await page.getByText(/\d+ requests, \d+ refused or failed/).waitFor()
+  await state('integrations', page.getByRole('link', { name: long }))
+  await button('Show deleted keys').click()
+  await state('integrations-deleted', page.getByText('Can be restored until'))
+
+  await go(`/settings/integrations/${unused.id}`)
+  await state('key-unused', page.getByText('No requests yet.'))
+  await go(`/settings/integrations/${used.id}`)
+  await page.getByRole('cell', { name: 'createLead' }).first().waitFor()
+  await state('key-used', page.getByText(/\d+ requests, \d+ refused or failed/))
+  await go(`/settings/integrations/${test.id}`)
+  await state('key-test', page.getByText('Test', { exact: true }))
+  await go(`/settings/integrations/${disabled.id}`)
+  await state('key-disabled', button('Enable key'))
+  await go(`/settings/integrations/${expired.id}`)
+  await state('key-expired', page.getByText('Expired', { exact: true }))
+  await go(`/settings/integrations/key_${'0'.repeat(32)}`)
+  await state('key-missing', page.getByText('It is not there any more.'))
+  await waiting('**/v1/api-keys/*')
+  await go(`/settings/integrations/${used.id}`)
+  await state('key-loading', page.getByText('Loading…'))
+  await asUsual()
+
+  await go(`/settings/integrations/${replaced.id}?dialog=replace`)
+  await state('replace', dialog.getByLabel('another 24 hours'))
+  await dialog.getByLabel('not any longer').check()
+  await dialog.getByLabel('at once').check()
+  await state('replace-at-once', dialog.getByText('Whatever uses it breaks until it has the new one.'))
+  const { secret } = await admitted('POST', `/v1/api-keys/${replaced.id}/replacement`, {})
+  await go(`/settings/integrations/${replaced.id}`)
+  await page.getByText('Requests in the last hour: 0 with the old key, 0 with the new one.').waitFor()
+  await state('key-replacement-pending', page.getByText('has not been used yet'))
+  await service.exchange(secret)
+  await go(`/settings/integrations/${replaced.id}`)
+  await page.getByText(/The old key .* works until/).waitFor()
+  await state('key-replacement-in-use', page.getByText('Nobody used the old key in that hour.'))
+  await go(`/settings/integrations/${unused.id}?dialog=delete`)
+  await state('delete', dialog.getByText('It has never been used.'))
+  await go(`/settings/integrations/${used.id}?dialog=delete`)
+  await button('Delete key').click()
+  await state('delete-unconfirmed', dialog.getByText('This is not the name of the key.'))
+
+  await go('/settings/audit')
+  await state('audit', page.getByRole('cell', { name: /^Replaced|New key made/ }))
+  await go('/settings/audit?to=2020-01-01')
+  await state('audit-empty', page.getByText('No changes match.'))
+  await waiting('**/v1/audit-entries*')
+  await go('/settings/audit')
+  await state('audit-loading', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/audit-entries*')
+  await go('/settings/audit')
+  await state('audit-error', button('Try again'))
+  await asUsual()
+
+  await go('/settings/preferences')
+  await state('preferences', page.getByLabel('As the device'))
+  await go('/nowhere')
+  await state('not-found', heading('Page not found'))
+  await context.setOffline(true)
+  await state('offline', page.getByText('You are offline.'))
+  await context.setOffline(false)
+  await db('credentials').where({ dealer_id: dealerId, subject_type: 'user' }).update({ ends_at: new Date() })
+  await page.getByRole('link', { name: 'Settings' }).click()
+  await state('session-ended', page.getByRole('dialog', { name: 'Your session has ended' }))
+
+  await signIn(sales.email)
+  await state('sales-home', page.getByText('Integrations are set up by an admin'))
+  await go('/settings/integrations')
+  await state('sales-forbidden', heading('For admins only'))
+
+  expect(dashboard.faults).toEqual([])
+  expect(seen).toEqual(states)
+  expect(dashboard.checked()).toBe(states.length * (languagesAndThemes + phones))
+  console.info(`axe: ${states.length} states x 2 languages x 2 themes, and each at 320 px: ${dashboard.checked()} checks, 0 violations`)
+})
