@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
-import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, listApiKeyRequests, listApiKeys, listAuditEntries, listLeads, listUsers } from '../client/client.ts'
+import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, listApiKeyRequests, listApiKeys, listAuditEntries, listLeads, listUsers } from '../client/client.ts'
 import { answered } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
 import { service as client } from './session.ts'
@@ -85,6 +85,8 @@ export const auditOf = ({ action, by, from: first, to }: AuditSearch) =>
     },
     refetchInterval: refreshMs,
   })
+
+export const dealerSettings = queryOptions({ queryKey: ['dealer'], queryFn: () => answered(getDealer({ client })) })
 
 export const users = queryOptions({ queryKey: ['users'], queryFn: () => answered(listUsers({ client, query: { limit: rowsOfUsers } })) })
 

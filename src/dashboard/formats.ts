@@ -25,6 +25,7 @@ export function useFormats() {
       return relative.format(unit === 'second' && seconds > 0 && seconds < 5 ? 0 : Math.trunc(seconds / length), unit)
     },
     list: (items: readonly string[]) => new Intl.ListFormat(language).format(items),
+    country: (code: string) => new Intl.DisplayNames(language, { type: 'region' }).of(code) ?? code,
     number: (value: number) => new Intl.NumberFormat(language).format(value),
   }
 }

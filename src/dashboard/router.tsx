@@ -2,6 +2,7 @@ import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/
 import type { AuditAction } from '../client/client.ts'
 import type { AuditSearch } from './data.ts'
 import { Audit } from './screens/audit.tsx'
+import { Dealer } from './screens/dealer.tsx'
 import { Home, NotFound } from './screens/home.tsx'
 import { Integrations } from './screens/integrations.tsx'
 import { KeyPage } from './screens/key.tsx'
@@ -20,6 +21,7 @@ const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
 const home = createRoute({ getParentRoute: () => root, path: '/', component: Home })
 const settings = createRoute({ getParentRoute: () => root, path: '/settings', beforeLoad: () => { throw redirect({ to: '/settings/integrations', replace: true }) } })
 const preferences = createRoute({ getParentRoute: () => root, path: '/settings/preferences', component: Preferences })
+const dealer = createRoute({ getParentRoute: () => root, path: '/settings/dealer', component: Dealer })
 const audit = createRoute({
   getParentRoute: () => root,
   path: '/settings/audit',
@@ -48,7 +50,7 @@ const key = createRoute({
   },
 })
 
-export const router = createRouter({ routeTree: root.addChildren([home, settings, preferences, audit, integrations, key]) })
+export const router = createRouter({ routeTree: root.addChildren([home, settings, preferences, dealer, audit, integrations, key]) })
 
 declare module '@tanstack/react-router' {
   interface Register {

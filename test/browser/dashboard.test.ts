@@ -264,17 +264,33 @@ it('shows a salesperson no key screen', { timeout: browserTimeoutMs }, async () 
   const { sales, website } = await dashboard.service.dealer('sales')
   const { page, signIn } = await dashboard.open()
   const asked: string[] = []
-  page.on('request', (request) => void (/\/v1\/(api-keys|audit-entries|users)/.test(request.url()) && asked.push(request.url())))
+  page.on('request', (request) => void (/\/v1\/(api-keys|audit-entries|users|dealer)/.test(request.url()) && asked.push(request.url())))
   await signIn(sales.email)
   await page.getByRole('link', { name: 'Settings' }).click()
   await page.getByRole('heading', { name: 'Language and appearance' }).waitFor()
   expect(await page.getByRole('link', { name: 'Integrations' }).count()).toBe(0)
-  for (const path of ['/settings/integrations', `/settings/integrations/${website.id}`, '/settings/audit']) {
+  for (const path of ['/settings/integrations', `/settings/integrations/${website.id}`, '/settings/audit', '/settings/dealer']) {
     await page.goto(dashboard.url + path)
     await page.getByRole('heading', { name: 'For admins only' }).waitFor()
   }
   expect(asked).toEqual([])
   expect((await dashboard.service.call('GET', '/v1/api-keys', { token: sales.token })).status).toBe(403)
+})
+
+it('changes the settings of the dealership, and leaves alone what was not touched', { timeout: browserTimeoutMs }, async () => {
+  const { admin, dealerId } = await dashboard.service.dealer('settings')
+  const { page, signIn } = await dashboard.open()
+  await signIn(admin.email, '/settings/dealer')
+  await page.getByLabel('Name of the dealership').fill('Nordhavn Biler')
+  await page.getByLabel('Keep the requests').selectOption('30 days')
+  // Somebody else changes something meanwhile.
+  await dashboard.service.db('dealers').where({ id: dealerId }).update({ time_zone: 'Atlantic/Faroe' })
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Saved.').waitFor()
+  expect(await dashboard.service.db('dealers').where({ id: dealerId }).first()).toMatchObject({ name: 'Nordhavn Biler', country: 'DK', time_zone: 'Atlantic/Faroe', language: 'da', request_log_days: 30 })
+  expect(await page.getByLabel('Time zone').inputValue()).toBe('Atlantic/Faroe')
+  await page.getByRole('link', { name: 'Audit log' }).click()
+  await page.getByRole('cell', { name: /days that requests are kept: 14 → 30/ }).waitFor()
 })
 
 it('shows the audit log page by page, keeps its filters in the address, and leads from an entry to its key', { timeout: browserTimeoutMs }, async () => {

@@ -19,7 +19,7 @@ const states = [
   'key-unused', 'key-used', 'key-test', 'key-disabled', 'key-expired', 'key-missing', 'key-loading',
   'replace', 'replace-at-once', 'key-replacement-pending', 'key-replacement-in-use', 'delete', 'delete-unconfirmed',
   'audit', 'audit-empty', 'audit-loading', 'audit-error',
-  'preferences', 'not-found', 'offline', 'session-ended', 'sales-home', 'sales-forbidden',
+  'dealer', 'dealer-missing', 'dealer-loading', 'dealer-error', 'preferences', 'not-found', 'offline', 'session-ended', 'sales-home', 'sales-forbidden',
 ]
 
 let dashboard: TestDashboard
@@ -193,6 +193,21 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await failing('**/v1/audit-entries*')
   await go('/settings/audit')
   await state('audit-error', button('Try again'))
+  await asUsual()
+
+  await go('/settings/dealer')
+  await page.getByLabel('Keep the requests').selectOption('7 days')
+  await state('dealer', page.getByText('Older requests will be deleted for good.'))
+  await page.getByLabel('Name of the dealership').fill(' ')
+  await button('Save').click()
+  await state('dealer-missing', page.getByText('Fill this in.'))
+  await waiting('**/v1/dealer')
+  await go('/settings/dealer')
+  await state('dealer-loading', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/dealer')
+  await go('/settings/dealer')
+  await state('dealer-error', button('Try again'))
   await asUsual()
 
   await go('/settings/preferences')
