@@ -4,6 +4,8 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { defineConfig, type Plugin } from 'vite'
 
 const service = 'http://localhost:3000'
+// Signing in is for pages of the service only; to it, the page that stands here is one.
+const sameOrigin = { target: service, headers: { origin: service } }
 
 /** Compressed once here, and as small as it gets, so that the server only hands out files. */
 const precompressed: Plugin = {
@@ -36,5 +38,5 @@ export default defineConfig({
     rolldownOptions: { onLog: (level, log, next) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || next(level, log)), output: { codeSplitting: { groups: [{ name: 'kit', test: /node_modules/ }] } } },
   },
   // `npm run dev`: the page is reloaded as it changes, and asks the service that runs beside it.
-  server: { port: 5173, proxy: { '/v1': service, '/docs': service, '/openapi': service } },
+  server: { port: 5173, proxy: { '/v1': sameOrigin, '/docs': service, '/openapi': service } },
 })
