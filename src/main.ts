@@ -87,6 +87,8 @@ async function prepare(connection: Connection): Promise<void> {
 
 function forkWorkers(connection: Connection, stopDatabase: () => Promise<void> | undefined): void {
   let stopping = false
+  // Each worker takes connections for itself. Handed over by the first process, one on its way to a worker that dies hangs for ever.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   const fork = () => cluster.fork({ CARBUDDII_CONNECTION: JSON.stringify(connection) })
   for (let count = 0; count < config.workers; count++) fork()
   cluster.on('exit', (worker, code, signal) => {

@@ -1,0 +1,168 @@
+import { randomInt } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Knex } from 'knex'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { runningEmbedded } from '../../src/db/embedded.ts'
+import { type Database, openDatabase } from '../../src/db/pool.ts'
+import { send } from '../service.ts'
+import { endServers, freePort, openDealer, pause, randomFrom, type Server, startServer, workersOf } from './processes.ts'
+
+// `KILLS=1000 RESTARTS=50 npx vitest run --config test/vitest.config.ts test/faults/replacement.test.ts` is the long run.
+const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
+const kills = Number(process.env['KILLS'] ?? 6)
+const restarts = Number(process.env['RESTARTS'] ?? 1)
+const keysCount = 6
+const killedWithinMs = 150
+const heldMax = 4
+const giveUpMs = 30_000
+const testTimeoutMs = 1_800_000
+
+let dataDir: string
+let env: Record<string, string>
+let server: Server
+let database: Database
+let dealer: Awaited<ReturnType<typeof openDealer>>
+
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'cb-'))
+  // Started by root, the server of the database runs as somebody else, who must get through.
+  chmodSync(dataDir, 0o711)
+  mkdirSync(join(dataDir, 't'), { mode: 0o755 })
+  const port = await freePort()
+  env = { DATA_DIR: dataDir, TMPDIR: join(dataDir, 't'), PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}`, WORKERS: '2' }
+  server = await startServer(env)
+  const connection = await runningEmbedded(dataDir)
+  if (!connection) throw new Error('There is no database')
+  database = openDatabase(connection, () => undefined)
+  dealer = await openDealer(database.db, server.url, 'replaced')
+  console.log(`SEED=${seed}`)
+})
+afterAll(async () => {
+  await endServers()
+  await database.close()
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+const counts = { replaced: 0, unanswered: 0, firstUses: 0, ended: 0, cancelled: 0, lockouts: 0 }
+const nobody = { status: 0, body: {} as any }
+/** Whether a request was answered, and how; 503 says as little as nothing. */
+const ask = async (method: string, path: string, options: Parameters<typeof send>[2]) => send(server.url + path, method, options).catch(() => nobody).then((reply) => (reply.status === 503 ? nobody : reply))
+const asAdmin = (method: string, path: string, body: object) => ask(method, path, { token: dealer.admin, body })
+/** Asks until there is an answer. */
+async function answered(request: () => ReturnType<typeof ask>) {
+  for (const deadline = Date.now() + giveUpMs; Date.now() < deadline; await pause(10)) {
+    const reply = await request()
+    if (reply.status !== 0) return reply
+  }
+  throw new Error('The service did not come back')
+}
+const works = async (secret: string) => (await answered(() => ask('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } }))).status === 200
+
+/**
+ * An admin who replaces one key again and again, and a partner who has the secrets that were answered, the newest last. Neither does what
+ * would lock the partner out without any fault: an old secret is ended only when the partner has the new one.
+ */
+async function rotate(at: number, isOver: () => boolean): Promise<void> {
+  const random = randomFrom(seed + at)
+  const { apiKey, secret } = (await asAdmin('POST', '/v1/api-keys', { name: `Rotated ${at}`, kind: 'digital_requests' })).body
+  const path = `/v1/api-keys/${apiKey.id}/replacement`
+  let held: string[] = [secret]
+  while (!isOver()) {
+    const newCounts = random() < 0.3 ? 'at_once' : 'on_first_use'
+    // Both at once is the one choice that ends the old secret before anybody has the new one.
+    const oldEnds = (['after_1_hour', 'after_7_days', 'at_once'] as const)[Math.floor(random() * (newCounts === 'at_once' ? 2 : 3))]
+    const reply = await asAdmin('POST', path, { newCounts, oldEnds })
+    if (reply.status === 0) {
+      counts.unanswered++
+      // Whether or not it was done, one of those that the partner has works; and the admin asks again.
+      if (!(await anyWorks(held, random))) counts.lockouts++
+      continue
+    }
+    if (reply.status === 201) {
+      counts.replaced++
+      held = [...held, reply.body.secret].slice(-heldMax)
+      if (random() < 0.5 && (await works(reply.body.secret))) counts.firstUses++
+      const choice = random()
+      if (choice < 0.3 && (await asAdmin('PATCH', path, { oldEnds: 'at_once' })).status === 200) counts.ended++
+      else if (choice < 0.6 && (await asAdmin('DELETE', path, {})).status === 200) counts.cancelled++
+    } else {
+      // Two secrets are in use: the old one is ended, so that there is room.
+      expect([reply.status, reply.body.code]).toEqual([409, 'replacement-under-way'])
+      await answered(() => asAdmin('PATCH', path, { oldEnds: 'at_once' }))
+    }
+    if (!(await anyWorks(held, random))) counts.lockouts++
+  }
+}
+
+async function anyWorks(held: readonly string[], random: () => number): Promise<boolean> {
+  for (const secret of random() < 0.5 ? held : held.toReversed()) if (await works(secret)) return true
+  return false
+}
+
+/** What must never be: two secrets of a key that count for ever, none at all, or a credential that outlives its secret. */
+async function unsound(db: Knex = database.db) {
+  const { rows } = await db.raw(`
+    select k.id, count(*) filter (where s.role = 'current') as current, count(*) filter (where s.role in ('current', 'previous') and s.ends_at is null) as permanent,
+      count(*) filter (where s.role = 'ended' and c.ends_at > clock_timestamp() or s.role = 'previous' and c.ends_at = 'infinity') as outliving
+    from api_keys k join api_key_secrets s on s.dealer_id = k.dealer_id and s.api_key_id = k.id
+      join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id
+    group by k.id
+    having count(*) filter (where s.role = 'current') <> 1 or count(*) filter (where s.role in ('current', 'previous') and s.ends_at is null) <> 1
+      or count(*) filter (where s.role = 'ended' and c.ends_at > clock_timestamp() or s.role = 'previous' and c.ends_at = 'infinity') > 0`)
+  return rows
+}
+
+it('locks nobody out, and leaves no key with two permanent secrets, when workers and the whole service are killed while keys are replaced', { timeout: testTimeoutMs }, async () => {
+  let isOver = false
+  const random = randomFrom(seed - 1)
+  const rotating = Promise.all(Array.from({ length: keysCount }, (_, at) => rotate(at, () => isOver)))
+  let rotatingFailed = false
+  rotating.catch(() => (rotatingFailed = true))
+  // Something was done since the last kill: else a service that never comes back would be killed again and again.
+  const progress = async () => {
+    const before = counts.replaced
+    await vi.waitUntil(() => counts.replaced > before || rotatingFailed, { timeout: giveUpMs, interval: 2 })
+  }
+  const plan = [...Array<'worker'>(kills).fill('worker'), ...Array<'service'>(restarts).fill('service')].map((victim) => ({ victim, order: random() })).toSorted((one, other) => one.order - other.order)
+  try {
+    for (const { victim } of plan) {
+      await progress()
+      await pause(random() * killedWithinMs)
+      if (victim === 'service') {
+        await server.end('SIGKILL')
+        server = await startServer(env)
+      } else {
+        const workers = workersOf(server)
+        const pid = workers[Math.floor(random() * workers.length)]
+        if (pid) process.kill(pid, 'SIGKILL')
+      }
+      expect(await unsound()).toEqual([])
+    }
+    await progress()
+  } finally {
+    isOver = true
+  }
+  await rotating
+  console.log(`SEED=${seed} ${kills} kills of a worker, ${restarts} of the service: ${JSON.stringify(counts)}`)
+  expect([await unsound(), counts.lockouts]).toEqual([[], 0])
+  expect(counts.unanswered).toBeGreaterThan(0)
+})
+
+it('would see a second secret that counts for ever, and a credential that outlives its secret', async () => {
+  let seen: unknown
+  await database.db.transaction(async (trx) => {
+    const [{ api_key_id }] = await trx('api_key_secrets').where({ role: 'ended' }).limit(1)
+    await trx('api_key_secrets').where({ api_key_id }).whereNot({ role: 'current' }).update({ role: 'ended' })
+    const ended = await trx('api_key_secrets').where({ api_key_id, role: 'ended' })
+    await trx('credentials').whereIn('id', ended.map(({ credential_id }) => credential_id)).update({ ends_at: '-infinity' })
+    const before = await unsound(trx)
+    await trx('api_key_secrets').where({ lookup: ended[0].lookup }).update({ role: 'previous', ends_at: null })
+    await trx('credentials').where({ id: ended[0].credential_id }).update({ ends_at: 'infinity' })
+    const after = await unsound(trx)
+    seen = [before, after.map(({ permanent, outliving }: any) => [Number(permanent), Number(outliving)])]
+    await trx.rollback()
+  })
+  expect(seen).toEqual([[], [[2, 1]]])
+})
