@@ -20,6 +20,8 @@ declare global {
 }
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
+// What somebody pasted into the wrong header must not be kept: API keys, and access tokens.
+const secrets = /cb_(?:dr|ei)_(?:live|test)_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]+/g
 
 const userAgentLengthMax = 200
 
@@ -28,7 +30,7 @@ export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
   return (req, res, next) => {
     const started = performance.now()
     const sent = req.headers['x-request-id']
-    const requestId = typeof sent === 'string' && requestIdPattern.test(sent) ? sent : randomUUID()
+    const requestId = typeof sent === 'string' && requestIdPattern.test(sent) && sent.search(secrets) === -1 ? sent : randomUUID()
     res.locals.requestId = requestId
     res.setHeader('X-Request-Id', requestId)
     res.once('close', () => {
@@ -55,7 +57,7 @@ function record(req: Request, { locals, statusCode }: Response, recorder: Record
     status: statusCode,
     duration_ms: durationMs,
     address: req.ip ?? '',
-    user_agent: req.headers['user-agent']?.slice(0, userAgentLengthMax) ?? null,
+    user_agent: req.headers['user-agent']?.replace(secrets, '(secret)').slice(0, userAgentLengthMax) ?? null,
     lead_id: noted?.leadId ?? null,
   })
 }
