@@ -15,7 +15,6 @@ const kills = Number(process.env['KILLS'] ?? 6)
 const restarts = Number(process.env['RESTARTS'] ?? 1)
 const keysCount = 6
 const killedWithinMs = 150
-const heldMax = 4
 const giveUpMs = 30_000
 const testTimeoutMs = 1_800_000
 
@@ -68,7 +67,7 @@ async function rotate(at: number, isOver: () => boolean): Promise<void> {
   const random = randomFrom(seed + at)
   const { apiKey, secret } = (await asAdmin('POST', '/v1/api-keys', { name: `Rotated ${at}`, kind: 'digital_requests' })).body
   const path = `/v1/api-keys/${apiKey.id}/replacement`
-  let held: string[] = [secret]
+  const held = new Set<string>([secret])
   while (!isOver()) {
     const newCounts = random() < 0.3 ? 'at_once' : 'on_first_use'
     // Both at once is the one choice that ends the old secret before anybody has the new one.
@@ -82,7 +81,7 @@ async function rotate(at: number, isOver: () => boolean): Promise<void> {
     }
     if (reply.status === 201) {
       counts.replaced++
-      held = [...held, reply.body.secret].slice(-heldMax)
+      held.add(reply.body.secret)
       if (random() < 0.5 && (await works(reply.body.secret))) counts.firstUses++
       const choice = random()
       if (choice < 0.3 && (await asAdmin('PATCH', path, { oldEnds: 'at_once' })).status === 200) counts.ended++
@@ -96,8 +95,12 @@ async function rotate(at: number, isOver: () => boolean): Promise<void> {
   }
 }
 
-async function anyWorks(held: readonly string[], random: () => number): Promise<boolean> {
-  for (const secret of random() < 0.5 ? held : held.toReversed()) if (await works(secret)) return true
+/** What was ended stays so, and is thrown away; all others are kept, since a cancelled replacement brings the old one back. */
+async function anyWorks(held: Set<string>, random: () => number): Promise<boolean> {
+  for (const secret of random() < 0.5 ? [...held] : [...held].toReversed()) {
+    if (await works(secret)) return true
+    held.delete(secret)
+  }
   return false
 }
 
