@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openIntake } from '../src/leads/intake.ts'
 import { newLead } from '../src/leads/lead.ts'
@@ -268,9 +269,14 @@ describe('the queue', () => {
   const principal = { dealerId: 'd', subject: { type: 'api_key', id: 'k' }, credentialId: 'c', epoch: 1, scopes: new Set<string>(), needed: [], expiresAt: new Date(), kid: 'k' } as const
   const waiting = (message = '') => ({ lead: newLead({ message, customer: { phones: [{ number: '32 12 34 56' }] } }, { country: 'DK', timeZone: 'Europe/Copenhagen' }) })
   /** An intake whose database answers what `query` does; the size of each group is noted. */
-  const open = (query: (rows: number) => Promise<unknown>) => {
+  const open = (query: (rows: number, name: string) => Promise<unknown>) => {
     const groups: number[] = []
-    const hot = { query: ({ values }: { values: unknown[][] }) => (groups.push(values[2]?.length ?? 0), query(groups.at(-1) ?? 0)) }
+    const hot = {
+      query: ({ name, values }: { name: string; values: unknown[][] }) => {
+        if (name === 'create-leads') groups.push(values[2]?.length ?? 0)
+        return query(groups.at(-1) ?? 0, name)
+      },
+    }
     const intake = openIntake(service.db, hot as never, keyring, () => Promise.reject(new Error('not asked')), () => undefined)
     onTestFinished(intake.stop)
     return { intake, groups }
@@ -291,6 +297,30 @@ describe('the queue', () => {
     await vi.waitUntil(() => release.length === 1)
     release[0]?.()
     expect(await later).toMatchObject({ verdict: 'created' })
+  })
+
+  it('holds a dealer until it is free and no longer, however many of its leads keep coming', async () => {
+    let isHeld = true
+    let looks = 0
+    const { intake } = open(async (rows, name) => {
+      for (let turns = 0; turns < 3; turns++) await nextTurn()
+      if (name === 'free-dealers') return { rows: looks++ < 3 ? [] : [{ dealer_id: 'd' }] }
+      if (looks >= 3) isHeld = false
+      if (isHeld) throw Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' })
+      return verdicts(rows)
+    })
+    const all: Promise<unknown>[] = []
+    const push = async () => {
+      all.push(intake.store(principal, waiting()))
+      await nextTurn()
+    }
+    while (isHeld) await push()
+    const looked = looks
+    // One arrives in each turn of the event loop, and a group takes some turns: there is always one waiting.
+    for (let count = 0; count < 300; count++) await push()
+    expect(await outcomes(all)).toEqual({ stored: all.length })
+    // One more when it was free, and none since.
+    expect(looks - looked).toBeLessThanOrEqual(1)
   })
 
   it('goes on with others while a group is tried again', async () => {

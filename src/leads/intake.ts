@@ -90,6 +90,14 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
     void send(group, stepAside).finally(stepAside)
   }
 
+  const enqueue = (leads: readonly Waiting[]) => {
+    queue.push(...leads)
+    if (isBusy || leads.length === 0) return
+    isBusy = true
+    // What arrives in the same tick of the event loop shares the group.
+    setImmediate(sendNext)
+  }
+
   const hold = (group: readonly Waiting[]) => {
     const isRunning = held.size > 0
     for (const waiting of group) {
@@ -116,7 +124,8 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
       for (const dealerId of dealers) {
         const left = held.get(dealerId) ?? []
         held.delete(dealerId)
-        if (left.length > 0) held.set(dealerId, left)
+        if (left.some((waiting) => sent.has(waiting))) held.set(dealerId, left)
+        else enqueue(left)
       }
     }
   }
@@ -172,13 +181,9 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
       const { type, test, externalReference, submittedAt } = lead
       const incoming = { dealerId, credentialId, epoch, id: newId(), eventId: newId(), type, test, externalReference, submittedAt, data, warnings, idempotency, original }
       const answered = new Promise<Stored>((resolve, reject) => {
-        const waiting = { principal, incoming, bytes, resolve, reject }
-        if (held.has(dealerId)) return hold([waiting])
-        queue.push(waiting)
-        if (isBusy) return
-        isBusy = true
-        // What arrives in the same tick of the event loop shares the group.
-        setImmediate(sendNext)
+        const waiting = [{ principal, incoming, bytes, resolve, reject }]
+        if (held.has(dealerId)) hold(waiting)
+        else enqueue(waiting)
       })
       const settled = () => {
         waitingLeads--
