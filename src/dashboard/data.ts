@@ -33,8 +33,8 @@ export const deletedKeys = infiniteQueryOptions({
   refetchInterval: refreshMs,
 })
 
-export const keyOf = (apiKeyId: string, everyMs = refreshMs / 2) =>
-  queryOptions({ queryKey: [...keysKey, apiKeyId], queryFn: () => answered(getApiKey({ client, path: { apiKeyId } })), refetchInterval: everyMs })
+export const keyOf = (apiKeyId: string) =>
+  queryOptions({ queryKey: [...keysKey, apiKeyId], queryFn: () => answered(getApiKey({ client, path: { apiKeyId } })), refetchInterval: refreshMs / 2 })
 
 export const usageOf = (apiKeyId: string, hours: number) =>
   queryOptions({ queryKey: [...keysKey, apiKeyId, 'usage'], queryFn: () => answered(getApiKeyUsage({ client, path: { apiKeyId }, query: { hours } })), refetchInterval: refreshMs })

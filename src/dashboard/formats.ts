@@ -15,7 +15,6 @@ export function useFormats() {
   const language = i18n.language === 'da' ? 'da' : 'en-GB'
   const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
   return {
-    language,
     exact: (at: string) => new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(at)),
     short: (at: string) => new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)),
     ago: (at: string) => {

@@ -14,7 +14,7 @@ export const usualScopes = (kind: ApiKeyKind) => scopesOfKind[kind].filter((scop
 export type Chip = { tone: 'good' | 'quiet' | 'notice' | 'bad' } & ({ word: 'active' | 'disabled' | 'expired' | 'deleted' | 'unused' | 'replacing' } | { word: 'idle' | 'expires'; days: number })
 
 /** What of a key should be seen first. */
-export function chipOf({ status, replacement, expiresAt, lastUsed, createdAt }: ApiKey, now: Date): Chip {
+export function chipOf({ status, replacement, expiresAt, lastUsed }: ApiKey, now: Date): Chip {
   if (status === 'deleted' || status === 'expired') return { tone: 'bad', word: status }
   if (status === 'disabled') return { tone: 'quiet', word: status }
   if (replacement) return { tone: 'notice', word: 'replacing' }
@@ -22,7 +22,7 @@ export function chipOf({ status, replacement, expiresAt, lastUsed, createdAt }: 
   if (daysLeft <= expiresSoonDays) return { tone: 'notice', word: 'expires', days: daysLeft }
   if (!lastUsed) return { tone: 'quiet', word: 'unused' }
   const daysIdle = Math.floor((now.getTime() - Date.parse(lastUsed.at)) / dayMs)
-  if (daysIdle >= idleDays && Date.parse(createdAt) < now.getTime()) return { tone: 'quiet', word: 'idle', days: daysIdle }
+  if (daysIdle >= idleDays) return { tone: 'quiet', word: 'idle', days: daysIdle }
   return { tone: 'good', word: 'active' }
 }
 

@@ -4,12 +4,10 @@ import { useTranslation } from 'react-i18next'
 import type { AuditEntry, AuditSubject } from '../../client/client.ts'
 import { useFormats } from '../formats.ts'
 import { en } from '../words/en.ts'
-import { Asked, More, When } from './parts.tsx'
-
-type Query = { data: { pages: { items: AuditEntry[] }[] } | undefined; error: unknown; refetch: () => unknown; hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }
+import { Asked, More, type Paged, When } from './parts.tsx'
 
 /** Who changed what. `none`: what to say when there is nothing. */
-export function Entries({ query, caption, none, withSubject = false }: { query: Query; caption: string; none: string; withSubject?: boolean }) {
+export function Entries({ query, caption, none, withSubject = false }: { query: Paged<AuditEntry>; caption: string; none: string; withSubject?: boolean }) {
   const { t } = useTranslation()
   const heads = ['at', 'what', ...(withSubject ? (['subject'] as const) : []), 'who', 'reason'] as const
   return (

@@ -10,7 +10,7 @@ import { chipOf, isGhost } from '../key.ts'
 import { service, usePerson } from '../session.ts'
 import { CreateKey } from './create-key.tsx'
 import { Forbidden } from './home.tsx'
-import { Asked, Chip, Failed, More, Page, Panel, StatusChip, useDeed, When } from './parts.tsx'
+import { Asked, Chip, Failed, More, Page, type Paged, Panel, StatusChip, useDeed, When } from './parts.tsx'
 import { SettingsMenu } from './shell.tsx'
 import { Sparkline } from './usage.tsx'
 
@@ -74,9 +74,7 @@ function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly 
   )
 }
 
-type Keys = { data: { pages: { items: ApiKey[] }[] } | undefined; error: unknown; refetch: () => unknown; hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }
-
-function Section({ kind, query, create }: { kind: ApiKeyKind; query: Keys; create: () => void }) {
+function Section({ kind, query, create }: { kind: ApiKeyKind; query: Paged<ApiKey>; create: () => void }) {
   const { t } = useTranslation()
   return (
     <Panel title={t(`kind.${kind}.title`)} aside={<Button onClick={create}>{t(`kind.${kind}.create`)}</Button>}>

@@ -35,14 +35,27 @@ export function Loading({ rows = 3 }: { rows?: number }) {
   )
 }
 
+interface Question<Data> {
+  data: Data | undefined
+  error: unknown
+  refetch: () => unknown
+}
+
+/** What is asked for page by page. */
+export interface Paged<Item> extends Question<{ pages: { items: Item[] }[] }> {
+  hasNextPage: boolean
+  isFetchingNextPage: boolean
+  fetchNextPage: () => unknown
+}
+
 /** What is asked for: loading, failed, or there. */
-export function Asked<Data>({ query, rows, children }: { query: { data: Data | undefined; error: unknown; refetch: () => unknown }; rows?: number; children: (data: Data) => ReactNode }) {
+export function Asked<Data>({ query, rows, children }: { query: Question<Data>; rows?: number; children: (data: Data) => ReactNode }) {
   if (query.data !== undefined) return children(query.data)
   if (query.error) return <Failed failure={query.error} retry={() => void query.refetch()} />
   return <Loading rows={rows} />
 }
 
-export function More({ query }: { query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+export function More({ query }: { query: Pick<Paged<unknown>, 'hasNextPage' | 'isFetchingNextPage' | 'fetchNextPage'> }) {
   const { t } = useTranslation()
   return query.hasNextPage && <Group><Button variant="default" size="compact-md" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>{t('state.more')}</Button></Group>
 }
