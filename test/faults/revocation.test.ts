@@ -120,7 +120,7 @@ async function fire(open: () => Promise<Doomed>, seen: ReturnType<typeof empty>,
   const busy = servers.flatMap(({ url }) => [
     ...Array.from({ length: lanes.create }, () => lane(url, as(token, 'POST', '/v1/leads', lead()), true)),
     ...Array.from({ length: lanes.update }, () => lane(url, as(token, 'PATCH', `/v1/leads/${knownLead}`, { status: some(['appointment_set', 'in_progress']) }), true)),
-    ...Array.from({ length: lanes.read }, () => lane(url, as(token, 'GET', '/v1/leads?limit=1'), false)),
+    ...Array.from({ length: lanes.read }, (_lane, at) => lane(url, as(token, 'GET', at % 2 === 0 ? '/v1/leads?limit=1' : `/v1/leads/${knownLead}`), false)),
   ])
   await pause(random() * warmMsMax)
   const { url } = some(servers)
