@@ -137,6 +137,7 @@ describe('the embedded PostgreSQL', () => {
     await first.stop()
     await first.stop()
     await expect(query(first.connection, 'select 1')).rejects.toThrow()
+    expect(fs.existsSync(first.connection.host)).toBe(false)
 
     const second = await start()
     expect(second.connection).toEqual(first.connection)

@@ -98,7 +98,13 @@ export async function startEmbedded(dataDir: string, log: Log): Promise<Embedded
     writeOwner(dir, { pid: process.pid, connection })
 
     const halt = new AbortController()
-    const finished = keepRunning(site, server, log, halt.signal).finally(() => lock.close())
+    const finished = keepRunning(site, server, log, halt.signal).finally(() => {
+      try {
+        fs.rmSync(site.socketFolder, { recursive: true, force: true })
+      } finally {
+        lock.close()
+      }
+    })
     finished.catch((error: Error) => log('error', error.message)) // stop() rejects with it too, if it is ever called
     return {
       connection,
