@@ -3,7 +3,8 @@ import { Problem } from '../problem.ts'
 
 /**
  * One secret of a key. A key has one `current` secret. While it is replaced there is another one: the `next`, which becomes current when
- * it is first used, or the `previous`, which works until its own end. Whatever is lost on the way, one that somebody holds still works.
+ * it is first used, or the `previous`, which works until its own end. Whatever is lost on the way, one that somebody holds still works; but
+ * where old and new were to change at once and the answer was lost, nobody holds the current one until the key is replaced again.
  */
 export interface Secret {
   readonly lookup: string
