@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
+import { grantedScopes } from '../../src/api-keys/api-key.ts'
 import type { ApiKey } from '../../src/client/client.ts'
-import { chipOf, isDeletionConfirmed, isGhost, nextDay, startOfDay } from '../../src/dashboard/key.ts'
+import { chipOf, isDeletionConfirmed, isGhost, nextDay, scopesOfKind, startOfDay, usualScopes } from '../../src/dashboard/key.ts'
 
 const now = new Date('2026-11-23T12:00:00Z')
 const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000).toISOString()
@@ -23,6 +24,15 @@ it('shows of a key what should be seen first', () => {
     [{ status: 'deleted', deletedAt: daysAgo(1) }, { tone: 'bad', word: 'deleted' }],
   ]
   expect(chips.map(([more]) => chipOf(key(more), now))).toEqual(chips.map(([, chip]) => expect.objectContaining(chip)))
+})
+
+it('offers for a key of each kind what the service grants, and what it grants by itself', () => {
+  for (const kind of ['digital_requests', 'extensive_integrations'] as const) {
+    expect([...usualScopes(kind)]).toEqual([...grantedScopes(kind, undefined)])
+    expect([...scopesOfKind[kind]]).toEqual([...grantedScopes(kind, scopesOfKind[kind])])
+  }
+  const all = [...scopesOfKind.extensive_integrations]
+  expect(() => grantedScopes('digital_requests', all)).toThrow()
 })
 
 it('asks for the name of a key that was used within a week or does much, before it is deleted', () => {

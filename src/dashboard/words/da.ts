@@ -257,7 +257,7 @@ export const da: Words = {
   },
   member: { name: 'navn', disabled: 'slået fra', scopes: 'må', expiresAt: 'udløb', kind: 'type', environment: 'miljø', mask: 'nøgle', oldEnds: 'gammel nøgle virker', newCounts: 'ny nøgle gælder', email: 'e-mail', role: 'rolle', deactivated: 'deaktiveret', country: 'land', timeZone: 'tidszone', language: 'sprog', requestLogDays: 'dage, forespørgsler gemmes' },
   audit: {
-    text: 'Alle ændringer af API-nøgler og brugere, de nyeste først. Ingen kan ændre eller fjerne en linje.',
+    text: 'Alle ændringer af API-nøgler, brugere og indstillinger, de nyeste først. Ingen kan ændre eller fjerne en linje.',
     filter: 'Vis kun',
     action: 'Ændring',
     all: 'Alle ændringer',

@@ -256,7 +256,7 @@ export const en = {
   },
   member: { name: 'name', disabled: 'disabled', scopes: 'may', expiresAt: 'expiry', kind: 'kind', environment: 'environment', mask: 'key', oldEnds: 'old key works', newCounts: 'new key counts', email: 'e-mail', role: 'role', deactivated: 'deactivated', country: 'country', timeZone: 'time zone', language: 'language', requestLogDays: 'days that requests are kept' },
   audit: {
-    text: 'Every change of API keys and people, newest first. Nobody can change or remove an entry.',
+    text: 'Every change of API keys, people and settings, newest first. Nobody can change or remove an entry.',
     filter: 'Show only',
     action: 'Change',
     all: 'All changes',
