@@ -12,7 +12,7 @@ type Config = Plugin.Name<'express'> &
     /** The module with the handler types, as the generated file names it. */
     operationModule: string
   }
-type HandlerType = 'ReadOperation' | 'WriteOperation' | 'SessionOperation' | 'PublicOperation'
+type HandlerType = 'ReadOperation' | 'StreamOperation' | 'WriteOperation' | 'SessionOperation' | 'PublicOperation'
 type Imports = Record<HandlerType, ReturnType<PluginInstance['symbolFactory']['register']>>
 type ExpressPlugin = DefinePlugin<Config, Config, never, Imports>
 
@@ -25,6 +25,7 @@ type Document = {
 type RawOperation = {
   security?: Security
   requestBody?: { required?: boolean; content: Record<string, unknown> }
+  responses: Record<string, { content?: Record<string, unknown> }>
   'x-body-bytes-max'?: number
 }
 type Security = Record<string, string[]>[]
@@ -38,9 +39,10 @@ function access(operationId: string, security: Security): { kind: 'accessToken' 
   throw new Error(`${operationId}: security must be accessToken alone, session alone, or none`)
 }
 
-function handlerType(kind: 'accessToken' | 'session' | 'none', method: string): HandlerType {
+function handlerType(kind: 'accessToken' | 'session' | 'none', method: string, { responses }: RawOperation): HandlerType {
   if (kind === 'session') return 'SessionOperation'
   if (kind === 'none') return 'PublicOperation'
+  if (responses['200']?.content?.['text/event-stream']) return 'StreamOperation'
   return method === 'get' ? 'ReadOperation' : 'WriteOperation'
 }
 
@@ -61,7 +63,7 @@ const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
         return symbol ? $.type(symbol) : $.type('unknown')
       }
       handlers.prop(operation.id, (property) =>
-        property.type($.type(plugin.imports[handlerType(kind, method)], (generic) => generic.generics(type('data'), type('responses')))),
+        property.type($.type(plugin.imports[handlerType(kind, method, raw)], (generic) => generic.generics(type('data'), type('responses')))),
       )
       table[operation.id] = {
         method: method.toUpperCase(),
@@ -93,6 +95,7 @@ const defaultConfig: ExpressPlugin['Config'] = {
     const register = (name: HandlerType) => plugin.symbolFactory.register(name, { external, kind: 'type' })
     return {
       ReadOperation: register('ReadOperation'),
+      StreamOperation: register('StreamOperation'),
       WriteOperation: register('WriteOperation'),
       SessionOperation: register('SessionOperation'),
       PublicOperation: register('PublicOperation'),

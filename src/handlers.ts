@@ -17,13 +17,14 @@ import {
 } from './api-keys/handlers.ts'
 import { listAuditEntries } from './audit/handlers.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
-import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
+import { type Follow, listEvents, streamEvents } from './events/handlers.ts'
+import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
 import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
 import { listUsers, updateUser } from './users/handlers.ts'
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
-export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers {
+export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow): Handlers {
   const { db, secrets, keyring, issuer } = parts
   return {
     exchangeApiKey: exchangeApiKey(parts),
@@ -37,10 +38,13 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake): Handlers 
     createLeadBatch: createLeadBatch(parts),
     createLeadsFromAdf: createLeadsFromAdf(parts),
     listLeads,
+    getLeadCounts,
     getLead,
     updateLead,
     getLeadReceipt,
     getLeadOriginal,
+    listEvents,
+    streamEvents: streamEvents(parts),
     listApiKeys,
     createApiKey: createApiKey(secrets),
     getApiKey,

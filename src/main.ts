@@ -131,6 +131,7 @@ async function serve(connection: Connection, stopDatabase: () => Promise<void> |
   closeWithGrace({ delay: drainMs + 4_000, logger: false }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'stopping after a fault')
     else log.info({ signal }, 'stopping')
+    service.endStreams()
     await terminator.terminate()
     await service.close()
     await stopDatabase()

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Knex } from 'knex'
 
 /** Who a request acts for, as its access token says. Whether the credential still lives is judged by the database, never by this. */
@@ -58,6 +59,9 @@ type Content<Body> = [Body] extends [undefined | void] ? { body?: never } : { bo
 
 /** Reads with an access token. The credential has been judged before the handler runs. */
 export type ReadOperation<D, R> = (request: Request<D> & { readonly principal: Principal; readonly standing: Standing }, services: { readonly db: Knex }) => Promise<Answer<R>>
+
+/** A read whose answer goes on: `body` is what is sent, for as long as it lasts. */
+export type StreamOperation<D, R> = (request: Request<D> & { readonly principal: Principal; readonly standing: Standing }, services: { readonly db: Knex }) => Promise<{ [Status in keyof R]: { status: Status; body: Readable } }[keyof R]>
 
 /**
  * Changes something with an access token. The credential is judged inside `write`, under the dealer's lock, which is the only way to

@@ -25,6 +25,7 @@ export const problems = {
   'time-zone-unknown': { status: 422, title: 'There is no such time zone', detail: 'Send an IANA time zone, for example Europe/Copenhagen.' },
   'if-match-missing': { status: 428, title: 'If-Match is needed', detail: 'Send If-Match with the ETag of the lead that you saw.' },
   'too-many-attempts': { status: 429, title: 'Too many failed attempts', detail: 'Too many failed attempts. Wait, then try again.' },
+  'too-many-streams': { status: 429, title: 'Too many streams at a time', detail: 'This credential has 20 streams open. Close one first.' },
   'headers-too-large': { status: 431, title: 'The headers are too large', detail: 'The headers may have 16384 bytes at the most.' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive', detail: 'Send the whole request within 30 seconds.' },
   internal: { status: 500, title: 'Something broke on our side', detail: 'Quote the request id when you report it.' },

@@ -4,6 +4,7 @@ import { createApp } from './app.ts'
 import { migrate } from './db/migrate.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
 import { handlersWith } from './handlers.ts'
+import { openFeed } from './events/feed.ts'
 import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
@@ -30,6 +31,8 @@ export interface Service {
   database: Database
   secrets: Secrets
   recorder: Recorder
+  /** Ends the answers that would go on for ever. */
+  endStreams(): void
   /** Lets go of the database. The caller has stopped listening before. */
   close(): Promise<void>
 }
@@ -49,9 +52,10 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
     const judge = liveness(hot, db, keyring)
     const write = writer(db, keyring)
     const intake = openIntake(db, hot, keyring, judge, (error) => log.error({ err: error }, 'a lead could not be stored'))
+    const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
-    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations })
+    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed })
     const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
     const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log, recorder })
     return {
@@ -59,7 +63,9 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
       database,
       secrets,
       recorder,
+      endStreams: () => feed.stop(),
       close: async () => {
+        feed.stop()
         keyring.stop()
         intake.stop()
         await recorder.stop()

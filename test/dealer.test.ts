@@ -18,7 +18,7 @@ const read = async (token = dealer.admin.token) => (await service.call('GET', '/
 
 it('changes what is sent and leaves the rest, and another dealer, as they are', async () => {
   const before = await read()
-  expect(before).toEqual({ id: before.id, name: 'settled', country: 'DK', timeZone: 'Europe/Copenhagen', language: 'da', requestLogDays: 14 })
+  expect(before).toEqual({ id: before.id, name: 'settled', country: 'DK', timeZone: 'Europe/Copenhagen', language: 'da', requestLogDays: 14, responseTargetMinutes: 30 })
   const { status, body } = await change({ name: ' Nordhavn Biler ', requestLogDays: 30 })
   expect([status, body]).toEqual([200, { ...before, name: 'Nordhavn Biler', requestLogDays: 30 }])
   expect(await read()).toEqual(body)
@@ -36,7 +36,7 @@ it('tells in the audit log what was changed, and nothing when nothing was', asyn
   ])
 })
 
-it.each([{}, { name: ' ' }, { country: 'dk' }, { country: 'Denmark' }, { language: 'Danish' }, { requestLogDays: 0 }, { requestLogDays: 91 }, { requestLogDays: 1.5 }, { id: 'dealer_0' }])('refuses %j', async (body) => {
+it.each([{}, { name: ' ' }, { country: 'dk' }, { country: 'Denmark' }, { language: 'Danish' }, { requestLogDays: 0 }, { requestLogDays: 91 }, { requestLogDays: 1.5 }, { responseTargetMinutes: 0 }, { responseTargetMinutes: 10_081 }, { id: 'dealer_0' }])('refuses %j', async (body) => {
   expect((await change(body)).status).toBe(400)
 })
 

@@ -33,7 +33,10 @@ export async function send(url: string, method: string, { token, body, headers, 
     headers: { ...(token && { authorization: `Bearer ${token}` }), ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     ...(body !== undefined ? { body: JSON.stringify(body) } : raw !== undefined && { body: raw }),
   })
-  const text = await response.text()
+  // A stream of events goes on for as long as it is read.
+  const isStream = response.headers.get('content-type') === 'text/event-stream'
+  if (isStream) await response.body?.cancel()
+  const text = isStream ? '' : await response.text()
   return { status: response.status, headers: response.headers, text, body: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined }
 }
 

@@ -524,6 +524,18 @@ export type Lead = {
     receivedAt: string;
     updatedAt: string;
     /**
+     * When the lead was first taken up: it left `new` for another status than `invalid`.
+     */
+    respondedAt?: string;
+    /**
+     * A hint: the latest lead of the 30 days before that has the same first phone number or the same first e-mail address.
+     */
+    duplicateOf?: string;
+    /**
+     * The statuses that the lead can move to.
+     */
+    legalStatuses: Array<LeadStatus>;
+    /**
      * Rises by one with each change. The ETag is this number in quotes.
      */
     version: number;
@@ -698,6 +710,72 @@ export type LeadOriginal = {
      */
     content: string;
 };
+
+export type StatusCount = {
+    status: LeadStatus;
+    /**
+     * 1000 stands for 1000 or more.
+     */
+    count: number;
+};
+
+export type LeadCounts = {
+    /**
+     * The statuses that some lead has.
+     */
+    statuses: Array<StatusCount>;
+    /**
+     * New leads that have waited longer than the response target. 1000 stands for 1000 or more.
+     */
+    overdue: number;
+    /**
+     * How soon a new lead is to be taken up, in minutes.
+     */
+    responseTargetMinutes: number;
+};
+
+/**
+ * A place in the feed. What comes after it can be asked for later.
+ */
+export type EventCursor = string;
+
+export type EventSubject = {
+    type: 'lead';
+    id: string;
+};
+
+/**
+ * One fact about a lead. Facts of a dealer are numbered in the order in which they became true, without gaps.
+ */
+export type Event = {
+    id: string;
+    cursor: EventCursor;
+    /**
+     * More types will come. Pass over those that you do not know.
+     */
+    type: 'lead.created' | 'lead.updated';
+    at: string;
+    subject: EventSubject;
+    actor: Subject;
+    /**
+     * The members of the subject that changed; none when it was created.
+     */
+    changed: Array<string>;
+    status?: LeadStatus;
+    lead?: Lead;
+};
+
+export type EventPage = {
+    items: Array<Event>;
+    nextCursor: EventCursor;
+};
+
+/**
+ * Server-sent events. `data` is an `Event` as `listEvents` has it, `id` its cursor. The first one has the type `open`, no event in it, and as
+ * `id` the place where the stream begins. Lines that begin with a colon are a sign of life.
+ *
+ */
+export type EventText = string;
 
 /**
  * `digital_requests` is write-only, `extensive_integrations` reads and writes.
@@ -925,6 +1003,10 @@ export type DealerSettings = {
      * How many days the requests of API keys are kept. Their hourly counts are kept for 400 days.
      */
     requestLogDays: number;
+    /**
+     * How soon a new lead is to be taken up, in minutes.
+     */
+    responseTargetMinutes: number;
 };
 
 export type DealerUpdate = {
@@ -933,6 +1015,7 @@ export type DealerUpdate = {
     timeZone?: string;
     language?: string;
     requestLogDays?: number;
+    responseTargetMinutes?: number;
 };
 
 /**
@@ -1016,6 +1099,26 @@ export type Limit = number;
 export type Cursor = string;
 
 /**
+ * Only leads of one of these types.
+ */
+export type LeadTypes = Array<LeadType>;
+
+/**
+ * Only leads that came by this API key.
+ */
+export type SourceKeyId = string;
+
+/**
+ * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+ */
+export type Contact = string;
+
+/**
+ * Test leads instead of real ones. A `test` key always sees test leads.
+ */
+export type TestLeads = boolean;
+
+/**
  * A name that you give this request, so that sending it again cannot store it twice: 1 to 255 visible characters, bare or quoted as a
  * string of RFC 8941. Within 72 hours the same key with the same request gets the stored answer again, with `Idempotency-Replayed: true`;
  * with another request it is 422 `idempotency-key-reused`. Requests that are sent side by side wait for the first. Only leads that were
@@ -1028,6 +1131,30 @@ export type IdempotencyKey = string;
  * The id of the lead.
  */
 export type LeadId = string;
+
+/**
+ * What comes after this place: the `nextCursor` of the page before, or `latest` for the end of the feed as it is now. Left out, the feed is
+ * read from its beginning.
+ *
+ */
+export type FeedCursor = string;
+
+/**
+ * The events of test leads instead of those of real ones. A `test` key always sees those of test leads.
+ */
+export type TestEvents = boolean;
+
+/**
+ * The `id` that came last. The stream goes on right behind it. Left out, it begins with what happens from now on.
+ */
+export type LastEventId = string;
+
+/**
+ * For screens that show how things are and can read them anew: when more than 50 events come at once they are left out, and one event of the
+ * type `skipped` says so, whose `id` is where the stream goes on.
+ *
+ */
+export type SkipEvents = boolean;
 
 /**
  * The id of the key, which is also its OAuth `client_id`.
@@ -1331,6 +1458,10 @@ export type ListLeadsData = {
          */
         cursor?: string;
         /**
+         * Which leads come first.
+         */
+        order?: 'newest' | 'oldest';
+        /**
          * Only leads with one of these statuses.
          */
         status?: Array<LeadStatus>;
@@ -1342,6 +1473,10 @@ export type ListLeadsData = {
          * Only leads that came by this API key.
          */
         sourceKeyId?: string;
+        /**
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+         */
+        contact?: string;
         /**
          * Only leads that changed at or after this time.
          */
@@ -1800,6 +1935,186 @@ export type GetLeadOriginalResponses = {
 };
 
 export type GetLeadOriginalResponse = GetLeadOriginalResponses[keyof GetLeadOriginalResponses];
+
+export type GetLeadCountsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only leads of one of these types.
+         */
+        type?: Array<LeadType>;
+        /**
+         * Only leads that came by this API key.
+         */
+        sourceKeyId?: string;
+        /**
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+         */
+        contact?: string;
+        /**
+         * Test leads instead of real ones. A `test` key always sees test leads.
+         */
+        test?: boolean;
+    };
+    url: '/v1/leads/counts';
+};
+
+export type GetLeadCountsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetLeadCountsError = GetLeadCountsErrors[keyof GetLeadCountsErrors];
+
+export type GetLeadCountsResponses = {
+    /**
+     * The counts.
+     */
+    200: LeadCounts;
+};
+
+export type GetLeadCountsResponse = GetLeadCountsResponses[keyof GetLeadCountsResponses];
+
+export type ListEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * What comes after this place: the `nextCursor` of the page before, or `latest` for the end of the feed as it is now. Left out, the feed is
+         * read from its beginning.
+         *
+         */
+        cursor?: string;
+        /**
+         * Only the events of this lead.
+         */
+        leadId?: string;
+        /**
+         * The events of test leads instead of those of real ones. A `test` key always sees those of test leads.
+         */
+        test?: boolean;
+    };
+    url: '/v1/events';
+};
+
+export type ListEventsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListEventsError = ListEventsErrors[keyof ListEventsErrors];
+
+export type ListEventsResponses = {
+    /**
+     * A page of events.
+     */
+    200: EventPage;
+};
+
+export type ListEventsResponse = ListEventsResponses[keyof ListEventsResponses];
+
+export type StreamEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `id` that came last. The stream goes on right behind it. Left out, it begins with what happens from now on.
+         */
+        'Last-Event-ID'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The events of test leads instead of those of real ones. A `test` key always sees those of test leads.
+         */
+        test?: boolean;
+        /**
+         * For screens that show how things are and can read them anew: when more than 50 events come at once they are left out, and one event of the
+         * type `skipped` says so, whose `id` is where the stream goes on.
+         *
+         */
+        skip?: boolean;
+    };
+    url: '/v1/events/stream';
+};
+
+export type StreamEventsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * The credential has as many streams as it may have.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
+
+export type StreamEventsResponses = {
+    /**
+     * The stream.
+     */
+    200: EventText;
+};
+
+export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
 
 export type ListApiKeysData = {
     body?: never;

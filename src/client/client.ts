@@ -2,6 +2,7 @@ import { type Client, createClient } from '../../generated/client/client/index.t
 import { exchangeApiKey } from '../../generated/client/sdk.gen.ts'
 
 export type { Client }
+export { type Followed, followEvents } from './events.ts'
 export { createClient } from '../../generated/client/client/index.ts'
 export * from '../../generated/client/sdk.gen.ts'
 export type * from '../../generated/client/types.gen.ts'

@@ -27,6 +27,7 @@ export const advice = {
   'time-zone-unknown': 'Time zones are named as in the IANA time zone database: `Europe/Copenhagen`, `Europe/Berlin`, `UTC`. Abbreviations and offsets such as `+01:00` are none.',
   'if-match-missing': 'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read.',
   'too-many-attempts': 'Too many sign-ins failed from this address. Wait as long as Retry-After says. Nobody else can lock you out: failures are counted by address.',
+  'too-many-streams': 'A key, or a signed-in session, may follow the feed of events 20 times at once. Close streams that you no longer read: a client that connects again must let go of the old connection.',
   'headers-too-large': 'All headers together may have 16384 bytes. Look for cookies or tracing headers that a proxy adds.',
   'request-timeout': 'The headers must arrive within 10 seconds and the whole request within 30. Look at the network between you and the service.',
   internal: 'This is a fault of ours. It is in our log under the request id. Trying again may help; when you report it, quote the id.',

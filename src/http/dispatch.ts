@@ -1,4 +1,6 @@
-import type { Request, RequestHandler } from 'express'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Request, RequestHandler, Response } from 'express'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { Http, Write } from '../operation.ts'
@@ -24,9 +26,24 @@ export function dispatch(contract: Contract, handlers: Handlers, judge: Judge, s
 
     const { status, headers, body } = await handler(request, services)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')
-    if (body === undefined) res.writeHead(status).end()
+    if (body instanceof Readable) await stream(req, res, status, body)
+    else if (body === undefined) res.writeHead(status).end()
     else contract.answer(req, res, status, 'application/json', body)
   }
+}
+
+/** Sends on what comes, at once and for as long as it comes; ends it when the client goes. */
+async function stream(req: Request, res: Response, status: number, body: Readable): Promise<void> {
+  // What stands between must neither wait for the end nor gather what comes.
+  res.writeHead(status, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' })
+  if (req.method === 'HEAD') {
+    body.destroy()
+    res.end()
+    return
+  }
+  res.flushHeaders()
+  // That a client goes is how most streams end.
+  await pipeline(body, res).catch(() => undefined)
 }
 
 /** A read is judged here, before its handler runs; a change judges itself inside `write`. */

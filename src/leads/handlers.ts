@@ -1,19 +1,22 @@
 import { createHash } from 'node:crypto'
+import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { Lead, LeadBatchItem, LeadBatchMisfit, LeadResult } from '../../generated/server/types.gen.ts'
-import { recordEvent } from '../events/store.ts'
+import type { LeadBatchItem, LeadBatchMisfit, LeadResult, LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
+import { findDealer } from '../dealers/store.ts'
+import { findLastMove, recordEvent } from '../events/store.ts'
 import { cursorOf, inner, outer } from '../ids.ts'
 import type { Standing } from '../operation.ts'
 import { Problem, problemBody, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
 import type { Intake, Stored } from './intake.ts'
-import { moved, type NewLead, newLead } from './lead.ts'
+import { contactIn, leadBody, type LeadRow, leadStatuses, moved, type NewLead, newLead, respondedAt, takeableBack } from './lead.ts'
 import * as store from './store.ts'
 
 const clientRefLengthMax = 128
 const idempotencyKeyLengthMax = 255
 const violationsMax = 32
+const countedMax = 1_000
 
 /** How leads get in, and the contract's word on a lead that did not come as a body of its own. */
 export interface LeadIntake {
@@ -136,19 +139,35 @@ function answerOf({ verdict, replayed, lead_id, received, lead_warnings }: Store
 }
 
 export const listLeads: Handlers['listLeads'] = async ({ query, principal, standing }, { db }) => {
-  const { limit = 50, cursor, status, type, sourceKeyId, updatedSince, test = false } = query
-  const found = await store.findLeads(db, principal.dealerId, {
-    test: test || standing.environment === 'test',
-    limit: limit + 1,
-    ...(status && { status }),
-    ...(type && { type }),
-    ...(sourceKeyId && { sourceId: inner(sourceKeyId) }),
-    ...(updatedSince && { updatedSince: new Date(updatedSince) }),
-    ...(cursor && { before: inner(cursor) }),
-  })
+  const { limit = 50, cursor, order = 'newest', status, updatedSince } = query
+  const filter = await filterOf(query, principal.dealerId, standing, db)
+  if (!filter) return { status: 200, body: { items: [] } }
+  const wanted = { ...filter, ...(status && { status }), ...(updatedSince && { updatedSince: new Date(updatedSince) }) }
+  const found = await store.findLeads(db, principal.dealerId, wanted, { order, limit: limit + 1, ...(cursor && { past: inner(cursor) }) })
   const page = found.slice(0, limit)
   const last = page.at(-1)
   return { status: 200, body: { items: page.map(leadBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+}
+
+export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principal, standing }, { db }) => {
+  const { dealerId } = principal
+  const dealer = await findDealer(db, dealerId)
+  if (!dealer) throw new Problem('token-invalid')
+  const filter = await filterOf(query, dealerId, standing, db)
+  const count = async (more: { status: [LeadStatus]; receivedBefore?: Date }) => (filter ? store.countLeads(db, dealerId, { ...filter, ...more }, countedMax) : 0)
+  const targetMs = dealer.response_target_minutes * 60_000
+  const [overdue, ...counts] = await Promise.all([count({ status: ['new'], receivedBefore: new Date(Date.now() - targetMs) }), ...leadStatuses.map((status) => count({ status: [status] }))])
+  const statuses = leadStatuses.map((status, at) => ({ status, count: counts[at] ?? 0 })).filter(({ count: leads }) => leads > 0)
+  return { status: 200, body: { statuses, overdue, responseTargetMinutes: dealer.response_target_minutes } }
+}
+
+type Asked = { type?: LeadType[]; sourceKeyId?: string; contact?: string; test?: boolean }
+
+/** Undefined when no lead can fit: nobody has a phone number that is none. */
+async function filterOf({ type, sourceKeyId, contact: typed, test = false }: Asked, dealerId: string, { environment }: Standing, db: Knex): Promise<store.LeadFilter | undefined> {
+  const contact = typed === undefined ? undefined : contactIn(typed, (await findDealer(db, dealerId))?.country ?? '')
+  if (typed !== undefined && !contact) return undefined
+  return { test: test || environment === 'test', ...(type && { type }), ...(sourceKeyId && { sourceId: inner(sourceKeyId) }), ...(contact && { contact }) }
 }
 
 export const getLead: Handlers['getLead'] = async ({ path, principal, standing, http }, { db }) => {
@@ -164,13 +183,14 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
     requireMatch(headers['if-match'], lead)
 
     const before = { status: lead.status, ...(lead.status_reason && { statusReason: lead.status_reason }) }
-    const after = moved(before, body.status, body.statusReason)
+    const takenBack = takeableBack(await findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
+    const after = moved(before, body.status, body.statusReason, takenBack)
     if (after === before) return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead) }
 
-    const next = { ...lead, status: after.status, status_reason: after.statusReason ?? null, version: lead.version + 1, updated_at: now }
-    await store.saveLead(trx, principal.dealerId, { id: next.id, status: next.status, status_reason: next.status_reason, version: next.version, updated_at: now })
+    const next = { ...lead, status: after.status, status_reason: after.statusReason ?? null, version: lead.version + 1, updated_at: now, responded_at: respondedAt(lead, after.status, now) }
+    await store.saveLead(trx, principal.dealerId, { id: next.id, status: next.status, status_reason: next.status_reason, version: next.version, updated_at: now, responded_at: next.responded_at })
     const changed = [...(next.status === lead.status ? [] : ['status']), ...(next.status_reason === lead.status_reason ? [] : ['statusReason'])]
-    await recordEvent(trx, principal, 'lead.updated', lead.id, changed, now)
+    await recordEvent(trx, principal, { type: 'lead.updated', leadId: lead.id, changed, status: next.status }, now)
     return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next) }
   })
 
@@ -189,7 +209,7 @@ export const getLeadOriginal: Handlers['getLeadOriginal'] = async ({ path, princ
 }
 
 /** A test key sees test leads only; a live lead looks to it like one that is not there. */
-function visible(lead: store.LeadRow | undefined, { environment }: Standing): store.LeadRow {
+function visible(lead: LeadRow | undefined, { environment }: Standing): LeadRow {
   if (!lead || (environment === 'test' && !lead.test)) throw new Problem('not-found')
   return lead
 }
@@ -197,26 +217,8 @@ function visible(lead: store.LeadRow | undefined, { environment }: Standing): st
 const etagOf = ({ version }: { version: number }): string => `"${version}"`
 
 /** `If-Match` compares strongly (RFC 9110, section 13.1.1): a weak tag never matches. */
-function requireMatch(ifMatch: string | undefined, lead: store.LeadRow): void {
+function requireMatch(ifMatch: string | undefined, lead: LeadRow): void {
   if (ifMatch === undefined) throw new Problem('if-match-missing')
   const tags = ifMatch.split(',').map((tag) => tag.trim())
   if (!tags.includes('*') && !tags.includes(etagOf(lead))) throw new Problem('lead-changed', undefined, { headers: { ETag: etagOf(lead) } })
-}
-
-function leadBody(row: store.LeadRow): Lead {
-  return {
-    ...row.data,
-    id: outer('lead', row.id),
-    type: row.type,
-    status: row.status,
-    ...(row.status_reason && { statusReason: row.status_reason }),
-    source: { type: row.source_type, id: outer(row.source_type === 'user' ? 'user' : 'key', row.source_id), name: row.source_name },
-    ...(row.external_source !== null && row.external_id !== null && { externalReference: { source: row.external_source, id: row.external_id } }),
-    ...(row.submitted_at && { submittedAt: row.submitted_at.toISOString() }),
-    test: row.test,
-    warnings: row.warnings,
-    receivedAt: row.received_at.toISOString(),
-    updatedAt: row.updated_at.toISOString(),
-    version: row.version,
-  }
 }

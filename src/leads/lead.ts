@@ -28,6 +28,7 @@ import type {
   VehicleOfInterest,
   Warning,
 } from '../../generated/server/types.gen.ts'
+import { outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import { asSent, freeText, keep, keepExtra, listOf, newNotes, objectOf, type Reading, text, time, utcTime, vocabulary, warn, wordOf } from './lenient.ts'
 
@@ -47,6 +48,9 @@ const legalMoves: Record<LeadStatus, readonly LeadStatus[]> = {
   lost: ['in_progress'],
   invalid: ['new'],
 }
+
+/** From the first to the last of the pipeline. */
+export const leadStatuses = Object.keys(legalMoves) as LeadStatus[]
 
 /** Where the lead's dealer is. */
 export interface LeadContext {
@@ -106,18 +110,91 @@ function isSaid(said: string | undefined): boolean {
   return said !== undefined && said.trim() !== ''
 }
 
+export interface LeadRow {
+  id: string
+  type: LeadType
+  status: LeadStatus
+  status_reason: LeadStatusReason | null
+  source_type: 'api_key' | 'user'
+  source_id: string
+  source_name: string
+  test: boolean
+  external_source: string | null
+  external_id: string | null
+  submitted_at: Date | null
+  received_at: Date
+  updated_at: Date
+  responded_at: Date | null
+  duplicate_of: string | null
+  version: number
+  data: LeadData
+  warnings: Warning[]
+}
+
+export function leadBody(row: LeadRow): Lead {
+  return {
+    ...row.data,
+    id: outer('lead', row.id),
+    type: row.type,
+    status: row.status,
+    ...(row.status_reason && { statusReason: row.status_reason }),
+    source: { type: row.source_type, id: outer(row.source_type === 'user' ? 'user' : 'key', row.source_id), name: row.source_name },
+    ...(row.external_source !== null && row.external_id !== null && { externalReference: { source: row.external_source, id: row.external_id } }),
+    ...(row.submitted_at && { submittedAt: row.submitted_at.toISOString() }),
+    test: row.test,
+    warnings: row.warnings,
+    receivedAt: row.received_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+    ...(row.responded_at && { respondedAt: row.responded_at.toISOString() }),
+    ...(row.duplicate_of !== null && { duplicateOf: outer('lead', row.duplicate_of) }),
+    legalStatuses: [...legalMoves[row.status]],
+    version: row.version,
+  }
+}
+
+/** How a person can be looked for. */
+export type Contact = { phone: string } | { email: string }
+
+/** A phone number or e-mail address as it was typed, in the form in which leads are compared; undefined when it can be neither. */
+export function contactIn(typed: string, country: string): Contact | undefined {
+  if (typed.includes('@')) return { email: typed.trim().toLowerCase() }
+  // In a query, a plus that was not encoded is a blank.
+  const parsed = parsedPhone(typed.replace(/^ (?=\d)/, '+'), country)
+  return parsed && phoneVerdict(parsed) !== 'invalid' ? { phone: parsed.number } : undefined
+}
+
+/** The last move of a lead, and whoever made it. */
+export interface Move {
+  from: LeadStatus
+  at: Date
+  actorId: string
+}
+
+const takeBackMs = 600_000
+
+/** The status that somebody may take a lead back to: the one that they moved it away from in the last 10 minutes. */
+export function takeableBack(last: Move | undefined, actorId: string, now: Date): LeadStatus | undefined {
+  return last && last.actorId === actorId && now.getTime() - last.at.getTime() <= takeBackMs ? last.from : undefined
+}
+
+/** When the lead was first taken up. To call it invalid is no answer to anybody; back among the new it waits again. */
+export function respondedAt(lead: { responded_at: Date | null }, to: LeadStatus, now: Date): Date | null {
+  if (to === 'new') return null
+  return lead.responded_at ?? (to === 'invalid' ? null : now)
+}
+
 /**
  * The lead in another status. A reason stays with a lost or invalid lead only; a move to the status that the lead has changes nothing
  * but the reason, if one is given.
  *
  * @throws {Problem} `lead-move-illegal` with the legal statuses.
  */
-export function moved(lead: Movable, to: LeadStatus, reason: LeadStatusReason | undefined): Movable {
+export function moved(lead: Movable, to: LeadStatus, reason: LeadStatusReason | undefined, takenBack?: LeadStatus): Movable {
   const statusReason = to === 'lost' || to === 'invalid' ? reason : undefined
   if (to === lead.status) return statusReason === undefined || statusReason === lead.statusReason ? lead : { ...lead, statusReason }
 
   const legalStatuses = legalMoves[lead.status]
-  if (!legalStatuses.includes(to)) {
+  if (!legalStatuses.includes(to) && to !== takenBack) {
     const article = /^[aeiou]/.test(lead.status) ? 'An' : 'A'
     throw new Problem('lead-move-illegal', `${article} ${lead.status} lead can move to ${either.format(legalStatuses)}.`, { legalStatuses })
   }

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
-import type { ExternalReference, LeadStatus, LeadStatusReason, LeadType, Warning } from '../../generated/server/types.gen.ts'
+import type { ExternalReference, LeadStatus, LeadType, Warning } from '../../generated/server/types.gen.ts'
 import type { Idempotency } from './idempotency.ts'
-import type { LeadData } from './lead.ts'
+import type { Contact, LeadRow } from './lead.ts'
 
 /** A lead on its way in, with the ids made beforehand and the credential that it is judged by. */
 export interface IncomingLead {
@@ -86,52 +86,57 @@ export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<nu
   return rowCount
 }
 
-export interface LeadRow {
-  id: string
-  type: LeadType
-  status: LeadStatus
-  status_reason: LeadStatusReason | null
-  source_type: 'api_key' | 'user'
-  source_id: string
-  source_name: string
-  test: boolean
-  external_source: string | null
-  external_id: string | null
-  submitted_at: Date | null
-  received_at: Date
-  updated_at: Date
-  version: number
-  data: LeadData
-  warnings: Warning[]
-}
-
 export interface LeadFilter {
   test: boolean
   status?: readonly LeadStatus[]
   type?: readonly LeadType[]
   sourceId?: string
+  contact?: Contact
   updatedSince?: Date
-  before?: string
-  limit: number
 }
 
-function named(db: Knex, dealerId: string) {
+// As the indexes on leads have them.
+const phoneOf = (lead: string) => `${lead}.data #>> '{customer,phones,0,e164}'`
+const emailOf = (lead: string) => `lower(btrim(${lead}.data #>> '{customer,emails,0,address}'))`
+const earlierWith = (contact: (lead: string) => string) => `
+  (select case when d.received_at >= l.received_at - interval '30 days' then d.id end from leads d
+   where d.dealer_id = l.dealer_id and ${contact('d')} = ${contact('l')} and d.test = l.test and d.id < l.id order by d.id desc limit 1)`
+
+function named(db: Knex, dealerId: string): Knex.QueryBuilder {
   return db('leads as l')
     .leftJoin('api_keys as k', (on) => on.on('k.dealer_id', 'l.dealer_id').on('k.id', 'l.source_id'))
     .leftJoin('users as u', (on) => on.on('u.dealer_id', 'l.dealer_id').on('u.id', 'l.source_id'))
     .where({ 'l.dealer_id': dealerId })
-    .select('l.*', db.raw("coalesce(k.name, u.name, '') as source_name"))
+    .select('l.*', db.raw("coalesce(k.name, u.name, '') as source_name"), db.raw(`greatest(${earlierWith(phoneOf)}, ${earlierWith(emailOf)}) as duplicate_of`))
 }
 
-/** Newest first: ids are UUIDs of version 7, which rise with time. */
-export async function findLeads(db: Knex, dealerId: string, filter: LeadFilter): Promise<LeadRow[]> {
-  let query = named(db, dealerId).where({ 'l.test': filter.test }).orderBy('l.id', 'desc').limit(filter.limit)
-  if (filter.status) query = query.whereIn('l.status', filter.status)
-  if (filter.type) query = query.whereIn('l.type', filter.type)
-  if (filter.sourceId) query = query.where({ 'l.source_id': filter.sourceId })
-  if (filter.updatedSince) query = query.where('l.updated_at', '>=', filter.updatedSince)
-  if (filter.before) query = query.where('l.id', '<', filter.before)
-  return query
+function only(query: Knex.QueryBuilder, { test, status, type, sourceId, contact, updatedSince }: LeadFilter): Knex.QueryBuilder {
+  let some = query.where({ 'l.test': test })
+  if (status) some = some.whereIn('l.status', status)
+  if (type) some = some.whereIn('l.type', type)
+  if (sourceId) some = some.where({ 'l.source_id': sourceId })
+  if (contact) some = 'phone' in contact ? some.whereRaw(`${phoneOf('l')} = ?`, [contact.phone]) : some.whereRaw(`${emailOf('l')} = ?`, [contact.email])
+  if (updatedSince) some = some.where('l.updated_at', '>=', updatedSince)
+  return some
+}
+
+/** By age: ids are UUIDs of version 7, which rise with time. `past`: the id of the last lead of the page before. */
+export async function findLeads(db: Knex, dealerId: string, filter: LeadFilter, page: { order: 'newest' | 'oldest'; past?: string; limit: number }): Promise<LeadRow[]> {
+  const isNewest = page.order === 'newest'
+  const found = only(named(db, dealerId), filter).orderBy('l.id', isNewest ? 'desc' : 'asc').limit(page.limit)
+  return page.past ? found.where('l.id', isNewest ? '<' : '>', page.past) : found
+}
+
+export async function findLeadsById(db: Knex, dealerId: string, ids: readonly string[]): Promise<LeadRow[]> {
+  return named(db, dealerId).whereIn('l.id', ids)
+}
+
+/** How many leads fit, counted no further than `atMost`. */
+export async function countLeads(db: Knex, dealerId: string, filter: LeadFilter & { receivedBefore?: Date }, atMost: number): Promise<number> {
+  let some = only(db('leads as l').where({ 'l.dealer_id': dealerId }), filter).select(db.raw('1')).limit(atMost)
+  if (filter.receivedBefore) some = some.where('l.received_at', '<', filter.receivedBefore)
+  const row = await db.from(some.as('some')).count({ count: '*' }).first()
+  return Number(row?.['count'] ?? 0)
 }
 
 /** The lead as it is now. Within `write` nobody else is changing it. */
@@ -144,7 +149,7 @@ export async function findOriginal(db: Knex, dealerId: string, leadId: string): 
   return db('lead_originals').where({ dealer_id: dealerId, lead_id: leadId }).first('media_type', 'content')
 }
 
-export async function saveLead(trx: Knex.Transaction, dealerId: string, lead: Pick<LeadRow, 'id' | 'status' | 'status_reason' | 'version' | 'updated_at'>): Promise<void> {
+export async function saveLead(trx: Knex.Transaction, dealerId: string, lead: Pick<LeadRow, 'id' | 'status' | 'status_reason' | 'version' | 'updated_at' | 'responded_at'>): Promise<void> {
   const { id, ...change } = lead
   await trx('leads').where({ dealer_id: dealerId, id }).update(change)
 }

@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import { handlersWith } from '../../src/handlers.ts'
 import { createApp } from '../../src/app.ts'
 import { openDatabase } from '../../src/db/pool.ts'
+import { openFeed } from '../../src/events/feed.ts'
 import { openContract } from '../../src/http/contract.ts'
 import { securityHandlers } from '../../src/http/security.ts'
 import { newId, outer } from '../../src/ids.ts'
@@ -30,7 +31,8 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
   const judge = kind === 'judged' ? liveness(hot, db, keyring) : async () => ({ scopes: new Set<string>(scopes), environment: 'live' as const })
   const intake = openIntake(db, hot, keyring, judge, console.error)
   const contract = await openContract(securityHandlers(tokens.check), false)
-  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations: () => [] })
+  const feed = openFeed(db, hot, judge, console.error)
+  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, feed, leadViolations: () => [] })
   const app = createApp({ contract, handlers, judge, services: { db, write: writer(db, keyring) }, documentation: (_req, _res, next) => next(), trustProxy: false, recorder: { note: () => undefined, stop: async () => undefined }, log: pino({ level: 'silent' }) })
 
   const { dealerId } = await createDealer(db, { name: kind, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: `${kind}@dealer.example`, name: 'Admin' })

@@ -24,6 +24,9 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   updateLead: 'leads:update',
   getLeadReceipt: 'leads:create',
   getLeadOriginal: 'leads:read',
+  getLeadCounts: 'leads:read',
+  listEvents: 'events:read',
+  streamEvents: 'events:read',
   listApiKeys: 'api-keys:manage',
   createApiKey: 'api-keys:manage',
   getApiKey: 'api-keys:manage',
@@ -166,6 +169,12 @@ beforeAll(async () => {
           { path, body: { status: 'acknowledged' }, headers: any, status: 409 },
         ]
       }
+      case 'getLeadCounts':
+        return [{ path: '/v1/leads/counts', status: 200 }]
+      case 'listEvents':
+        return [{ path: '/v1/events', status: 200 }, { path: '/v1/events?cursor=latest', status: 200 }]
+      case 'streamEvents':
+        return [{ path: '/v1/events/stream', status: 200 }]
       case 'listApiKeys':
         return [{ path: '/v1/api-keys', status: 200 }]
       case 'createApiKey':
@@ -288,7 +297,7 @@ describe.each(guarded)('%s', (id) => {
 })
 
 it('lists one dealer nothing of another', async () => {
-  for (const path of ['/v1/leads', '/v1/api-keys', '/v1/users']) {
+  for (const path of ['/v1/leads', '/v1/events', '/v1/api-keys', '/v1/users']) {
     const mine = await service.call('GET', path, { token: ours.admin.token })
     const other = await service.call('GET', path, { token: theirs.admin.token })
     const known = new Set(mine.body.items.map((item: { id: string }) => item.id))
@@ -366,6 +375,13 @@ it('has shown every answer that the document names', async () => {
   const own = await service.createKey(ours.admin.token, { kind: 'digital_requests' })
   const replacement = await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 201 }, await service.exchange(own.secret))
   expect((await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 409 }, await service.exchange(replacement.body.secret))).status).toBe(409)
+
+  const streams: Response[] = []
+  for (let count = 0; count < 20; count++) streams.push(await fetch(`${service.url}/v1/events/stream`, { headers: { authorization: `Bearer ${ours.dms.token}` } }))
+  const [first] = streams
+  expect([first?.headers.get('content-type'), first?.headers.get('cache-control')]).toEqual(['text/event-stream', 'no-store'])
+  expect((await shoot('streamEvents', { path: '/v1/events/stream', status: 429 }, ours.dms.token)).body.code).toBe('too-many-streams')
+  for (const { body } of streams) await body?.cancel()
 
   const document = parse(readFileSync('generated/openapi.yaml', 'utf8'))
   const named = ids.flatMap((id) => Object.keys(document.paths[operations[id].path][operations[id].method.toLowerCase()].responses).map((status) => `${id} ${status}`))

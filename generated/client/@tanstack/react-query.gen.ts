@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateDealer, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateDealer, updateLead, updateUser } from '../sdk.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadCountsData, GetLeadCountsError, GetLeadCountsResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -192,7 +192,7 @@ export const listLeadsQueryKey = (options?: Options<ListLeadsData>) => createQue
 /**
  * List leads
  *
- * Scope: `leads:read`. Newest first. Filters are combined: a lead is listed when it fits all of them.
+ * Scope: `leads:read`. Newest first, or oldest first. Filters are combined: a lead is listed when it fits all of them.
  */
 export const listLeadsOptions = (options?: Options<ListLeadsData>) => queryOptions<ListLeadsResponse, ListLeadsError, ListLeadsResponse, ReturnType<typeof listLeadsQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -241,7 +241,7 @@ export const listLeadsInfiniteQueryKey = (options?: Options<ListLeadsData>): Que
 /**
  * List leads
  *
- * Scope: `leads:read`. Newest first. Filters are combined: a lead is listed when it fits all of them.
+ * Scope: `leads:read`. Newest first, or oldest first. Filters are combined: a lead is listed when it fits all of them.
  */
 export const listLeadsInfiniteOptions = (options?: Options<ListLeadsData>) => {
     const opts = infiniteQueryOptions<ListLeadsResponse, ListLeadsError, InfiniteData<ListLeadsResponse>, QueryKey<Options<ListLeadsData>>, string | Pick<QueryKey<Options<ListLeadsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
@@ -366,7 +366,8 @@ export const getLeadOptions = (options: Options<GetLeadData>) => queryOptions<Ge
  * Move a lead through the pipeline
  *
  * Scope: `leads:update`. `If-Match` is needed, with the `ETag` of the lead that you saw, so that two people cannot undo each other's work.
- * A move that is not legal answers 409 and names the legal ones. Moving a lead to the status it has changes nothing.
+ * A move that is not legal answers 409 and names the legal ones. Moving a lead to the status it has changes nothing. Whoever moved a lead
+ * last may take that back within 10 minutes, by moving it to the status that it had before.
  *
  */
 export const updateLeadMutation = (options?: Partial<Options<UpdateLeadData>>): UseMutationOptions<UpdateLeadResponse, UpdateLeadError, Options<UpdateLeadData>> => {
@@ -422,6 +423,88 @@ export const getLeadOriginalOptions = (options: Options<GetLeadOriginalData>) =>
     },
     queryKey: getLeadOriginalQueryKey(options)
 });
+
+export const getLeadCountsQueryKey = (options?: Options<GetLeadCountsData>) => createQueryKey('getLeadCounts', options);
+
+/**
+ * Count leads by status
+ *
+ * Scope: `leads:read`. How many leads have each status, and how many of the new ones have waited longer than the dealer's response target.
+ * It is counted up to 1000.
+ *
+ */
+export const getLeadCountsOptions = (options?: Options<GetLeadCountsData>) => queryOptions<GetLeadCountsResponse, GetLeadCountsError, GetLeadCountsResponse, ReturnType<typeof getLeadCountsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getLeadCounts({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getLeadCountsQueryKey(options)
+});
+
+export const listEventsQueryKey = (options?: Options<ListEventsData>) => createQueryKey('listEvents', options);
+
+/**
+ * Read the feed of events
+ *
+ * Scope: `events:read`. Oldest first, in the order in which things became true: whoever goes on from `nextCursor` misses nothing and gets
+ * nothing twice. Before you read leads for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
+ * from there. `nextCursor` is always there: keep it, and ask again later when `items` is empty. An event of a lead has the lead as it is now
+ * for whoever may read leads.
+ *
+ */
+export const listEventsOptions = (options?: Options<ListEventsData>) => queryOptions<ListEventsResponse, ListEventsError, ListEventsResponse, ReturnType<typeof listEventsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listEvents({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listEventsQueryKey(options)
+});
+
+export const listEventsInfiniteQueryKey = (options?: Options<ListEventsData>): QueryKey<Options<ListEventsData>> => createQueryKey('listEvents', options, true);
+
+/**
+ * Read the feed of events
+ *
+ * Scope: `events:read`. Oldest first, in the order in which things became true: whoever goes on from `nextCursor` misses nothing and gets
+ * nothing twice. Before you read leads for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
+ * from there. `nextCursor` is always there: keep it, and ask again later when `items` is empty. An event of a lead has the lead as it is now
+ * for whoever may read leads.
+ *
+ */
+export const listEventsInfiniteOptions = (options?: Options<ListEventsData>) => {
+    const opts = infiniteQueryOptions<ListEventsResponse, ListEventsError, InfiniteData<ListEventsResponse>, QueryKey<Options<ListEventsData>>, string | Pick<QueryKey<Options<ListEventsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+    // @ts-ignore
+    {
+        queryFn: async ({ pageParam, queryKey, signal }) => {
+            // @ts-ignore
+            const page: Pick<QueryKey<Options<ListEventsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+                query: {
+                    cursor: pageParam
+                }
+            };
+            const params = createInfiniteParams(queryKey, page);
+            const { data } = await listEvents({
+                ...options,
+                ...params,
+                signal,
+                throwOnError: true
+            });
+            return data;
+        },
+        queryKey: listEventsInfiniteQueryKey(options)
+    });
+    return opts as Omit<typeof opts, 'initialData'>;
+};
 
 export const listApiKeysQueryKey = (options?: Options<ListApiKeysData>) => createQueryKey('listApiKeys', options);
 

@@ -1,0 +1,138 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { lead, startService, type TestService } from './service.ts'
+
+let service: TestService
+beforeAll(async () => {
+  service = await startService()
+})
+afterAll(() => service.close())
+
+type Dealer = Awaited<ReturnType<TestService['dealer']>>
+const push = async ({ website }: Dealer, more: object = {}) => {
+  const { status, body } = await service.call('POST', '/v1/leads', { token: website.token, body: lead(more) })
+  expect(status).toBe(201)
+  return body.id as string
+}
+const feed = async (token: string, query = '') => (await service.call('GET', `/v1/events${query}`, { token })).body
+const move = (token: string, id: string, status: string) => service.call('PATCH', `/v1/leads/${id}`, { token, body: { status }, headers: { 'if-match': '*' } })
+
+/** What comes down one connection, as it is. */
+async function listen(token: string, { query = '', after }: { query?: string; after?: string } = {}) {
+  const response = await fetch(`${service.url}/v1/events/stream${query}`, { headers: { authorization: `Bearer ${token}`, ...(after && { 'last-event-id': after }) } })
+  expect([response.status, response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([200, 'text/event-stream', 'no-store'])
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  if (!reader) throw new Error('No body')
+  onTestFinished(() => void reader.cancel().catch(() => undefined))
+  const stream = { text: '', isOver: false, data: () => [...stream.text.matchAll(/^data: (.*)$/gm)].map(([, json = '']) => JSON.parse(json)).filter(({ id }) => id), until: async (pattern: RegExp) => {
+    for (const limit = Date.now() + 8_000; !pattern.test(stream.text); await pause(10)) if (Date.now() > limit) throw new Error(`No ${pattern} in ${stream.text}`)
+  }, over: async () => {
+    for (const limit = Date.now() + 15_000; !stream.isOver; await pause(10)) if (Date.now() > limit) throw new Error('The stream goes on')
+  } }
+  void (async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) stream.text += part.value
+  })().catch(() => undefined).finally(() => (stream.isOver = true))
+  await stream.until(/^event: open$/m)
+  return stream
+}
+
+it('tells what happened to leads, oldest first, and goes on from a cursor without a gap', async () => {
+  const dealer = await service.dealer('history')
+  expect(await feed(dealer.dms.token)).toEqual({ items: [], nextCursor: '0' })
+  const ids = [await push(dealer), await push(dealer), await push(dealer)]
+  await move(dealer.sales.token, ids[0] ?? '', 'acknowledged')
+
+  const first = await feed(dealer.dms.token, '?limit=2')
+  const second = await feed(dealer.dms.token, `?limit=2&cursor=${first.nextCursor}`)
+  const all = [...first.items, ...second.items]
+  expect(all.map(({ cursor, type, subject, status, changed }: any) => [cursor, type, subject.id, status, changed])).toEqual([
+    ['1', 'lead.created', ids[0], 'new', []],
+    ['2', 'lead.created', ids[1], 'new', []],
+    ['3', 'lead.created', ids[2], 'new', []],
+    ['4', 'lead.updated', ids[0], 'acknowledged', ['status']],
+  ])
+  expect(all.map(({ actor }: any) => actor.name)).toEqual(['Main Website Lead Form', 'Main Website Lead Form', 'Main Website Lead Form', 'Sales'])
+  expect(all[3].lead).toEqual((await service.call('GET', `/v1/leads/${ids[0]}`, { token: dealer.dms.token })).body)
+  expect(await feed(dealer.dms.token, `?cursor=${second.nextCursor}`)).toEqual({ items: [], nextCursor: '4' })
+  expect(await feed(dealer.dms.token, '?cursor=latest')).toEqual({ items: [], nextCursor: '4' })
+  expect((await feed(dealer.dms.token, `?leadId=${ids[0]}`)).items.map(({ cursor }: any) => cursor)).toEqual(['1', '4'])
+})
+
+it('shows the lead of an event only to whoever may read leads', async () => {
+  const dealer = await service.dealer('narrow')
+  await push(dealer)
+  const { secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations', scopes: ['events:read'] })
+  const token = await service.exchange(secret)
+  expect((await feed(token)).items.map((event: any) => [event.type, 'lead' in event])).toEqual([['lead.created', false]])
+  const stream = await listen(token, { after: '0' })
+  await stream.until(/^id: 1$/m)
+  expect(stream.data().map((event: any) => 'lead' in event)).toEqual([false])
+  expect(stream.text).not.toContain('Anna')
+})
+
+it('keeps real leads and test leads apart, and passes over the others without asking for them again', async () => {
+  const dealer = await service.dealer('apart')
+  const real = await push(dealer)
+  const test = await push(dealer, { test: true })
+  const subjects = async (token: string, query = '') => {
+    const { items, nextCursor } = await feed(token, query)
+    return [items.map(({ subject }: any) => subject.id), nextCursor]
+  }
+  expect(await subjects(dealer.dms.token)).toEqual([[real], '2'])
+  expect(await subjects(dealer.dms.token, '?test=true')).toEqual([[test], '2'])
+  const { secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations', environment: 'test' })
+  expect(await subjects(await service.exchange(secret))).toEqual([[test], '2'])
+  const streams = [await listen(dealer.dms.token, { after: '0' }), await listen(dealer.dms.token, { query: '?test=true' })]
+  const more = [await push(dealer, { test: true }), await push(dealer)]
+  await streams[0]?.until(/^id: 4$/m)
+  await streams[1]?.until(/^id: 3$/m)
+  expect(streams.map((stream) => stream.data().map(({ subject }: any) => subject.id))).toEqual([[real, more[1]], [more[0]]])
+})
+
+it('streams what happens as it happens, to everybody who listens, in one order', async () => {
+  const dealer = await service.dealer('live')
+  await push(dealer)
+  const streams = [await listen(dealer.sales.token), await listen(dealer.admin.token), await listen(dealer.dms.token, { after: '0' })]
+  const id = await push(dealer)
+  await move(dealer.sales.token, id, 'won')
+  for (const stream of streams) await stream.until(/^id: 3$/m)
+  expect(streams.map((stream) => stream.data().map(({ cursor }: any) => cursor))).toEqual([['2', '3'], ['2', '3'], ['1', '2', '3']])
+  const { items } = await feed(dealer.dms.token, '?cursor=1')
+  expect(streams[0]?.data()[1]).toEqual(items[1])
+  expect((await service.dealer('silent')).dealerId).not.toBe(dealer.dealerId)
+})
+
+it('gives signs of life, and ends with the credential: nothing is written after it', { timeout: 30_000 }, async () => {
+  const dealer = await service.dealer('ending')
+  const { id, secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
+  const [doomed, other] = [await listen(await service.exchange(secret)), await listen(dealer.dms.token)]
+  await doomed.until(/^:$/m)
+  await service.call('DELETE', `/v1/api-keys/${id}`, { token: dealer.admin.token })
+  await push(dealer)
+  await other.until(/^id: 1$/m)
+  await doomed.over()
+  expect([doomed.data(), other.isOver]).toEqual([[], false])
+
+  const idle = await listen(dealer.sales.token)
+  await service.call('DELETE', '/v1/session', { headers: { cookie: dealer.sales.cookie } })
+  await idle.over()
+})
+
+it('leaves many events at once out for whoever wants that, and for nobody else', { timeout: 30_000 }, async () => {
+  const dealer = await service.dealer('flood')
+  const [board, dms] = [await listen(dealer.sales.token, { query: '?skip=true' }), await listen(dealer.dms.token)]
+  const leads = Array.from({ length: 200 }, () => ({ lead: lead() }))
+  await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })
+  await board.until(/^event: skipped\nid: 200$/m)
+  await dms.until(/^id: 200$/m)
+  expect(dms.data().map(({ cursor }: any) => Number(cursor))).toEqual(leads.map((_, at) => at + 1))
+  expect(board.data().length).toBeLessThan(60)
+  await push(dealer)
+  await board.until(/^id: 201$/m)
+})
+
+it.each(['0x1', '-1', '1e3', `${'9'.repeat(19)}`, 'Latest'])('refuses the cursor %s', async (cursor) => {
+  const { dms } = await service.dealer(`cursor-${Math.random()}`)
+  expect((await service.call('GET', `/v1/events?cursor=${cursor}`, { token: dms.token })).status).toBe(400)
+  expect((await service.call('GET', '/v1/events/stream', { token: dms.token, headers: { 'last-event-id': cursor } })).status).toBe(400)
+})
