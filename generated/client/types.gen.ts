@@ -1150,7 +1150,7 @@ export type TestEvents = boolean;
 export type LastEventId = string;
 
 /**
- * For screens that show how things are and can read them anew: when more than 50 events come at once they are left out, and one event of the
+ * For screens that show how things are and can read them anew: when more than 20 events come at once they are left out, and one event of the
  * type `skipped` says so, whose `id` is where the stream goes on.
  *
  */
@@ -2069,7 +2069,7 @@ export type StreamEventsData = {
          */
         test?: boolean;
         /**
-         * For screens that show how things are and can read them anew: when more than 50 events come at once they are left out, and one event of the
+         * For screens that show how things are and can read them anew: when more than 20 events come at once they are left out, and one event of the
          * type `skipped` says so, whose `id` is where the stream goes on.
          *
          */

@@ -1,7 +1,8 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
-import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, listApiKeyRequests, listApiKeys, listAuditEntries, listLeads, listUsers } from '../client/client.ts'
-import { answered } from './answer.ts'
+import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listUsers } from '../client/client.ts'
+import { answered, Failure } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
+import type { LeadSearch } from './lead.ts'
 import { service as client } from './session.ts'
 
 const rowsOfKeys = 100
@@ -9,9 +10,12 @@ const rowsOfHistory = 20
 const rowsOfTraffic = 200
 const rowsOfAudit = 50
 const rowsOfUsers = 200
+const rowsOfLeads = 50
+const rowsOfEvents = 200
 const refreshMs = 10_000
 const proofMs = 1_500
 const hourMs = 3_600_000
+const refreshOfCountsMs = 60_000
 
 const pages = { initialPageParam: undefined as string | undefined, getNextPageParam: (page: { nextCursor?: string }) => page.nextCursor }
 const from = (cursor: string | undefined) => cursor !== undefined && { cursor }
@@ -89,6 +93,45 @@ export const auditOf = ({ action, by, from: first, to }: AuditSearch) =>
 export const dealerSettings = queryOptions({ queryKey: ['dealer'], queryFn: () => answered(getDealer({ client })) })
 
 export const users = queryOptions({ queryKey: ['users'], queryFn: () => answered(listUsers({ client, query: { limit: rowsOfUsers } })) })
+
+export const leadsKey = ['leads'] as const
+export const listsKey = [...leadsKey, 'list'] as const
+
+const filterOf = ({ type, source, contact, test }: LeadSearch) => ({ ...(type && { type: [type] }), ...(source && { sourceKeyId: source }), ...(contact && { contact }), ...(test && { test }) })
+/** What a list of leads shows, and nothing else: how it is shown is no part of its key. */
+const shownBy = ({ status, type, source, contact, order, test }: LeadSearch): LeadSearch => ({ status, type, source, contact, order, test })
+
+export const leadsOf = (search: LeadSearch) =>
+  infiniteQueryOptions({
+    ...pages,
+    queryKey: [...listsKey, shownBy(search)] as const,
+    queryFn: ({ pageParam }) => answered(listLeads({ client, query: { ...filterOf(search), ...(search.status && { status: [search.status] }), ...(search.order && { order: search.order }), limit: rowsOfLeads, ...from(pageParam) } })),
+    // What changes is told by the feed of events.
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
+export const leadCountsOf = (search: LeadSearch) =>
+  queryOptions({ queryKey: [...leadsKey, 'counts', shownBy({ ...search, status: undefined, order: undefined })], queryFn: () => answered(getLeadCounts({ client, query: filterOf(search) })), refetchInterval: refreshOfCountsMs })
+
+export const leadOf = (leadId: string) => queryOptions({ queryKey: [...leadsKey, 'one', leadId] as const, queryFn: (): Promise<Lead> => answered(getLead({ client, path: { leadId } })) })
+
+export const eventsOf = ({ id, test }: Pick<Lead, 'id' | 'test'>) =>
+  queryOptions({ queryKey: [...leadsKey, 'events', id], queryFn: () => answered(listEvents({ client, query: { leadId: id, test, limit: rowsOfEvents } })) })
+
+/** The document that a lead was read from, or null when it came as JSON. */
+export const originalOf = (leadId: string, enabled: boolean) =>
+  queryOptions({
+    queryKey: [...leadsKey, 'original', leadId],
+    enabled,
+    queryFn: () => answered(getLeadOriginal({ client, path: { leadId } })).catch((error: unknown) => {
+      if (error instanceof Failure && error.status === 404) return null
+      throw error
+    }),
+  })
+
+/** The requests with a key that were about a lead. */
+export const requestsAbout = (apiKeyId: string, leadId: string, enabled: boolean) =>
+  queryOptions({ queryKey: [...keysKey, apiKeyId, 'about', leadId], enabled, queryFn: () => answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { leadId, limit: rowsOfHistory } })) })
 
 /** The first lead that came by a key, test leads too; asked for until there is one. */
 export const firstLeadOf = (sourceKeyId: string, enabled: boolean) =>

@@ -1,24 +1,38 @@
 import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router'
 import type { AuditAction } from '../client/client.ts'
 import type { AuditSearch } from './data.ts'
+import { type LeadSearch, statuses, types } from './lead.ts'
 import { Audit } from './screens/audit.tsx'
 import { Dealer } from './screens/dealer.tsx'
-import { Home, NotFound } from './screens/home.tsx'
+import { NotFound } from './screens/home.tsx'
 import { Integrations } from './screens/integrations.tsx'
 import { KeyPage } from './screens/key.tsx'
+import { LeadPage } from './screens/lead.tsx'
+import { Pipeline } from './screens/pipeline.tsx'
 import { Preferences } from './screens/preferences.tsx'
 import { Shell } from './screens/shell.tsx'
 import { en } from './words/en.ts'
 
 const kinds = ['digital_requests', 'extensive_integrations'] as const
 const dialogs = ['replace', 'delete'] as const
+const keyId = /^key_[0-9a-f]{32}$/
 const userId = /^user_[0-9a-f]{32}$/
 const day = /^\d{4}-\d\d-\d\d$/
 const matching = (pattern: RegExp, word: unknown) => (typeof word === 'string' && pattern.test(word) ? word : undefined)
 const oneOf = <Word extends string>(words: readonly Word[], word: unknown) => words.find((one) => one === word)
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
-const home = createRoute({ getParentRoute: () => root, path: '/', component: Home })
+const home = createRoute({ getParentRoute: () => root, path: '/', beforeLoad: () => { throw redirect({ to: '/leads', replace: true }) } })
+const leads = createRoute({
+  getParentRoute: () => root,
+  path: '/leads',
+  component: Pipeline,
+  validateSearch: ({ view, status, type, source, contact, order, test }: Record<string, unknown>): LeadSearch => {
+    const known = { view: oneOf(['table'], view), status: oneOf(statuses, status), type: oneOf(types, type), source: matching(keyId, source), contact: matching(/^.{3,320}$/, typeof contact === 'number' ? String(contact) : contact), order: oneOf(['oldest'], order), test: test === true ? true : undefined }
+    return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
+  },
+})
+const lead = createRoute({ getParentRoute: () => root, path: '/leads/$leadId', component: LeadPage })
 const settings = createRoute({ getParentRoute: () => root, path: '/settings', beforeLoad: () => { throw redirect({ to: '/settings/integrations', replace: true }) } })
 const preferences = createRoute({ getParentRoute: () => root, path: '/settings/preferences', component: Preferences })
 const dealer = createRoute({ getParentRoute: () => root, path: '/settings/dealer', component: Dealer })
@@ -50,7 +64,7 @@ const key = createRoute({
   },
 })
 
-export const router = createRouter({ routeTree: root.addChildren([home, settings, preferences, dealer, audit, integrations, key]) })
+export const router = createRouter({ routeTree: root.addChildren([home, leads, lead, settings, preferences, dealer, audit, integrations, key]) })
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -2,20 +2,22 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { watch, type Watched } from './board.ts'
 import { atMost, percentile, report, stopwatch } from './harness.ts'
-import { fillLeads, leadInput, makeDealers, openPlace, startOurs } from './world.ts'
+import { fillLeads, leadInput, makeDealers, openPlace, startOurs, tokenOfNewKey } from './world.ts'
 
 /**
  * What a lead waits for while others read: 100 leads a second at fixed times, whatever happens to the ones before, each timed from when it
  * was to be sent. Meanwhile, from a process of their own, a DMS reads that dealer's 10,000 leads as fast as it can, page by page of 200
- * and every 20th lead by itself, and 50 readers list the newest 50 leads once a second. Those stand for the boards, which do not exist yet.
+ * and every 20th lead by itself, and 50 boards watch.
  */
 const leadsPerSecond = 100
 const seconds = Number(process.env['SECONDS'] ?? 20)
 const warmSeconds = 3
 const leadsStored = 10_000
 const pageLeads = 200
-const readersCount = 50
+const boardsCount = 50
+const streamsOfKey = 10
 const connectionsMax = 256
 
 const agent = new Agent({ keepAlive: true, maxSockets: connectionsMax })
@@ -36,13 +38,12 @@ function send(url: string, token: string, body?: string): Promise<{ status: numb
 interface Readings {
   dmsPages: number
   dmsLeads: number
-  lists: number[]
   refused: number
 }
 
 /** Reads until it is told to stop, and then tells what it did. */
-async function read(url: string, token: string): Promise<void> {
-  const done: Readings = { dmsPages: 0, dmsLeads: 0, lists: [], refused: 0 }
+async function read(url: string, token: string, boardTokens: readonly string[]): Promise<void> {
+  const done: Readings = { dmsPages: 0, dmsLeads: 0, refused: 0 }
   let stopped = false
   const get = async (path: string) => {
     const { status, text } = await send(url + path, token)
@@ -57,17 +58,14 @@ async function read(url: string, token: string): Promise<void> {
       cursor = nextCursor
     }
   }
-  const board = async (at: number) => {
-    for (let due = performance.now() + (at * 1000) / readersCount; !stopped; due += 1000) {
-      await sleep(Math.max(0, due - performance.now()))
-      const started = performance.now()
-      await get('/v1/leads')
-      done.lists.push(performance.now() - started)
-    }
-  }
-  process.on('message', () => (stopped = true))
-  await Promise.all([dms(), ...Array.from({ length: readersCount }, (_, at) => board(at))])
-  process.send?.(done)
+  const stop = new AbortController()
+  const watched: Watched = { events: 0, skipped: 0, readings: [] }
+  process.on('message', () => {
+    stopped = true
+    stop.abort()
+  })
+  await Promise.all([dms(), ...boardTokens.map((boardToken) => watch(url, boardToken, stop.signal, watched))])
+  process.send?.({ ...done, watched })
   process.disconnect()
 }
 
@@ -76,9 +74,12 @@ async function main(): Promise<void> {
   const ours = await startOurs(place)
   const [dealer] = await makeDealers(place, ours, 1)
   if (!dealer) throw new Error('There is no dealer')
+  // One credential may not have so many streams.
+  const keys = await Promise.all(Array.from({ length: boardsCount / streamsOfKey }, (_, at) => tokenOfNewKey(ours.url, dealer.admin, `Boards ${at}`, 'extensive_integrations')))
+  const boardTokens = keys.flatMap((token) => Array.from({ length: streamsOfKey }, () => token))
   await fillLeads(place, dealer.dealerId, leadsStored)
 
-  const readers = fork(import.meta.filename, ['read', ours.url, dealer.dms])
+  const readers = fork(import.meta.filename, ['read', ours.url, dealer.dms, ...boardTokens])
   const latenciesMs: number[] = []
   let refused = 0
   let spent = () => ({ server: 0, database: 0, foreign: 0 })
@@ -95,7 +96,7 @@ async function main(): Promise<void> {
   const cores = Object.fromEntries(Object.entries(spent()).map(([whose, us]) => [`${whose}Cores`, us / seconds / 1e6]))
 
   readers.send('stop')
-  const [{ dmsPages, dmsLeads, lists, refused: readsRefused }] = (await once(readers, 'message')) as [Readings]
+  const [{ dmsPages, dmsLeads, watched, refused: readsRefused }] = (await once(readers, 'message')) as [Readings & { watched: Watched }]
   agent.destroy()
   await ours.stop()
   await place.close()
@@ -107,7 +108,8 @@ async function main(): Promise<void> {
     `${leadsPerSecond} leads a second at fixed times, by Node`,
     [
       { kind: 'leads pushed', perSecond: latenciesMs.length / seconds, ...figures(latenciesMs), refused, ...cores },
-      { kind: 'lists for 50 boards', perSecond: lists.length / read, ...figures(lists), refused: readsRefused },
+      { kind: `readings of ${boardsCount} boards`, perSecond: watched.readings.length / read, ...figures(watched.readings), refused: readsRefused },
+      { kind: 'events told to them', perSecond: watched.events / read },
       { kind: 'DMS, pages of 200', perSecond: dmsPages / read },
       { kind: 'DMS, single leads', perSecond: dmsLeads / read },
     ],
@@ -115,5 +117,5 @@ async function main(): Promise<void> {
   )
 }
 
-const [, , part, url = '', token = ''] = process.argv
-await (part === 'read' ? read(url, token) : main())
+const [, , part, url = '', token = '', ...boardTokens] = process.argv
+await (part === 'read' ? read(url, token, boardTokens) : main())

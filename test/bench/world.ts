@@ -25,6 +25,7 @@ const password = 'a-password-for-the-bench'
 /** A dealer with a token of each kind of key. */
 export interface Dealer {
   dealerId: string
+  admin: string
   website: string
   dms: string
 }
@@ -97,11 +98,13 @@ async function makeDealer({ db }: Place, { url }: Service, at: number): Promise<
   const email = `admin@dealer-${at}.example`
   const { dealerId } = await createDealer(db, { name: `Dealer ${at}`, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email, name: 'Admin', password })
   const admin = await answered('access_token', `${url}/v1/session`, { body: { email, password } })
-  const token = async (kind: string) => {
-    const secret = await answered('secret', `${url}/v1/api-keys`, { token: admin, body: { name: kind, kind } })
-    return answered('access_token', `${url}/v1/auth/token`, { headers: { 'x-api-key': secret } })
-  }
-  return { dealerId, website: await token('digital_requests'), dms: await token('extensive_integrations') }
+  const token = (kind: string) => tokenOfNewKey(url, admin, kind, kind)
+  return { dealerId, admin, website: await token('digital_requests'), dms: await token('extensive_integrations') }
+}
+
+export async function tokenOfNewKey(url: string, admin: string, name: string, kind: string): Promise<string> {
+  const secret = await answered('secret', `${url}/v1/api-keys`, { token: admin, body: { name, kind } })
+  return answered('access_token', `${url}/v1/auth/token`, { headers: { 'x-api-key': secret } })
 }
 
 /** What a POST answers under `name`. */

@@ -13,13 +13,15 @@ const phones = 1
 
 const states = [
   'opening', 'unreachable', 'sign-in', 'sign-in-missing', 'sign-in-refused',
-  'home', 'integrations-empty', 'integrations-loading', 'integrations-error',
+  'pipeline-empty', 'pipeline-loading', 'pipeline-error', 'pipeline', 'pipeline-move', 'pipeline-reason', 'pipeline-move-failed', 'pipeline-moved', 'pipeline-conflict', 'pipeline-paused', 'pipeline-table', 'pipeline-table-empty',
+  'lead', 'lead-original', 'lead-missing', 'lead-loading',
+  'integrations-empty', 'integrations-loading', 'integrations-error',
   'create-digital', 'create-missing', 'create-extensive', 'create-taken', 'reveal', 'reveal-unsaved', 'connect-waiting', 'connect-failed', 'connect-green',
   'integrations', 'integrations-deleted',
   'key-unused', 'key-used', 'key-test', 'key-disabled', 'key-expired', 'key-missing', 'key-loading',
   'replace', 'replace-at-once', 'key-replacement-pending', 'key-replacement-in-use', 'delete', 'delete-unconfirmed',
   'audit', 'audit-empty', 'audit-loading', 'audit-error',
-  'dealer', 'dealer-missing', 'dealer-loading', 'dealer-error', 'preferences', 'not-found', 'offline', 'session-ended', 'sales-home', 'sales-forbidden',
+  'dealer', 'dealer-missing', 'dealer-loading', 'dealer-error', 'preferences', 'not-found', 'offline', 'session-ended', 'sales-pipeline', 'sales-forbidden',
 ]
 
 let dashboard: TestDashboard
@@ -80,7 +82,61 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await state('sign-in-refused', page.getByText('The e-mail is unknown or the password is wrong.'))
 
   await signIn(admin.email)
-  await state('home', page.getByText('Welcome,'))
+  await state('pipeline-empty', page.getByText('No new leads.'))
+  await waiting('**/v1/leads?*')
+  await go('/leads')
+  await state('pipeline-loading', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/leads?*')
+  await go('/leads')
+  await state('pipeline-error', button('Try again'))
+  await asUsual()
+  await fillPipeline(service, website.token, dealerId)
+  await go('/leads')
+  await page.getByText('Late: waiting').first().waitFor()
+  await state('pipeline', page.getByText('leads have waited too long'))
+  await button(`Move ${hostile}`).first().click()
+  const moves = page.getByRole('group', { name: `Move ${hostile}` })
+  await state('pipeline-move', moves)
+  await moves.getByRole('button', { name: 'Lost' }).click()
+  await state('pipeline-reason', dialog.getByLabel('Why?'))
+  await button('Cancel').click()
+  await button(`Move ${hostile}`).first().click()
+  await failing('**/v1/leads/lead_*')
+  await moves.getByRole('button', { name: 'Acknowledged' }).click()
+  await state('pipeline-move-failed', page.getByText('Request id: req-1234'))
+  await asUsual()
+  await button(`Move ${hostile}`).first().click()
+  await moves.getByRole('button', { name: 'Acknowledged' }).click()
+  await state('pipeline-moved', button('Undo'))
+  await page.route('**/v1/leads/lead_*', (route) => route.request().method() === 'PATCH' ? route.fulfill({ status: 412, contentType: 'application/problem+json', body: JSON.stringify({ ...problem, status: 412, code: 'lead-changed' }) }) : route.continue())
+  expectFailure(412)
+  await button(`Move ${hostile}`).first().click()
+  await moves.getByRole('button', { name: 'Won' }).click()
+  await state('pipeline-conflict', page.getByText('was first:'))
+  await asUsual()
+  await page.route('**/v1/events/stream*', (route) => route.abort())
+  expectFailure('net::ERR_FAILED')
+  await go('/leads')
+  await state('pipeline-paused', page.getByText('Live updates are paused'))
+  await asUsual()
+  await go('/leads?view=table')
+  await state('pipeline-table', page.getByRole('row').filter({ hasText: long }))
+  await go('/leads?view=table&contact=nobody@customer.example')
+  await state('pipeline-table-empty', page.getByText('No leads here.'))
+  await go('/leads')
+  await page.getByRole('link', { name: long }).first().click()
+  await page.getByText('Moved to').or(page.getByText('Received', { exact: true })).first().waitFor()
+  await page.getByText(/createLead, 201/).waitFor()
+  await state('lead', page.getByText('What was odd about it'))
+  await button('As it was received').click()
+  await state('lead-original', page.getByText('It came as JSON'))
+  await go(`/leads/lead_${'0'.repeat(32)}`)
+  await state('lead-missing', page.getByText('It is not there any more.'))
+  await waiting('**/v1/leads/lead_*')
+  await go(`/leads/lead_${'1'.repeat(32)}`)
+  await state('lead-loading', page.getByText('Loading…'))
+  await asUsual()
   for (const { id } of [website, dms]) await admitted('DELETE', `/v1/api-keys/${id}?reason=${encodeURIComponent(turned)}`)
   await go('/settings/integrations')
   await state('integrations-empty', page.getByText('No keys for extensive integrations yet.'))
@@ -222,7 +278,7 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await state('session-ended', page.getByRole('dialog', { name: 'Your session has ended' }))
 
   await signIn(sales.email)
-  await state('sales-home', page.getByText('Integrations are set up by an admin'))
+  await state('sales-pipeline', page.getByText('leads have waited too long'))
   await go('/settings/integrations')
   await state('sales-forbidden', heading('For admins only'))
 
@@ -231,3 +287,25 @@ it('has no accessibility fault in any state of any screen, in both languages and
   expect(dashboard.checked()).toBe(states.length * (languagesAndThemes + phones))
   console.info(`axe: ${states.length} states x 2 languages x 2 themes, and each at 320 px: ${dashboard.checked()} checks, 0 violations`)
 })
+
+/** Leads in every column, some late, some with all that a lead can have. */
+async function fillPipeline({ call, db }: TestDashboard['service'], token: string, dealerId: string): Promise<void> {
+  const everything = {
+    customer: { name: { full: long }, phones: [{ number: '32 12 34 56' }, { number: 'after six' }], emails: [{ address: 'anna@customer.example' }, { address: 'odd' }], address: { lines: ['Havnegade 1'], postalCode: '2100', city: 'København Ø', countryCode: 'DK' } },
+    message: `${turned}\n${'very long '.repeat(40)}`,
+    vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', modelYear: 2026, stockNumber: 'A-1042', price: { amount: '289900.00', currency: 'DKK' }, odometer: { value: 12_000 } }],
+    tradeIns: [{ make: 'Fiat', model: '500', wantedPrice: { amount: '40000', currency: 'DKK' } }],
+    consents: [{ purpose: 'marketing', channel: 'email', state: 'granted', text: 'Yes, send me offers.', capturedAt: '2026-11-23T10:14:55+01:00' }],
+    appointment: { kind: 'test_drive', requestedSlots: [{ start: '2026-11-28T10:00:00+01:00', end: 'later' }], comments: 'Saturday' },
+    attribution: { source: 'google', medium: 'cpc', campaign: 'ex30-autumn' },
+    externalReference: { source: 'website', id: 'form-1' },
+    submittedAt: '2026-11-23T10:15:00',
+    surprise: { [hostile]: turned },
+  }
+  const plain = (name: string) => ({ customer: { name: { full: name }, phones: [{ number: '32 12 34 56' }] }, consents: [{ purpose: 'marketing', state: 'denied' }] })
+  for (const body of [everything, plain(hostile), plain(turned), ...['acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid'].map(plain)]) expect((await call('POST', '/v1/leads', { token, body })).status).toBe(201)
+  for (const status of ['acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid']) await db('leads').where({ dealer_id: dealerId }).whereRaw("data #>> '{customer,name,full}' = ?", [status]).update({ status, updated_at: new Date(Date.now() - 20 * dayMs) })
+  await db('leads').where({ dealer_id: dealerId, status: 'new' }).update({ received_at: new Date(Date.now() - 3 * 3_600_000) })
+  // Requests are written some seconds after they were answered.
+  await expect.poll(() => db('api_key_requests').where({ dealer_id: dealerId }).whereNotNull('lead_id').first(), { timeout: 10_000 }).toBeTruthy()
+}

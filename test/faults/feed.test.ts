@@ -75,16 +75,16 @@ it('tells every event once and in order to listeners that are cut off and go on,
       if (eventsWanted > 10_000) await pause(40)
     }
   }))
+  const firstWrong = (cursors: readonly number[]) => cursors.findIndex((cursor, at) => cursor !== at + 1)
   for (let [deadline, told] = [Date.now() + patienceMs, -1]; heard.some(({ cursors }) => cursors.length < stored); await pause(50)) {
     const now = heard.reduce((sum, { cursors }) => sum + cursors.length, 0)
     if (now !== told) deadline = Date.now() + patienceMs
     told = now
-    if (Date.now() > deadline) break
+    if (Date.now() > deadline || heard.some(({ cursors }) => firstWrong(cursors) !== -1)) break
   }
   stop.abort()
   await Promise.all(heard.map(({ done }) => done))
 
-  const firstWrong = (cursors: readonly number[]) => cursors.findIndex((cursor, at) => cursor !== at + 1)
   for (const { cursors } of heard) expect([cursors.length, firstWrong(cursors)]).toEqual([stored, -1])
   expect(Number((await database.db('dealer_clocks').where({ dealer_id: dealer.dealerId }).first()).seq)).toBe(stored)
   const cuts = heard.map(({ lines }) => lines() - 1)

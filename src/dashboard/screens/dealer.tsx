@@ -13,6 +13,7 @@ import { SettingsMenu } from './shell.tsx'
 
 const countries = 'AT BE BG CH CY CZ DE DK EE ES FI FO FR GB GL GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK'.split(' ')
 const logDays = [1, 7, 14, 30, 60, 90]
+const targetMinutes = [5, 10, 15, 30, 60, 120, 240, 480, 1440]
 const nameLengthMax = 200
 
 export function Dealer() {
@@ -36,7 +37,7 @@ function DealerForm({ dealer }: { dealer: DealerSettings }) {
   const [changed, setChanged] = useState<DealerUpdate>({})
   const [checked, setChecked] = useState(false)
   const { busy, failure, succeeded, run } = useDeed()
-  const { name, country, timeZone, requestLogDays } = { ...dealer, ...changed }
+  const { name, country, timeZone, requestLogDays, responseTargetMinutes } = { ...dealer, ...changed }
   const nameError = name.trim() === '' ? t('signIn.missing') : undefined
   const change = (part: DealerUpdate) => setChanged({ ...changed, ...part })
   // What the dealer has is offered, too, be it unusual.
@@ -60,6 +61,7 @@ function DealerForm({ dealer }: { dealer: DealerSettings }) {
         <NativeSelect label={t('dealer.country')} description={t('dealer.countryText')} value={country} data={labelled(offered(countries, country), formats.country)} onChange={(event) => change({ country: event.currentTarget.value })} />
         <NativeSelect label={t('dealer.timeZone')} description={t('dealer.timeZoneText')} value={timeZone} data={[...offered(Intl.supportedValuesOf('timeZone'), timeZone)]} onChange={(event) => change({ timeZone: event.currentTarget.value })} />
         <NativeSelect label={t('dealer.requestLog')} description={t('dealer.requestLogText')} value={String(requestLogDays)} data={offered(logDays, requestLogDays).toSorted((one, other) => one - other).map((count) => ({ value: String(count), label: t('dealer.days', { count }) }))} onChange={(event) => change({ requestLogDays: Number(event.currentTarget.value) })} />
+        <NativeSelect label={t('dealer.responseTarget')} description={t('dealer.responseTargetText')} value={String(responseTargetMinutes)} data={offered(targetMinutes, responseTargetMinutes).toSorted((one, other) => one - other).map((count) => ({ value: String(count), label: count % 60 === 0 ? t('dealer.hours', { count: count / 60 }) : t('dealer.minutes', { count }) }))} onChange={(event) => change({ responseTargetMinutes: Number(event.currentTarget.value) })} />
         {requestLogDays < dealer.requestLogDays && <Text role="status" size="sm" fw={600}>{t('dealer.requestLogShorter')}</Text>}
         <Group>
           <Button type="submit" loading={busy}>{t('state.save')}</Button>

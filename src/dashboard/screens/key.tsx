@@ -1,6 +1,6 @@
 import { Button, Group, Stack, Text, TextInput, VisuallyHidden } from '@mantine/core'
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiKey, type ApiKeyScope, type ApiKeyUpdate, cancelApiKeyReplacement, expireOldApiKeySecret, updateApiKey } from '../../client/client.ts'
@@ -182,7 +182,7 @@ function Requests({ apiKeyId }: { apiKeyId: string }) {
                 {requests.map((request) => (
                   <tr key={request.requestId + request.at}>
                     <td><When at={request.at} /></td>
-                    <td>{request.operation}</td>
+                    <td>{request.operation} {request.leadId !== undefined && <Link className="link" to="/leads/$leadId" params={{ leadId: request.leadId }}>{t('key.toLead')}</Link>}</td>
                     <td data-label={t('column.answer')}>{request.status}</td>
                     <td data-label={t('column.duration')}>{number(Math.round(request.durationMs * 10) / 10)} ms</td>
                     <td data-label={t('column.address')}>{request.address}</td>

@@ -60,10 +60,11 @@ export function More({ query }: { query: Pick<Paged<unknown>, 'hasNextPage' | 'i
   return query.hasNextPage && <Group><Button variant="default" size="compact-md" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>{t('state.more')}</Button></Group>
 }
 
-export function Page({ title, before, children }: { title: string; before?: ReactNode; children: ReactNode }) {
+/** `mark`: a number to be seen from another tab. */
+export function Page({ title, before, mark = 0, children }: { title: string; before?: ReactNode; mark?: number; children: ReactNode }) {
   return (
     <Stack gap="lg">
-      <title>{`${title} · CarBuddii`}</title>
+      <title>{`${mark > 0 ? `(${mark}) ` : ''}${title} · CarBuddii`}</title>
       <Stack gap="sm">
         {before}
         <Title order={1} size="h2" className="wrap">{title}</Title>

@@ -30,7 +30,7 @@ export function Shell() {
           </Link>
           <nav aria-label={t('menu.label')}>
             <ul className="menu">
-              <li><Link to="/" activeOptions={{ exact: true }}>{t('menu.home')}</Link></li>
+              <li><Link to="/leads" search={{}} aria-current={path.startsWith('/leads') ? 'page' : undefined}>{t('menu.pipeline')}</Link></li>
               <li><Link to={can('api-keys:manage') ? '/settings/integrations' : '/settings/preferences'} aria-current={isSettings ? 'page' : undefined}>{t('menu.settings')}</Link></li>
               <li><a href="/docs/">{t('menu.documentation')}</a></li>
             </ul>
@@ -43,7 +43,7 @@ export function Shell() {
       </header>
       <Offline />
       <main id="content" ref={main} tabIndex={-1}>
-        <Container size="lg">
+        <Container size="lg" fluid={path === '/leads'}>
           <Outlet />
         </Container>
       </main>

@@ -1,0 +1,60 @@
+import type { Consent, Lead, LeadStatus, LeadStatusReason, LeadType, VehicleOfInterest } from '../client/client.ts'
+
+const minuteMs = 60_000
+const dayMs = 86_400_000
+
+export const statuses: readonly LeadStatus[] = ['new', 'acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid']
+export const types: readonly LeadType[] = ['enquiry', 'test_drive', 'quote', 'purchase', 'lease', 'finance', 'subscription', 'reservation', 'trade_in', 'sell_to_dealer', 'callback', 'service', 'parts', 'other']
+export const reasons: readonly LeadStatusReason[] = ['bought_elsewhere', 'not_interested', 'not_reachable', 'unaffordable', 'different_vehicle', 'vehicle_unavailable', 'vehicle_condition', 'service_complaint', 'duplicate', 'spam', 'test', 'other']
+
+/** How many days a lead may lie untouched, by status; elsewhere nobody waits. */
+const restDays: Partial<Record<LeadStatus, number>> = { acknowledged: 1, in_progress: 7, appointment_set: 14 }
+
+/** Which leads are to be seen. What is left out does not narrow. */
+export interface LeadSearch {
+  view?: 'table' | undefined
+  status?: LeadStatus | undefined
+  type?: LeadType | undefined
+  source?: string | undefined
+  contact?: string | undefined
+  order?: 'oldest' | undefined
+  test?: true | undefined
+}
+
+/** What a lead waits for: an answer in time, soon late or late; a next step, when it has rested too long; or nothing. */
+export type Urgency = { tone: 'good' | 'notice' | 'bad'; word: 'waiting' | 'due' | 'late' } | { tone: 'notice'; word: 'resting'; days: number } | undefined
+
+/** `targetMinutes`: how soon a new lead is to be taken up. In the second half of it the lead is due. */
+export function urgencyOf({ status, receivedAt, updatedAt }: Pick<Lead, 'status' | 'receivedAt' | 'updatedAt'>, targetMinutes: number, now: Date): Urgency {
+  if (status === 'new') {
+    const share = (now.getTime() - Date.parse(receivedAt)) / (targetMinutes * minuteMs)
+    return share >= 1 ? { tone: 'bad', word: 'late' } : share >= 0.5 ? { tone: 'notice', word: 'due' } : { tone: 'good', word: 'waiting' }
+  }
+  const days = Math.floor((now.getTime() - Date.parse(updatedAt)) / dayMs)
+  return days >= (restDays[status] ?? Number.POSITIVE_INFINITY) ? { tone: 'notice', word: 'resting', days } : undefined
+}
+
+/** The best name that there is for a customer: a name, or else a way to reach them. */
+export function nameOf({ customer: { name, emails, phones, address } }: Pick<Lead, 'customer'>): string {
+  const said = [name?.full, [name?.given, name?.family].filter(Boolean).join(' '), emails[0]?.address, phones[0]?.number, address?.lines?.[0], address?.city]
+  return said.find((text) => text !== undefined && text.trim() !== '')?.trim() ?? ''
+}
+
+export function vehicleName({ make, model, variant, modelYear, stockNumber, registration, vin, listingId }: VehicleOfInterest): string {
+  const name = [make, model, variant, modelYear].filter(Boolean).join(' ')
+  return name || registration?.number || stockNumber || vin || listingId || ''
+}
+
+export type ConsentWord = 'granted' | 'refused' | 'unknown'
+
+/** Whether the customer may be sent advertising. Absent means unknown, never granted. */
+export function marketingConsent(consents: readonly Consent[]): ConsentWord {
+  const states = consents.filter(({ purpose }) => purpose === 'marketing').map(({ state }) => state)
+  if (states.some((state) => state === 'denied' || state === 'withdrawn')) return 'refused'
+  return states.includes('granted') ? 'granted' : 'unknown'
+}
+
+/** Whether a lead is one of those that a list shows, as far as it can be told without asking. */
+export function isAmong(lead: Lead, { status, type, source, test }: LeadSearch): boolean {
+  return (status === undefined || lead.status === status) && (type === undefined || lead.type === type) && (source === undefined || lead.source.id === source) && lead.test === (test === true)
+}

@@ -1,0 +1,43 @@
+import type { InfiniteData, QueryClient } from '@tanstack/react-query'
+import type { Lead, LeadPage } from '../client/client.ts'
+import { leadOf, listsKey } from './data.ts'
+import { isAmong, type LeadSearch } from './lead.ts'
+
+type Pages = InfiniteData<LeadPage>
+
+/** Puts a lead, as it is now, into all lists on the screen that it belongs to, and out of the others; an older word on it changes nothing. */
+export function showLead(queries: QueryClient, lead: Lead): void {
+  for (const [key, pages] of queries.getQueriesData<Pages>({ queryKey: listsKey })) {
+    // The cast: the part of the key that says which leads are listed.
+    if (pages) queries.setQueryData(key, withLead(pages, lead, key[listsKey.length] as LeadSearch))
+  }
+  queries.setQueryData(leadOf(lead.id).queryKey, (known: Lead | undefined) => (known && known.version < lead.version ? lead : known))
+}
+
+/** The newest word on a lead that is on the screen. */
+export function shownLead(queries: QueryClient, leadId: string): Lead | undefined {
+  const listed = queries.getQueriesData<Pages>({ queryKey: listsKey }).flatMap(([, data]) => data?.pages.flatMap(({ items }) => items.filter(({ id }) => id === leadId)) ?? [])
+  return listed.toSorted((one, other) => other.version - one.version)[0]
+}
+
+function withLead(data: Pages, lead: Lead, search: LeadSearch): Pages {
+  const known = data.pages.flatMap(({ items }) => items).find(({ id }) => id === lead.id)
+  if (known && known.version > lead.version) return data
+  const without = known ? data.pages.map((page) => ({ ...page, items: page.items.filter(({ id }) => id !== lead.id) })) : data.pages
+  // Who is looked for, only the service can compare.
+  const fits = isAmong(lead, search) && (search.contact === undefined || known !== undefined)
+  return fits ? { ...data, pages: inserted(without, lead, search.order === 'oldest') } : known ? { ...data, pages: without } : data
+}
+
+/** Where its age puts it: ids rise with time. What lies behind the last page is left to that page. */
+function inserted(pages: LeadPage[], lead: Lead, isOldestFirst: boolean): LeadPage[] {
+  const comesBefore = ({ id }: Lead) => (isOldestFirst ? lead.id < id : lead.id > id)
+  const at = pages.findIndex(({ items }) => items.some(comesBefore))
+  const last = pages.length - 1
+  if (at === -1 && pages[last]?.nextCursor !== undefined) return pages
+  return pages.map((page, index) => {
+    if (index !== (at === -1 ? last : at)) return page
+    const place = page.items.findIndex(comesBefore)
+    return { ...page, items: page.items.toSpliced(place === -1 ? page.items.length : place, 0, lead) }
+  })
+}
