@@ -19,12 +19,12 @@ import { listAuditEntries } from './audit/handlers.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './events/handlers.ts'
 import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
-import { exchangeSession, type Sessions, signIn, signOut } from './sessions/handlers.ts'
+import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
-import { listUsers, updateUser } from './users/handlers.ts'
+import { changeOwnPassword, createPasswordLink, createUser, listUsers, type People, setPassword, updateUser } from './users/handlers.ts'
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
-export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow): Handlers {
+export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & People): Handlers {
   const { db, secrets, keyring, issuer } = parts
   return {
     exchangeApiKey: exchangeApiKey(parts),
@@ -60,7 +60,13 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow): 
     deleteOwnApiKey,
     replaceOwnApiKey: replaceOwnApiKey(secrets),
     listUsers,
+    createUser: createUser(parts),
+    createPasswordLink: createPasswordLink(parts),
     updateUser,
+    setPassword: setPassword(parts),
+    changeOwnPassword: changeOwnPassword(parts),
+    listOwnSessions,
+    endOwnSession,
     listAuditEntries,
     getDealer,
     updateDealer,

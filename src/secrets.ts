@@ -6,14 +6,14 @@ export interface MasterSecret {
   readonly bytes: Buffer
 }
 
-type Purpose = 'api-key' | 'session' | 'signing-key' | 'fingerprint'
+type Purpose = 'api-key' | 'session' | 'password-link' | 'signing-key' | 'fingerprint'
 
 /** What everything secret in the database is hashed or wrapped with. The master secrets themselves never touch the database. */
 export interface Secrets {
   readonly currentVersion: string
   readonly versions: readonly string[]
   /** HMAC-SHA-256 with the pepper of `purpose`. */
-  hash(purpose: 'api-key' | 'session', version: string, value: string): Buffer
+  hash(purpose: 'api-key' | 'session' | 'password-link', version: string, value: string): Buffer
   /** AES-256-GCM; `label` must be the same to unwrap. */
   wrap(version: string, label: string, clear: Buffer): Buffer
   /** @throws when the version, the label or a byte is not the one it was wrapped with. */
@@ -29,7 +29,7 @@ const tagBytes = 16
 export function secretsFrom(masters: readonly [MasterSecret, ...MasterSecret[]]): Secrets {
   const derived = new Map<string, Buffer>()
   for (const { version, bytes } of masters)
-    for (const purpose of ['api-key', 'session', 'signing-key', 'fingerprint'] satisfies Purpose[])
+    for (const purpose of ['api-key', 'session', 'password-link', 'signing-key', 'fingerprint'] satisfies Purpose[])
       derived.set(`${purpose}:${version}`, Buffer.from(hkdfSync('sha256', bytes, '', `carbuddii/${purpose}`, 32)))
 
   const key = (purpose: Purpose, version: string): Buffer => {

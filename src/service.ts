@@ -14,6 +14,7 @@ import { openKeyring } from './tokens/keyring.ts'
 import { liveness, writer } from './tokens/liveness.ts'
 import { addFingerprint, findFingerprints, findSecretVersionsInUse } from './tokens/store.ts'
 import { tokenCheck } from './tokens/token.ts'
+import { openAttempts } from './users/attempts.ts'
 
 export interface ServiceOptions {
   connection: Connection
@@ -55,7 +56,7 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
-    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed })
+    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts() })
     const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
     const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log, recorder })
     return {

@@ -8,7 +8,7 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   contract: { files: /^openapi\//, imports: ['contract'] },
   generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
   generatedClient: { files: /^generated\/client\//, imports: ['generatedClient'] },
-  word: { files: /^src\/(operation|problem|ids|secrets|address)\.ts$/, imports: [] },
+  word: { files: /^src\/(operation|problem|ids|secrets|address|user-agent)\.ts$/, imports: [] },
   config: { files: /^src\/config\.ts$/, imports: ['word'] },
   main: { files: /^src\/main\.ts$/, imports: ['config', 'service', 'docs', 'work', 'store', 'database', 'word'] },
   cli: { files: /^src\/cli\//, imports: ['cli', 'config', 'client', 'work', 'store', 'noun', 'database', 'word'] },
@@ -21,7 +21,7 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers'] },
   // Rooms. What a room does outside its handlers has transactions, timers or state; everything else that it has is rules.
   handlers: { files: /^src\/[^/]+\/handlers\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'word'] },
-  work: { files: /^src\/(api-keys\/secrets|requests\/recorder|audit\/audit|events\/feed|leads\/intake|tokens\/keyring|tokens\/liveness|users\/admin)\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'] },
+  work: { files: /^src\/(api-keys\/secrets|requests\/recorder|audit\/audit|events\/feed|leads\/intake|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts)\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'] },
   store: { files: /^src\/[^/]+\/store\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
   noun: { files: /^src\/[^/]+\/[^/]+\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
 }

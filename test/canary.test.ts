@@ -156,10 +156,10 @@ async function everything(url: string, port: number): Promise<void> {
   /** Keeps the answer for the search, without the one place in it that is there to carry a secret. */
   const call = async (method: string, path: string, options: Parameters<typeof send>[2] = {}): Promise<Reply> => {
     const reply = await send(url + path, method, options)
-    const { access_token: token, secret } = reply.body ?? {}
+    const { access_token: token, secret, url: ownLink, passwordLink } = reply.body ?? {}
     let headers = [...reply.headers].map(([name, value]) => `${name}: ${value}`).join('\n')
     let text = reply.text
-    for (const purpose of [token, secret]) if (typeof purpose === 'string') text = text.replace(purpose, '')
+    for (const purpose of [token, secret, ownLink, passwordLink?.url]) if (typeof purpose === 'string') text = text.replace(purpose, '')
     for (const cookie of reply.headers.getSetCookie()) headers = headers.replace(cookie.split(';')[0] ?? '', '')
     put(`answer ${reply.status} to ${method} ${path}`, `${headers}\n\n${text}`)
     statuses.add(reply.status)
@@ -334,6 +334,32 @@ async function everything(url: string, port: number): Promise<void> {
   expectStatus(200, await asAdmin('PATCH', '/v1/dealer', { name: 'Canary' }))
   expectStatus(200, await asAdmin('PATCH', `/v1/users/${users[0].id}`, { role: 'admin' }))
   expectStatus(422, await asAdmin('PATCH', '/v1/dealer', { timeZone: 'Mars/Olympus' }))
+
+  // A person who is invited, chooses a password by a link and then another one.
+  const keepLink = (name: string, link: string) => {
+    const text = link.split('#')[1] ?? ''
+    keep(name, text)
+    keep(`secret part of ${name}`, text.slice(-43))
+    return text
+  }
+  const chosen = { first: `chøsen "1" ${randomUUID()}`, second: `chøsen "2" ${randomUUID()}` }
+  for (const [name, password] of Object.entries(chosen)) keep(`${name} password of the invited`, password)
+  const invited = expectStatus(201, await asAdmin('POST', '/v1/users', { email: 'sofie@canary.example', name: 'Sofie Sales', role: 'sales' })).body
+  const lost = keepLink('lost link', invited.passwordLink.url)
+  const link = keepLink('link', expectStatus(200, await asAdmin('POST', `/v1/users/${invited.user.id}/password-link`)).body.url)
+  expectStatus(422, await call('POST', '/v1/password', { body: { token: lost, password: chosen.first } }))
+  for (const odd of [{ token: link, password: [chosen.first] }, { token: [link], password: chosen.first }, { token: link, password: chosen.first, [link]: 1 }]) expectStatus(400, await send(`${url}/v1/password`, 'POST', { body: odd }))
+  for (const path of [`/password?token=${link}`, `/v1/password/${link}`, `/v1/me?token=${link}`]) await call('GET', path, { headers: { 'user-agent': link } })
+  expectStatus(204, await call('POST', '/v1/password', { body: { token: link, password: chosen.first } }))
+  expectStatus(422, await call('POST', '/v1/password', { body: { token: link, password: chosen.second } }))
+  const sofie = expectStatus(200, await call('POST', '/v1/session', { body: { email: 'sofie@canary.example', password: chosen.first }, headers: { 'user-agent': link } }))
+  keep('cookie of the invited', (sofie.headers.getSetCookie()[0] ?? '').split(';')[0]?.replace('session=', '') ?? '')
+  const token = keepToken('token of the invited', sofie.body.access_token)
+  const [session] = expectStatus(200, await call('GET', '/v1/me/sessions', { token })).body.items
+  expectStatus(422, await call('PUT', '/v1/me/password', { token, body: { currentPassword: chosen.second, newPassword: chosen.first } }))
+  expectStatus(404, await call('DELETE', `/v1/me/sessions/session_${'0'.repeat(32)}`, { token }))
+  expectStatus(204, await call('PUT', '/v1/me/password', { token, body: { currentPassword: chosen.first, newPassword: chosen.second } }))
+  expectStatus(401, await call('DELETE', `/v1/me/sessions/${session.id}`, { token }))
   expectStatus(404, await asAdmin('GET', `/v1/leads/lead_${'0'.repeat(32)}`))
   for (const open of ['/', '/docs/', '/healthz', '/readyz', '/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) await call('GET', open)
   expectStatus(204, await call('DELETE', '/v1/session', { headers: { cookie: admin.cookie } }))

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type ServerSentEventsResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordErrors, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkErrors, CreatePasswordLinkResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionErrors, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListOwnSessionsData, ListOwnSessionsErrors, ListOwnSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SetPasswordData, SetPasswordErrors, SetPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -112,6 +112,45 @@ export const exchangeSession = <ThrowOnError extends boolean = false>(options?: 
 export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>): RequestResult<GetMeResponses, GetMeErrors, ThrowOnError> => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/me',
+    ...options
+});
+
+/**
+ * Change one's own password
+ *
+ * Scope: any access token of a person. Ends every session and access token of the person, this one included: sign in again. A wrong
+ * current password counts as a failed sign-in.
+ *
+ */
+export const changeOwnPassword = <ThrowOnError extends boolean = false>(options: Options<ChangeOwnPasswordData, ThrowOnError>): RequestResult<ChangeOwnPasswordResponses, ChangeOwnPasswordErrors, ThrowOnError> => (options.client ?? client).put<ChangeOwnPasswordResponses, ChangeOwnPasswordErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/password',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List one's own sessions
+ *
+ * Scope: any access token of a person. The sessions that live, newest first, 100 at the most.
+ */
+export const listOwnSessions = <ThrowOnError extends boolean = false>(options?: Options<ListOwnSessionsData, ThrowOnError>): RequestResult<ListOwnSessionsResponses, ListOwnSessionsErrors, ThrowOnError> => (options?.client ?? client).get<ListOwnSessionsResponses, ListOwnSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/sessions',
+    ...options
+});
+
+/**
+ * End one of one's own sessions
+ *
+ * Scope: any access token of a person. Ends the session and every access token bought with it, at once.
+ */
+export const endOwnSession = <ThrowOnError extends boolean = false>(options: Options<EndOwnSessionData, ThrowOnError>): RequestResult<EndOwnSessionResponses, EndOwnSessionErrors, ThrowOnError> => (options.client ?? client).delete<EndOwnSessionResponses, EndOwnSessionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/sessions/{sessionId}',
     ...options
 });
 
@@ -490,15 +529,62 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Change a user's role, or deactivate the user
+ * Invite a person
  *
- * Scope: `users:manage`. Either change ends the user's sessions and access tokens at once. The last active admin of a dealer can
- * neither be deactivated nor become a salesperson.
+ * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. No mail is
+ * sent: hand the link to the person yourself. It is shown this once.
+ *
+ */
+export const createUser = <ThrowOnError extends boolean = false>(options: Options<CreateUserData, ThrowOnError>): RequestResult<CreateUserResponses, CreateUserErrors, ThrowOnError> => (options.client ?? client).post<CreateUserResponses, CreateUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/users',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Change a user's name or role, or deactivate the user
+ *
+ * Scope: `users:manage`. Another role or being deactivated ends the user's sessions and access tokens at once; being deactivated ends a
+ * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson.
  *
  */
 export const updateUser = <ThrowOnError extends boolean = false>(options: Options<UpdateUserData, ThrowOnError>): RequestResult<UpdateUserResponses, UpdateUserErrors, ThrowOnError> => (options.client ?? client).patch<UpdateUserResponses, UpdateUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/users/{userId}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Make a new password link for a person
+ *
+ * Scope: `users:manage`. For somebody whose invitation was lost, or who forgot the password. Earlier links of the person stop working;
+ * the password that the person has goes on working until another is chosen. The link works once, within 7 days, and is shown this once.
+ *
+ */
+export const createPasswordLink = <ThrowOnError extends boolean = false>(options: Options<CreatePasswordLinkData, ThrowOnError>): RequestResult<CreatePasswordLinkResponses, CreatePasswordLinkErrors, ThrowOnError> => (options.client ?? client).post<CreatePasswordLinkResponses, CreatePasswordLinkErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/users/{userId}/password-link',
+    ...options
+});
+
+/**
+ * Choose a password by a link
+ *
+ * Scope: none; JSON only and same origin only. Sets the password of the person whom the link was made for, uses up the link, and ends
+ * every session of that person. A link that is unknown, used, replaced or over gets the same answer, and so does one of somebody who
+ * was deactivated. Failed attempts are limited by address.
+ *
+ */
+export const setPassword = <ThrowOnError extends boolean = false>(options: Options<SetPasswordData, ThrowOnError>): RequestResult<SetPasswordResponses, SetPasswordErrors, ThrowOnError> => (options.client ?? client).post<SetPasswordResponses, SetPasswordErrors, ThrowOnError>({
+    url: '/v1/password',
     ...options,
     headers: {
         'Content-Type': 'application/json',

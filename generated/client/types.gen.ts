@@ -156,6 +156,13 @@ export type User = {
     name: string;
     email: string;
     role: Role;
+    /**
+     * Somebody who is `invited` has not chosen a password yet, and cannot sign in.
+     */
+    state: 'invited' | 'active' | 'deactivated';
+    /**
+     * The same as `state` being `deactivated`.
+     */
     deactivated: boolean;
     createdAt: string;
 };
@@ -213,6 +220,38 @@ export type Me = {
      * When the access token expires.
      */
     expiresAt: string;
+};
+
+/**
+ * Any characters. It must not be the e-mail address.
+ */
+export type NewPassword = string;
+
+export type OwnPasswordInput = {
+    currentPassword: string;
+    newPassword: NewPassword;
+};
+
+export type OwnSession = {
+    id: string;
+    signedInAt: string;
+    expiresAt: string;
+    /**
+     * The internet address that the person signed in from.
+     */
+    address?: string;
+    /**
+     * What the browser or program said it was.
+     */
+    userAgent?: string;
+    /**
+     * The session that bought the access token of this request.
+     */
+    current: boolean;
+};
+
+export type OwnSessions = {
+    items: Array<OwnSession>;
 };
 
 /**
@@ -979,9 +1018,48 @@ export type UserPage = {
     nextCursor?: string;
 };
 
+/**
+ * One line. Blanks at its ends are left out.
+ */
+export type UserName = string;
+
+export type UserInput = {
+    /**
+     * What the person signs in with. It belongs to one person only, in any case of letters.
+     */
+    email: string;
+    name: UserName;
+    role: Role;
+};
+
+/**
+ * Where a person chooses a password, once. Whoever has it can sign in as that person, so send it to nobody else.
+ */
+export type PasswordLink = {
+    /**
+     * A page of this service; what is secret stands behind the `#`, which browsers send to no server.
+     */
+    url: string;
+    expiresAt: string;
+};
+
+export type CreatedUser = {
+    user: User;
+    passwordLink: PasswordLink;
+};
+
 export type UserUpdate = {
+    name?: UserName;
     role?: Role;
     deactivated?: boolean;
+};
+
+export type PasswordInput = {
+    /**
+     * What stands behind the `#` of the link.
+     */
+    token: string;
+    password: NewPassword;
 };
 
 export type DealerSettings = {
@@ -1021,7 +1099,7 @@ export type DealerUpdate = {
 /**
  * What was done.
  */
-export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset';
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
 
 /**
  * Who did it. The operator of the service has no id.
@@ -1165,6 +1243,11 @@ export type ApiKeyId = string;
  * Why, for the audit log.
  */
 export type Reason = string;
+
+/**
+ * The id of the user.
+ */
+export type UserId = string;
 
 export type ExchangeApiKeyData = {
     body?: TokenRequest;
@@ -1444,6 +1527,154 @@ export type GetMeResponses = {
 };
 
 export type GetMeResponse = GetMeResponses[keyof GetMeResponses];
+
+export type ChangeOwnPasswordData = {
+    body: OwnPasswordInput;
+    path?: never;
+    query?: never;
+    url: '/v1/me/password';
+};
+
+export type ChangeOwnPasswordErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * The current password is wrong, or the new one is the e-mail address.
+     */
+    422: Problem;
+    /**
+     * Too many failed attempts.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ChangeOwnPasswordError = ChangeOwnPasswordErrors[keyof ChangeOwnPasswordErrors];
+
+export type ChangeOwnPasswordResponses = {
+    /**
+     * Changed.
+     */
+    204: void;
+};
+
+export type ChangeOwnPasswordResponse = ChangeOwnPasswordResponses[keyof ChangeOwnPasswordResponses];
+
+export type ListOwnSessionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/me/sessions';
+};
+
+export type ListOwnSessionsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListOwnSessionsError = ListOwnSessionsErrors[keyof ListOwnSessionsErrors];
+
+export type ListOwnSessionsResponses = {
+    /**
+     * Where one is signed in.
+     */
+    200: OwnSessions;
+};
+
+export type ListOwnSessionsResponse = ListOwnSessionsResponses[keyof ListOwnSessionsResponses];
+
+export type EndOwnSessionData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the session.
+         */
+        sessionId: string;
+    };
+    query?: never;
+    url: '/v1/me/sessions/{sessionId}';
+};
+
+export type EndOwnSessionErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type EndOwnSessionError = EndOwnSessionErrors[keyof EndOwnSessionErrors];
+
+export type EndOwnSessionResponses = {
+    /**
+     * Ended.
+     */
+    204: void;
+};
+
+export type EndOwnSessionResponse = EndOwnSessionResponses[keyof EndOwnSessionResponses];
 
 export type ListLeadsData = {
     body?: never;
@@ -2942,6 +3173,59 @@ export type ListUsersResponses = {
 
 export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
 
+export type CreateUserData = {
+    body: UserInput;
+    path?: never;
+    query?: never;
+    url: '/v1/users';
+};
+
+export type CreateUserErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * Somebody has this e-mail address already.
+     */
+    409: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreateUserError = CreateUserErrors[keyof CreateUserErrors];
+
+export type CreateUserResponses = {
+    /**
+     * Invited. Copy the link now.
+     */
+    201: CreatedUser;
+};
+
+export type CreateUserResponse = CreateUserResponses[keyof CreateUserResponses];
+
 export type UpdateUserData = {
     body: UserUpdate;
     path: {
@@ -3003,6 +3287,113 @@ export type UpdateUserResponses = {
 };
 
 export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
+
+export type CreatePasswordLinkData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the user.
+         */
+        userId: string;
+    };
+    query?: never;
+    url: '/v1/users/{userId}/password-link';
+};
+
+export type CreatePasswordLinkErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The user is deactivated.
+     */
+    409: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreatePasswordLinkError = CreatePasswordLinkErrors[keyof CreatePasswordLinkErrors];
+
+export type CreatePasswordLinkResponses = {
+    /**
+     * Copy the link now.
+     */
+    200: PasswordLink;
+};
+
+export type CreatePasswordLinkResponse = CreatePasswordLinkResponses[keyof CreatePasswordLinkResponses];
+
+export type SetPasswordData = {
+    body: PasswordInput;
+    path?: never;
+    query?: never;
+    url: '/v1/password';
+};
+
+export type SetPasswordErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * A page of another origin tried to use the session.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * The link does not work, or the password is the e-mail address.
+     */
+    422: Problem;
+    /**
+     * Too many failed attempts.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type SetPasswordError = SetPasswordErrors[keyof SetPasswordErrors];
+
+export type SetPasswordResponses = {
+    /**
+     * The password is set. Sign in with it.
+     */
+    204: void;
+};
+
+export type SetPasswordResponse = SetPasswordResponses[keyof SetPasswordResponses];
 
 export type GetDealerData = {
     body?: never;

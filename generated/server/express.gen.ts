@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, StreamOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -12,6 +12,9 @@ export type Handlers = {
     signIn: PublicOperation<SignInData, SignInResponses>;
     exchangeSession: SessionOperation<ExchangeSessionData, ExchangeSessionResponses>;
     getMe: ReadOperation<GetMeData, GetMeResponses>;
+    changeOwnPassword: WriteOperation<ChangeOwnPasswordData, ChangeOwnPasswordResponses>;
+    listOwnSessions: ReadOperation<ListOwnSessionsData, ListOwnSessionsResponses>;
+    endOwnSession: WriteOperation<EndOwnSessionData, EndOwnSessionResponses>;
     listLeads: ReadOperation<ListLeadsData, ListLeadsResponses>;
     createLead: WriteOperation<CreateLeadData, CreateLeadResponses>;
     createLeadBatch: WriteOperation<CreateLeadBatchData, CreateLeadBatchResponses>;
@@ -38,7 +41,10 @@ export type Handlers = {
     getOwnApiKey: ReadOperation<GetOwnApiKeyData, GetOwnApiKeyResponses>;
     replaceOwnApiKey: WriteOperation<ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses>;
     listUsers: ReadOperation<ListUsersData, ListUsersResponses>;
+    createUser: WriteOperation<CreateUserData, CreateUserResponses>;
     updateUser: WriteOperation<UpdateUserData, UpdateUserResponses>;
+    createPasswordLink: WriteOperation<CreatePasswordLinkData, CreatePasswordLinkResponses>;
+    setPassword: PublicOperation<SetPasswordData, SetPasswordResponses>;
     getDealer: ReadOperation<GetDealerData, GetDealerResponses>;
     updateDealer: WriteOperation<UpdateDealerData, UpdateDealerResponses>;
     listAuditEntries: ReadOperation<ListAuditEntriesData, ListAuditEntriesResponses>;
@@ -102,6 +108,32 @@ export const operations = {
     getMe: {
         method: 'GET',
         path: '/v1/me',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    changeOwnPassword: {
+        method: 'PUT',
+        path: '/v1/me/password',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    listOwnSessions: {
+        method: 'GET',
+        path: '/v1/me/sessions',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    endOwnSession: {
+        method: 'DELETE',
+        path: '/v1/me/sessions/{sessionId}',
         access: 'accessToken',
         scopes: [],
         mediaTypes: [],
@@ -381,6 +413,18 @@ export const operations = {
         mediaTypes: [],
         bodyBytesMax: 0
     },
+    createUser: {
+        method: 'POST',
+        path: '/v1/users',
+        access: 'accessToken',
+        scopes: [
+            'users:manage'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
     updateUser: {
         method: 'PATCH',
         path: '/v1/users/{userId}',
@@ -388,6 +432,26 @@ export const operations = {
         scopes: [
             'users:manage'
         ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    createPasswordLink: {
+        method: 'POST',
+        path: '/v1/users/{userId}/password-link',
+        access: 'accessToken',
+        scopes: [
+            'users:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    setPassword: {
+        method: 'POST',
+        path: '/v1/password',
+        access: 'none',
+        scopes: [],
         mediaTypes: [
             'application/json'
         ],

@@ -9,6 +9,7 @@ const retryAfterSeconds = '1'
 const challenges: Partial<Record<Problem['code'], string>> = {
   'token-missing': 'Bearer realm="CarBuddii"',
   'token-invalid': 'Bearer realm="CarBuddii", error="invalid_token", error_description="The token has expired or was ended"',
+  'person-needed': 'Bearer realm="CarBuddii", error="insufficient_scope", error_description="Only a person may do this"',
   'token-malformed': 'Bearer realm="CarBuddii", error="invalid_request"',
   'session-ended': 'Session realm="CarBuddii"',
   'sign-in-refused': 'Session realm="CarBuddii"',

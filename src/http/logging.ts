@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
 import type { Http } from '../operation.ts'
 import type { Recorder } from '../requests/recorder.ts'
+import { holdsSecret, userAgentOf } from '../user-agent.ts'
 import type { Call } from './contract.ts'
 import type { Admission } from './security.ts'
 
@@ -20,17 +21,13 @@ declare global {
 }
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
-// What somebody pasted into the wrong header must not be kept: API keys, and access tokens.
-const secrets = /cb_(?:dr|ei)_(?:live|test)_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]+/g
-
-const userAgentLengthMax = 200
 
 /** Gives every answer its X-Request-Id, and the log one line a request: never a body, a key, a token, a cookie or a query. */
 export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
   return (req, res, next) => {
     const started = performance.now()
     const sent = req.headers['x-request-id']
-    const requestId = typeof sent === 'string' && requestIdPattern.test(sent) && sent.search(secrets) === -1 ? sent : randomUUID()
+    const requestId = typeof sent === 'string' && requestIdPattern.test(sent) && !holdsSecret(sent) ? sent : randomUUID()
     res.locals.requestId = requestId
     res.setHeader('X-Request-Id', requestId)
     res.once('close', () => {
@@ -57,7 +54,7 @@ function record(req: Request, { locals, statusCode }: Response, recorder: Record
     status: statusCode,
     duration_ms: durationMs,
     address: req.ip ?? '',
-    user_agent: req.headers['user-agent']?.replace(secrets, '(secret)').slice(0, userAgentLengthMax) ?? null,
+    user_agent: userAgentOf(req.headers['user-agent']),
     lead_id: noted?.leadId ?? null,
   })
 }

@@ -1,19 +1,19 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { SessionTokenResponse } from '../../generated/server/types.gen.ts'
-import { networkOf } from '../address.ts'
-import { newId } from '../ids.ts'
-import type { Http } from '../operation.ts'
+import type { OwnSession, SessionTokenResponse } from '../../generated/server/types.gen.ts'
+import { inner, newId, outer } from '../ids.ts'
+import type { Http, Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { addCredential, endCredential, lockDealer, readClock } from '../tokens/store.ts'
 import { accessToken, type Grant, lifetimeSeconds } from '../tokens/token.ts'
+import { userAgentOf } from '../user-agent.ts'
+import type { Attempts } from '../users/attempts.ts'
 import { findUser, findUserByEmail } from '../users/store.ts'
-import { isPassword, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
-import { type Cookie, newCookie, parseCookie, sessionSeconds, setCookie } from './session.ts'
+import { personId, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
+import { type Cookie, newCookie, parseCookie, requireSameOrigin, sessionSeconds, setCookie } from './session.ts'
 import * as store from './store.ts'
 
 export interface Sessions {
@@ -21,42 +21,22 @@ export interface Sessions {
   secrets: Secrets
   keyring: Keyring
   issuer: string
+  attempts: Attempts
 }
 
-const windowSeconds = 15 * 60
-// Counted by address and e-mail, and by address alone: nobody's failures elsewhere lock a right password out.
-const failuresByEmailMax = 10
-const failuresByAddressMax = 100
-const verificationsMax = 32
+const sessionsListedMax = 100
+const addressLengthMax = 64
 
 /** Signs a person in: a session of 12 hours and a first access token. */
-export const signIn = ({ db, secrets, keyring, issuer }: Sessions): Handlers['signIn'] => {
-  const byEmail = new RateLimiterMemory({ points: failuresByEmailMax, duration: windowSeconds })
-  const byAddress = new RateLimiterMemory({ points: failuresByAddressMax, duration: windowSeconds })
-  let verifications = 0
-
-  const verified = async (passwordHash: string | undefined, password: string) => {
-    if (verifications >= verificationsMax) throw new Problem('unavailable', 'Too many people sign in at this moment. Try again in a moment.', { headers: { 'Retry-After': '2' } })
-    verifications++
-    try {
-      return await isPassword(passwordHash, password)
-    } finally {
-      verifications--
-    }
-  }
-
+export const signIn = ({ db, secrets, keyring, issuer, attempts }: Sessions): Handlers['signIn'] => {
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
-    const network = networkOf(http.address())
-    const person = `${network} ${body.email.toLowerCase()}`
-    // Counted before the password is looked at and given back when it was right: attempts sent side by side cannot slip through.
-    await Promise.all([byEmail.consume(person), byAddress.consume(network)]).catch(tooMany)
-
+    const right = await attempts.count(http, body.email)
     const user = await findUserByEmail(db, body.email)
-    if (!(await verified(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
-    await Promise.all([byEmail.delete(person), byAddress.reward(network)])
+    if (!(await attempts.isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
+    await right()
 
-    const { cookie, grant, current } = await startSession(db, secrets, user)
+    const { cookie, grant, current } = await startSession(db, secrets, user, http)
     // A key that was withdrawn a moment ago must not sign.
     await keyring.reload(db)
     return {
@@ -68,7 +48,7 @@ export const signIn = ({ db, secrets, keyring, issuer }: Sessions): Handlers['si
 }
 
 /** Adds the credential under the dealer's lock, after reading the user again: whoever was deactivated meanwhile gets none. */
-async function startSession(db: Knex, secrets: Secrets, user: UserRow): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
+async function startSession(db: Knex, secrets: Secrets, user: UserRow, http: Http): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
   return db.transaction(async (trx) => {
     await lockDealer(trx, user.dealer_id)
     const current = await findUser(trx, user.dealer_id, user.id)
@@ -80,7 +60,15 @@ async function startSession(db: Knex, secrets: Secrets, user: UserRow): Promise<
     const scopes = scopesOfRole[current.role]
     await addCredential(trx, user.dealer_id, { id: cookie.credentialId, subject, scopes, environment: 'live', endsAt: new Date(now.getTime() + sessionSeconds * 1000) }, now)
     const version = secrets.currentVersion
-    await store.addSession(trx, user.dealer_id, { credential_id: cookie.credentialId, user_id: user.id, hash: secrets.hash('session', version, cookie.text), secret_version: version, signed_in_at: now })
+    await store.addSession(trx, user.dealer_id, {
+      credential_id: cookie.credentialId,
+      user_id: user.id,
+      hash: secrets.hash('session', version, cookie.text),
+      secret_version: version,
+      signed_in_at: now,
+      address: http.address().slice(0, addressLengthMax),
+      user_agent: userAgentOf(http.header('user-agent')),
+    })
     return { cookie, current, grant: { dealerId: user.dealer_id, subject, credentialId: cookie.credentialId, epoch: 1, scopes, authTime: now } }
   })
 }
@@ -110,6 +98,20 @@ export const signOut = ({ db, secrets, issuer }: Sessions): Handlers['signOut'] 
   }
 }
 
+export const listOwnSessions: Handlers['listOwnSessions'] = async ({ principal }, { db }) => {
+  const found = await store.findLivingSessions(db, principal.dealerId, personId(principal), sessionsListedMax)
+  return { status: 200, body: { items: found.map((row) => sessionBody(row, principal)) } }
+}
+
+export const endOwnSession: Handlers['endOwnSession'] = ({ path, principal }, { write }) =>
+  write(principal, async (trx) => {
+    const { dealerId } = principal
+    const id = inner(path.sessionId)
+    if (!(await store.isLivingSession(trx, dealerId, personId(principal), id))) throw new Problem('not-found')
+    await endCredential(trx, dealerId, id)
+    return { status: 204 }
+  })
+
 async function living(db: Knex, text: string, secrets: Secrets): Promise<{ cookie: Cookie; row: store.SessionRow }> {
   const cookie = parseCookie(text)
   const row = cookie && (await store.findSession(db, cookie.dealerId, cookie.credentialId))
@@ -117,16 +119,15 @@ async function living(db: Knex, text: string, secrets: Secrets): Promise<{ cooki
   return { cookie, row }
 }
 
-/**
- * Refuses the pages of other origins. A browser says where a request comes from; a client that says nothing is none, and has no cookie
- * that somebody else could use. `Host` stands for an address of this service that PUBLIC_URL does not name.
- */
-function requireSameOrigin(http: Http, issuer: string): void {
-  const site = http.header('sec-fetch-site')
-  const origin = http.header('origin')
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Problem('foreign-origin')
-  if (origin === undefined || origin === new URL(issuer).origin) return
-  if (origin.replace(/^https?:\/\//, '') !== http.header('host')) throw new Problem('foreign-origin')
+function sessionBody(row: store.OwnSessionRow, principal: Principal): OwnSession {
+  return {
+    id: outer('session', row.credential_id),
+    signedInAt: row.signed_in_at.toISOString(),
+    expiresAt: row.ends_at.toISOString(),
+    ...(row.address !== null && { address: row.address }),
+    ...(row.user_agent !== null && { userAgent: row.user_agent }),
+    current: row.credential_id === principal.credentialId,
+  }
 }
 
 function tokenBody(grant: Grant, user: UserRow, keyring: Keyring, issuer: string, secondsLeft: number): SessionTokenResponse {
@@ -139,9 +140,4 @@ function tokenBody(grant: Grant, user: UserRow, keyring: Keyring, issuer: string
     scope: grant.scopes.join(' '),
     user: userBody(user),
   }
-}
-
-function tooMany(limit: RateLimiterRes | Error): never {
-  if (limit instanceof Error) throw limit
-  throw new Problem('too-many-attempts', 'Too many failed attempts from this address. Wait, then try again.', { headers: { 'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1) } })
 }

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { inner } from '../ids.ts'
+import type { Http } from '../operation.ts'
+import { Problem } from '../problem.ts'
 
 /** How long a session lives, in seconds: a working day, of a fixed length. */
 export const sessionSeconds = 12 * 60 * 60
@@ -25,4 +27,16 @@ export function parseCookie(text: string): Cookie | undefined {
 /** HttpOnly and SameSite=Strict, sent to /v1/session only (RFC 6265bis). */
 export function setCookie(text: string, secure: boolean): string {
   return `session=${text}; Path=/v1/session; Max-Age=${text === '' ? 0 : sessionSeconds}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`
+}
+
+/**
+ * Refuses the pages of other origins. A browser says where a request comes from; a client that says nothing is none, and has no cookie
+ * that somebody else could use. `Host` stands for an address of this service that PUBLIC_URL does not name.
+ */
+export function requireSameOrigin(http: Http, issuer: string): void {
+  const site = http.header('sec-fetch-site')
+  const origin = http.header('origin')
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Problem('foreign-origin')
+  if (origin === undefined || origin === new URL(issuer).origin) return
+  if (origin.replace(/^https?:\/\//, '') !== http.header('host')) throw new Problem('foreign-origin')
 }

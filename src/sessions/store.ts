@@ -20,6 +20,43 @@ export async function findSession(db: Knex, dealerId: string, credentialId: stri
   return rows[0]
 }
 
-export async function addSession(trx: Knex.Transaction, dealerId: string, session: { credential_id: string; user_id: string; hash: Buffer; secret_version: string; signed_in_at: Date }): Promise<void> {
+export interface OwnSessionRow {
+  credential_id: string
+  signed_in_at: Date
+  ends_at: Date
+  address: string | null
+  user_agent: string | null
+}
+
+function livingSessions(db: Knex, dealerId: string, userId: string) {
+  return db('sessions as s')
+    .join('credentials as c', (on) => on.on('c.dealer_id', 's.dealer_id').on('c.id', 's.credential_id'))
+    .where({ 's.dealer_id': dealerId, 's.user_id': userId, 'c.disabled': false })
+    .whereRaw('c.ends_at > clock_timestamp()')
+}
+
+/** Newest first. */
+export async function findLivingSessions(db: Knex, dealerId: string, userId: string, limit: number): Promise<OwnSessionRow[]> {
+  return livingSessions(db, dealerId, userId)
+    .select('s.credential_id', 's.signed_in_at', 'c.ends_at', 's.address', 's.user_agent')
+    .orderBy([{ column: 's.signed_in_at', order: 'desc' }, { column: 's.credential_id', order: 'desc' }])
+    .limit(limit)
+}
+
+export async function isLivingSession(trx: Knex.Transaction, dealerId: string, userId: string, credentialId: string): Promise<boolean> {
+  return (await livingSessions(trx, dealerId, userId).where({ 's.credential_id': credentialId }).first('s.credential_id')) !== undefined
+}
+
+export interface NewSession {
+  credential_id: string
+  user_id: string
+  hash: Buffer
+  secret_version: string
+  signed_in_at: Date
+  address: string
+  user_agent: string | null
+}
+
+export async function addSession(trx: Knex.Transaction, dealerId: string, session: NewSession): Promise<void> {
   await trx('sessions').insert({ ...session, dealer_id: dealerId })
 }

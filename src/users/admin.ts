@@ -57,6 +57,7 @@ export async function resetPassword(db: Knex, email: string, wanted?: string): P
   await db.transaction(async (trx) => {
     await lockDealer(trx, user.dealer_id)
     await store.saveUser(trx, user.dealer_id, user.id, { password_hash: passwordHash })
+    await store.endPasswordLink(trx, user.dealer_id, user.id)
     await endCredentials(trx, user.dealer_id, user.id)
     await recordOperatorChange(trx, user.dealer_id, { action: 'user.password_reset', subject: { type: 'user', id: user.id, name: user.name } }, await readClock(trx))
   })

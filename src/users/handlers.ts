@@ -1,10 +1,24 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import type { PasswordLink } from '../../generated/server/types.gen.ts'
 import { difference, recordChange } from '../audit/audit.ts'
-import { cursorOf, inner } from '../ids.ts'
+import { cursorOf, inner, newId } from '../ids.ts'
 import { Problem } from '../problem.ts'
-import { endCredentials } from '../tokens/store.ts'
+import type { Secrets } from '../secrets.ts'
+import { requireSameOrigin } from '../sessions/session.ts'
+import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
+import type { Attempts } from './attempts.ts'
+import { type LinkToken, linkSeconds, linkUrl, newLinkToken, parseLinkToken } from './password-link.ts'
 import * as store from './store.ts'
-import { userBody } from './user.ts'
+import { personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
+
+export interface People {
+  db: Knex
+  secrets: Secrets
+  issuer: string
+  attempts: Attempts
+}
 
 export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => {
   const { limit = 50, cursor } = query
@@ -14,6 +28,34 @@ export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { d
   return { status: 200, body: { items: page.map(userBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
 }
 
+export const createUser =
+  (people: People): Handlers['createUser'] =>
+  ({ body, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      const { dealerId } = principal
+      const { email, role } = body
+      const user: UserRow = { id: newId(), dealer_id: dealerId, email, name: body.name.trim(), role, password_hash: null, deactivated_at: null, created_at: now }
+
+      await store.addUser(trx, dealerId, user).catch(refuseTakenEmail)
+      const passwordLink = await addLink(trx, people, user, now)
+      await recordChange(trx, principal, http, { action: 'user.created', subject: { type: 'user', id: user.id, name: user.name }, after: { email, role } }, now)
+      const answer = userBody(user)
+      return { status: 201, headers: { 'Cache-Control': 'no-store', Location: `/v1/users/${answer.id}` }, body: { user: answer, passwordLink } }
+    })
+
+export const createPasswordLink =
+  (people: People): Handlers['createPasswordLink'] =>
+  ({ path, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      const user = await store.findUser(trx, principal.dealerId, inner(path.userId))
+      if (!user) throw new Problem('not-found')
+      if (user.deactivated_at) throw new Problem('user-deactivated')
+
+      const body = await addLink(trx, people, user, now)
+      await recordChange(trx, principal, http, { action: 'user.password_link_created', subject: { type: 'user', id: user.id, name: user.name } }, now)
+      return { status: 200, headers: { 'Cache-Control': 'no-store' }, body }
+    })
+
 export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http }, { write }) =>
   write(principal, async (trx, now) => {
     const { dealerId } = principal
@@ -21,18 +63,99 @@ export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http
     const before = await store.findUser(trx, dealerId, id)
     if (!before) throw new Problem('not-found')
 
+    const name = body.name?.trim() ?? before.name
     const role = body.role ?? before.role
     const deactivated = body.deactivated ?? before.deactivated_at !== null
     const isAdminBefore = before.role === 'admin' && before.deactivated_at === null
     const isAdminAfter = role === 'admin' && !deactivated
     if (isAdminBefore && !isAdminAfter && (await store.countOtherActiveAdmins(trx, dealerId, id)) === 0) throw new Problem('last-admin')
 
-    const after = { ...before, role, deactivated_at: deactivated ? (before.deactivated_at ?? now) : null }
-    if (role !== before.role || deactivated !== (before.deactivated_at !== null)) {
-      await store.saveUser(trx, dealerId, id, { role, deactivated_at: after.deactivated_at })
-      await endCredentials(trx, dealerId, id)
-      const changed = difference({ role: before.role, deactivated: before.deactivated_at !== null }, { role, deactivated })
-      await recordChange(trx, principal, http, { action: 'user.updated', subject: { type: 'user', id, name: before.name }, ...changed }, now)
+    const after = { ...before, name, role, deactivated_at: deactivated ? (before.deactivated_at ?? now) : null }
+    const changed = difference({ name: before.name, role: before.role, deactivated: before.deactivated_at !== null }, { name, role, deactivated })
+    if (Object.keys(changed.after).length > 0) {
+      await store.saveUser(trx, dealerId, id, { name, role, deactivated_at: after.deactivated_at })
+      if ('role' in changed.after || 'deactivated' in changed.after) await endCredentials(trx, dealerId, id)
+      if (deactivated) await store.endPasswordLink(trx, dealerId, id)
+      await recordChange(trx, principal, http, { action: 'user.updated', subject: { type: 'user', id, name }, ...changed }, now)
     }
     return { status: 200, body: userBody(after) }
   })
+
+export const setPassword =
+  ({ db, secrets, issuer, attempts }: People): Handlers['setPassword'] =>
+  async ({ body, http }) => {
+    requireSameOrigin(http, issuer)
+    const right = await attempts.countLink(http)
+    const token = parseLinkToken(body.token)
+    const user = token && (await personOf(db, secrets, token))
+    if (!user) throw new Problem('password-link-invalid')
+    await right()
+    requireOtherThanEmail(body.password, user.email)
+    const passwordHash = await attempts.hashPassword(body.password)
+
+    await db.transaction(async (trx) => {
+      await lockDealer(trx, token.dealerId)
+      // Meanwhile the link may have been used, replaced or ended.
+      const current = await personOf(trx, secrets, token)
+      if (!current) throw new Problem('password-link-invalid')
+      const { dealerId } = token
+      const subject = { type: 'user', id: current.id } as const
+      await savePassword(trx, current, passwordHash)
+      await recordChange(trx, { dealerId, subject }, http, { action: 'user.password_set', subject: { ...subject, name: current.name } }, await readClock(trx))
+    })
+    return { status: 204 }
+  }
+
+export const changeOwnPassword =
+  ({ attempts }: People): Handlers['changeOwnPassword'] =>
+  async ({ body, principal, http }, { write }) => {
+    // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked outside, and read again.
+    const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))
+    const right = await attempts.count(http, before.email)
+    if (!(await attempts.isPassword(before.password_hash, body.currentPassword))) throw new Problem('password-wrong')
+    await right()
+    requireOtherThanEmail(body.newPassword, before.email)
+    const passwordHash = await attempts.hashPassword(body.newPassword)
+
+    return write(principal, async (trx, now) => {
+      const user = await ownUser(trx, principal.dealerId, personId(principal))
+      if (user.password_hash !== before.password_hash) throw new Problem('password-wrong')
+      await savePassword(trx, user, passwordHash)
+      await recordChange(trx, principal, http, { action: 'user.password_changed', subject: { type: 'user', id: user.id, name: user.name } }, now)
+      return { status: 204 }
+    })
+  }
+
+function refuseTakenEmail(error: unknown): never {
+  if (error instanceof Error && 'constraint' in error && error.constraint === 'users_email') throw new Problem('email-taken')
+  throw error
+}
+
+async function addLink(trx: Knex.Transaction, { secrets, issuer }: People, user: UserRow, now: Date): Promise<PasswordLink> {
+  const token = newLinkToken(user.dealer_id, user.id)
+  const version = secrets.currentVersion
+  const expiresAt = new Date(now.getTime() + linkSeconds * 1000)
+  await store.savePasswordLink(trx, user.dealer_id, { user_id: user.id, hash: secrets.hash('password-link', version, token.text), secret_version: version, created_at: now, expires_at: expiresAt })
+  return { url: linkUrl(issuer, token), expiresAt: expiresAt.toISOString() }
+}
+
+/** Whom the token lets choose a password; undefined when it lets nobody. */
+async function personOf(db: Knex, secrets: Secrets, { text, dealerId, userId }: LinkToken): Promise<UserRow | undefined> {
+  const link = await store.findPasswordLink(db, dealerId, userId)
+  if (!link?.lives || !timingSafeEqual(secrets.hash('password-link', link.secret_version, text), link.hash)) return undefined
+  const user = await store.findUser(db, dealerId, userId)
+  return user?.deactivated_at === null ? user : undefined
+}
+
+async function ownUser(trx: Knex.Transaction, dealerId: string, id: string): Promise<UserRow> {
+  const user = await store.findUser(trx, dealerId, id)
+  if (!user) throw new Problem('token-invalid')
+  return user
+}
+
+/** Whoever was signed in with the old password, or could choose another by a link, no longer can. */
+async function savePassword(trx: Knex.Transaction, { dealer_id: dealerId, id }: UserRow, passwordHash: string): Promise<void> {
+  await store.saveUser(trx, dealerId, id, { password_hash: passwordHash })
+  await store.endPasswordLink(trx, dealerId, id)
+  await endCredentials(trx, dealerId, id)
+}

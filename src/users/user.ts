@@ -3,6 +3,8 @@ import { hash, verify } from '@node-rs/argon2'
 import { type Scope, scopes } from '../../generated/server/express.gen.ts'
 import type { Role, User } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
+import type { Principal } from '../operation.ts'
+import { Problem } from '../problem.ts'
 
 const scopesOfSales: readonly Scope[] = ['leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read']
 
@@ -15,11 +17,16 @@ export const passwordLengthMin = 12
 
 export const hashPassword = (password: string): Promise<string> => hash(password, cost)
 
-// An unknown e-mail is verified against this hash of nothing anybody knows, so that it takes as long as a wrong password.
+// An unknown e-mail, or somebody without a password, is verified against this hash of nothing anybody knows, so that it takes as long as a wrong password.
 const nobody = hash(String(randomInt(2 ** 47)) + String(randomInt(2 ** 47)), cost)
 
-export async function isPassword(passwordHash: string | undefined, password: string): Promise<boolean> {
-  return (await verify(passwordHash ?? (await nobody), password)) && passwordHash !== undefined
+export async function isPassword(passwordHash: string | null | undefined, password: string): Promise<boolean> {
+  return (await verify(passwordHash ?? (await nobody), password)) && typeof passwordHash === 'string'
+}
+
+/** @throws {Problem} `password-is-email`, in any case of letters. */
+export function requireOtherThanEmail(password: string, email: string): void {
+  if (password.trim().toLowerCase() === email.toLowerCase()) throw new Problem('password-is-email')
 }
 
 // Without the letters and digits that are easily taken for each other. 5 groups of 4 are 98 bits.
@@ -36,7 +43,8 @@ export interface UserRow {
   email: string
   name: string
   role: Role
-  password_hash: string
+  /** Null until somebody who was invited has chosen one. */
+  password_hash: string | null
   deactivated_at: Date | null
   created_at: Date
 }
@@ -47,7 +55,14 @@ export function userBody(row: UserRow): User {
     name: row.name,
     email: row.email,
     role: row.role,
+    state: row.deactivated_at !== null ? 'deactivated' : row.password_hash === null ? 'invited' : 'active',
     deactivated: row.deactivated_at !== null,
     createdAt: row.created_at.toISOString(),
   }
+}
+
+/** The id of the person who asks. @throws {Problem} `person-needed` for an API key. */
+export function personId({ subject }: Principal): string {
+  if (subject.type !== 'user') throw new Problem('person-needed')
+  return subject.id
 }

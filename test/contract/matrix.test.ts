@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -5,10 +6,11 @@ import { type OperationId, operations } from '../../generated/server/express.gen
 import { openKeyring } from '../../src/tokens/keyring.ts'
 import { inner } from '../../src/ids.ts'
 import { accessToken } from '../../src/tokens/token.ts'
+import { createUser } from '../../src/users/admin.ts'
 import { lead, password, type Reply, startService, type TestService } from '../service.ts'
 
 /** Who may do what, written by hand: a scope that is changed in the document alone turns this red. */
-const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> = {
+const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' | 'nothing'> = {
   exchangeApiKey: 'nothing',
   getAuthorizationServerMetadata: 'nothing',
   getJwks: 'nothing',
@@ -43,6 +45,12 @@ const needs: Record<OperationId, string | 'any token' | 'session' | 'nothing'> =
   replaceOwnApiKey: 'any token',
   listUsers: 'users:manage',
   updateUser: 'users:manage',
+  createUser: 'users:manage',
+  createPasswordLink: 'users:manage',
+  setPassword: 'nothing',
+  changeOwnPassword: 'a person',
+  listOwnSessions: 'a person',
+  endOwnSession: 'a person',
   listAuditEntries: 'audit:read',
   getDealer: 'dealer:manage',
   updateDealer: 'dealer:manage',
@@ -76,8 +84,16 @@ let shots: (id: OperationId, tokens?: { admin: string; dms: string; website: str
 async function tokenOf(who: string, id: OperationId): Promise<string> {
   const kind = { website: 'digital_requests', dms: 'extensive_integrations', narrowed: 'extensive_integrations' }[who]
   if (kind && (id === 'deleteOwnApiKey' || id === 'replaceOwnApiKey')) return service.exchange((await service.createKey(ours.admin.token, { kind })).secret)
+  if (!kind && id === 'changeOwnPassword') return (await service.signIn(await aPerson())).token
   const { website, dms, admin, sales } = ours
   return { website: website.token, dms: dms.token, admin: admin.token, sales: sales.token, narrowed }[who] ?? ''
+}
+
+/** The e-mail of a new salesperson. */
+async function aPerson(): Promise<string> {
+  const email = `${randomUUID()}@ours.example`
+  await createUser(service.db, ours.dealerId, 'sales', { email, name: 'Somebody', password })
+  return email
 }
 
 async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<string, string> = {}): Promise<Reply> {
@@ -231,6 +247,32 @@ beforeAll(async () => {
           { path: `/v1/users/user_${missing}`, body: { role: 'sales' }, status: 404 },
           { path: `/v1/users/${admin.userId}`, body: { deactivated: true }, status: 409 },
         ]
+      case 'createUser': {
+        const body = (email: string) => ({ email, name: 'Somebody', role: 'sales' })
+        return [{ path: '/v1/users', body: body(`${randomUUID()}@ours.example`), status: 201 }, { path: '/v1/users', body: body(ours.sales.email), status: 409 }]
+      }
+      case 'createPasswordLink': {
+        const { userId } = await service.signIn(await aPerson())
+        const gone = await service.signIn(await aPerson())
+        await service.call('PATCH', `/v1/users/${gone.userId}`, { token: admin.token, body: { deactivated: true } })
+        return [
+          { path: `/v1/users/${userId}/password-link`, status: 200 },
+          { path: `/v1/users/${gone.userId}/password-link`, status: 409 },
+          { path: `/v1/users/user_${missing}/password-link`, status: 404 },
+        ]
+      }
+      case 'changeOwnPassword':
+        return [
+          { path: '/v1/me/password', body: { currentPassword: 'wrong', newPassword: password }, status: 422 },
+          { path: '/v1/me/password', body: { currentPassword: password, newPassword: 'another-password-for-tests' }, status: 204 },
+        ]
+      case 'listOwnSessions':
+        return [{ path: '/v1/me/sessions', status: 200 }]
+      case 'endOwnSession': {
+        const { token } = await service.signIn(admin.email)
+        const [{ id }] = (await service.call('GET', '/v1/me/sessions', { token })).body.items
+        return [{ path: `/v1/me/sessions/${id}`, status: 204 }, { path: `/v1/me/sessions/session_${missing}`, status: 404 }]
+      }
       case 'getDealer':
         return [{ path: '/v1/dealer', status: 200 }]
       case 'updateDealer':
@@ -249,7 +291,7 @@ afterAll(() => service.close())
 it('agrees with the document about what every operation needs', () => {
   for (const id of ids) {
     const { access, scopes } = operations[id]
-    expect([id, access === 'none' ? 'nothing' : access === 'session' ? 'session' : (scopes[0] ?? 'any token'), scopes.length <= 1]).toEqual([id, needs[id], true])
+    expect([id, access === 'none' ? 'nothing' : access === 'session' ? 'session' : (scopes[0] ?? 'any token'), scopes.length <= 1]).toEqual([id, needs[id] === 'a person' ? 'any token' : needs[id], true])
   }
 })
 
@@ -261,7 +303,7 @@ describe.each(guarded)('%s', (id) => {
       for (const { who, token, held } of dead) {
         const reply = await shoot(id, shot, token)
         // A token that never had the scope is refused for that, without asking the database about its credential.
-        const couldOnce = needs[id] === 'any token' || held.includes(needs[id])
+        const couldOnce = ['any token', 'a person'].includes(needs[id]) || held.includes(needs[id])
         expect([who, reply.status, reply.body.code]).toEqual([who, ...(couldOnce ? [401, 'token-invalid'] : [403, 'scope-missing'])])
         expect(reply.headers.get('www-authenticate')).toContain(couldOnce ? 'error="invalid_token"' : 'error="insufficient_scope"')
       }
@@ -271,14 +313,16 @@ describe.each(guarded)('%s', (id) => {
   it('answers 403 before anything else to whoever lacks the scope, and works for whoever has it', async () => {
     for (const [who, scopes] of Object.entries(holds)) {
       const token = await tokenOf(who, id)
-      const allowed = needs[id] === 'any token' || (scopes as readonly string[]).includes(needs[id])
+      const isKey = !['admin', 'sales'].includes(who)
+      const allowed = needs[id] === 'any token' || (needs[id] === 'a person' && !isKey) || (scopes as readonly string[]).includes(needs[id])
       for (const shot of await shots(id)) {
         const reply = await shoot(id, shot, token)
-        // Only whoever pushed a lead sees its receipt, and a person has no key of its own: to the others it is not there.
-        const hidden = (id === 'getLeadReceipt' && who !== 'website') || (id.endsWith('OwnApiKey') && ['admin', 'sales'].includes(who))
+        // Only whoever pushed a lead sees its receipt, and a person has no key of its own, and a session is its person's: to the others it is not there.
+        const hidden = (id === 'getLeadReceipt' && who !== 'website') || (id.endsWith('OwnApiKey') && !isKey) || (id === 'endOwnSession' && who !== 'admin')
         const expected = !allowed ? 403 : hidden ? 404 : shot.status
         expect([who, shot.path, reply.status]).toEqual([who, shot.path, expected])
-        if (!allowed) expect([reply.body.code, reply.headers.get('www-authenticate')]).toEqual(['scope-missing', `Bearer realm="CarBuddii", error="insufficient_scope", scope="${needs[id]}"`])
+        const more = needs[id] === 'a person' ? 'error_description="Only a person may do this"' : `scope="${needs[id]}"`
+        if (!allowed) expect([reply.body.code, reply.headers.get('www-authenticate')]).toEqual([needs[id] === 'a person' ? 'person-needed' : 'scope-missing', `Bearer realm="CarBuddii", error="insufficient_scope", ${more}`])
       }
     }
   })
@@ -309,7 +353,7 @@ describe('what any operation refuses', () => {
   const sessionCookie = async () => ({ cookie: (await service.signIn(ours.admin.email)).cookie })
   const first = async (id: OperationId): Promise<Shot> => {
     if (operations[id].access === 'accessToken') return (await shots(id))[0] as Shot
-    return { path: operations[id].path, ...(operations[id].access === 'session' && { headers: await sessionCookie() }), status: 200, ...(id === 'signIn' && { body: { email: ours.admin.email, password } }) }
+    return { path: operations[id].path, ...(operations[id].access === 'session' && { headers: await sessionCookie() }), status: 200, ...(id === 'signIn' && { body: { email: ours.admin.email, password } }), ...(id === 'setPassword' && { body: { token: 'nothing', password } }) }
   }
   const tokenFor = (id: OperationId) => (operations[id].access === 'accessToken' ? (needs[id] === 'leads:create' || id.endsWith('OwnApiKey') ? ours.website.token : ours.admin.token) : undefined)
 
@@ -335,6 +379,7 @@ describe('what any operation refuses', () => {
       const cookie = await sessionCookie()
       for (const id of ['exchangeSession', 'signOut'] as const) expect((await shoot(id, { path: operations[id].path, headers: cookie, status: 0 }, undefined, more)).status).toBe(403)
       expect((await shoot('signIn', { path: '/v1/session', body: { email: ours.admin.email, password }, status: 0 }, undefined, more)).status).toBe(403)
+      expect((await shoot('setPassword', { path: '/v1/password', body: { token: 'a', password }, status: 0 }, undefined, more)).status).toBe(403)
     }
   })
 
@@ -353,10 +398,24 @@ it('lets a signed-in person exchange and end the session', async () => {
   expect((await shoot('exchangeSession', { path: '/v1/session/token', headers: { cookie }, status: 401 })).status).toBe(401)
 })
 
+it('lets a person choose a password by a link', async () => {
+  const { userId } = await service.signIn(await aPerson())
+  const { url } = (await service.call('POST', `/v1/users/${userId}/password-link`, { token: ours.admin.token })).body
+  expect((await shoot('setPassword', { path: '/v1/password', body: { token: url.split('#')[1], password }, status: 204 })).status).toBe(204)
+})
+
 it('slows down whoever guesses, and never a right key', async () => {
   const guess = async () => (await shoot('signIn', { path: '/v1/session', body: { email: 'nobody@ours.example', password: 'wrong' }, status: 401 })).status
   for (let count = 0; count < 10; count++) expect(await guess()).toBe(401)
   expect(await guess()).toBe(429)
+  const { token } = await service.signIn(await aPerson())
+  const guessOwn = async () => (await shoot('changeOwnPassword', { path: '/v1/me/password', body: { currentPassword: 'wrong', newPassword: password }, status: 422 }, token)).status
+  for (let count = 0; count < 10; count++) expect(await guessOwn()).toBe(422)
+  expect(await guessOwn()).toBe(429)
+  const guessLink = async () => (await shoot('setPassword', { path: '/v1/password', body: { token: `${'0'.repeat(64)}${'A'.repeat(43)}`, password }, status: 422 })).status
+  const linkStatuses = new Set<number>()
+  for (let count = 0; count < 105; count++) linkStatuses.add(await guessLink())
+  expect(linkStatuses).toEqual(new Set([422, 429]))
   const wrong = () => shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': 'cb_dr_live_nothing' }, status: 401 })
   const statuses = new Set<number>()
   for (let count = 0; count < 320; count++) statuses.add((await wrong()).status)

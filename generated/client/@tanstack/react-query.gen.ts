@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { cancelApiKeyReplacement, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, deleteApiKey, deleteOwnApiKey, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, signIn, signOut, updateApiKey, updateDealer, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadCountsData, GetLeadCountsError, GetLeadCountsResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { cancelApiKeyReplacement, changeOwnPassword, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, createPasswordLink, createUser, deleteApiKey, deleteOwnApiKey, endOwnSession, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listOwnSessions, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, setPassword, signIn, signOut, updateApiKey, updateDealer, updateLead, updateUser } from '../sdk.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, ChangeOwnPasswordData, ChangeOwnPasswordError, ChangeOwnPasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, CreatePasswordLinkData, CreatePasswordLinkError, CreatePasswordLinkResponse, CreateUserData, CreateUserError, CreateUserResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, EndOwnSessionData, EndOwnSessionError, EndOwnSessionResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadCountsData, GetLeadCountsError, GetLeadCountsResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListOwnSessionsData, ListOwnSessionsError, ListOwnSessionsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SetPasswordData, SetPasswordError, SetPasswordResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -186,6 +186,66 @@ export const getMeOptions = (options?: Options<GetMeData>) => queryOptions<GetMe
     },
     queryKey: getMeQueryKey(options)
 });
+
+/**
+ * Change one's own password
+ *
+ * Scope: any access token of a person. Ends every session and access token of the person, this one included: sign in again. A wrong
+ * current password counts as a failed sign-in.
+ *
+ */
+export const changeOwnPasswordMutation = (options?: Partial<Options<ChangeOwnPasswordData>>): UseMutationOptions<ChangeOwnPasswordResponse, ChangeOwnPasswordError, Options<ChangeOwnPasswordData>> => {
+    const mutationOptions: UseMutationOptions<ChangeOwnPasswordResponse, ChangeOwnPasswordError, Options<ChangeOwnPasswordData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await changeOwnPassword({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listOwnSessionsQueryKey = (options?: Options<ListOwnSessionsData>) => createQueryKey('listOwnSessions', options);
+
+/**
+ * List one's own sessions
+ *
+ * Scope: any access token of a person. The sessions that live, newest first, 100 at the most.
+ */
+export const listOwnSessionsOptions = (options?: Options<ListOwnSessionsData>) => queryOptions<ListOwnSessionsResponse, ListOwnSessionsError, ListOwnSessionsResponse, ReturnType<typeof listOwnSessionsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listOwnSessions({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listOwnSessionsQueryKey(options)
+});
+
+/**
+ * End one of one's own sessions
+ *
+ * Scope: any access token of a person. Ends the session and every access token bought with it, at once.
+ */
+export const endOwnSessionMutation = (options?: Partial<Options<EndOwnSessionData>>): UseMutationOptions<EndOwnSessionResponse, EndOwnSessionError, Options<EndOwnSessionData>> => {
+    const mutationOptions: UseMutationOptions<EndOwnSessionResponse, EndOwnSessionError, Options<EndOwnSessionData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await endOwnSession({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 export const listLeadsQueryKey = (options?: Options<ListLeadsData>) => createQueryKey('listLeads', options);
 
@@ -916,16 +976,80 @@ export const listUsersInfiniteOptions = (options?: Options<ListUsersData>) => {
 };
 
 /**
- * Change a user's role, or deactivate the user
+ * Invite a person
  *
- * Scope: `users:manage`. Either change ends the user's sessions and access tokens at once. The last active admin of a dealer can
- * neither be deactivated nor become a salesperson.
+ * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. No mail is
+ * sent: hand the link to the person yourself. It is shown this once.
+ *
+ */
+export const createUserMutation = (options?: Partial<Options<CreateUserData>>): UseMutationOptions<CreateUserResponse, CreateUserError, Options<CreateUserData>> => {
+    const mutationOptions: UseMutationOptions<CreateUserResponse, CreateUserError, Options<CreateUserData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createUser({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Change a user's name or role, or deactivate the user
+ *
+ * Scope: `users:manage`. Another role or being deactivated ends the user's sessions and access tokens at once; being deactivated ends a
+ * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson.
  *
  */
 export const updateUserMutation = (options?: Partial<Options<UpdateUserData>>): UseMutationOptions<UpdateUserResponse, UpdateUserError, Options<UpdateUserData>> => {
     const mutationOptions: UseMutationOptions<UpdateUserResponse, UpdateUserError, Options<UpdateUserData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await updateUser({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Make a new password link for a person
+ *
+ * Scope: `users:manage`. For somebody whose invitation was lost, or who forgot the password. Earlier links of the person stop working;
+ * the password that the person has goes on working until another is chosen. The link works once, within 7 days, and is shown this once.
+ *
+ */
+export const createPasswordLinkMutation = (options?: Partial<Options<CreatePasswordLinkData>>): UseMutationOptions<CreatePasswordLinkResponse, CreatePasswordLinkError, Options<CreatePasswordLinkData>> => {
+    const mutationOptions: UseMutationOptions<CreatePasswordLinkResponse, CreatePasswordLinkError, Options<CreatePasswordLinkData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createPasswordLink({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Choose a password by a link
+ *
+ * Scope: none; JSON only and same origin only. Sets the password of the person whom the link was made for, uses up the link, and ends
+ * every session of that person. A link that is unknown, used, replaced or over gets the same answer, and so does one of somebody who
+ * was deactivated. Failed attempts are limited by address.
+ *
+ */
+export const setPasswordMutation = (options?: Partial<Options<SetPasswordData>>): UseMutationOptions<SetPasswordResponse, SetPasswordError, Options<SetPasswordData>> => {
+    const mutationOptions: UseMutationOptions<SetPasswordResponse, SetPasswordError, Options<SetPasswordData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await setPassword({
                 ...options,
                 ...fnOptions,
                 throwOnError: true

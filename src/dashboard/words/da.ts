@@ -413,6 +413,9 @@ export const da: Words = {
     'user.created': 'Bruger oprettet',
     'user.updated': 'Bruger ændret',
     'user.password_reset': 'Adgangskode nulstillet',
+    'user.password_link_created': 'Link til adgangskode lavet',
+    'user.password_set': 'Adgangskode valgt via link',
+    'user.password_changed': 'Egen adgangskode ændret',
   },
   member: { name: 'navn', disabled: 'slået fra', scopes: 'må', expiresAt: 'udløb', kind: 'type', environment: 'miljø', mask: 'nøgle', oldEnds: 'gammel nøgle virker', newCounts: 'ny nøgle gælder', email: 'e-mail', role: 'rolle', deactivated: 'deaktiveret', country: 'land', timeZone: 'tidszone', language: 'sprog', requestLogDays: 'dage, forespørgsler gemmes', responseTargetMinutes: 'minutter til at tage et lead op' },
   audit: {

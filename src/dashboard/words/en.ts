@@ -412,6 +412,9 @@ export const en = {
     'user.created': 'User created',
     'user.updated': 'User changed',
     'user.password_reset': 'Password reset',
+    'user.password_link_created': 'Password link made',
+    'user.password_set': 'Password chosen by link',
+    'user.password_changed': 'Own password changed',
   },
   member: { name: 'name', disabled: 'disabled', scopes: 'may', expiresAt: 'expiry', kind: 'kind', environment: 'environment', mask: 'key', oldEnds: 'old key works', newCounts: 'new key counts', email: 'e-mail', role: 'role', deactivated: 'deactivated', country: 'country', timeZone: 'time zone', language: 'language', requestLogDays: 'days that requests are kept', responseTargetMinutes: 'minutes to take up a lead' },
   audit: {
