@@ -5,6 +5,7 @@ export const problems = {
   'token-missing': { status: 401, title: 'An access token is needed', detail: 'Send Authorization: Bearer with an access token from POST /v1/auth/token.' },
   'token-invalid': { status: 401, title: 'The access token is not valid', detail: 'The token has expired or was ended. Exchange the API key for a new one.' },
   'session-ended': { status: 401, title: 'Not signed in', detail: 'There is no session, or it has ended. Sign in again.' },
+  'sign-in-too-old': { status: 401, title: 'The sign-in is too old for this', detail: 'Sign in again with the password: this may be done for 15 minutes after signing in.' },
   'sign-in-refused': { status: 401, title: 'Wrong e-mail or password', detail: 'The e-mail is unknown or the password is wrong.' },
   'scope-missing': { status: 403, title: 'The access token lacks a scope', detail: 'This operation needs a scope that the access token does not have.' },
   'person-needed': { status: 403, title: 'Only a person may do this', detail: 'This operation is for people. An API key has no password and no sessions.' },

@@ -265,6 +265,53 @@ describe('own sessions', () => {
   })
 })
 
+describe('a fresh sign-in', () => {
+  const challenge = 'Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="900"'
+  const ago = (token: string, seconds: number) => service.db('sessions').where({ credential_id: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).credential_id }).update({ signed_in_at: service.db.raw(`clock_timestamp() - interval '${seconds} seconds'`) })
+  const name = () => `Key ${randomUUID()}`
+
+  it('is asked of a person who makes, replaces or rescopes a key for extensive integrations, and of nothing else', async () => {
+    const { token } = await service.signIn(dealer.admin.email)
+    const call = (method: string, path: string, body: object) => service.call(method, path, { token, body })
+    const key = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
+    const website = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
+    await ago(token, 901)
+    const before = await service.db('api_key_secrets').count()
+    for (const [method, path, body] of [
+      ['POST', '/v1/api-keys', { name: name(), kind: 'extensive_integrations' }],
+      ['POST', '/v1/api-keys', { name: 'DMS Sync', kind: 'extensive_integrations', scopes: ['leads:read'] }],
+      ['POST', `/v1/api-keys/${key.id}/replacement`, {}],
+      ['PATCH', `/v1/api-keys/${key.id}`, { scopes: ['leads:read'] }],
+    ] as const) {
+      const reply = await call(method, path, body)
+      expect([path, told(reply), reply.headers.get('www-authenticate')]).toEqual([path, [401, 'sign-in-too-old'], challenge])
+    }
+    expect(await service.db('api_key_secrets').count()).toEqual(before)
+
+    const { scopes } = (await service.call('GET', `/v1/api-keys/${key.id}`, { token })).body
+    expect((await call('PATCH', `/v1/api-keys/${key.id}`, { name: name(), scopes: scopes.toReversed() })).status).toBe(200)
+    expect((await call('POST', '/v1/api-keys', { name: name(), kind: 'digital_requests' })).status).toBe(201)
+    expect((await call('POST', `/v1/api-keys/${website.id}/replacement`, {})).status).toBe(201)
+
+    await ago(token, 890)
+    expect((await call('PATCH', `/v1/api-keys/${key.id}`, { scopes: ['leads:read'] })).status).toBe(200)
+    expect((await call('POST', `/v1/api-keys/${key.id}/replacement`, {})).status).toBe(201)
+    expect((await call('POST', '/v1/api-keys', { name: name(), kind: 'extensive_integrations' })).status).toBe(201)
+  })
+
+  it('is judged by the session, never by the token', async () => {
+    const { token, cookie } = await service.signIn(dealer.admin.email)
+    await ago(token, 901)
+    const renewed = (await service.call('POST', '/v1/session/token', { headers: { cookie } })).body.access_token
+    expect(told(await service.call('POST', '/v1/api-keys', { token: renewed, body: { name: name(), kind: 'extensive_integrations' } }))).toEqual([401, 'sign-in-too-old'])
+  })
+
+  it('is not asked of a key that replaces itself', async () => {
+    const { secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
+    expect((await service.call('POST', '/v1/api-key/replacement', { token: await service.exchange(secret), body: {} })).status).toBe(201)
+  })
+})
+
 it('keeps nothing of a link or a password in the database, the log or the audit', async () => {
   const { id, token, email } = await invited()
   const unused = await newLink(id)

@@ -338,7 +338,8 @@ export const listApiKeys = <ThrowOnError extends boolean = false>(options?: Opti
  * Scope: `api-keys:manage`. The answer holds the secret, which is shown this once and cannot be shown again: only its hash is kept.
  *
  * A key for `digital_requests` can create leads and nothing else. A key for `extensive_integrations` can read and write; it can be
- * narrowed with `scopes`, and has `customers:erase` only when that is asked for.
+ * narrowed with `scopes`, and has `customers:erase` only when that is asked for. A person must have signed in within the last 15 minutes
+ * to make one.
  *
  */
 export const createApiKey = <ThrowOnError extends boolean = false>(options: Options<CreateApiKeyData, ThrowOnError>): RequestResult<CreateApiKeyResponses, CreateApiKeyErrors, ThrowOnError> => (options.client ?? client).post<CreateApiKeyResponses, CreateApiKeyErrors, ThrowOnError>({
@@ -379,7 +380,8 @@ export const getApiKey = <ThrowOnError extends boolean = false>(options: Options
  * Rename, disable, enable, narrow or limit an API key
  *
  * Scope: `api-keys:manage`. A disabled key buys no tokens, and the tokens it bought before are dead at once; they stay dead when the key
- * is enabled again. Scopes and expiry hold for tokens that are out, too.
+ * is enabled again. Scopes and expiry hold for tokens that are out, too. A person who changes the scopes of a key for extensive
+ * integrations must have signed in within the last 15 minutes.
  *
  */
 export const updateApiKey = <ThrowOnError extends boolean = false>(options: Options<UpdateApiKeyData, ThrowOnError>): RequestResult<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError> => (options.client ?? client).patch<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError>({
@@ -428,7 +430,8 @@ export const expireOldApiKeySecret = <ThrowOnError extends boolean = false>(opti
  * Scope: `api-keys:manage`. The key keeps its id, name, settings and history; the new secret is shown this once.
  *
  * The old secret goes on working: until the new one is first used, and then as long as `oldEnds` says. When the answer is lost, send
- * the request again: a new secret that nobody has used yet gives way to the newer one.
+ * the request again: a new secret that nobody has used yet gives way to the newer one. A person must have signed in within the last 15
+ * minutes to replace a key for extensive integrations.
  *
  */
 export const replaceApiKey = <ThrowOnError extends boolean = false>(options: Options<ReplaceApiKeyData, ThrowOnError>): RequestResult<ReplaceApiKeyResponses, ReplaceApiKeyErrors, ThrowOnError> => (options.client ?? client).post<ReplaceApiKeyResponses, ReplaceApiKeyErrors, ThrowOnError>({

@@ -2418,7 +2418,9 @@ export type CreateApiKeyErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -2585,7 +2587,9 @@ export type UpdateApiKeyErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -2759,7 +2763,9 @@ export type ReplaceApiKeyErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**

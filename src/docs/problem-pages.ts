@@ -7,6 +7,7 @@ export const advice = {
   'token-missing': 'Every operation but the token endpoint takes an access token. Exchange the API key at POST /v1/auth/token and send the token as Authorization: Bearer. An API key is no access token.',
   'token-invalid': 'Access tokens live 1800 seconds, and end at once when their key is disabled or deleted. Exchange the key for a new token; if that answers invalid_client, ask the dealer what became of the key.',
   'session-ended': 'A session lasts 12 hours, and ends when the person signs out, is deactivated, gets another role or a new password. Sign in again.',
+  'sign-in-too-old': 'Keys that can read customer data are made and replaced by somebody whose password was asked for within the last 15 minutes, so that a screen that was left alone is not enough. Sign in again and send the same request with the new access token (RFC 9470).',
   'sign-in-refused': 'The answer is the same for an unknown e-mail address, a wrong password and a deactivated user. Check both; an admin of the dealer can tell whether the user is active.',
   'scope-missing': 'The WWW-Authenticate header names the scope that is needed. A key for digital requests can create leads and read nothing; reading needs a key for extensive integrations.',
   'person-needed': 'The access token was bought with an API key. Passwords and sessions belong to people: sign in instead. A key that is to see or replace itself has /v1/api-key.',

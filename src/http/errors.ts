@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
 import { isPassing } from '../db/pool.ts'
 import { OAuthError, Problem, problemBody, type Violation } from '../problem.ts'
+import { freshSeconds } from '../sessions/session.ts'
 import { type Contract, violationsIn } from './contract.ts'
 
 const retryAfterSeconds = '1'
@@ -9,6 +10,7 @@ const retryAfterSeconds = '1'
 const challenges: Partial<Record<Problem['code'], string>> = {
   'token-missing': 'Bearer realm="CarBuddii"',
   'token-invalid': 'Bearer realm="CarBuddii", error="invalid_token", error_description="The token has expired or was ended"',
+  'sign-in-too-old': `Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="${freshSeconds}"`,
   'person-needed': 'Bearer realm="CarBuddii", error="insufficient_scope", error_description="Only a person may do this"',
   'token-malformed': 'Bearer realm="CarBuddii", error="invalid_request"',
   'session-ended': 'Session realm="CarBuddii"',

@@ -5,6 +5,8 @@ import { Problem } from '../problem.ts'
 
 /** How long a session lives, in seconds: a working day, of a fixed length. */
 export const sessionSeconds = 12 * 60 * 60
+/** How long after signing in a person may do what asks for a fresh sign-in, in seconds (RFC 9470). */
+export const freshSeconds = 15 * 60
 const pattern = /^([0-9a-f]{32})([0-9a-f]{32})[A-Za-z0-9_-]{43}$/
 
 export interface Cookie {
@@ -39,4 +41,9 @@ export function requireSameOrigin(http: Http, issuer: string): void {
   if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Problem('foreign-origin')
   if (origin === undefined || origin === new URL(issuer).origin) return
   if (origin.replace(/^https?:\/\//, '') !== http.header('host')) throw new Problem('foreign-origin')
+}
+
+/** A fresh sign-in is one of somebody whose password was asked for a moment ago. @throws {Problem} `sign-in-too-old` */
+export function requireFresh(signedInAt: Date | undefined, now: Date): void {
+  if (!signedInAt || now.getTime() - signedInAt.getTime() > freshSeconds * 1000) throw new Problem('sign-in-too-old')
 }

@@ -47,6 +47,12 @@ export async function isLivingSession(trx: Knex.Transaction, dealerId: string, u
   return (await livingSessions(trx, dealerId, userId).where({ 's.credential_id': credentialId }).first('s.credential_id')) !== undefined
 }
 
+/** When the person of a session signed in; undefined when the credential is none of a session. */
+export async function findSignedInAt(trx: Knex.Transaction, dealerId: string, credentialId: string): Promise<Date | undefined> {
+  const row: { signed_in_at: Date } | undefined = await trx('sessions').where({ dealer_id: dealerId, credential_id: credentialId }).first('signed_in_at')
+  return row?.signed_in_at
+}
+
 export interface NewSession {
   credential_id: string
   user_id: string

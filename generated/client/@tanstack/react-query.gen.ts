@@ -624,7 +624,8 @@ export const listApiKeysInfiniteOptions = (options?: Options<ListApiKeysData>) =
  * Scope: `api-keys:manage`. The answer holds the secret, which is shown this once and cannot be shown again: only its hash is kept.
  *
  * A key for `digital_requests` can create leads and nothing else. A key for `extensive_integrations` can read and write; it can be
- * narrowed with `scopes`, and has `customers:erase` only when that is asked for.
+ * narrowed with `scopes`, and has `customers:erase` only when that is asked for. A person must have signed in within the last 15 minutes
+ * to make one.
  *
  */
 export const createApiKeyMutation = (options?: Partial<Options<CreateApiKeyData>>): UseMutationOptions<CreateApiKeyResponse, CreateApiKeyError, Options<CreateApiKeyData>> => {
@@ -686,7 +687,8 @@ export const getApiKeyOptions = (options: Options<GetApiKeyData>) => queryOption
  * Rename, disable, enable, narrow or limit an API key
  *
  * Scope: `api-keys:manage`. A disabled key buys no tokens, and the tokens it bought before are dead at once; they stay dead when the key
- * is enabled again. Scopes and expiry hold for tokens that are out, too.
+ * is enabled again. Scopes and expiry hold for tokens that are out, too. A person who changes the scopes of a key for extensive
+ * integrations must have signed in within the last 15 minutes.
  *
  */
 export const updateApiKeyMutation = (options?: Partial<Options<UpdateApiKeyData>>): UseMutationOptions<UpdateApiKeyResponse, UpdateApiKeyError, Options<UpdateApiKeyData>> => {
@@ -751,7 +753,8 @@ export const expireOldApiKeySecretMutation = (options?: Partial<Options<ExpireOl
  * Scope: `api-keys:manage`. The key keeps its id, name, settings and history; the new secret is shown this once.
  *
  * The old secret goes on working: until the new one is first used, and then as long as `oldEnds` says. When the answer is lost, send
- * the request again: a new secret that nobody has used yet gives way to the newer one.
+ * the request again: a new secret that nobody has used yet gives way to the newer one. A person must have signed in within the last 15
+ * minutes to replace a key for extensive integrations.
  *
  */
 export const replaceApiKeyMutation = (options?: Partial<Options<ReplaceApiKeyData>>): UseMutationOptions<ReplaceApiKeyResponse, ReplaceApiKeyError, Options<ReplaceApiKeyData>> => {
