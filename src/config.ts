@@ -18,6 +18,8 @@ const environment = z.object({
   ADMIN_EMAIL: z.string().regex(/^\S+@\S+$/, 'must be an e-mail address').default('admin@dealer.example'),
   ADMIN_PASSWORD: z.string().min(12, 'must have 12 characters at the least').optional(),
   TRUST_PROXY: z.string().regex(/^(\d+|[0-9a-fA-F.:/, a-z]+)$/, 'must be a number of proxies, or their addresses').optional(),
+  SMTP_URL: z.string().regex(/^smtps?:\/\/\S+$/, 'must start with smtp:// or smtps://').refine((text) => URL.canParse(text), 'must be an address, with the user and the password percent-encoded').optional(),
+  MAIL_FROM: z.string().regex(/^([^<>\p{Cc}]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/u, 'must be an e-mail address, or a name and an address in angle brackets').optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   WORKERS: z.coerce.number('must be a number').int().min(1, 'must be 1 to 64').max(64, 'must be 1 to 64').default(1),
 })
@@ -33,6 +35,8 @@ export interface Config {
   secretKeys: readonly [MasterSecret, ...MasterSecret[]] | undefined
   admin: { email: string; password: string | undefined }
   trustProxy: string | number | false
+  /** How people are told by mail; undefined when they are not. */
+  mail: { smtpUrl: string; from: string } | undefined
   logLevel: string
   workers: number
 }
@@ -53,15 +57,18 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     secretKeys: values.SECRET_KEYS === undefined ? undefined : secretKeysIn(values.SECRET_KEYS),
     admin: { email: values.ADMIN_EMAIL, password: values.ADMIN_PASSWORD },
     trustProxy: values.TRUST_PROXY === undefined ? false : /^\d+$/.test(values.TRUST_PROXY) ? Number(values.TRUST_PROXY) : values.TRUST_PROXY,
+    mail: values.SMTP_URL && values.MAIL_FROM ? { smtpUrl: values.SMTP_URL, from: values.MAIL_FROM } : undefined,
     logLevel: values.LOG_LEVEL,
     workers: values.WORKERS,
   }
 }
 
 /** What one variable asks of another, whether or not the others are right. */
-function missingBeside({ DATABASE_URL, SECRET_KEYS, PUBLIC_URL, TRUST_PROXY }: NodeJS.ProcessEnv): string[] {
+function missingBeside({ DATABASE_URL, SECRET_KEYS, PUBLIC_URL, TRUST_PROXY, SMTP_URL, MAIL_FROM }: NodeJS.ProcessEnv): string[] {
   return [
     ...(DATABASE_URL && !SECRET_KEYS ? ['SECRET_KEYS is needed with DATABASE_URL'] : []),
+    ...(SMTP_URL && !MAIL_FROM ? ['MAIL_FROM is needed with SMTP_URL: mail comes from somebody'] : []),
+    ...(MAIL_FROM && !SMTP_URL ? ['SMTP_URL is needed with MAIL_FROM: mail goes through some server'] : []),
     ...(PUBLIC_URL?.startsWith('https:') && !TRUST_PROXY ? ['TRUST_PROXY is needed with an https PUBLIC_URL: the proxy in front must be known, or the secure cookie would silently not be sent'] : []),
   ]
 }

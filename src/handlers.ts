@@ -20,11 +20,12 @@ import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './events/handlers.ts'
 import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
+import { getNotifications, listMails, type Mailing, requestPasswordLink, updateNotifications } from './mail/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
 import { changeOwnPassword, createPasswordLink, createUser, listUsers, type People, setPassword, updateUser } from './users/handlers.ts'
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
-export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & People): Handlers {
+export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & People & Mailing): Handlers {
   const { db, secrets, keyring, issuer } = parts
   return {
     exchangeApiKey: exchangeApiKey(parts),
@@ -68,6 +69,10 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & 
     listOwnSessions,
     endOwnSession,
     listAuditEntries,
+    getNotifications: getNotifications(parts),
+    updateNotifications: updateNotifications(parts),
+    listMails,
+    requestPasswordLink: requestPasswordLink(parts),
     getDealer,
     updateDealer,
     getHealth: async () => ({ status: 200, body: { status: 'ok' } }),

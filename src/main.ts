@@ -118,6 +118,7 @@ async function serve(connection: Connection, stopDatabase: () => Promise<void> |
     masters: config.secretKeys ?? secretsIn(config.dataDir),
     issuer: config.publicUrl,
     trustProxy: config.trustProxy,
+    mail: config.mail,
     documentation: pages ?? documents,
     log,
   })

@@ -18,6 +18,7 @@ export const problems = {
   'last-admin': { status: 409, title: 'A dealer needs an active admin', detail: 'This is the last active admin. Make somebody else an admin first.' },
   'email-taken': { status: 409, title: 'Somebody has this e-mail address already', detail: 'An e-mail address belongs to one person. Choose another address.' },
   'user-deactivated': { status: 409, title: 'The user is deactivated', detail: 'Reactivate the user first.' },
+  'mail-not-set-up': { status: 409, title: 'This service cannot send mail', detail: 'Ask an admin of your dealership for a link to choose a new password.' },
   'lead-move-illegal': { status: 409, title: 'The lead cannot move to this status', detail: 'The lead cannot move to this status.' },
   'lead-changed': { status: 412, title: 'The lead was changed meanwhile', detail: 'Read the lead again, then send the change with its new ETag.' },
   'body-too-large': { status: 413, title: 'The body is too large', detail: 'The body is larger than this operation takes.' },

@@ -8,6 +8,7 @@ import { openFeed } from './events/feed.ts'
 import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
+import { type MailSettings, openSender } from './mail/sender.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
 import { openKeyring } from './tokens/keyring.ts'
@@ -21,6 +22,8 @@ export interface ServiceOptions {
   masters: readonly [MasterSecret, ...MasterSecret[]]
   issuer: string
   trustProxy: string | number | false
+  /** How people are told by mail; undefined when they are not. */
+  mail?: MailSettings | undefined
   documentation: RequestHandler
   log: Logger
   /** Refuses to send an answer that the contract does not allow; for tests. */
@@ -39,7 +42,7 @@ export interface Service {
 }
 
 /** Puts the parts together on a database, which is migrated first. */
-export async function openService({ connection, masters, issuer, trustProxy, documentation, log, strictResponses = false }: ServiceOptions): Promise<Service> {
+export async function openService({ connection, masters, issuer, trustProxy, mail, documentation, log, strictResponses = false }: ServiceOptions): Promise<Service> {
   const database = openDatabase(connection, (error) => log.warn({ err: error }, 'a database connection was lost'))
   try {
     const { db, hot } = database
@@ -56,7 +59,8 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
-    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts() })
+    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts(), mailIsReady: mail !== undefined })
+    const sender = mail && openSender(db, secrets, mail, issuer, (error, what) => log.error({ err: error }, what))
     const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
     const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log, recorder })
     return {
@@ -69,6 +73,7 @@ export async function openService({ connection, masters, issuer, trustProxy, doc
         feed.stop()
         keyring.stop()
         intake.stop()
+        await sender?.stop()
         await recorder.stop()
         await database.close()
       },

@@ -328,6 +328,10 @@ async function everything(url: string, port: number): Promise<void> {
 
   // What can be read of all that, once the requests are written down.
   await vi.waitUntil(async () => (await send(`${url}/v1/api-keys/${own.id}/requests`, 'GET', { token: admin.token })).body.items.some((item: { operation: string; status: number }) => item.operation === 'exchangeApiKey' && item.status === 401), { timeout: 5_000, interval: 100 })
+  for (const query of ['/v1/leads/counts', '/v1/events', '/v1/events/stream', '/v1/me/notifications', '/v1/mails']) expectStatus(200, await asAdmin('GET', query))
+  expectStatus(200, await asAdmin('PATCH', '/v1/me/notifications', { newLead: true }))
+  // Mail is not set up.
+  expectStatus(409, await call('POST', '/v1/password-link', { body: { email: 'nobody@canary.example' } }))
   const { items: users } = (await asAdmin('GET', '/v1/users')).body
   for (const { id } of [website, dms, test, own, agent, request, member]) for (const sub of ['', '/requests', '/usage']) await asAdmin('GET', `/v1/api-keys/${id}${sub}`)
   for (const query of ['/v1/audit-entries', '/v1/api-keys', '/v1/api-keys?deleted=true', '/v1/dealer', '/v1/me']) expectStatus(200, await asAdmin('GET', query))

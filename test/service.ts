@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import pg from 'pg'
 import { pino } from 'pino'
 import { inject } from 'vitest'
+import type { MailSettings } from '../src/mail/sender.ts'
 import type { MasterSecret } from '../src/secrets.ts'
 import { openService, type Service } from '../src/service.ts'
 import { createDealer, createUser } from '../src/users/admin.ts'
@@ -41,12 +42,12 @@ export async function send(url: string, method: string, { token, body, headers, 
 }
 
 /** The service in this process, on a database of its own, refusing to send an answer that the contract does not allow. */
-export async function startService(log = pino({ level: 'silent' })) {
+export async function startService(log = pino({ level: 'silent' }), mail?: MailSettings) {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const connection = await freshDatabase()
-  const service: Service = await openService({ connection, masters, issuer: url, trustProxy: false, documentation: (_req, _res, next) => next(), log, strictResponses: true })
+  const service: Service = await openService({ connection, masters, issuer: url, trustProxy: false, mail, documentation: (_req, _res, next) => next(), log, strictResponses: true })
   server.on('request', service.app)
   const { db } = service.database
 

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type ServerSentEventsResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordErrors, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkErrors, CreatePasswordLinkResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionErrors, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListOwnSessionsData, ListOwnSessionsErrors, ListOwnSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SetPasswordData, SetPasswordErrors, SetPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordErrors, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkErrors, CreatePasswordLinkResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionErrors, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetNotificationsData, GetNotificationsErrors, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsErrors, ListOwnSessionsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkErrors, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SetPasswordData, SetPasswordErrors, SetPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsErrors, UpdateNotificationsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -588,6 +588,59 @@ export const createPasswordLink = <ThrowOnError extends boolean = false>(options
  */
 export const setPassword = <ThrowOnError extends boolean = false>(options: Options<SetPasswordData, ThrowOnError>): RequestResult<SetPasswordResponses, SetPasswordErrors, ThrowOnError> => (options.client ?? client).post<SetPasswordResponses, SetPasswordErrors, ThrowOnError>({
     url: '/v1/password',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What I am told by mail
+ *
+ * Scope: any access token, of a person. An API key answers 403.
+ */
+export const getNotifications = <ThrowOnError extends boolean = false>(options?: Options<GetNotificationsData, ThrowOnError>): RequestResult<GetNotificationsResponses, GetNotificationsErrors, ThrowOnError> => (options?.client ?? client).get<GetNotificationsResponses, GetNotificationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/notifications',
+    ...options
+});
+
+/**
+ * Choose what I am told by mail
+ *
+ * Scope: any access token, of a person. An API key answers 403.
+ */
+export const updateNotifications = <ThrowOnError extends boolean = false>(options: Options<UpdateNotificationsData, ThrowOnError>): RequestResult<UpdateNotificationsResponses, UpdateNotificationsErrors, ThrowOnError> => (options.client ?? client).patch<UpdateNotificationsResponses, UpdateNotificationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/notifications',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the mails of the last 30 days
+ *
+ * Scope: `users:manage`. Newest first: to whom, what about, and what became of it. What they said is not kept.
+ */
+export const listMails = <ThrowOnError extends boolean = false>(options?: Options<ListMailsData, ThrowOnError>): RequestResult<ListMailsResponses, ListMailsErrors, ThrowOnError> => (options?.client ?? client).get<ListMailsResponses, ListMailsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/mails',
+    ...options
+});
+
+/**
+ * Forgotten password
+ *
+ * Scope: none; JSON only and same origin only. Sends a link to choose a new password, if a person has this e-mail address; the answer is the
+ * same if nobody has. The link works once, for 7 days. Attempts are limited by address.
+ *
+ */
+export const requestPasswordLink = <ThrowOnError extends boolean = false>(options: Options<RequestPasswordLinkData, ThrowOnError>): RequestResult<RequestPasswordLinkResponses, RequestPasswordLinkErrors, ThrowOnError> => (options.client ?? client).post<RequestPasswordLinkResponses, RequestPasswordLinkErrors, ThrowOnError>({
+    url: '/v1/password-link',
     ...options,
     headers: {
         'Content-Type': 'application/json',

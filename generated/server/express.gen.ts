@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, StreamOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -45,6 +45,10 @@ export type Handlers = {
     updateUser: WriteOperation<UpdateUserData, UpdateUserResponses>;
     createPasswordLink: WriteOperation<CreatePasswordLinkData, CreatePasswordLinkResponses>;
     setPassword: PublicOperation<SetPasswordData, SetPasswordResponses>;
+    getNotifications: ReadOperation<GetNotificationsData, GetNotificationsResponses>;
+    updateNotifications: WriteOperation<UpdateNotificationsData, UpdateNotificationsResponses>;
+    listMails: ReadOperation<ListMailsData, ListMailsResponses>;
+    requestPasswordLink: PublicOperation<RequestPasswordLinkData, RequestPasswordLinkResponses>;
     getDealer: ReadOperation<GetDealerData, GetDealerResponses>;
     updateDealer: WriteOperation<UpdateDealerData, UpdateDealerResponses>;
     listAuditEntries: ReadOperation<ListAuditEntriesData, ListAuditEntriesResponses>;
@@ -450,6 +454,44 @@ export const operations = {
     setPassword: {
         method: 'POST',
         path: '/v1/password',
+        access: 'none',
+        scopes: [],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    getNotifications: {
+        method: 'GET',
+        path: '/v1/me/notifications',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    updateNotifications: {
+        method: 'PATCH',
+        path: '/v1/me/notifications',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192
+    },
+    listMails: {
+        method: 'GET',
+        path: '/v1/mails',
+        access: 'accessToken',
+        scopes: [
+            'users:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    requestPasswordLink: {
+        method: 'POST',
+        path: '/v1/password-link',
         access: 'none',
         scopes: [],
         mediaTypes: [

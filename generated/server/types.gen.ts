@@ -1062,6 +1062,81 @@ export type PasswordInput = {
     password: NewPassword;
 };
 
+/**
+ * The language of the mails.
+ */
+export type MailLanguage = 'en' | 'da';
+
+export type Notifications = {
+    /**
+     * Whether this service can send mail. The operator sets that up.
+     */
+    mail: 'ready' | 'not_set_up';
+    /**
+     * Where the mails go.
+     */
+    email: string;
+    /**
+     * When leads come in. Several at a time make one mail.
+     */
+    newLead: boolean;
+    /**
+     * When nobody took a lead up within the dealer's response target.
+     */
+    unansweredLead: boolean;
+    /**
+     * When API keys are created, replaced, disabled or deleted, expire soon or go quiet. Admins only.
+     */
+    keys: boolean;
+    language: MailLanguage;
+};
+
+export type NotificationsUpdate = {
+    newLead?: boolean;
+    unansweredLead?: boolean;
+    keys?: boolean;
+    language?: MailLanguage;
+};
+
+/**
+ * What a mail is about.
+ */
+export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password';
+
+export type Mail = {
+    id: string;
+    kind: MailKind;
+    /**
+     * The e-mail address of the user.
+     */
+    to: string;
+    /**
+     * `due` waits, or will be tried again. `handing_over` is with the mail server, which has not answered yet. `sent` was taken by it, `given_up` was
+     * refused. `unknown`: the line broke or the service ended before the answer came; it is not sent again.
+     *
+     */
+    state: 'due' | 'handing_over' | 'sent' | 'given_up' | 'unknown';
+    attempts: number;
+    /**
+     * What the mail server said the last time it did not work.
+     */
+    failure?: string;
+    createdAt: string;
+    changedAt: string;
+};
+
+export type MailPage = {
+    items: Array<Mail>;
+    /**
+     * There is more when it is there.
+     */
+    nextCursor?: string;
+};
+
+export type PasswordLinkRequest = {
+    email: string;
+};
+
 export type DealerSettings = {
     id: string;
     name: string;
@@ -3400,6 +3475,199 @@ export type SetPasswordResponses = {
 };
 
 export type SetPasswordResponse = SetPasswordResponses[keyof SetPasswordResponses];
+
+export type GetNotificationsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/me/notifications';
+};
+
+export type GetNotificationsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetNotificationsError = GetNotificationsErrors[keyof GetNotificationsErrors];
+
+export type GetNotificationsResponses = {
+    /**
+     * The settings.
+     */
+    200: Notifications;
+};
+
+export type GetNotificationsResponse = GetNotificationsResponses[keyof GetNotificationsResponses];
+
+export type UpdateNotificationsData = {
+    body: NotificationsUpdate;
+    path?: never;
+    query?: never;
+    url: '/v1/me/notifications';
+};
+
+export type UpdateNotificationsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type UpdateNotificationsError = UpdateNotificationsErrors[keyof UpdateNotificationsErrors];
+
+export type UpdateNotificationsResponses = {
+    /**
+     * The settings as they are now.
+     */
+    200: Notifications;
+};
+
+export type UpdateNotificationsResponse = UpdateNotificationsResponses[keyof UpdateNotificationsResponses];
+
+export type ListMailsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+    };
+    url: '/v1/mails';
+};
+
+export type ListMailsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListMailsError = ListMailsErrors[keyof ListMailsErrors];
+
+export type ListMailsResponses = {
+    /**
+     * A page of mails.
+     */
+    200: MailPage;
+};
+
+export type ListMailsResponse = ListMailsResponses[keyof ListMailsResponses];
+
+export type RequestPasswordLinkData = {
+    body: PasswordLinkRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/password-link';
+};
+
+export type RequestPasswordLinkErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * A page of another origin tried to use the session.
+     */
+    403: Problem;
+    /**
+     * This service cannot send mail.
+     */
+    409: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * Too many failed attempts.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type RequestPasswordLinkError = RequestPasswordLinkErrors[keyof RequestPasswordLinkErrors];
+
+export type RequestPasswordLinkResponses = {
+    /**
+     * If somebody has this address, a mail is on its way.
+     */
+    204: void;
+};
+
+export type RequestPasswordLinkResponse = RequestPasswordLinkResponses[keyof RequestPasswordLinkResponses];
 
 export type GetDealerData = {
     body?: never;

@@ -20,6 +20,7 @@ export const advice = {
   'last-admin': 'Somebody must be able to manage the dealer. Make another user an admin, then change this one.',
   'email-taken': 'An e-mail address belongs to one person, in any case of letters. The person may be there already, perhaps deactivated: look at the list of users.',
   'user-deactivated': 'Somebody who was deactivated cannot sign in, so a link to choose a password would be of no use. Reactivate the user, then make the link.',
+  'mail-not-set-up': 'The operator of this service has not named a mail server (SMTP_URL and MAIL_FROM). An admin of the dealer can make a link to choose a password in Settings > Users.',
   'lead-move-illegal': 'The problem names the statuses that the lead can move to, as legalStatuses. Read the lead again: somebody may have moved it meanwhile.',
   'lead-changed': 'The If-Match that was sent is not the ETag of the lead any more. Read the lead, decide again, and send the new ETag.',
   'body-too-large': 'Each operation has a limit of its own, named in the reference as x-body-bytes-max. A lead may have 262144 bytes.',

@@ -9,6 +9,8 @@ const windowSeconds = 15 * 60
 const failuresByEmailMax = 10
 const failuresByAddressMax = 100
 const failedLinksByAddressMax = 100
+const mailsByEmailMax = 3
+const mailsByAddressMax = 30
 // Argon2 at one time, be it to check a password or to set one: each takes 19 MiB.
 const hashesMax = 32
 
@@ -18,6 +20,8 @@ export interface Attempts {
   count(http: Http, email: string): Promise<() => Promise<void>>
   /** The same for a link to choose a password. */
   countLink(http: Http): Promise<() => Promise<void>>
+  /** Counts a mail that somebody asks for without being signed in. */
+  countMail(http: Http, email: string): Promise<void>
   isPassword(passwordHash: string | null | undefined, password: string): Promise<boolean>
   hashPassword(password: string): Promise<string>
 }
@@ -26,6 +30,8 @@ export function openAttempts(): Attempts {
   const byEmail = new RateLimiterMemory({ points: failuresByEmailMax, duration: windowSeconds })
   const byAddress = new RateLimiterMemory({ points: failuresByAddressMax, duration: windowSeconds })
   const linksByAddress = new RateLimiterMemory({ points: failedLinksByAddressMax, duration: windowSeconds })
+  const mailsByEmail = new RateLimiterMemory({ points: mailsByEmailMax, duration: windowSeconds })
+  const mailsByAddress = new RateLimiterMemory({ points: mailsByAddressMax, duration: windowSeconds })
   let hashes = 0
 
   const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -49,6 +55,9 @@ export function openAttempts(): Attempts {
       const network = networkOf(http.address())
       await linksByAddress.consume(network).catch(tooMany)
       return async () => void (await linksByAddress.reward(network))
+    },
+    countMail: async (http, email) => {
+      await Promise.all([mailsByEmail.consume(email.toLowerCase()), mailsByAddress.consume(networkOf(http.address()))]).catch(tooMany)
     },
     isPassword: (passwordHash, password) => bounded(() => isPassword(passwordHash, password)),
     hashPassword: (password) => bounded(() => hashPassword(password)),

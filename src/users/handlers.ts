@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { PasswordLink } from '../../generated/server/types.gen.ts'
 import { difference, recordChange } from '../audit/audit.ts'
 import { cursorOf, inner, newId } from '../ids.ts'
 import { Problem } from '../problem.ts'
@@ -9,7 +8,8 @@ import type { Secrets } from '../secrets.ts'
 import { requireSameOrigin } from '../sessions/session.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import type { Attempts } from './attempts.ts'
-import { type LinkToken, linkSeconds, linkUrl, newLinkToken, parseLinkToken } from './password-link.ts'
+import { addLink } from './links.ts'
+import { type LinkToken, parseLinkToken } from './password-link.ts'
 import * as store from './store.ts'
 import { personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
 
@@ -129,14 +129,6 @@ export const changeOwnPassword =
 function refuseTakenEmail(error: unknown): never {
   if (error instanceof Error && 'constraint' in error && error.constraint === 'users_email') throw new Problem('email-taken')
   throw error
-}
-
-async function addLink(trx: Knex.Transaction, { secrets, issuer }: People, user: UserRow, now: Date): Promise<PasswordLink> {
-  const token = newLinkToken(user.dealer_id, user.id)
-  const version = secrets.currentVersion
-  const expiresAt = new Date(now.getTime() + linkSeconds * 1000)
-  await store.savePasswordLink(trx, user.dealer_id, { user_id: user.id, hash: secrets.hash('password-link', version, token.text), secret_version: version, created_at: now, expires_at: expiresAt })
-  return { url: linkUrl(issuer, token), expiresAt: expiresAt.toISOString() }
 }
 
 /** Whom the token lets choose a password; undefined when it lets nobody. */

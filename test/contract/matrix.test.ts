@@ -52,6 +52,10 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   listOwnSessions: 'a person',
   endOwnSession: 'a person',
   listAuditEntries: 'audit:read',
+  getNotifications: 'a person',
+  updateNotifications: 'a person',
+  listMails: 'users:manage',
+  requestPasswordLink: 'nothing',
   getDealer: 'dealer:manage',
   updateDealer: 'dealer:manage',
   getHealth: 'nothing',
@@ -105,7 +109,8 @@ async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<s
 }
 
 beforeAll(async () => {
-  service = await startService()
+  // A mail server that is not there: mail is set up, and waits.
+  service = await startService(undefined, { smtpUrl: 'smtp://127.0.0.1:9', from: 'CarBuddii <mail@service.example>' })
   ours = await service.dealer('ours')
   theirs = await service.dealer('theirs')
   const { admin } = ours
@@ -273,6 +278,12 @@ beforeAll(async () => {
         const [{ id }] = (await service.call('GET', '/v1/me/sessions', { token })).body.items
         return [{ path: `/v1/me/sessions/${id}`, status: 204 }, { path: `/v1/me/sessions/session_${missing}`, status: 404 }]
       }
+      case 'getNotifications':
+        return [{ path: '/v1/me/notifications', status: 200 }]
+      case 'updateNotifications':
+        return [{ path: '/v1/me/notifications', body: { newLead: true }, status: 200 }]
+      case 'listMails':
+        return [{ path: '/v1/mails', status: 200 }]
       case 'getDealer':
         return [{ path: '/v1/dealer', status: 200 }]
       case 'updateDealer':
@@ -353,7 +364,7 @@ describe('what any operation refuses', () => {
   const sessionCookie = async () => ({ cookie: (await service.signIn(ours.admin.email)).cookie })
   const first = async (id: OperationId): Promise<Shot> => {
     if (operations[id].access === 'accessToken') return (await shots(id))[0] as Shot
-    return { path: operations[id].path, ...(operations[id].access === 'session' && { headers: await sessionCookie() }), status: 200, ...(id === 'signIn' && { body: { email: ours.admin.email, password } }), ...(id === 'setPassword' && { body: { token: 'nothing', password } }) }
+    return { path: operations[id].path, ...(operations[id].access === 'session' && { headers: await sessionCookie() }), status: 200, ...(id === 'signIn' && { body: { email: ours.admin.email, password } }), ...(id === 'requestPasswordLink' && { body: { email: 'nobody@ours.example' } }), ...(id === 'setPassword' && { body: { token: 'nothing', password } }) }
   }
   const tokenFor = (id: OperationId) => (operations[id].access === 'accessToken' ? (needs[id] === 'leads:create' || id.endsWith('OwnApiKey') ? ours.website.token : ours.admin.token) : undefined)
 
@@ -409,6 +420,10 @@ it('slows down whoever guesses, and never a right key', async () => {
   for (let count = 0; count < 10; count++) expect(await guess()).toBe(401)
   expect(await guess()).toBe(429)
   const { token } = await service.signIn(await aPerson())
+  const forgotten = async (more: Record<string, string> = {}) => (await shoot('requestPasswordLink', { path: '/v1/password-link', body: { email: ours.sales.email }, status: 204 }, undefined, more)).status
+  expect(await forgotten({ origin: 'https://evil.example' })).toBe(403)
+  for (let count = 0; count < 3; count++) expect(await forgotten()).toBe(204)
+  expect(await forgotten()).toBe(429)
   const guessOwn = async () => (await shoot('changeOwnPassword', { path: '/v1/me/password', body: { currentPassword: 'wrong', newPassword: password }, status: 422 }, token)).status
   for (let count = 0; count < 10; count++) expect(await guessOwn()).toBe(422)
   expect(await guessOwn()).toBe(429)
@@ -441,6 +456,12 @@ it('has shown every answer that the document names', async () => {
   expect([first?.headers.get('content-type'), first?.headers.get('cache-control')]).toEqual(['text/event-stream', 'no-store'])
   expect((await shoot('streamEvents', { path: '/v1/events/stream', status: 429 }, ours.dms.token)).body.code).toBe('too-many-streams')
   for (const { body } of streams) await body?.cancel()
+
+  const withoutMail = await startService()
+  const refused = await withoutMail.call('POST', '/v1/password-link', { body: { email: 'nobody@dealer.example' } })
+  await withoutMail.close()
+  expect([refused.status, refused.body.code]).toEqual([409, 'mail-not-set-up'])
+  seen.add('requestPasswordLink 409')
 
   const document = parse(readFileSync('generated/openapi.yaml', 'utf8'))
   const named = ids.flatMap((id) => Object.keys(document.paths[operations[id].path][operations[id].method.toLowerCase()].responses).map((status) => `${id} ${status}`))

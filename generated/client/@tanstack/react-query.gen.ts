@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { cancelApiKeyReplacement, changeOwnPassword, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, createPasswordLink, createUser, deleteApiKey, deleteOwnApiKey, endOwnSession, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, getMe, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listOwnSessions, listUsers, type Options, replaceApiKey, replaceOwnApiKey, restoreApiKey, setPassword, signIn, signOut, updateApiKey, updateDealer, updateLead, updateUser } from '../sdk.gen.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, ChangeOwnPasswordData, ChangeOwnPasswordError, ChangeOwnPasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, CreatePasswordLinkData, CreatePasswordLinkError, CreatePasswordLinkResponse, CreateUserData, CreateUserError, CreateUserResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, EndOwnSessionData, EndOwnSessionError, EndOwnSessionResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadCountsData, GetLeadCountsError, GetLeadCountsResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListOwnSessionsData, ListOwnSessionsError, ListOwnSessionsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SetPasswordData, SetPasswordError, SetPasswordResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { cancelApiKeyReplacement, changeOwnPassword, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, createPasswordLink, createUser, deleteApiKey, deleteOwnApiKey, endOwnSession, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, getMe, getNotifications, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listMails, listOwnSessions, listUsers, type Options, replaceApiKey, replaceOwnApiKey, requestPasswordLink, restoreApiKey, setPassword, signIn, signOut, updateApiKey, updateDealer, updateLead, updateNotifications, updateUser } from '../sdk.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, ChangeOwnPasswordData, ChangeOwnPasswordError, ChangeOwnPasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, CreatePasswordLinkData, CreatePasswordLinkError, CreatePasswordLinkResponse, CreateUserData, CreateUserError, CreateUserResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, EndOwnSessionData, EndOwnSessionError, EndOwnSessionResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadCountsData, GetLeadCountsError, GetLeadCountsResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetNotificationsData, GetNotificationsError, GetNotificationsResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListMailsData, ListMailsError, ListMailsResponse, ListOwnSessionsData, ListOwnSessionsError, ListOwnSessionsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RequestPasswordLinkData, RequestPasswordLinkError, RequestPasswordLinkResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SetPasswordData, SetPasswordError, SetPasswordResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateNotificationsData, UpdateNotificationsError, UpdateNotificationsResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -1053,6 +1053,118 @@ export const setPasswordMutation = (options?: Partial<Options<SetPasswordData>>)
     const mutationOptions: UseMutationOptions<SetPasswordResponse, SetPasswordError, Options<SetPasswordData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await setPassword({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getNotificationsQueryKey = (options?: Options<GetNotificationsData>) => createQueryKey('getNotifications', options);
+
+/**
+ * What I am told by mail
+ *
+ * Scope: any access token, of a person. An API key answers 403.
+ */
+export const getNotificationsOptions = (options?: Options<GetNotificationsData>) => queryOptions<GetNotificationsResponse, GetNotificationsError, GetNotificationsResponse, ReturnType<typeof getNotificationsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getNotifications({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getNotificationsQueryKey(options)
+});
+
+/**
+ * Choose what I am told by mail
+ *
+ * Scope: any access token, of a person. An API key answers 403.
+ */
+export const updateNotificationsMutation = (options?: Partial<Options<UpdateNotificationsData>>): UseMutationOptions<UpdateNotificationsResponse, UpdateNotificationsError, Options<UpdateNotificationsData>> => {
+    const mutationOptions: UseMutationOptions<UpdateNotificationsResponse, UpdateNotificationsError, Options<UpdateNotificationsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateNotifications({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listMailsQueryKey = (options?: Options<ListMailsData>) => createQueryKey('listMails', options);
+
+/**
+ * List the mails of the last 30 days
+ *
+ * Scope: `users:manage`. Newest first: to whom, what about, and what became of it. What they said is not kept.
+ */
+export const listMailsOptions = (options?: Options<ListMailsData>) => queryOptions<ListMailsResponse, ListMailsError, ListMailsResponse, ReturnType<typeof listMailsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listMails({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listMailsQueryKey(options)
+});
+
+export const listMailsInfiniteQueryKey = (options?: Options<ListMailsData>): QueryKey<Options<ListMailsData>> => createQueryKey('listMails', options, true);
+
+/**
+ * List the mails of the last 30 days
+ *
+ * Scope: `users:manage`. Newest first: to whom, what about, and what became of it. What they said is not kept.
+ */
+export const listMailsInfiniteOptions = (options?: Options<ListMailsData>) => {
+    const opts = infiniteQueryOptions<ListMailsResponse, ListMailsError, InfiniteData<ListMailsResponse>, QueryKey<Options<ListMailsData>>, string | Pick<QueryKey<Options<ListMailsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+    // @ts-ignore
+    {
+        queryFn: async ({ pageParam, queryKey, signal }) => {
+            // @ts-ignore
+            const page: Pick<QueryKey<Options<ListMailsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+                query: {
+                    cursor: pageParam
+                }
+            };
+            const params = createInfiniteParams(queryKey, page);
+            const { data } = await listMails({
+                ...options,
+                ...params,
+                signal,
+                throwOnError: true
+            });
+            return data;
+        },
+        queryKey: listMailsInfiniteQueryKey(options)
+    });
+    return opts as Omit<typeof opts, 'initialData'>;
+};
+
+/**
+ * Forgotten password
+ *
+ * Scope: none; JSON only and same origin only. Sends a link to choose a new password, if a person has this e-mail address; the answer is the
+ * same if nobody has. The link works once, for 7 days. Attempts are limited by address.
+ *
+ */
+export const requestPasswordLinkMutation = (options?: Partial<Options<RequestPasswordLinkData>>): UseMutationOptions<RequestPasswordLinkResponse, RequestPasswordLinkError, Options<RequestPasswordLinkData>> => {
+    const mutationOptions: UseMutationOptions<RequestPasswordLinkResponse, RequestPasswordLinkError, Options<RequestPasswordLinkData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await requestPasswordLink({
                 ...options,
                 ...fnOptions,
                 throwOnError: true

@@ -1,0 +1,160 @@
+import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import MailComposer from 'nodemailer/lib/mail-composer'
+import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import type { Secrets } from '../secrets.ts'
+import { letterOf } from './letter.ts'
+import { matterOf } from './matter.ts'
+import { tellPeople } from './notifier.ts'
+import * as store from './store.ts'
+
+/** Where mail goes, and whom it comes from. */
+export interface MailSettings {
+  smtpUrl: string
+  from: string
+}
+
+export interface Sender {
+  stop(): Promise<void>
+}
+
+const restMs = 2_000
+const roundMs = 10_000
+const sweepMs = 60_000
+const connectMs = 10_000
+const silenceMs = 60_000
+const mailsOfConnectionMax = 50
+/** Between the attempts; after the last one the mail is given up. */
+const retryMinutes = [1, 5, 30, 2 * 60, 12 * 60]
+const failureLengthMax = 300
+
+/**
+ * Sends what is in the outbox, one mail after the other, in every process: each mail is claimed by one of them. It is written down as being
+ * handed over in the moment in which the mail server asks for its content (RFC 5321, section 4.1.1.4), and as sent when that was taken. So
+ * whoever dies before leaves a mail that will be sent, and whoever dies in between one of which nobody can know: it is not sent again.
+ */
+export function openSender(db: Knex, secrets: Secrets, settings: MailSettings, publicUrl: string, report: (error: unknown, what: string) => void): Sender {
+  let isStopped = false
+  let line: { connection: SMTPConnection; mails: number } | undefined
+
+  const hangUp = () => {
+    line?.connection.quit()
+    line = undefined
+  }
+  const cut = () => {
+    line?.connection.close()
+    line = undefined
+  }
+
+  async function deliver(mail: store.MailRow): Promise<void> {
+    const progress = { isHandedOver: false }
+    try {
+      const composed = await compose(mail)
+      if (!composed) return await store.settleMail(db, mail, { state: 'given_up' }, 'There was nothing to say any more.')
+      line ??= { connection: await connected(settings.smtpUrl), mails: 0 }
+      await sent(line.connection, composed, async () => {
+        progress.isHandedOver = await store.handOver(db, mail)
+        return progress.isHandedOver
+      })
+      await store.settleMail(db, mail, { state: 'sent' }, undefined)
+      if (++line.mails >= mailsOfConnectionMax) hangUp()
+    } catch (error) {
+      cut()
+      report(error, 'a mail could not be sent')
+      await store.settleMail(db, mail, outcomeOf(error, mail.attempts, progress.isHandedOver), wordsOf(error))
+    }
+  }
+
+  async function compose(mail: store.MailRow): Promise<Composed | undefined> {
+    const reader = await store.findReader(db, mail.dealer_id, mail.user_id)
+    const matter = reader && !reader.deactivated_at ? await matterOf(db, secrets, mail) : undefined
+    if (!reader || !matter) return undefined
+    const { subject, text, html } = letterOf(matter, { name: reader.name, dealer: reader.dealer_name, language: reader.language ?? (reader.dealer_language.startsWith('da') ? 'da' : 'en'), timeZone: reader.time_zone }, publicUrl)
+    const messageId = `<${mail.id}@${new URL(publicUrl).hostname}>`
+    const message = new MailComposer({ from: settings.from, to: { name: reader.name, address: reader.email }, subject, text, html, messageId, date: mail.created_at, headers: { 'Auto-Submitted': 'auto-generated' } }).compile()
+    return { content: await message.build(), envelope: message.getEnvelope() }
+  }
+
+  async function send(): Promise<void> {
+    while (!isStopped) {
+      try {
+        const mail = await store.claimMail(db)
+        if (mail) await deliver(mail)
+        else {
+          hangUp()
+          await pause(restMs, undefined, { ref: false })
+        }
+      } catch (error) {
+        cut()
+        report(error, 'the outbox could not be read')
+        await pause(restMs, undefined, { ref: false })
+      }
+    }
+    hangUp()
+  }
+
+  const sending = send()
+  let telling: Promise<void> = Promise.resolve()
+  const teller = setInterval(() => (telling = telling.then(() => tellPeople(db)).catch((error: unknown) => report(error, 'people could not be told'))), roundMs).unref()
+  const sweeper = setInterval(() => void store.sweepMails(db).catch((error: unknown) => report(error, 'the outbox could not be swept')), sweepMs).unref()
+  return {
+    stop: async () => {
+      isStopped = true
+      clearInterval(teller)
+      clearInterval(sweeper)
+      await telling
+      // A mail server that does not answer is not waited for: what it was given is found as handed over.
+      await Promise.race([sending, pause(restMs * 2, undefined, { ref: false })])
+      cut()
+    },
+  }
+}
+
+function connected(smtpUrl: string): Promise<SMTPConnection> {
+  const { protocol, hostname, port, username, password } = new URL(smtpUrl)
+  const connection = new SMTPConnection({ host: hostname, ...(port && { port: Number(port) }), secure: protocol === 'smtps:', connectionTimeout: connectMs, greetingTimeout: connectMs, socketTimeout: silenceMs })
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => {
+      connection.close()
+      reject(error)
+    }
+    // Later errors come with what is being sent; without a listener they would end the process.
+    connection.on('error', fail)
+    connection.connect((error) => {
+      if (error) return fail(error)
+      if (!username) return resolve(connection)
+      connection.login({ user: decodeURIComponent(username), pass: decodeURIComponent(password) }, (refusal) => (refusal ? fail(refusal) : resolve(connection)))
+    })
+  })
+}
+
+interface Composed {
+  content: Buffer
+  envelope: Parameters<SMTPConnection['send']>[0]
+}
+
+/** `handOver` is called when the server has asked for the content, and before any of it flows; false keeps it back. */
+function sent(connection: SMTPConnection, { content, envelope }: Composed, handOver: () => Promise<boolean>): Promise<void> {
+  const message = Readable.from(
+    (async function* () {
+      if (!(await handOver())) throw new Error('Somebody else has taken this mail')
+      yield content
+    })(),
+  )
+  return new Promise((resolve, reject) => connection.send(envelope, message, (error) => (error ? reject(error) : resolve())))
+}
+
+/**
+ * What becomes of a mail that was not taken. The server's own word counts: 4xx may pass, 5xx stays (RFC 5321, section 4.2.1), but a refused
+ * sign-in or greeting says nothing about the mail. Without a word after the hand-over nobody knows.
+ */
+function outcomeOf(error: unknown, attempts: number, isHandedOver: boolean): Parameters<typeof store.settleMail>[2] {
+  const { responseCode, command } = (error instanceof Error ? error : {}) as { responseCode?: number; command?: string }
+  if (isHandedOver && responseCode === undefined) return { state: 'unknown' }
+  if (responseCode !== undefined && responseCode >= 500 && /^(MAIL FROM|RCPT TO|DATA)$/.test(command ?? '')) return { state: 'given_up' }
+  const inMinutes = retryMinutes[attempts - 1]
+  return inMinutes === undefined ? { state: 'given_up' } : { state: 'due', inMinutes }
+}
+
+const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, failureLengthMax)
