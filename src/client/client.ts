@@ -66,7 +66,7 @@ export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetc
     // A body can be read once: the copy is made before the first try.
     const again = request.clone()
     const response = await fetch(request)
-    if (response.status !== 401 || refused === undefined) return response
+    if (response.status !== 401 || refused === undefined || asksForFreshSignIn(response)) return response
 
     const token = await currentToken(refused).catch(() => undefined)
     if (token === undefined) return response
@@ -78,6 +78,9 @@ export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetc
   const client = createClient({ baseUrl, fetch: sendWithRetry, auth: ({ scheme }) => (scheme === 'bearer' ? currentToken() : undefined) })
   return { client, forget: () => (held = undefined) }
 }
+
+/** The token is good, and another one of the same session would be refused as well (RFC 9470). */
+const asksForFreshSignIn = ({ headers }: Response) => headers.get('www-authenticate')?.includes('insufficient_user_authentication') === true
 
 // The generated client calls it with one Request; the signature is that of the global fetch.
 function sentBy(fetch: (request: Request) => Promise<Response>): typeof globalThis.fetch {

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
-import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listUsers } from '../client/client.ts'
+import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listOwnSessions, listUsers } from '../client/client.ts'
 import { answered, Failure } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
 import type { LeadSearch } from './lead.ts'
@@ -12,6 +12,7 @@ const rowsOfAudit = 50
 const rowsOfUsers = 200
 const rowsOfLeads = 50
 const rowsOfEvents = 200
+const rowsOfPeople = 50
 const refreshMs = 10_000
 const proofMs = 1_500
 const hourMs = 3_600_000
@@ -92,7 +93,18 @@ export const auditOf = ({ action, by, from: first, to }: AuditSearch) =>
 
 export const dealerSettings = queryOptions({ queryKey: ['dealer'], queryFn: () => answered(getDealer({ client })) })
 
-export const users = queryOptions({ queryKey: ['users'], queryFn: () => answered(listUsers({ client, query: { limit: rowsOfUsers } })) })
+export const usersKey = ['users'] as const
+
+export const users = queryOptions({ queryKey: [...usersKey, 'names'], queryFn: () => answered(listUsers({ client, query: { limit: rowsOfUsers } })) })
+
+export const people = infiniteQueryOptions({
+  ...pages,
+  queryKey: [...usersKey, 'list'],
+  queryFn: ({ pageParam }) => answered(listUsers({ client, query: { limit: rowsOfPeople, ...from(pageParam) } })),
+  refetchInterval: refreshMs,
+})
+
+export const ownSessions = queryOptions({ queryKey: ['own-sessions'], queryFn: () => answered(listOwnSessions({ client })), refetchInterval: refreshMs })
 
 export const leadsKey = ['leads'] as const
 export const listsKey = [...leadsKey, 'list'] as const

@@ -2,6 +2,7 @@ import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/
 import type { AuditAction } from '../client/client.ts'
 import type { AuditSearch } from './data.ts'
 import { type LeadSearch, statuses, types } from './lead.ts'
+import { Account } from './screens/account.tsx'
 import { Audit } from './screens/audit.tsx'
 import { Dealer } from './screens/dealer.tsx'
 import { NotFound } from './screens/home.tsx'
@@ -11,6 +12,7 @@ import { LeadPage } from './screens/lead.tsx'
 import { Pipeline } from './screens/pipeline.tsx'
 import { Preferences } from './screens/preferences.tsx'
 import { Shell } from './screens/shell.tsx'
+import { Users } from './screens/users.tsx'
 import { en } from './words/en.ts'
 
 const kinds = ['digital_requests', 'extensive_integrations'] as const
@@ -36,6 +38,13 @@ const lead = createRoute({ getParentRoute: () => root, path: '/leads/$leadId', c
 const settings = createRoute({ getParentRoute: () => root, path: '/settings', beforeLoad: () => { throw redirect({ to: '/settings/integrations', replace: true }) } })
 const preferences = createRoute({ getParentRoute: () => root, path: '/settings/preferences', component: Preferences })
 const dealer = createRoute({ getParentRoute: () => root, path: '/settings/dealer', component: Dealer })
+const account = createRoute({ getParentRoute: () => root, path: '/settings/account', component: Account })
+const users = createRoute({
+  getParentRoute: () => root,
+  path: '/settings/users',
+  component: Users,
+  validateSearch: ({ invite }: Record<string, unknown>): { invite?: true } => (invite === true ? { invite } : {}),
+})
 const audit = createRoute({
   getParentRoute: () => root,
   path: '/settings/audit',
@@ -64,7 +73,7 @@ const key = createRoute({
   },
 })
 
-export const router = createRouter({ routeTree: root.addChildren([home, leads, lead, settings, preferences, dealer, audit, integrations, key]) })
+export const router = createRouter({ routeTree: root.addChildren([home, leads, lead, settings, preferences, account, users, dealer, audit, integrations, key]) })
 
 declare module '@tanstack/react-router' {
   interface Register {

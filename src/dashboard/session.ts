@@ -1,15 +1,21 @@
 import { useSyncExternalStore } from 'react'
 import { answered, Failure } from './answer.ts'
-import { type Client, connectWith, createClient, exchangeSession, getMe, type Me, type SessionTokenResponse, signIn, signOut } from '../client/client.ts'
+import { type Client, connectWith, createClient, exchangeSession, getMe, type Me, type SessionTokenResponse, setPassword, signIn, signOut } from '../client/client.ts'
 
 export type Session =
   | { state: 'starting' }
   | { state: 'unknown'; failure: unknown }
-  | { state: 'signed-out' }
-  /** `ended`: the session is over, but what is on the screen stays, and what was asked waits until the person has signed in again. */
-  | { state: 'signed-in' | 'ended'; user: SessionTokenResponse['user']; scopes: readonly string[]; dealer: Me['dealer'] }
+  /** At the address of a link to choose a password; `token` is what the link said. */
+  | { state: 'choosing-password'; token: string }
+  | { state: 'signed-out'; passwordIsSet?: true }
+  /**
+   * `ended`: the session is over; `stale`: it is too old for what was asked. What is on the screen stays, and what was asked waits until the
+   * person has signed in again.
+   */
+  | { state: 'signed-in' | 'ended' | 'stale'; user: SessionTokenResponse['user']; scopes: readonly string[]; dealer: Me['dealer'] }
 
 const baseUrl = location.origin
+const passwordPath = '/password'
 const anonymous = createClient({ baseUrl })
 const listeners = new Set<() => void>()
 let session: Session = { state: 'starting' }
@@ -38,8 +44,17 @@ async function buy(): Promise<SessionTokenResponse> {
   }
 }
 
-/** At the opening of the page: whoever has a session is signed in. */
+/** At the opening of the page: whoever has a session is signed in, and whoever has a link chooses a password. */
 export async function start(): Promise<void> {
+  if (location.pathname === passwordPath) {
+    const token = location.hash.slice(1)
+    // Neither the history nor somebody who looks at the screen is to have it.
+    history.replaceState(null, '', passwordPath)
+    become({ state: 'choosing-password', token })
+    // To a browser another link is another place on the same page.
+    addEventListener('hashchange', () => void (session.state === 'choosing-password' && start()), { once: true })
+    return
+  }
   become({ state: 'starting' })
   try {
     const { data, response, error } = await exchangeSession({ client: anonymous })
@@ -51,10 +66,17 @@ export async function start(): Promise<void> {
   }
 }
 
+/** What is left is to sign in with it. @throws {Failure} */
+export async function choosePassword(token: string, password: string): Promise<void> {
+  await answered(setPassword({ client: anonymous, body: { token, password } }))
+  history.replaceState(null, '', '/')
+  become({ state: 'signed-out', passwordIsSet: true })
+}
+
 /** @throws {Failure} */
 export async function enterWith(email: string, password: string): Promise<void> {
   const token = await answered(signIn({ client: anonymous, body: { email, password } }))
-  if (session.state === 'ended' && session.user.id !== token.user.id) {
+  if ((session.state === 'ended' || session.state === 'stale') && session.user.id !== token.user.id) {
     // Somebody else has nothing to do with what is on the screen.
     location.assign('/')
     return
@@ -65,13 +87,41 @@ export async function enterWith(email: string, password: string): Promise<void> 
 async function enter(token: SessionTokenResponse): Promise<void> {
   forget()
   bought = token
-  if (session.state === 'ended') {
+  if (session.state === 'ended' || session.state === 'stale') {
     become({ ...session, state: 'signed-in' })
     signedInAgain?.resolve()
     return
   }
   const { dealer, scopes } = await answered(getMe({ client: service }))
   become({ state: 'signed-in', user: token.user, scopes, dealer })
+}
+
+/**
+ * Does what may ask for a fresh sign-in; then asks the person for the password and does it again.
+ *
+ * @throws {Failure} of the deed, also when the person would rather not.
+ */
+export async function freshly<Result>(deed: () => Promise<Result>): Promise<Result> {
+  try {
+    return await deed()
+  } catch (failure) {
+    if (!(failure instanceof Failure && failure.code === 'sign-in-too-old' && session.state === 'signed-in')) throw failure
+    become({ ...session, state: 'stale' })
+    signedInAgain = Promise.withResolvers()
+    try {
+      await signedInAgain.promise
+    } catch {
+      throw failure
+    }
+    return deed()
+  }
+}
+
+/** The person would rather not sign in again for what was asked. */
+export function stayAsIs(): void {
+  if (session.state !== 'stale') return
+  become({ ...session, state: 'signed-in' })
+  signedInAgain?.reject()
 }
 
 export async function leave(): Promise<void> {

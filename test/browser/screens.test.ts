@@ -1,10 +1,11 @@
 import type { Locator } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { lead } from '../service.ts'
+import { lead, password } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
 const timeoutMs = 300_000
 const dayMs = 86_400_000
+const another = 'another-password-for-tests'
 const hostile = '<img src=x onerror=alert(1)>'
 const turned = '\u202Etxet denrut\u202C \u05d0\u05d1\u05d2 "><script>alert(2)</script>'
 const long = 'W'.repeat(60)
@@ -13,6 +14,7 @@ const phones = 1
 
 const states = [
   'opening', 'unreachable', 'sign-in', 'sign-in-missing', 'sign-in-refused',
+  'choose-password', 'choose-password-wrong', 'choose-password-set', 'choose-password-dead',
   'pipeline-empty', 'pipeline-loading', 'pipeline-error', 'pipeline', 'pipeline-move', 'pipeline-reason', 'pipeline-move-failed', 'pipeline-moved', 'pipeline-conflict', 'pipeline-paused', 'pipeline-table', 'pipeline-table-empty',
   'lead', 'lead-original', 'lead-missing', 'lead-loading',
   'integrations-empty', 'integrations-loading', 'integrations-error',
@@ -20,6 +22,10 @@ const states = [
   'integrations', 'integrations-deleted',
   'key-unused', 'key-used', 'key-test', 'key-disabled', 'key-expired', 'key-missing', 'key-loading',
   'replace', 'replace-at-once', 'key-replacement-pending', 'key-replacement-in-use', 'delete', 'delete-unconfirmed',
+  'sign-in-fresh',
+  'users', 'users-loading', 'users-error', 'invite', 'invite-missing', 'invite-taken', 'invite-link',
+  'user-new-link', 'user-change', 'user-last-admin', 'user-deactivate', 'user-reactivate',
+  'account', 'account-missing', 'account-wrong', 'account-changed', 'account-loading', 'account-error',
   'audit', 'audit-empty', 'audit-loading', 'audit-error',
   'dealer', 'dealer-missing', 'dealer-loading', 'dealer-error', 'preferences', 'not-found', 'offline', 'session-ended', 'sales-pipeline', 'sales-forbidden',
 ]
@@ -37,7 +43,7 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await db('users').where({ dealer_id: dealerId }).update({ name: hostile })
   await db('dealers').where({ id: dealerId }).update({ name: turned })
   const { page, context, expectFailure, signIn } = await dashboard.open()
-  for (const status of [404, 409, 503]) expectFailure(status)
+  for (const status of [404, 409, 422, 503]) expectFailure(status)
   expectFailure('net::ERR_INTERNET_DISCONNECTED')
   const dialog = page.getByRole('dialog')
   const button = (name: string) => page.getByRole('button', { name, exact: true })
@@ -80,6 +86,20 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await page.getByLabel('Password', { exact: true }).fill('wrong')
   await button('Sign in').click()
   await state('sign-in-refused', page.getByText('The e-mail is unknown or the password is wrong.'))
+
+  const invited = await admitted('POST', '/v1/users', { email: `${long.toLowerCase()}@screens.example`, name: hostile, role: 'sales' })
+  await go(`/password${new URL(invited.passwordLink.url).hash}`)
+  await state('choose-password', heading('Choose a password'))
+  await page.getByLabel('New password').fill('too short')
+  await button('Save the password').click()
+  await page.getByLabel('New password').fill(another)
+  await page.getByLabel('The same once more').fill('something else')
+  await state('choose-password-wrong', page.getByText('The two are not the same.'))
+  await page.getByLabel('The same once more').fill(another)
+  await button('Save the password').click()
+  await state('choose-password-set', page.getByText('Your password is saved.'))
+  await go('/password')
+  await state('choose-password-dead', page.getByText('This link does not work'))
 
   await signIn(admin.email)
   await state('pipeline-empty', page.getByText('No new leads.'))
@@ -237,6 +257,77 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await go(`/settings/integrations/${used.id}?dialog=delete`)
   await button('Delete key').click()
   await state('delete-unconfirmed', dialog.getByText('This is not the name of the key.'))
+
+  await db('sessions').update({ signed_in_at: new Date(Date.now() - 16 * 60_000) })
+  await go('/settings/integrations?create=extensive_integrations')
+  await dialog.getByLabel('Name').fill('Asked again')
+  await button('Create key').click()
+  await state('sign-in-fresh', page.getByRole('dialog', { name: 'Confirm that it is you' }))
+
+  await go('/settings/users')
+  await admitted('POST', '/v1/users', { email: 'sofie@screens.example', name: 'Sofie Sales', role: 'sales' })
+  await admitted('PATCH', `/v1/users/${invited.user.id}`, { deactivated: true })
+  await go('/settings/users')
+  await page.getByText('Invited', { exact: true }).waitFor()
+  await state('users', page.getByText('Deactivated', { exact: true }))
+  await waiting('**/v1/users?*')
+  await go('/settings/users')
+  await state('users-loading', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/users?*')
+  await go('/settings/users')
+  await state('users-error', button('Try again'))
+  await asUsual()
+  await go('/settings/users?invite=true')
+  await state('invite', dialog.getByText('No mail is sent'))
+  await button('Make the link').click()
+  await state('invite-missing', dialog.getByText('Type an e-mail address.'))
+  await dialog.getByLabel('Name').fill(turned)
+  await dialog.getByLabel('E-mail').fill(sales.email)
+  await button('Make the link').click()
+  await state('invite-taken', dialog.getByText('Somebody has this e-mail address already.'))
+  await dialog.getByLabel('E-mail').fill('anne@screens.example')
+  await button('Make the link').click()
+  await state('invite-link', dialog.getByLabel('Link', { exact: true }))
+  await button('Done').click()
+  await button('New link for Sofie Sales').click()
+  await state('user-new-link', dialog.getByText('Make a new link if the first was lost'))
+  await button('Cancel').click()
+  await button('Change Sofie Sales').click()
+  await dialog.getByLabel('Admin').check()
+  await state('user-change', dialog.getByText('With another role, the person is signed out'))
+  await button('Cancel').click()
+  await page.getByRole('row').filter({ hasText: '(you)' }).getByRole('button', { name: 'Change' }).click()
+  await dialog.getByLabel('Salesperson').check()
+  await button('Save').click()
+  await state('user-last-admin', dialog.getByText('This is the last active admin.'))
+  await button('Cancel').click()
+  await button('Deactivate Sofie Sales').click()
+  await state('user-deactivate', dialog.getByText('The person is signed out everywhere at once'))
+  await button('Cancel').click()
+  await page.getByRole('button', { name: 'Reactivate' }).click()
+  await state('user-reactivate', dialog.getByText('The person can sign in again'))
+
+  await go('/settings/account')
+  await state('account', page.getByText('This one'))
+  await button('Change the password').click()
+  await state('account-missing', page.getByText('Fill this in.'))
+  await page.getByLabel('Current password').fill('wrong')
+  await page.getByLabel('New password').fill(another)
+  await page.getByLabel('The same once more').fill(another)
+  await button('Change the password').click()
+  await state('account-wrong', page.getByText('The current password is wrong.'))
+  await page.getByLabel('Current password').fill(password)
+  await button('Change the password').click()
+  await state('account-changed', page.getByText('The password is changed.'))
+  await waiting('**/v1/me/sessions')
+  await go('/settings/account')
+  await state('account-loading', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/me/sessions')
+  await go('/settings/account')
+  await state('account-error', button('Try again'))
+  await asUsual()
 
   await go('/settings/audit')
   await state('audit', page.getByRole('cell', { name: /^Replaced|New key made/ }))

@@ -5,6 +5,7 @@ import type { ApiKey } from '../../client/client.ts'
 import { Failure } from '../answer.ts'
 import { useFormats } from '../formats.ts'
 import { chipOf } from '../key.ts'
+import { freshly } from '../session.ts'
 import { en } from '../words/en.ts'
 
 /** Why it did not work, the request id to quote, and a way to try again. */
@@ -134,7 +135,7 @@ export function useDeed() {
     if (state.busy) return undefined
     setState({ busy: true })
     try {
-      const result = await deed()
+      const result = await freshly(deed)
       setState({ busy: false, succeeded: true })
       return result
     } catch (failure) {

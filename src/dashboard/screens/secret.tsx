@@ -47,7 +47,7 @@ function Reveal({ secret, next }: { secret: string; next: () => void }) {
 }
 
 /** Says that it has copied; where the clipboard is not allowed, as on plain http, the text is selected to be copied by hand. */
-function CopyButton({ text, label, select, autoFocus = false }: { text: string; label: string; select: () => void; autoFocus?: boolean }) {
+export function CopyButton({ text, label, select, autoFocus = false }: { text: string; label: string; select: () => void; autoFocus?: boolean }) {
   const { t } = useTranslation()
   const [said, setSaid] = useState<'copied' | 'copyByHand'>()
   async function copy() {

@@ -58,8 +58,10 @@ export function SettingsMenu() {
     <nav aria-label={t('settings.title')}>
       <ul className="menu">
         {can('api-keys:manage') && <li><Link to="/settings/integrations">{t('settings.integrations')}</Link></li>}
+        {can('users:manage') && <li><Link to="/settings/users">{t('settings.users')}</Link></li>}
         {can('dealer:manage') && <li><Link to="/settings/dealer">{t('settings.dealer')}</Link></li>}
         {can('audit:read') && <li><Link to="/settings/audit">{t('settings.audit')}</Link></li>}
+        <li><Link to="/settings/account">{t('settings.account')}</Link></li>
         <li><Link to="/settings/preferences">{t('settings.preferences')}</Link></li>
       </ul>
     </nav>

@@ -1,8 +1,9 @@
 import { Button, Container, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { enterWith, start, useSession } from '../session.ts'
+import { enterWith, start, stayAsIs, useSession } from '../session.ts'
 import { Dialog, Failed, Loading, useDeed } from './parts.tsx'
+import { ChoosePassword } from './password.tsx'
 
 /** Shows its children to those who are signed in. When a session ends they stay as they are, under a dialog. */
 export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void; children: ReactNode }) {
@@ -15,18 +16,13 @@ export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void
 
   if (session.state === 'starting') return <Container size="xs" component="main" py="xl"><Loading /></Container>
   if (session.state === 'unknown') return <Container size="xs" component="main" py="xl"><Failed failure={session.failure} retry={() => void start()} /></Container>
+  if (session.state === 'choosing-password') return <Outside title={t('password.title')}><ChoosePassword key={session.token} token={session.token} /></Outside>
   if (session.state === 'signed-out') {
     return (
-      <Container size={420} component="main" py="12vh">
-        <title>{`${t('signIn.title')} · CarBuddii`}</title>
-        <div className="panel">
-          <Stack>
-            <span className="brand"><img src="/favicon.svg" alt="" width={24} height={24} />CarBuddii</span>
-            <Title order={1} size="h3">{t('signIn.title')}</Title>
-            <SignInForm />
-          </Stack>
-        </div>
-      </Container>
+      <Outside title={t('signIn.title')}>
+        {session.passwordIsSet && <Text role="status">{`✓ ${t('password.set')}`}</Text>}
+        <SignInForm />
+      </Outside>
     )
   }
   return (
@@ -40,7 +36,31 @@ export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void
           </Stack>
         </Dialog>
       )}
+      {session.state === 'stale' && (
+        <Dialog title={t('signIn.fresh')} close={stayAsIs}>
+          <Stack>
+            <Text>{t('signIn.freshText')}</Text>
+            <SignInForm email={session.user.email} />
+          </Stack>
+        </Dialog>
+      )}
     </>
+  )
+}
+
+/** A page of somebody who is not signed in. */
+function Outside({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <Container size={420} component="main" py="12vh">
+      <title>{`${title} · CarBuddii`}</title>
+      <div className="panel">
+        <Stack>
+          <span className="brand"><img src="/favicon.svg" alt="" width={24} height={24} />CarBuddii</span>
+          <Title order={1} size="h3">{title}</Title>
+          {children}
+        </Stack>
+      </div>
+    </Container>
   )
 }
 

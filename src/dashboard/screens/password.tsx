@@ -1,0 +1,64 @@
+import { Button, PasswordInput, Stack, Text } from '@mantine/core'
+import { type FormEvent, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { Failure } from '../answer.ts'
+import { choosePassword } from '../session.ts'
+import { Failed, useDeed } from './parts.tsx'
+
+// As the contract has it.
+const lengthMin = 12
+const lengthMax = 200
+
+/** Where a link leads. One that does not work says what to do. */
+export function ChoosePassword({ token }: { token: string }) {
+  const { t } = useTranslation()
+  const chosen = useNewPassword()
+  const { busy, failure, run } = useDeed()
+  const isDead = token === '' || (failure instanceof Failure && failure.code === 'password-link-invalid')
+
+  function submit(event: FormEvent) {
+    event.preventDefault()
+    if (chosen.check()) void run(() => choosePassword(token, chosen.password))
+  }
+  if (isDead) return <Text role="alert">{t('problem.password-link-invalid')}</Text>
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack>
+        {failure !== undefined && <Failed failure={failure} />}
+        <Text>{t('password.text')}</Text>
+        <NewPasswordFields chosen={chosen} />
+        <Button type="submit" loading={busy}>{t('password.submit')}</Button>
+      </Stack>
+    </form>
+  )
+}
+
+/** A new password, typed twice. */
+export function useNewPassword() {
+  const [password, setPassword] = useState('')
+  const [again, setAgain] = useState('')
+  const [checked, setChecked] = useState(false)
+  const length = [...password].length
+  const isLong = length >= lengthMin && length <= lengthMax
+  const check = () => {
+    setChecked(true)
+    return isLong && password === again
+  }
+  const clear = () => {
+    setPassword('')
+    setAgain('')
+    setChecked(false)
+  }
+  return { password, setPassword, again, setAgain, isShort: checked && !isLong, isOther: checked && isLong && password !== again, check, clear }
+}
+
+export function NewPasswordFields({ chosen }: { chosen: ReturnType<typeof useNewPassword> }) {
+  const { t } = useTranslation()
+  const shared = { autoComplete: 'new-password', visibilityToggleFocusable: true, visibilityToggleButtonProps: { 'aria-label': t('signIn.show') } }
+  return (
+    <>
+      <PasswordInput {...shared} name="newPassword" label={t('password.new')} description={t('password.length')} value={chosen.password} error={chosen.isShort && t('password.length')} onChange={(event) => chosen.setPassword(event.currentTarget.value)} />
+      <PasswordInput {...shared} name="again" label={t('password.again')} value={chosen.again} error={chosen.isOther && t('password.different')} onChange={(event) => chosen.setAgain(event.currentTarget.value)} />
+    </>
+  )
+}
