@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { MasterSecret } from './secrets.ts'
@@ -80,6 +80,15 @@ export function secretsIn(dataDir: string): readonly [MasterSecret, ...MasterSec
   if (!existsSync(path)) writeFileSync(path, `v1:${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
   chmodSync(path, 0o600)
   return secretKeysIn(readFileSync(path, 'utf8').trim())
+}
+
+/** The file that keeps the first admin's password until it is changed, for the demo. Beside the embedded database only. */
+export const firstAdminIn = (dataDir: string): string => join(dataDir, 'first-admin')
+
+/** The file must not name a password that no longer works. */
+export function forgetFirstAdmin(dataDir: string, email: string): void {
+  const path = firstAdminIn(dataDir)
+  if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === email.toLowerCase()) rmSync(path, { force: true })
 }
 
 function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSecret[]] {

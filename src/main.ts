@@ -1,11 +1,10 @@
 import cluster from 'node:cluster'
 import { existsSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { createHttpTerminator } from 'http-terminator'
 import { pino } from 'pino'
-import { type Config, readConfig, secretsIn } from './config.ts'
+import { type Config, firstAdminIn, forgetFirstAdmin, readConfig, secretsIn } from './config.ts'
 import { startEmbedded } from './db/embedded.ts'
 import { migrate } from './db/migrate.ts'
 import { type Connection, openDatabase } from './db/pool.ts'
@@ -78,8 +77,8 @@ async function prepare(connection: Connection): Promise<void> {
     })
     if (!made) return
     const { password } = made
-    if (config.databaseUrl === undefined) writeFileSync(join(config.dataDir, 'first-admin'), JSON.stringify({ email, password }), { mode: 0o600 })
-    if (!config.admin.password) console.log(`\n  First admin   ${email}\n  Password      ${password}\n  (shown this once; change it with: npm run admin -- reset-password ${email})\n`)
+    if (config.databaseUrl === undefined) writeFileSync(firstAdminIn(config.dataDir), JSON.stringify({ email, password }), { mode: 0o600 })
+    if (!config.admin.password) console.log(`\n  First admin   ${email}\n  Password      ${password}\n  (shown this once; change it in Settings > My account)\n`)
   } finally {
     await database.close()
   }
@@ -121,6 +120,7 @@ async function serve(connection: Connection, stopDatabase: () => Promise<void> |
     mail: config.mail,
     documentation: pages ?? documents,
     log,
+    passwordChanged,
   })
   const server = createServer({ maxHeaderSize: headerBytesMax, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 2_000, keepAliveTimeout: 65_000 }, service.app)
   answerParserErrors(server)
@@ -140,7 +140,17 @@ async function serve(connection: Connection, stopDatabase: () => Promise<void> |
   })
   const address = server.address()
   log.info({ url: config.publicUrl, port: typeof address === 'object' ? address?.port : address, database: config.databaseUrl ? 'DATABASE_URL' : 'embedded' }, 'ready')
-  if (existsSync(join(config.dataDir, 'first-admin'))) log.info(`the first admin is in ${join(config.dataDir, 'first-admin')}`)
+  if (existsSync(firstAdminIn(config.dataDir))) log.info(`the first admin is in ${firstAdminIn(config.dataDir)}`)
+}
+
+function passwordChanged(email: string): void {
+  if (config.databaseUrl !== undefined) return
+  try {
+    forgetFirstAdmin(config.dataDir, email)
+  } catch {
+    // The error may quote what is in the file.
+    log.warn(`${firstAdminIn(config.dataDir)} names a password that no longer works, and could not be removed`)
+  }
 }
 
 /** Handing on each line by itself would cost a request more than making it. */

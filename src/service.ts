@@ -26,6 +26,8 @@ export interface ServiceOptions {
   mail?: MailSettings | undefined
   documentation: RequestHandler
   log: Logger
+  /** Told the e-mail address of whoever has another password, once that is committed. */
+  passwordChanged?: (email: string) => void
   /** Refuses to send an answer that the contract does not allow; for tests. */
   strictResponses?: boolean
 }
@@ -42,7 +44,7 @@ export interface Service {
 }
 
 /** Puts the parts together on a database, which is migrated first. */
-export async function openService({ connection, masters, issuer, trustProxy, mail, documentation, log, strictResponses = false }: ServiceOptions): Promise<Service> {
+export async function openService({ connection, masters, issuer, trustProxy, mail, documentation, log, passwordChanged = () => undefined, strictResponses = false }: ServiceOptions): Promise<Service> {
   const database = openDatabase(connection, (error) => log.warn({ err: error }, 'a database connection was lost'))
   try {
     const { db, hot } = database
@@ -59,7 +61,7 @@ export async function openService({ connection, masters, issuer, trustProxy, mai
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
-    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts(), mailIsReady: mail !== undefined })
+    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts(), passwordChanged, mailIsReady: mail !== undefined })
     const sender = mail && openSender(db, secrets, mail, issuer, (error, what) => log.error({ err: error }, what))
     const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
     const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log, recorder })

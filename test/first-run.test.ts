@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -148,6 +148,19 @@ describe('one process', () => {
     await Promise.all(wrong.map(async ([args, reason]) => expect(await operator(args)).toEqual({ code: 1, output: expect.stringContaining(reason) })))
     expect(await operator(['rotate-signing-key', '--now'], foreignSecrets)).toEqual({ code: 1, output: expect.stringContaining('not one that the service has run with') })
     expect((await demo()).code).toBe(0)
+  })
+
+  it('keeps the first password in a file until it is changed', async () => {
+    const { access_token: token } = (await signIn(admin)).body
+    expect((await send(`${url()}/v1/me/password`, 'PUT', { token, body: { currentPassword: admin.password, newPassword: password } })).status).toBe(204)
+    expect(existsSync(firstAdmin())).toBe(false)
+
+    writeFileSync(firstAdmin(), JSON.stringify(admin))
+    const again = (await signIn({ email: admin.email, password })).body
+    const link = await send(`${url()}/v1/users/${again.user.id}/password-link`, 'POST', { token: again.access_token })
+    expect((await send(`${url()}/v1/password`, 'POST', { body: { token: link.body.url.split('#')[1], password: admin.password } })).status).toBe(204)
+    expect(existsSync(firstAdmin())).toBe(false)
+    writeFileSync(firstAdmin(), JSON.stringify(admin))
   })
 
   it('lets the operator manage dealers and people beside it', async () => {

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { secretsIn } from '../config.ts'
+import { forgetFirstAdmin, secretsIn } from '../config.ts'
 import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { type Database, openDatabase } from '../db/pool.ts'
@@ -28,13 +27,6 @@ async function withDatabase(work: (database: Database) => Promise<void>): Promis
     await database.close()
     await started?.stop()
   }
-}
-
-/** The file for the demo must not name a password that no longer works. */
-function forgetFirstAdmin(address: string): void {
-  if (config.databaseUrl !== undefined) return
-  const path = join(config.dataDir, 'first-admin')
-  if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === address.toLowerCase()) rmSync(path)
 }
 
 const program = new Command('admin').description('Manages dealers, users and signing keys')
@@ -88,7 +80,7 @@ program
     const wanted = passwordStdin ? passwordIn(readFileSync(0, 'utf8')) : undefined
     return withDatabase(async ({ db }) => {
       const { password } = await resetPassword(db, address, wanted)
-      forgetFirstAdmin(address)
+      if (config.databaseUrl === undefined) forgetFirstAdmin(config.dataDir, address)
       console.log(`User      ${address}\nPassword  ${wanted === undefined ? `${password}  (shown this once)` : 'changed'}`)
     })
   })

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as api from '../client/client.ts'
+import { firstAdminIn } from '../config.ts'
 import { settings } from './settings.ts'
 
 /** The main job against the running service, through the published client: every step says what happened and how long it took. */
@@ -36,7 +36,7 @@ function reasonOf(error: unknown): string {
 }
 
 function firstAdmin(): { email: string; password: string } {
-  const path = join(dataDir, 'first-admin')
+  const path = firstAdminIn(dataDir)
   if (admin.password) return { email: admin.email, password: admin.password }
   if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'))
   console.error(`There is no ${path}. Start the service with npm start first, or set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin.`)

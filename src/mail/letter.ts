@@ -63,10 +63,10 @@ function written(matter: Matter, { language, timeZone, dealer }: Reader, publicU
     case 'new_leads':
     case 'unanswered_leads': {
       const { count, leads, targetMinutes } = matter
-      const [first] = leads
+      const first = leads[0]?.source ?? ''
       const isNew = matter.kind === 'new_leads'
       const subject = isNew
-        ? count === 1 ? say(`New lead from ${first?.source}`, `Nyt lead fra ${first?.source}`) : say(`${count} new leads`, `${count} nye leads`)
+        ? count === 1 ? say(`New lead from ${first}`, `Nyt lead fra ${first}`) : say(`${count} new leads`, `${count} nye leads`)
         : count === 1 ? say('A lead is waiting for an answer', 'Et lead venter på svar') : say(`${count} leads are waiting for an answer`, `${count} leads venter på svar`)
       const opening = isNew
         ? say(count === 1 ? 'A new lead has come in.' : `${count} new leads have come in.`, count === 1 ? 'Der er kommet et nyt lead.' : `Der er kommet ${count} nye leads.`)

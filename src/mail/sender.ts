@@ -96,7 +96,9 @@ export function openSender(db: Knex, secrets: Secrets, settings: MailSettings, p
 
   const sending = send()
   let telling: Promise<void> = Promise.resolve()
-  const teller = setInterval(() => (telling = telling.then(() => tellPeople(db)).catch((error: unknown) => report(error, 'people could not be told'))), roundMs).unref()
+  const teller = setInterval(() => {
+    telling = telling.then(() => tellPeople(db)).catch((error: unknown) => report(error, 'people could not be told'))
+  }, roundMs).unref()
   const sweeper = setInterval(() => void store.sweepMails(db).catch((error: unknown) => report(error, 'the outbox could not be swept')), sweepMs).unref()
   return {
     stop: async () => {

@@ -18,6 +18,7 @@ export interface People {
   secrets: Secrets
   issuer: string
   attempts: Attempts
+  passwordChanged: (email: string) => void
 }
 
 export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => {
@@ -82,7 +83,7 @@ export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http
   })
 
 export const setPassword =
-  ({ db, secrets, issuer, attempts }: People): Handlers['setPassword'] =>
+  ({ db, secrets, issuer, attempts, passwordChanged }: People): Handlers['setPassword'] =>
   async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     const right = await attempts.countLink(http)
@@ -103,11 +104,12 @@ export const setPassword =
       await savePassword(trx, current, passwordHash)
       await recordChange(trx, { dealerId, subject }, http, { action: 'user.password_set', subject: { ...subject, name: current.name } }, await readClock(trx))
     })
+    passwordChanged(user.email)
     return { status: 204 }
   }
 
 export const changeOwnPassword =
-  ({ attempts }: People): Handlers['changeOwnPassword'] =>
+  ({ attempts, passwordChanged }: People): Handlers['changeOwnPassword'] =>
   async ({ body, principal, http }, { write }) => {
     // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked outside, and read again.
     const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))
@@ -117,13 +119,14 @@ export const changeOwnPassword =
     requireOtherThanEmail(body.newPassword, before.email)
     const passwordHash = await attempts.hashPassword(body.newPassword)
 
-    return write(principal, async (trx, now) => {
+    await write(principal, async (trx, now) => {
       const user = await ownUser(trx, principal.dealerId, personId(principal))
       if (user.password_hash !== before.password_hash) throw new Problem('password-wrong')
       await savePassword(trx, user, passwordHash)
       await recordChange(trx, principal, http, { action: 'user.password_changed', subject: { type: 'user', id: user.id, name: user.name } }, now)
-      return { status: 204 }
     })
+    passwordChanged(before.email)
+    return { status: 204 }
   }
 
 function refuseTakenEmail(error: unknown): never {
