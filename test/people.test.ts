@@ -270,18 +270,22 @@ describe('a fresh sign-in', () => {
   const ago = (token: string, seconds: number) => service.db('sessions').where({ credential_id: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).credential_id }).update({ signed_in_at: service.db.raw(`clock_timestamp() - interval '${seconds} seconds'`) })
   const name = () => `Key ${randomUUID()}`
 
-  it('is asked of a person who makes, replaces or rescopes a key for extensive integrations, and of nothing else', async () => {
+  it('is asked of a person who makes, replaces or rescopes a key for extensive integrations, makes an admin or lets somebody choose a password, and of nothing else', async () => {
     const { token } = await service.signIn(dealer.admin.email)
-    const call = (method: string, path: string, body: object) => service.call(method, path, { token, body })
+    const call = (method: string, path: string, body: object | undefined) => service.call(method, path, { token, body })
     const key = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
     const website = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
     await ago(token, 901)
     const before = await service.db('api_key_secrets').count()
+    const { id: userId } = await invited()
     for (const [method, path, body] of [
       ['POST', '/v1/api-keys', { name: name(), kind: 'extensive_integrations' }],
       ['POST', '/v1/api-keys', { name: 'DMS Sync', kind: 'extensive_integrations', scopes: ['leads:read'] }],
       ['POST', `/v1/api-keys/${key.id}/replacement`, {}],
       ['PATCH', `/v1/api-keys/${key.id}`, { scopes: ['leads:read'] }],
+      ['POST', '/v1/users', { name: 'Karen', email: 'karen@people.example', role: 'admin' }],
+      ['POST', `/v1/users/${userId}/password-link`, undefined],
+      ['PATCH', `/v1/users/${userId}`, { role: 'admin' }],
     ] as const) {
       const reply = await call(method, path, body)
       expect([path, told(reply), reply.headers.get('www-authenticate')]).toEqual([path, [401, 'sign-in-too-old'], challenge])
@@ -291,6 +295,7 @@ describe('a fresh sign-in', () => {
     const { scopes } = (await service.call('GET', `/v1/api-keys/${key.id}`, { token })).body
     expect((await call('PATCH', `/v1/api-keys/${key.id}`, { name: name(), scopes: scopes.toReversed() })).status).toBe(200)
     expect((await call('POST', '/v1/api-keys', { name: name(), kind: 'digital_requests' })).status).toBe(201)
+    expect((await call('PATCH', `/v1/users/${userId}`, { name: 'Renamed' })).status).toBe(200)
     expect((await call('POST', `/v1/api-keys/${website.id}/replacement`, {})).status).toBe(201)
 
     await ago(token, 890)

@@ -534,8 +534,9 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Invite a person
  *
- * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. No mail is
- * sent: hand the link to the person yourself. It is shown this once.
+ * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. It is shown this
+ * once; unless `mailed` says that it went to the person by mail, hand it over yourself. An admin is made by somebody who signed in within
+ * the last 15 minutes.
  *
  */
 export const createUser = <ThrowOnError extends boolean = false>(options: Options<CreateUserData, ThrowOnError>): RequestResult<CreateUserResponses, CreateUserErrors, ThrowOnError> => (options.client ?? client).post<CreateUserResponses, CreateUserErrors, ThrowOnError>({
@@ -552,7 +553,8 @@ export const createUser = <ThrowOnError extends boolean = false>(options: Option
  * Change a user's name or role, or deactivate the user
  *
  * Scope: `users:manage`. Another role or being deactivated ends the user's sessions and access tokens at once; being deactivated ends a
- * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson.
+ * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson. Somebody is made an admin by
+ * a person who signed in within the last 15 minutes.
  *
  */
 export const updateUser = <ThrowOnError extends boolean = false>(options: Options<UpdateUserData, ThrowOnError>): RequestResult<UpdateUserResponses, UpdateUserErrors, ThrowOnError> => (options.client ?? client).patch<UpdateUserResponses, UpdateUserErrors, ThrowOnError>({
@@ -570,6 +572,7 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
  *
  * Scope: `users:manage`. For somebody whose invitation was lost, or who forgot the password. Earlier links of the person stop working;
  * the password that the person has goes on working until another is chosen. The link works once, within 7 days, and is shown this once.
+ * Only somebody who signed in within the last 15 minutes may make it.
  *
  */
 export const createPasswordLink = <ThrowOnError extends boolean = false>(options: Options<CreatePasswordLinkData, ThrowOnError>): RequestResult<CreatePasswordLinkResponses, CreatePasswordLinkErrors, ThrowOnError> => (options.client ?? client).post<CreatePasswordLinkResponses, CreatePasswordLinkErrors, ThrowOnError>({

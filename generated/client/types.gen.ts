@@ -1041,6 +1041,10 @@ export type PasswordLink = {
      */
     url: string;
     expiresAt: string;
+    /**
+     * It is on its way to the person by mail, too.
+     */
+    mailed: boolean;
 };
 
 export type CreatedUser = {
@@ -3267,7 +3271,9 @@ export type CreateUserErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -3325,7 +3331,9 @@ export type UpdateUserErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -3387,7 +3395,9 @@ export type CreatePasswordLinkErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**

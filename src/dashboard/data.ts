@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
-import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listOwnSessions, listUsers } from '../client/client.ts'
+import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, getNotifications, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listMails, listOwnSessions, listUsers } from '../client/client.ts'
 import { answered, Failure } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
 import type { LeadSearch } from './lead.ts'
@@ -105,6 +105,15 @@ export const people = infiniteQueryOptions({
 })
 
 export const ownSessions = queryOptions({ queryKey: ['own-sessions'], queryFn: () => answered(listOwnSessions({ client })), refetchInterval: refreshMs })
+
+export const notifications = queryOptions({ queryKey: ['notifications'], queryFn: () => answered(getNotifications({ client })) })
+
+export const mails = infiniteQueryOptions({
+  ...pages,
+  queryKey: ['mails'],
+  queryFn: ({ pageParam }) => answered(listMails({ client, query: { limit: rowsOfHistory, ...from(pageParam) } })),
+  refetchInterval: refreshMs,
+})
 
 export const leadsKey = ['leads'] as const
 export const listsKey = [...leadsKey, 'list'] as const

@@ -10,6 +10,7 @@ import { Integrations } from './screens/integrations.tsx'
 import { KeyPage } from './screens/key.tsx'
 import { LeadPage } from './screens/lead.tsx'
 import { Pipeline } from './screens/pipeline.tsx'
+import { Notifications } from './screens/notifications.tsx'
 import { Preferences } from './screens/preferences.tsx'
 import { Shell } from './screens/shell.tsx'
 import { Users } from './screens/users.tsx'
@@ -45,6 +46,7 @@ const users = createRoute({
   component: Users,
   validateSearch: ({ invite }: Record<string, unknown>): { invite?: true } => (invite === true ? { invite } : {}),
 })
+const notifications = createRoute({ getParentRoute: () => root, path: '/settings/notifications', component: Notifications })
 const audit = createRoute({
   getParentRoute: () => root,
   path: '/settings/audit',
@@ -73,7 +75,7 @@ const key = createRoute({
   },
 })
 
-export const router = createRouter({ routeTree: root.addChildren([home, leads, lead, settings, preferences, account, users, dealer, audit, integrations, key]) })
+export const router = createRouter({ routeTree: root.addChildren([home, leads, lead, settings, preferences, account, notifications, users, dealer, audit, integrations, key]) })
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { answered, Failure } from './answer.ts'
-import { type Client, connectWith, createClient, exchangeSession, getMe, type Me, type SessionTokenResponse, setPassword, signIn, signOut } from '../client/client.ts'
+import { type Client, connectWith, createClient, exchangeSession, getMe, type Me, requestPasswordLink, type SessionTokenResponse, setPassword, signIn, signOut } from '../client/client.ts'
 
 export type Session =
   | { state: 'starting' }
@@ -71,6 +71,11 @@ export async function choosePassword(token: string, password: string): Promise<v
   await answered(setPassword({ client: anonymous, body: { token, password } }))
   history.replaceState(null, '', '/')
   become({ state: 'signed-out', passwordIsSet: true })
+}
+
+/** @throws {Failure} */
+export async function askForPasswordLink(email: string): Promise<void> {
+  await answered(requestPasswordLink({ client: anonymous, body: { email } }))
 }
 
 /** @throws {Failure} */

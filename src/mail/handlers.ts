@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { Mail, Notifications } from '../../generated/server/types.gen.ts'
-import { cursorOf, inner, newId, outer } from '../ids.ts'
+import { cursorOf, inner, outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireSameOrigin } from '../sessions/session.ts'
@@ -10,7 +10,6 @@ import type { Attempts } from '../users/attempts.ts'
 import { addLink } from '../users/links.ts'
 import { findUser, findUserByEmail } from '../users/store.ts'
 import { personId } from '../users/user.ts'
-import { sealedFor } from './matter.ts'
 import * as store from './store.ts'
 
 export interface Mailing {
@@ -50,7 +49,7 @@ export const listMails: Handlers['listMails'] = async ({ query, principal }, { d
 
 /** Whether somebody has the address is told to nobody: what is done for one who has comes after the answer. */
 export const requestPasswordLink = (mailing: Mailing): Handlers['requestPasswordLink'] => {
-  const { db, secrets, issuer, attempts, mailIsReady } = mailing
+  const { db, issuer, attempts, mailIsReady } = mailing
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     if (!mailIsReady) throw new Problem('mail-not-set-up')
@@ -61,9 +60,7 @@ export const requestPasswordLink = (mailing: Mailing): Handlers['requestPassword
         await lockDealer(trx, user.dealer_id)
         const current = await findUser(trx, user.dealer_id, user.id)
         if (!current || current.deactivated_at) return
-        const { url, expiresAt } = await addLink(trx, mailing, current, await readClock(trx))
-        const dedupe = `link ${newId()}`
-        await store.addMails(trx, user.dealer_id, [{ user_id: user.id, kind: 'forgotten_password', data: { expiresAt }, dedupe, ...sealedFor(secrets, dedupe, url) }])
+        await addLink(trx, mailing, current, await readClock(trx))
       })
     }
     return { status: 204 }

@@ -5,6 +5,7 @@ import { difference, recordChange } from '../audit/audit.ts'
 import { cursorOf, inner, newId } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
+import { requireFreshSignIn } from '../sessions/fresh.ts'
 import { requireSameOrigin } from '../sessions/session.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import type { Attempts } from './attempts.ts'
@@ -18,6 +19,7 @@ export interface People {
   secrets: Secrets
   issuer: string
   attempts: Attempts
+  mailIsReady: boolean
   passwordChanged: (email: string) => void
 }
 
@@ -35,6 +37,7 @@ export const createUser =
     write(principal, async (trx, now) => {
       const { dealerId } = principal
       const { email, role } = body
+      if (role === 'admin') await requireFreshSignIn(trx, principal, now)
       const user: UserRow = { id: newId(), dealer_id: dealerId, email, name: body.name.trim(), role, password_hash: null, deactivated_at: null, created_at: now }
 
       await store.addUser(trx, dealerId, user).catch(refuseTakenEmail)
@@ -51,6 +54,8 @@ export const createPasswordLink =
       const user = await store.findUser(trx, principal.dealerId, inner(path.userId))
       if (!user) throw new Problem('not-found')
       if (user.deactivated_at) throw new Problem('user-deactivated')
+      // Whoever has the link can sign in as that person.
+      await requireFreshSignIn(trx, principal, now)
 
       const body = await addLink(trx, people, user, now)
       await recordChange(trx, principal, http, { action: 'user.password_link_created', subject: { type: 'user', id: user.id, name: user.name } }, now)
@@ -66,6 +71,7 @@ export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http
 
     const name = body.name?.trim() ?? before.name
     const role = body.role ?? before.role
+    if (role === 'admin' && before.role !== 'admin') await requireFreshSignIn(trx, principal, now)
     const deactivated = body.deactivated ?? before.deactivated_at !== null
     const isAdminBefore = before.role === 'admin' && before.deactivated_at === null
     const isAdminAfter = role === 'admin' && !deactivated

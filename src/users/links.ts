@@ -1,15 +1,24 @@
 import type { Knex } from 'knex'
 import type { PasswordLink } from '../../generated/server/types.gen.ts'
+import { mailLink } from '../mail/outbox.ts'
 import type { Secrets } from '../secrets.ts'
 import { linkSeconds, linkUrl, newLinkToken } from './password-link.ts'
 import * as store from './store.ts'
 import type { UserRow } from './user.ts'
 
-/** A new link for a person to choose a password with; the one from before works no more. The caller holds the dealer's clock. */
-export async function addLink(trx: Knex.Transaction, { secrets, issuer }: { secrets: Secrets; issuer: string }, user: UserRow, now: Date): Promise<PasswordLink> {
+export interface Links {
+  secrets: Secrets
+  issuer: string
+  mailIsReady: boolean
+}
+
+/** A new link for a person to choose a password with, by mail where there is mail; the one from before works no more. The caller holds the dealer's clock. */
+export async function addLink(trx: Knex.Transaction, { secrets, issuer, mailIsReady }: Links, user: UserRow, now: Date): Promise<PasswordLink> {
   const token = newLinkToken(user.dealer_id, user.id)
   const version = secrets.currentVersion
   const expiresAt = new Date(now.getTime() + linkSeconds * 1000)
   await store.savePasswordLink(trx, user.dealer_id, { user_id: user.id, hash: secrets.hash('password-link', version, token.text), secret_version: version, created_at: now, expires_at: expiresAt })
-  return { url: linkUrl(issuer, token), expiresAt: expiresAt.toISOString() }
+  const link = { url: linkUrl(issuer, token), expiresAt: expiresAt.toISOString(), mailed: mailIsReady }
+  if (mailIsReady) await mailLink(trx, secrets, user, link)
+  return link
 }

@@ -1,5 +1,6 @@
 import type { Locator } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { inner, newId } from '../../src/ids.ts'
 import { lead, password } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
@@ -14,7 +15,7 @@ const phones = 1
 
 const states = [
   'opening', 'unreachable', 'sign-in', 'sign-in-missing', 'sign-in-refused',
-  'choose-password', 'choose-password-wrong', 'choose-password-set', 'choose-password-dead',
+  'forgot', 'forgot-wrong', 'forgot-refused', 'forgot-sent', 'choose-password', 'choose-password-wrong', 'choose-password-set', 'choose-password-dead',
   'pipeline-empty', 'pipeline-loading', 'pipeline-error', 'pipeline', 'pipeline-move', 'pipeline-reason', 'pipeline-move-failed', 'pipeline-moved', 'pipeline-conflict', 'pipeline-paused', 'pipeline-table', 'pipeline-table-empty',
   'lead', 'lead-original', 'lead-missing', 'lead-loading',
   'integrations-empty', 'integrations-loading', 'integrations-error',
@@ -27,7 +28,7 @@ const states = [
   'user-new-link', 'user-change', 'user-last-admin', 'user-deactivate', 'user-reactivate',
   'account', 'account-missing', 'account-wrong', 'account-changed', 'account-loading', 'account-error',
   'audit', 'audit-empty', 'audit-loading', 'audit-error',
-  'dealer', 'dealer-missing', 'dealer-loading', 'dealer-error', 'preferences', 'not-found', 'offline', 'session-ended', 'sales-pipeline', 'sales-forbidden',
+  'dealer', 'dealer-missing', 'dealer-loading', 'dealer-error', 'notifications', 'notifications-none', 'notifications-loading', 'notifications-error', 'preferences', 'not-found', 'offline', 'session-ended', 'sales-pipeline', 'sales-forbidden',
 ]
 
 let dashboard: TestDashboard
@@ -86,6 +87,18 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await page.getByLabel('Password', { exact: true }).fill('wrong')
   await button('Sign in').click()
   await state('sign-in-refused', page.getByText('The e-mail is unknown or the password is wrong.'))
+  await button('Forgotten your password?').click()
+  await state('forgot', heading('Forgotten password'))
+  await button('Send the link').click()
+  await state('forgot-wrong', page.getByText('Type an e-mail address.'))
+  await page.getByLabel('E-mail').fill('nobody@customer.example')
+  await button('Send the link').click()
+  await state('forgot-refused', page.getByText('This service cannot send mail.'))
+  await page.route('**/v1/password-link', (route) => route.fulfill({ status: 204 }))
+  await button('Send the link').click()
+  await state('forgot-sent', page.getByText('a mail is on its way'))
+  await asUsual()
+  await button('Back to signing in').click()
 
   const invited = await admitted('POST', '/v1/users', { email: `${long.toLowerCase()}@screens.example`, name: hostile, role: 'sales' })
   await go(`/password${new URL(invited.passwordLink.url).hash}`)
@@ -279,7 +292,7 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await state('users-error', button('Try again'))
   await asUsual()
   await go('/settings/users?invite=true')
-  await state('invite', dialog.getByText('No mail is sent'))
+  await state('invite', dialog.getByText('The person signs in with it.'))
   await button('Make the link').click()
   await state('invite-missing', dialog.getByText('Type an e-mail address.'))
   await dialog.getByLabel('Name').fill(turned)
@@ -355,6 +368,24 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await failing('**/v1/dealer')
   await go('/settings/dealer')
   await state('dealer-error', button('Try again'))
+  await asUsual()
+
+  const mail = { dealer_id: dealerId, user_id: inner(admin.userId), data: '{}', due_at: new Date(), created_at: new Date(), changed_at: new Date() }
+  const outcomes = [['new_leads', 'due'], ['key_created', 'sent'], ['key_deleted', 'given_up'], ['forgotten_password', 'unknown']] as const
+  await db('mails').insert(outcomes.map(([kind, state]) => ({ ...mail, id: newId(), kind, state, dedupe: state, ...(state === 'given_up' && { failure: hostile }) })))
+  await go('/settings/notifications')
+  await state('notifications', page.getByText('The line broke before the mail server answered.'))
+  await db('mails').where({ dealer_id: dealerId }).delete()
+  await go('/settings/notifications')
+  await page.getByText('This service cannot send mail yet.').waitFor()
+  await state('notifications-none', page.getByText('No mails yet.'))
+  await waiting('**/v1/me/notifications')
+  await go('/settings/notifications')
+  await state('notifications-loading', page.getByText('Loading…'))
+  await asUsual()
+  await failing('**/v1/me/notifications')
+  await go('/settings/notifications')
+  await state('notifications-error', button('Try again'))
   await asUsual()
 
   await go('/settings/preferences')

@@ -981,8 +981,9 @@ export const listUsersInfiniteOptions = (options?: Options<ListUsersData>) => {
 /**
  * Invite a person
  *
- * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. No mail is
- * sent: hand the link to the person yourself. It is shown this once.
+ * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. It is shown this
+ * once; unless `mailed` says that it went to the person by mail, hand it over yourself. An admin is made by somebody who signed in within
+ * the last 15 minutes.
  *
  */
 export const createUserMutation = (options?: Partial<Options<CreateUserData>>): UseMutationOptions<CreateUserResponse, CreateUserError, Options<CreateUserData>> => {
@@ -1003,7 +1004,8 @@ export const createUserMutation = (options?: Partial<Options<CreateUserData>>): 
  * Change a user's name or role, or deactivate the user
  *
  * Scope: `users:manage`. Another role or being deactivated ends the user's sessions and access tokens at once; being deactivated ends a
- * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson.
+ * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson. Somebody is made an admin by
+ * a person who signed in within the last 15 minutes.
  *
  */
 export const updateUserMutation = (options?: Partial<Options<UpdateUserData>>): UseMutationOptions<UpdateUserResponse, UpdateUserError, Options<UpdateUserData>> => {
@@ -1025,6 +1027,7 @@ export const updateUserMutation = (options?: Partial<Options<UpdateUserData>>): 
  *
  * Scope: `users:manage`. For somebody whose invitation was lost, or who forgot the password. Earlier links of the person stop working;
  * the password that the person has goes on working until another is chosen. The link works once, within 7 days, and is shown this once.
+ * Only somebody who signed in within the last 15 minutes may make it.
  *
  */
 export const createPasswordLinkMutation = (options?: Partial<Options<CreatePasswordLinkData>>): UseMutationOptions<CreatePasswordLinkResponse, CreatePasswordLinkError, Options<CreatePasswordLinkData>> => {

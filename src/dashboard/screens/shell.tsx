@@ -62,6 +62,7 @@ export function SettingsMenu() {
         {can('dealer:manage') && <li><Link to="/settings/dealer">{t('settings.dealer')}</Link></li>}
         {can('audit:read') && <li><Link to="/settings/audit">{t('settings.audit')}</Link></li>}
         <li><Link to="/settings/account">{t('settings.account')}</Link></li>
+        <li><Link to="/settings/notifications">{t('settings.notifications')}</Link></li>
         <li><Link to="/settings/preferences">{t('settings.preferences')}</Link></li>
       </ul>
     </nav>

@@ -1,7 +1,7 @@
-import { Button, Container, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Anchor, Button, Container, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { enterWith, start, stayAsIs, useSession } from '../session.ts'
+import { askForPasswordLink, enterWith, start, stayAsIs, useSession } from '../session.ts'
 import { Dialog, Failed, Loading, useDeed } from './parts.tsx'
 import { ChoosePassword } from './password.tsx'
 
@@ -9,6 +9,7 @@ import { ChoosePassword } from './password.tsx'
 export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void; children: ReactNode }) {
   const session = useSession()
   const { t } = useTranslation()
+  const [isForgotten, setIsForgotten] = useState(false)
   const isOut = session.state === 'signed-out'
   useEffect(() => {
     if (isOut) onSignedOut()
@@ -17,11 +18,13 @@ export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void
   if (session.state === 'starting') return <Container size="xs" component="main" py="xl"><Loading /></Container>
   if (session.state === 'unknown') return <Container size="xs" component="main" py="xl"><Failed failure={session.failure} retry={() => void start()} /></Container>
   if (session.state === 'choosing-password') return <Outside title={t('password.title')}><ChoosePassword key={session.token} token={session.token} /></Outside>
+  if (session.state === 'signed-out' && isForgotten) return <Outside title={t('signIn.forgotTitle')}><Forgotten back={() => setIsForgotten(false)} /></Outside>
   if (session.state === 'signed-out') {
     return (
       <Outside title={t('signIn.title')}>
         {session.passwordIsSet && <Text role="status">{`✓ ${t('password.set')}`}</Text>}
         <SignInForm />
+        <Anchor component="button" type="button" size="sm" ta="start" onClick={() => setIsForgotten(true)}>{t('signIn.forgot')}</Anchor>
       </Outside>
     )
   }
@@ -45,6 +48,33 @@ export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void
         </Dialog>
       )}
     </>
+  )
+}
+
+/** Asks for a link to choose a new password. Whether somebody has the address, the service does not tell. */
+function Forgotten({ back }: { back: () => void }) {
+  const { t } = useTranslation()
+  const [email, setEmail] = useState('')
+  const [checked, setChecked] = useState(false)
+  const { busy, failure, succeeded, run } = useDeed()
+  const isRight = /^[^\s@]+@[^\s@]+$/.test(email.trim())
+
+  function submit(event: FormEvent) {
+    event.preventDefault()
+    setChecked(true)
+    if (isRight) void run(() => askForPasswordLink(email.trim()))
+  }
+  return (
+    <form onSubmit={submit} noValidate>
+      <Stack>
+        {failure !== undefined && <Failed failure={failure} />}
+        <Text>{t('signIn.forgotText')}</Text>
+        <TextInput type="email" name="email" autoComplete="username" label={t('signIn.email')} value={email} error={checked && !isRight && t('users.emailWrong')} onChange={(event) => setEmail(event.currentTarget.value)} data-autofocus />
+        <Button type="submit" loading={busy}>{t('signIn.forgotSubmit')}</Button>
+        <Text role="status">{succeeded && `✓ ${t('signIn.forgotSent')}`}</Text>
+        <Anchor component="button" type="button" size="sm" ta="start" onClick={back}>{t('signIn.forgotBack')}</Anchor>
+      </Stack>
+    </form>
   )
 }
 
