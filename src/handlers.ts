@@ -18,7 +18,7 @@ import {
 import { listAuditEntries } from './audit/handlers.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './events/handlers.ts'
-import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, updateLead } from './leads/handlers.ts'
+import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, reconcileReferences, updateLead } from './leads/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { getNotifications, listMails, type Mailing, requestPasswordLink, updateNotifications } from './mail/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
@@ -38,6 +38,7 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & 
     createLead: createLead(parts),
     createLeadBatch: createLeadBatch(parts),
     createLeadsFromAdf: createLeadsFromAdf(parts),
+    reconcileReferences: reconcileReferences(parts),
     listLeads,
     getLeadCounts,
     getLead,

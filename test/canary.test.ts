@@ -291,6 +291,7 @@ async function everything(url: string, port: number): Promise<void> {
   await call('POST', '/v1/leads', { token: push, body: lead({ message }), headers: { 'idempotency-key': 'first' } })
   expectStatus(422, await call('POST', '/v1/leads', { token: push, body: lead({ message: 'another' }), headers: { 'idempotency-key': 'first' } }))
   expectStatus(207, await call('POST', '/v1/leads/batch', { token: push, body: { leads: [{ lead: lead() }, {}] } }))
+  expectStatus(200, await call('POST', '/v1/leads/reconciliation', { token: push, body: { references: [{ source: 'canary', id: 'never sent' }] } }))
   const adf = `<adf><prospect><customer><contact><phone>32 12 34 56</phone></contact><comments>${markers.plain}</comments></customer></prospect></adf>`
   const fromAdf = expectStatus(201, await call('POST', '/v1/leads/adf', { token: push, raw: adf, headers: { 'content-type': 'application/xml' } }))
   expectStatus(403, await call('GET', '/v1/leads', { token: push }))

@@ -727,6 +727,35 @@ export type LeadBatchResult = {
  */
 export type AdfDocument = Blob | File;
 
+export type ReconciledReference = {
+    source: string;
+    id: string;
+};
+
+export type Reconciliation = {
+    /**
+     * External references, as in the leads. One that is named twice counts once.
+     */
+    references: Array<ReconciledReference>;
+};
+
+export type ReconciliationResult = {
+    /**
+     * How many of the references a lead of this API key has come with.
+     */
+    received: number;
+    /**
+     * Those that none has come with, in the order asked.
+     */
+    missing: Array<ReconciledReference>;
+    /**
+     * Those that are no references, since they show nothing or hold characters that cannot be stored. A lead with one is stored without it
+     * (see `externalReference`), so nobody knows whether it came; sent again it would be stored again.
+     *
+     */
+    unusable: Array<ReconciledReference>;
+};
+
 export type LeadUpdate = {
     status: LeadStatus;
     statusReason?: LeadStatusReason;
@@ -2019,6 +2048,55 @@ export type CreateLeadsFromAdfResponses = {
 };
 
 export type CreateLeadsFromAdfResponse = CreateLeadsFromAdfResponses[keyof CreateLeadsFromAdfResponses];
+
+export type ReconcileReferencesData = {
+    body: Reconciliation;
+    path?: never;
+    query?: never;
+    url: '/v1/leads/reconciliation';
+};
+
+export type ReconcileReferencesErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ReconcileReferencesError = ReconcileReferencesErrors[keyof ReconcileReferencesErrors];
+
+export type ReconcileReferencesResponses = {
+    /**
+     * What is missing.
+     */
+    200: ReconciliationResult;
+};
+
+export type ReconcileReferencesResponse = ReconcileReferencesResponses[keyof ReconcileReferencesResponses];
 
 export type GetLeadData = {
     body?: never;

@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, StreamOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListUsersData, ListUsersResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -19,6 +19,7 @@ export type Handlers = {
     createLead: WriteOperation<CreateLeadData, CreateLeadResponses>;
     createLeadBatch: WriteOperation<CreateLeadBatchData, CreateLeadBatchResponses>;
     createLeadsFromAdf: WriteOperation<CreateLeadsFromAdfData, CreateLeadsFromAdfResponses>;
+    reconcileReferences: WriteOperation<ReconcileReferencesData, ReconcileReferencesResponses>;
     getLead: ReadOperation<GetLeadData, GetLeadResponses>;
     updateLead: WriteOperation<UpdateLeadData, UpdateLeadResponses>;
     getLeadReceipt: ReadOperation<GetLeadReceiptData, GetLeadReceiptResponses>;
@@ -190,6 +191,18 @@ export const operations = {
             'text/xml'
         ],
         bodyBytesMax: 262144
+    },
+    reconcileReferences: {
+        method: 'POST',
+        path: '/v1/leads/reconciliation',
+        access: 'accessToken',
+        scopes: [
+            'leads:create'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 4194304
     },
     getLead: {
         method: 'GET',

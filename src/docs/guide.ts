@@ -64,6 +64,14 @@ ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content
 <p><code>POST /v1/leads/batch</code> takes up to 200 leads, each with its own <code>idempotencyKey</code> and a <code>clientRef</code> that comes back with its result. The answer is 207; each result has the status that the lead would have had alone. Send again those with 503, with the same keys.</p>
 ${code(`{"leads": [{"clientRef": "row-1", "idempotencyKey": "night-1", "lead": {"customer": {"phones": [{"number": "32 12 34 56"}]}}}]}`)}
 
+<h3>Compare the lists</h3>
+<p>The enquiries that nobody misses are those that never left your system. Once a day, or after a breakdown, ask with the <code>externalReference</code> of each enquiry that you took, up to 10,000 at once, which of them never arrived here with this key:</p>
+${code(`curl ${publicUrl}/v1/leads/reconciliation -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{
+  "references": [{"source": "website", "id": "form-2026-000123"}, {"source": "website", "id": "form-2026-000124"}]
+}'`)}
+${code(`{"received": 1, "missing": [{"source": "website", "id": "form-2026-000124"}], "unusable": []}`)}
+<p>Send those in <code>missing</code> as leads. Leave a few minutes to enquiries that are still under way; should one of them arrive twice, its reference makes it one lead. Mend how you make those in <code>unusable</code>: they show nothing, or hold characters that cannot be stored, so their leads are stored without them.</p>
+
 <h3>ADF</h3>
 <p><code>POST /v1/leads/adf</code> takes ADF 1.0 XML as other systems really send it: any encoding that it names, any order, letter case and namespace, elements missing or unknown. A vehicle with <code>interest="sell"</code> or <code>"trade-in"</code> is a trade-in. The <code>id</code> of a prospect is its external reference. The document is kept unchanged and can be read with <code>leads:read</code>.</p>
 

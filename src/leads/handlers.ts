@@ -10,7 +10,7 @@ import { Problem, problemBody, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
 import type { Intake, Stored } from './intake.ts'
-import { contactIn, leadBody, type LeadRow, leadStatuses, moved, type NewLead, newLead, respondedAt, takeableBack } from './lead.ts'
+import { contactIn, isUsable, leadBody, type LeadRow, leadStatuses, moved, type NewLead, newLead, respondedAt, takeableBack } from './lead.ts'
 import * as store from './store.ts'
 
 const clientRefLengthMax = 128
@@ -79,6 +79,17 @@ export const createLeadsFromAdf =
     if (only?.status === 'rejected' && outcomes.length === 1) throw only.reason
     requireSomeOutcome(outcomes)
     return { status: 207, body: { results: outcomes.map((outcome) => resultOf(outcome, undefined, http.requestId)) } }
+  }
+
+/** Judged like a read: what arrives meanwhile may be answered either way. */
+export const reconcileReferences =
+  ({ intake, db }: { intake: Pick<Intake, 'judge'>; db: Knex }): Handlers['reconcileReferences'] =>
+  async ({ body, principal }) => {
+    await intake.judge(principal)
+    const asked = [...new Map(body.references.map((reference) => [JSON.stringify([reference.source, reference.id]), reference])).values()]
+    const usable = asked.filter(isUsable)
+    const received = await store.findClaimed(db, principal.dealerId, principal.subject.id, usable)
+    return { status: 200, body: { received: received.size, missing: usable.filter((_, at) => !received.has(at)), unusable: asked.filter((reference) => !isUsable(reference)) } }
   }
 
 /** A prospect without an id that counts is known again by all that it says. One that says not even when it was made could be another. */

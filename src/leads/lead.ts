@@ -30,7 +30,7 @@ import type {
 } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
-import { asSent, freeText, keep, keepExtra, listOf, newNotes, objectOf, type Reading, text, time, utcTime, vocabulary, warn, wordOf } from './lenient.ts'
+import { asSent, freeText, isStorable, keep, keepExtra, listOf, newNotes, objectOf, type Reading, text, time, utcTime, vocabulary, warn, wordOf } from './lenient.ts'
 
 const emailLengthMax = 254
 const e164Pattern = /^\+[1-9]\d{1,14}$/
@@ -293,6 +293,11 @@ function readExternalReference(sent: ExternalReference, at: string, reading: Rea
   for (const { code, pointer } of faults) warn(code, pointer, reading)
   keep(at, reference, at, reading)
   return undefined
+}
+
+/** Whether a lead that is sent with this reference is stored with it, to the letter. */
+export function isUsable({ source, id }: ExternalReference): boolean {
+  return [source, id].every((part) => isStorable(part) && referenceFault(part) === undefined)
 }
 
 function referenceFault(part: string): 'external-reference-blank' | 'external-reference-damaged' | undefined {

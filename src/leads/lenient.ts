@@ -234,6 +234,8 @@ function freeName(wanted: string, taken: ReadonlyMap<string, unknown>, notes: No
   return name
 }
 
+export const isStorable = (sent: string): boolean => wellFormed(sent) === sent
+
 function wellFormed(sent: string): string {
   return sent.toWellFormed().replaceAll('\0', '\uFFFD')
 }

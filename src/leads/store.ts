@@ -86,6 +86,19 @@ export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<nu
   return rowCount
 }
 
+/** The places of those of the references that a lead of the subject came with. */
+export async function findClaimed(db: Knex, dealerId: string, subjectId: string, references: readonly ExternalReference[]): Promise<Set<number>> {
+  // Lateral with a limit, it cannot become a join over all claims of the subject.
+  const { rows } = await db.raw<{ rows: { place: string }[] }>(
+    `select asked.place from unnest(?::text[], ?::text[]) with ordinality as asked(source, id, place), lateral (
+       select from lead_claims c
+       where c.dealer_id = ? and c.subject_id = ? and c.kind = 'reference' and c.value = jsonb_build_array(asked.source, asked.id)::text
+       limit 1) as claim`,
+    [references.map(({ source }) => source), references.map(({ id }) => id), dealerId, subjectId],
+  )
+  return new Set(rows.map(({ place }) => Number(place) - 1))
+}
+
 export interface LeadFilter {
   test: boolean
   status?: readonly LeadStatus[]

@@ -21,6 +21,7 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   createLead: 'leads:create',
   createLeadBatch: 'leads:create',
   createLeadsFromAdf: 'leads:create',
+  reconcileReferences: 'leads:create',
   listLeads: 'leads:read',
   getLead: 'leads:read',
   updateLead: 'leads:update',
@@ -169,6 +170,8 @@ beforeAll(async () => {
         const send = (xml: string, status: number) => ({ path: '/v1/leads/adf', raw: `<adf>${xml}</adf>`, headers: { 'content-type': 'application/xml' }, status })
         return [send(good, 201), send(good + good, 207), send(prospect(''), 422), send('', 400)]
       }
+      case 'reconcileReferences':
+        return [{ path: '/v1/leads/reconciliation', body: { references: [{ source: 'matrix', id: '1' }] }, status: 200 }]
       case 'listLeads':
         return [{ path: '/v1/leads', status: 200 }]
       case 'getLead':
