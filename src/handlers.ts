@@ -21,6 +21,7 @@ import { type Follow, listEvents, streamEvents } from './events/handlers.ts'
 import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, reconcileReferences, updateLead } from './leads/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { getNotifications, listMails, type Mailing, requestPasswordLink, updateNotifications } from './mail/handlers.ts'
+import { listSources } from './sources/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
 import { changeOwnPassword, createPasswordLink, createUser, listUsers, type People, setPassword, updateUser } from './users/handlers.ts'
 
@@ -47,6 +48,7 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & 
     getLeadOriginal,
     listEvents,
     streamEvents: streamEvents(parts),
+    listSources,
     listApiKeys,
     createApiKey: createApiKey(secrets),
     getApiKey,

@@ -28,6 +28,9 @@ export function newId(): string {
   return v7({ random, msecs, seq })
 }
 
+/** The least id that can have been made at a time. */
+export const firstIdAt = (at: Date): string => v7({ msecs: at.getTime(), seq: 0, random: new Uint8Array(16) })
+
 export const outer = (prefix: IdPrefix, id: string): string => `${prefix}_${id.replaceAll('-', '')}`
 
 /** The UUID of an outer id. The contract has checked its pattern; PostgreSQL takes a UUID without hyphens. */

@@ -11,6 +11,7 @@ import { openIntake } from './leads/intake.ts'
 import { type MailSettings, openSender } from './mail/sender.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
+import { openWatcher, type Watcher } from './sources/watcher.ts'
 import { openKeyring } from './tokens/keyring.ts'
 import { liveness, writer } from './tokens/liveness.ts'
 import { addFingerprint, findFingerprints, findSecretVersionsInUse } from './tokens/store.ts'
@@ -39,6 +40,7 @@ export interface Service {
   recorder: Recorder
   /** Ends the answers that would go on for ever. */
   endStreams(): void
+  watcher: Watcher
   /** Lets go of the database. The caller has stopped listening before. */
   close(): Promise<void>
 }
@@ -64,6 +66,7 @@ export async function openService({ connection, masters, issuer, trustProxy, mai
     const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts(), passwordChanged, mailIsReady: mail !== undefined })
     const sender = mail && openSender(db, secrets, mail, issuer, (error, what) => log.error({ err: error }, what))
     const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
+    const watcher = openWatcher(db, (error) => log.error({ err: error }, 'it was not looked whether sources have gone quiet'))
     const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log, recorder })
     return {
       app,
@@ -71,11 +74,13 @@ export async function openService({ connection, masters, issuer, trustProxy, mai
       secrets,
       recorder,
       endStreams: () => feed.stop(),
+      watcher,
       close: async () => {
         feed.stop()
         keyring.stop()
         intake.stop()
         await sender?.stop()
+        await watcher.stop()
         await recorder.stop()
         await database.close()
       },

@@ -21,7 +21,7 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers'] },
   // Rooms. What a room does outside its handlers has transactions, timers or state; everything else that it has is rules.
   handlers: { files: /^src\/[^/]+\/handlers\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'word'] },
-  work: { files: /^src\/(api-keys\/secrets|requests\/recorder|sessions\/fresh|audit\/audit|events\/feed|leads\/intake|mail\/matter|mail\/notifier|mail\/outbox|mail\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'] },
+  work: { files: /^src\/(api-keys\/secrets|requests\/recorder|sessions\/fresh|sources\/watcher|audit\/audit|events\/feed|leads\/intake|mail\/matter|mail\/notifier|mail\/outbox|mail\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'] },
   store: { files: /^src\/[^/]+\/store\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
   noun: { files: /^src\/[^/]+\/[^/]+\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
 }

@@ -335,7 +335,7 @@ async function everything(url: string, port: number): Promise<void> {
   expectStatus(409, await call('POST', '/v1/password-link', { body: { email: 'nobody@canary.example' } }))
   const { items: users } = (await asAdmin('GET', '/v1/users')).body
   for (const { id } of [website, dms, test, own, agent, request, member]) for (const sub of ['', '/requests', '/usage']) await asAdmin('GET', `/v1/api-keys/${id}${sub}`)
-  for (const query of ['/v1/audit-entries', '/v1/api-keys', '/v1/api-keys?deleted=true', '/v1/dealer', '/v1/me']) expectStatus(200, await asAdmin('GET', query))
+  for (const query of ['/v1/audit-entries', '/v1/api-keys', '/v1/api-keys?deleted=true', '/v1/dealer', '/v1/sources', '/v1/me']) expectStatus(200, await asAdmin('GET', query))
   expectStatus(200, await asAdmin('PATCH', '/v1/dealer', { name: 'Canary' }))
   expectStatus(200, await asAdmin('PATCH', `/v1/users/${users[0].id}`, { role: 'admin' }))
   expectStatus(422, await asAdmin('PATCH', '/v1/dealer', { timeZone: 'Mars/Olympus' }))

@@ -846,6 +846,48 @@ export type EventPage = {
 export type EventText = string;
 
 /**
+ * A source has sent nothing for longer than chance explains. Noticed within five minutes; the next lead ends it.
+ */
+export type Silence = {
+    /**
+     * When the last lead came.
+     */
+    since: string;
+    /**
+     * About so many leads would have come by now.
+     */
+    expectedLeads: number;
+    noticedAt: string;
+};
+
+/**
+ * An API key, as that by which leads come. Test leads do not count, except to test keys, which see nothing else.
+ */
+export type Source = {
+    id: string;
+    name: string;
+    deleted: boolean;
+    lastLeadAt?: string;
+    /**
+     * At most 10,000 are counted.
+     */
+    leadsLast7Days: number;
+    /**
+     * `learning`: fewer than 10 leads, or less than 21 days between the first and the last, say too little. `quiet`: leads would have come, and none did. Left out of keys that are not watched.
+     */
+    rhythm?: 'learning' | 'usual' | 'quiet';
+    quiet?: Silence;
+};
+
+export type SourcePage = {
+    items: Array<Source>;
+    /**
+     * There is more when it is there.
+     */
+    nextCursor?: string;
+};
+
+/**
  * `digital_requests` is write-only, `extensive_integrations` reads and writes.
  */
 export type ApiKeyKind = 'digital_requests' | 'extensive_integrations';
@@ -916,6 +958,7 @@ export type ApiKey = {
     expiresAt?: string;
     replacement?: ApiKeyReplacement;
     lastUsed?: ApiKeyUse;
+    quiet?: Silence;
     /**
      * Of a deleted key. It can be restored for 24 hours.
      */
@@ -2503,6 +2546,56 @@ export type StreamEventsResponses = {
 };
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type ListSourcesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+    };
+    url: '/v1/sources';
+};
+
+export type ListSourcesErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListSourcesError = ListSourcesErrors[keyof ListSourcesErrors];
+
+export type ListSourcesResponses = {
+    /**
+     * A page of sources.
+     */
+    200: SourcePage;
+};
+
+export type ListSourcesResponse = ListSourcesResponses[keyof ListSourcesResponses];
 
 export type ListApiKeysData = {
     body?: never;

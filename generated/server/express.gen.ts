@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, StreamOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListSourcesData, ListSourcesResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -27,6 +27,7 @@ export type Handlers = {
     getLeadCounts: ReadOperation<GetLeadCountsData, GetLeadCountsResponses>;
     listEvents: ReadOperation<ListEventsData, ListEventsResponses>;
     streamEvents: StreamOperation<StreamEventsData, StreamEventsResponses>;
+    listSources: ReadOperation<ListSourcesData, ListSourcesResponses>;
     listApiKeys: ReadOperation<ListApiKeysData, ListApiKeysResponses>;
     createApiKey: WriteOperation<CreateApiKeyData, CreateApiKeyResponses>;
     deleteApiKey: WriteOperation<DeleteApiKeyData, DeleteApiKeyResponses>;
@@ -272,6 +273,16 @@ export const operations = {
         access: 'accessToken',
         scopes: [
             'events:read'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0
+    },
+    listSources: {
+        method: 'GET',
+        path: '/v1/sources',
+        access: 'accessToken',
+        scopes: [
+            'leads:read'
         ],
         mediaTypes: [],
         bodyBytesMax: 0

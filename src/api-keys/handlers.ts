@@ -8,6 +8,7 @@ import { Problem } from '../problem.ts'
 import { findRequests, findUsage } from '../requests/store.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../sessions/fresh.ts'
+import { silenceBody } from '../sources/source.ts'
 import { addCredential, disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
 import { grantedScopes, type KeyText, maskOf, newKeyText } from './api-key.ts'
 import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
@@ -231,18 +232,21 @@ function created(row: store.ApiKeyRow, { text }: KeyText) {
 
 function apiKeyBody(row: store.ApiKeyRow): ApiKey {
   const replacement = replacementOf(row)
+  const status = statusOf(row)
+  const quiet = status === 'active' ? silenceBody({ since: row.silent_since, expected: row.silent_expected, noticed_at: row.silent_noticed_at }) : undefined
   return {
     id: outer('key', row.id),
     name: row.name,
     kind: row.kind,
     environment: row.environment,
     scopes: row.scopes,
-    status: statusOf(row),
+    status,
     disabled: row.disabled,
     mask: row.mask,
     ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
     ...(replacement && { replacement }),
     ...(row.used_at && { lastUsed: { at: row.used_at.toISOString(), operation: row.used_for, status: row.used_status, address: row.used_from, ...(row.used_agent !== null && { userAgent: row.used_agent }), mask: row.used_mask ?? '' } }),
+    ...(quiet && { quiet }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
     createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Knex } from 'knex'
 
 /** In the order in which they are applied. One that has been released is never edited. */
-const migrations = ['0001-spine.sql', '0002-intake.sql', '0003-audit.sql', '0004-key-life.sql', '0005-requests.sql', '0006-dealer-settings.sql', '0007-pipeline.sql', '0008-people.sql', '0010-mail.sql']
+const migrations = ['0001-spine.sql', '0002-intake.sql', '0003-audit.sql', '0004-key-life.sql', '0005-requests.sql', '0006-dealer-settings.sql', '0007-pipeline.sql', '0008-people.sql', '0009-sources.sql', '0010-mail.sql']
 
 // Any number that nothing else in this database locks.
 const advisoryLock = 7_203_311

@@ -30,6 +30,7 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   getLeadCounts: 'leads:read',
   listEvents: 'events:read',
   streamEvents: 'events:read',
+  listSources: 'leads:read',
   listApiKeys: 'api-keys:manage',
   createApiKey: 'api-keys:manage',
   getApiKey: 'api-keys:manage',
@@ -199,6 +200,8 @@ beforeAll(async () => {
         return [{ path: '/v1/events', status: 200 }, { path: '/v1/events?cursor=latest', status: 200 }]
       case 'streamEvents':
         return [{ path: '/v1/events/stream', status: 200 }]
+      case 'listSources':
+        return [{ path: '/v1/sources', status: 200 }]
       case 'listApiKeys':
         return [{ path: '/v1/api-keys', status: 200 }]
       case 'createApiKey':
@@ -355,7 +358,7 @@ describe.each(guarded)('%s', (id) => {
 })
 
 it('lists one dealer nothing of another', async () => {
-  for (const path of ['/v1/leads', '/v1/events', '/v1/api-keys', '/v1/users']) {
+  for (const path of ['/v1/leads', '/v1/events', '/v1/sources', '/v1/api-keys', '/v1/users']) {
     const mine = await service.call('GET', path, { token: ours.admin.token })
     const other = await service.call('GET', path, { token: theirs.admin.token })
     const known = new Set(mine.body.items.map((item: { id: string }) => item.id))

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.ts';
-import { cancelApiKeyReplacement, changeOwnPassword, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, createPasswordLink, createUser, deleteApiKey, deleteOwnApiKey, endOwnSession, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, getMe, getNotifications, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listMails, listOwnSessions, listUsers, type Options, reconcileReferences, replaceApiKey, replaceOwnApiKey, requestPasswordLink, restoreApiKey, setPassword, signIn, signOut, updateApiKey, updateDealer, updateLead, updateNotifications, updateUser } from '../sdk.gen.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, ChangeOwnPasswordData, ChangeOwnPasswordError, ChangeOwnPasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, CreatePasswordLinkData, CreatePasswordLinkError, CreatePasswordLinkResponse, CreateUserData, CreateUserError, CreateUserResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, EndOwnSessionData, EndOwnSessionError, EndOwnSessionResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadCountsData, GetLeadCountsError, GetLeadCountsResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetNotificationsData, GetNotificationsError, GetNotificationsResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListMailsData, ListMailsError, ListMailsResponse, ListOwnSessionsData, ListOwnSessionsError, ListOwnSessionsResponse, ListUsersData, ListUsersError, ListUsersResponse, ReconcileReferencesData, ReconcileReferencesError, ReconcileReferencesResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RequestPasswordLinkData, RequestPasswordLinkError, RequestPasswordLinkResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SetPasswordData, SetPasswordError, SetPasswordResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateNotificationsData, UpdateNotificationsError, UpdateNotificationsResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
+import { cancelApiKeyReplacement, changeOwnPassword, createApiKey, createLead, createLeadBatch, createLeadsFromAdf, createPasswordLink, createUser, deleteApiKey, deleteOwnApiKey, endOwnSession, exchangeApiKey, exchangeSession, expireOldApiKeySecret, getApiKey, getApiKeyUsage, getAuthorizationServerMetadata, getDealer, getHealth, getJwks, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, getMe, getNotifications, getOwnApiKey, getReadiness, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listMails, listOwnSessions, listSources, listUsers, type Options, reconcileReferences, replaceApiKey, replaceOwnApiKey, requestPasswordLink, restoreApiKey, setPassword, signIn, signOut, updateApiKey, updateDealer, updateLead, updateNotifications, updateUser } from '../sdk.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementError, CancelApiKeyReplacementResponse, ChangeOwnPasswordData, ChangeOwnPasswordError, ChangeOwnPasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateLeadBatchData, CreateLeadBatchError, CreateLeadBatchResponse, CreateLeadData, CreateLeadError, CreateLeadResponse, CreateLeadsFromAdfData, CreateLeadsFromAdfError, CreateLeadsFromAdfResponse, CreatePasswordLinkData, CreatePasswordLinkError, CreatePasswordLinkResponse, CreateUserData, CreateUserError, CreateUserResponse, DeleteApiKeyData, DeleteApiKeyError, DeleteApiKeyResponse, DeleteOwnApiKeyData, DeleteOwnApiKeyError, DeleteOwnApiKeyResponse, EndOwnSessionData, EndOwnSessionError, EndOwnSessionResponse, ExchangeApiKeyData, ExchangeApiKeyError, ExchangeApiKeyResponse, ExchangeSessionData, ExchangeSessionError, ExchangeSessionResponse, ExpireOldApiKeySecretData, ExpireOldApiKeySecretError, ExpireOldApiKeySecretResponse, GetApiKeyData, GetApiKeyError, GetApiKeyResponse, GetApiKeyUsageData, GetApiKeyUsageError, GetApiKeyUsageResponse, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataError, GetAuthorizationServerMetadataResponse, GetDealerData, GetDealerError, GetDealerResponse, GetHealthData, GetHealthError, GetHealthResponse, GetJwksData, GetJwksError, GetJwksResponse, GetLeadCountsData, GetLeadCountsError, GetLeadCountsResponse, GetLeadData, GetLeadError, GetLeadOriginalData, GetLeadOriginalError, GetLeadOriginalResponse, GetLeadReceiptData, GetLeadReceiptError, GetLeadReceiptResponse, GetLeadResponse, GetMeData, GetMeError, GetMeResponse, GetNotificationsData, GetNotificationsError, GetNotificationsResponse, GetOwnApiKeyData, GetOwnApiKeyError, GetOwnApiKeyResponse, GetReadinessData, GetReadinessError, GetReadinessResponse, ListApiKeyRequestsData, ListApiKeyRequestsError, ListApiKeyRequestsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditEntriesData, ListAuditEntriesError, ListAuditEntriesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListLeadsData, ListLeadsError, ListLeadsResponse, ListMailsData, ListMailsError, ListMailsResponse, ListOwnSessionsData, ListOwnSessionsError, ListOwnSessionsResponse, ListSourcesData, ListSourcesError, ListSourcesResponse, ListUsersData, ListUsersError, ListUsersResponse, ReconcileReferencesData, ReconcileReferencesError, ReconcileReferencesResponse, ReplaceApiKeyData, ReplaceApiKeyError, ReplaceApiKeyResponse, ReplaceOwnApiKeyData, ReplaceOwnApiKeyError, ReplaceOwnApiKeyResponse, RequestPasswordLinkData, RequestPasswordLinkError, RequestPasswordLinkResponse, RestoreApiKeyData, RestoreApiKeyError, RestoreApiKeyResponse, SetPasswordData, SetPasswordError, SetPasswordResponse, SignInData, SignInError, SignInResponse, SignOutData, SignOutError, SignOutResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateDealerData, UpdateDealerError, UpdateDealerResponse, UpdateLeadData, UpdateLeadError, UpdateLeadResponse, UpdateNotificationsData, UpdateNotificationsError, UpdateNotificationsResponse, UpdateUserData, UpdateUserError, UpdateUserResponse } from '../types.gen.ts';
 
 /**
  * Exchange an API key for an access token
@@ -583,6 +583,64 @@ export const listEventsInfiniteOptions = (options?: Options<ListEventsData>) => 
             return data;
         },
         queryKey: listEventsInfiniteQueryKey(options)
+    });
+    return opts as Omit<typeof opts, 'initialData'>;
+};
+
+export const listSourcesQueryKey = (options?: Options<ListSourcesData>) => createQueryKey('listSources', options);
+
+/**
+ * List where leads come from, and what has gone quiet
+ *
+ * Scope: `leads:read`. The dealer's API keys that push leads, or may, newest first, also deleted ones that did. The service learns how
+ * often leads usually come by each key, at which times of the week, and says when they have stopped: a form may be broken, or a partner
+ * gone. Keys that are not in use, and test keys, are not watched.
+ *
+ */
+export const listSourcesOptions = (options?: Options<ListSourcesData>) => queryOptions<ListSourcesResponse, ListSourcesError, ListSourcesResponse, ReturnType<typeof listSourcesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listSources({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listSourcesQueryKey(options)
+});
+
+export const listSourcesInfiniteQueryKey = (options?: Options<ListSourcesData>): QueryKey<Options<ListSourcesData>> => createQueryKey('listSources', options, true);
+
+/**
+ * List where leads come from, and what has gone quiet
+ *
+ * Scope: `leads:read`. The dealer's API keys that push leads, or may, newest first, also deleted ones that did. The service learns how
+ * often leads usually come by each key, at which times of the week, and says when they have stopped: a form may be broken, or a partner
+ * gone. Keys that are not in use, and test keys, are not watched.
+ *
+ */
+export const listSourcesInfiniteOptions = (options?: Options<ListSourcesData>) => {
+    const opts = infiniteQueryOptions<ListSourcesResponse, ListSourcesError, InfiniteData<ListSourcesResponse>, QueryKey<Options<ListSourcesData>>, string | Pick<QueryKey<Options<ListSourcesData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+    // @ts-ignore
+    {
+        queryFn: async ({ pageParam, queryKey, signal }) => {
+            // @ts-ignore
+            const page: Pick<QueryKey<Options<ListSourcesData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+                query: {
+                    cursor: pageParam
+                }
+            };
+            const params = createInfiniteParams(queryKey, page);
+            const { data } = await listSources({
+                ...options,
+                ...params,
+                signal,
+                throwOnError: true
+            });
+            return data;
+        },
+        queryKey: listSourcesInfiniteQueryKey(options)
     });
     return opts as Omit<typeof opts, 'initialData'>;
 };
