@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
-import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, getNotifications, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listMails, listOwnSessions, listUsers } from '../client/client.ts'
+import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, getNotifications, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listMails, listOwnSessions, listSources, listUsers } from '../client/client.ts'
 import { answered, Failure } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
 import type { LeadSearch } from './lead.ts'
@@ -13,6 +13,7 @@ const rowsOfUsers = 200
 const rowsOfLeads = 50
 const rowsOfEvents = 200
 const rowsOfPeople = 50
+const rowsOfSources = 200
 const refreshMs = 10_000
 const proofMs = 1_500
 const hourMs = 3_600_000
@@ -153,6 +154,9 @@ export const originalOf = (leadId: string, enabled: boolean) =>
 /** The requests with a key that were about a lead. */
 export const requestsAbout = (apiKeyId: string, leadId: string, enabled: boolean) =>
   queryOptions({ queryKey: [...keysKey, apiKeyId, 'about', leadId], enabled, queryFn: () => answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { leadId, limit: rowsOfHistory } })) })
+
+/** Where leads come from; the newest 200 keys. */
+export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answered(listSources({ client, query: { limit: rowsOfSources } })), refetchInterval: refreshMs })
 
 /** The first lead that came by a key, test leads too; asked for until there is one. */
 export const firstLeadOf = (sourceKeyId: string, enabled: boolean) =>

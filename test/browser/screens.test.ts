@@ -20,7 +20,7 @@ const states = [
   'lead', 'lead-original', 'lead-missing', 'lead-loading',
   'integrations-empty', 'integrations-loading', 'integrations-error',
   'create-digital', 'create-missing', 'create-extensive', 'create-taken', 'reveal', 'reveal-unsaved', 'connect-waiting', 'connect-failed', 'connect-green',
-  'integrations', 'integrations-deleted',
+  'integrations', 'integrations-deleted', 'integrations-quiet', 'key-quiet',
   'key-unused', 'key-used', 'key-test', 'key-disabled', 'key-expired', 'key-missing', 'key-loading',
   'replace', 'replace-at-once', 'key-replacement-pending', 'key-replacement-in-use', 'delete', 'delete-unconfirmed',
   'sign-in-fresh',
@@ -233,6 +233,15 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await state('integrations', page.getByRole('link', { name: long }))
   await button('Show deleted keys').click()
   await state('integrations-deleted', page.getByText('Can be restored until'))
+
+  const since = new Date(Date.now() - 2 * dayMs)
+  await db('source_silences').insert({ dealer_id: dealerId, api_key_id: past.id, since, last_lead_id: 'ffffffff-ffff-7fff-bfff-ffffffffffff', noticed_at: new Date(), expected: 1234 })
+  await go('/settings/integrations')
+  await page.getByText(/Main Website Lead Form is quiet: no lead since .*, where about 1,234 were to be expected/).waitFor()
+  await state('integrations-quiet', page.getByText('Quiet: last lead 2 days ago'))
+  await go(`/settings/integrations/${used.id}`)
+  await state('key-quiet', page.getByText(/^Quiet: no lead since /))
+  await db('source_silences').update({ ended_at: new Date() })
 
   await go(`/settings/integrations/${unused.id}`)
   await state('key-unused', page.getByText('No requests yet.'))

@@ -12,6 +12,7 @@ import { CreateKey } from './create-key.tsx'
 import { Forbidden } from './home.tsx'
 import { Asked, Chip, Failed, More, Page, type Paged, Panel, StatusChip, useDeed, When } from './parts.tsx'
 import { SettingsMenu } from './shell.tsx'
+import { QuietChip } from './sources.tsx'
 import { Sparkline } from './usage.tsx'
 
 const restorableMs = 86_400_000
@@ -60,6 +61,7 @@ function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly 
   const { ago } = useFormats()
   const count = (word: 'unused' | 'idle' | 'expires') => keys.filter((key) => chipOf(key, new Date()).word === word).length
   const ghosts = deleted.filter(isGhost)
+  const silent = keys.flatMap(({ id, name, quiet }) => (quiet ? [{ id, name, quiet }] : []))
   const [unused, idle, expiring] = [count('unused'), count('idle'), count('expires')]
   return (
     <Stack gap={6} role="group" aria-label={t('health.title')}>
@@ -67,8 +69,9 @@ function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly 
         {unused > 0 && <Chip tone="quiet">{t('health.unused', { count: unused })}</Chip>}
         {idle > 0 && <Chip tone="quiet">{t('health.idle', { count: idle })}</Chip>}
         {expiring > 0 && <Chip tone="notice">{t('health.expiring', { count: expiring })}</Chip>}
-        {unused + idle + expiring + ghosts.length === 0 && <Chip tone="good">{t('health.good')}</Chip>}
+        {unused + idle + expiring + ghosts.length + silent.length === 0 && <Chip tone="good">{t('health.good')}</Chip>}
       </Group>
+      {silent.map(({ id, name, quiet }) => <QuietChip key={id} quiet={quiet} name={name} />)}
       {ghosts.map((key) => <Chip key={key.id} tone="bad">{t('health.ghost', { name: isolated(key.name), when: ago(key.lastUsed?.at ?? ''), address: key.lastUsed?.address ?? '' })}</Chip>)}
     </Stack>
   )
@@ -93,6 +96,7 @@ function Section({ kind, query, create }: { kind: ApiKeyKind; query: Paged<ApiKe
 
 function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
   const { t } = useTranslation()
+  const { ago } = useFormats()
   const heads = ['name', 'key', 'status', 'usage', 'lastUsed', 'created'] as const
   return (
     <table className="rows">
@@ -103,7 +107,7 @@ function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
           <tr key={key.id}>
             <td><Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: key.id }}><bdi>{key.name}</bdi></Link>{key.environment === 'test' && <> <Chip tone="quiet">{t('environment.test')}</Chip></>}</td>
             <td data-label={t('column.key')}><span className="mono">{key.mask}</span></td>
-            <td><StatusChip apiKey={key} /></td>
+            <td><Group gap={6}><StatusChip apiKey={key} />{key.quiet && <Chip tone="notice">{t('quiet.last', { when: ago(key.quiet.since) })}</Chip>}</Group></td>
             <td data-label={t('column.usage')}><Sparkline apiKeyId={key.id} /></td>
             <td data-label={t('column.lastUsed')}>{key.lastUsed ? <When at={key.lastUsed.at} /> : t('neverUsed')}</td>
             <td data-label={t('column.created')}><When at={key.createdAt} /> {key.createdBy && t('createdBy', { name: key.createdBy.name })}</td>

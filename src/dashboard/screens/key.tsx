@@ -15,6 +15,7 @@ import { Entries } from './history.tsx'
 import { Asked, Chip, Failed, More, Page, Panel, StatusChip, useDeed, When } from './parts.tsx'
 import { ReplaceKey } from './replace-key.tsx'
 import { BackLink } from './shell.tsx'
+import { QuietChip } from './sources.tsx'
 import { Usage } from './usage.tsx'
 
 export function KeyPage() {
@@ -40,6 +41,7 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
     <Page title={apiKey.name} before={<BackLink />}>
       {apiKey.replacement && <Replacement apiKey={apiKey} again={() => open('replace')} />}
       <Panel title={t('key.facts')} aside={<Group gap="xs">{apiKey.environment === 'test' && <Chip tone="quiet">{t('environment.test')}</Chip>}<StatusChip apiKey={apiKey} /></Group>}>
+        {apiKey.quiet && <Group><QuietChip quiet={apiKey.quiet} /></Group>}
         <dl className="facts">
           <dt>{t('key.kind')}</dt><dd>{t(`kind.${apiKey.kind}.title`)}</dd>
           <dt>{t('column.key')}</dt><dd className="mono">{apiKey.mask}</dd>

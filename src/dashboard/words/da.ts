@@ -348,6 +348,16 @@ export const da: Words = {
     expiring_other: '{{count}} nøgler udløber inden for 7 dage',
     ghost: 'Nogen bruger stadig den slettede nøgle ”{{name}}”: sidst forsøgt {{when}} fra {{address}}',
   },
+  quiet: {
+    title: 'Kilder, der er blevet stille',
+    last: 'Stille: seneste lead {{when}}',
+    since_one: 'Stille: ingen leads siden {{when}}, hvor du kunne forvente omkring {{leads}}',
+    since_other: 'Stille: ingen leads siden {{when}}, hvor du kunne forvente omkring {{leads}}',
+    named_one: '{{name}} er stille: ingen leads siden {{when}}, hvor du kunne forvente omkring {{leads}}',
+    named_other: '{{name}} er stille: ingen leads siden {{when}}, hvor du kunne forvente omkring {{leads}}',
+    open: 'Se nøglen',
+    openNamed: 'Se nøglen {{name}}',
+  },
   environment: { live: 'Drift', test: 'Test' },
   role: { admin: 'administrator', sales: 'sælger' },
   scope: {

@@ -347,6 +347,16 @@ export const en = {
     expiring_other: '{{count}} keys expire within 7 days',
     ghost: 'Somebody still uses the deleted key “{{name}}”: last tried {{when}} from {{address}}',
   },
+  quiet: {
+    title: 'Sources that have gone quiet',
+    last: 'Quiet: last lead {{when}}',
+    since_one: 'Quiet: no lead since {{when}}, where about {{leads}} was to be expected',
+    since_other: 'Quiet: no lead since {{when}}, where about {{leads}} were to be expected',
+    named_one: '{{name}} is quiet: no lead since {{when}}, where about {{leads}} was to be expected',
+    named_other: '{{name}} is quiet: no lead since {{when}}, where about {{leads}} were to be expected',
+    open: 'See the key',
+    openNamed: 'See the key {{name}}',
+  },
   environment: { live: 'Live', test: 'Test' },
   role: { admin: 'admin', sales: 'salesperson' },
   scope: {
