@@ -92,6 +92,20 @@ it('tells admins what happened to keys, in the language of each, by a real excha
   expect((await states(dealerId)).every(([, state]) => state === 'sent')).toBe(true)
 })
 
+it('tells admins once that a source has gone quiet', { timeout: 40_000 }, async () => {
+  const { admin, dealerId, website } = await service.dealer('silent')
+  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })
+  await service.db('source_silences').insert({ dealer_id: dealerId, api_key_id: inner(website.id), since: new Date('2026-11-20T08:00:00Z'), last_lead_id: newId(), noticed_at: new Date(), expected: 9 })
+  await tellPeople(service.db)
+  await service.db('source_silences').where({ dealer_id: dealerId }).update({ expected: 12 })
+  await tellPeople(service.db)
+  await got(admin.email, 3)
+  await settled(dealerId)
+  const quiet = received.filter(({ to }) => to === admin.email).map(decoded).filter(({ subject }) => subject === '“Main Website Lead Form” has gone quiet')
+  expect(quiet).toHaveLength(1)
+  expect(quiet[0]?.body).toContain('20 November 2026 at 09:00')
+})
+
 it('tells of new leads whoever wants that, many at once in one mail, and of real leads only', { timeout: 40_000 }, async () => {
   const { admin, sales, dealerId, website } = await service.dealer('leads')
   await service.call('PATCH', '/v1/me/notifications', { token: sales.token, body: { newLead: true, language: 'da' } })

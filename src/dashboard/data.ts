@@ -156,7 +156,7 @@ export const requestsAbout = (apiKeyId: string, leadId: string, enabled: boolean
   queryOptions({ queryKey: [...keysKey, apiKeyId, 'about', leadId], enabled, queryFn: () => answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { leadId, limit: rowsOfHistory } })) })
 
 /** Where leads come from; the newest 200 keys. */
-export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answered(listSources({ client, query: { limit: rowsOfSources } })), refetchInterval: refreshMs })
+export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answered(listSources({ client, query: { limit: rowsOfSources } })), refetchInterval: refreshOfCountsMs })
 
 /** The first lead that came by a key, test leads too; asked for until there is one. */
 export const firstLeadOf = (sourceKeyId: string, enabled: boolean) =>

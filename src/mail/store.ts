@@ -1,6 +1,9 @@
 import type { Knex } from 'knex'
 import type { Mail, MailKind, Role } from '../../generated/server/types.gen.ts'
-import { newId } from '../ids.ts'
+import { firstIdAt, newId } from '../ids.ts'
+
+// Ids are made before their leads are stored, and by other clocks than the database's.
+const idAgeMs = 600_000
 
 export interface MailRow {
   dealer_id: string
@@ -128,7 +131,7 @@ interface KeyNews {
 const told = "u.role = 'admin' and u.deactivated_at is null and u.password_hash is not null and coalesce(u.mail_keys, true)"
 const notTold = 'not exists (select 1 from mails m where m.dealer_id = news.dealer_id and m.dedupe = news.dedupe)'
 
-/** What happened to keys in the last hour, and what is about to, for everybody who has not been told. */
+/** What happened to keys in the last hour, what is about to, and which are quiet now, for everybody who has not been told. */
 export async function findKeyNews(db: Knex, atMost: number): Promise<KeyNews[]> {
   const { rows } = await db.raw<{ rows: KeyNews[] }>(
     `select * from (
@@ -143,6 +146,11 @@ export async function findKeyNews(db: Knex, atMost: number): Promise<KeyNews[]> 
        join api_keys k on k.expires_at > clock_timestamp() and k.expires_at <= clock_timestamp() + make_interval(days => days) and k.created_at < k.expires_at - make_interval(days => days)
          and k.deleted_at is null and not k.disabled
        join users u on u.dealer_id = k.dealer_id and ${told}
+       union all
+       select s.dealer_id, u.id, s.api_key_id::text || ' quiet since ' || s.since::text || ' ' || u.id::text,
+         jsonb_build_object('keyId', s.api_key_id, 'since', s.since, 'expected', s.expected), 'source_quiet'
+       from source_silences s join users u on u.dealer_id = s.dealer_id and ${told}
+       where s.ended_at is null
      ) news where ${notTold} limit ?`,
     [atMost],
   )
@@ -202,11 +210,10 @@ export async function findNewLeads(trx: Knex.Transaction, dealerId: string, { se
 
 /** Real leads that are new still and came between two times. Their ids were made at most some minutes before. */
 export async function findWaitingLeads(trx: Knex.Transaction, dealerId: string, { waited_until, late }: MailCursor, atMost: number): Promise<Some> {
-  const idAt = (at: Date) => `${Math.max(0, at.getTime() - 600_000).toString(16).padStart(12, '0')}00000000000000000000`
   const { rows } = await trx.raw<{ rows: { id: string; count: string }[] }>(
     `select l.id, count(*) over () as count from leads l
      where l.dealer_id = ? and l.status = 'new' and not l.test and l.id >= ?::uuid and l.received_at > ? and l.received_at <= ? order by l.id limit ?`,
-    [dealerId, idAt(waited_until), waited_until, late, atMost],
+    [dealerId, firstIdAt(new Date(waited_until.getTime() - idAgeMs)), waited_until, late, atMost],
   )
   return some(rows)
 }

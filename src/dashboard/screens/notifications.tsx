@@ -63,7 +63,7 @@ function Mails() {
         if (sent.length === 0) return <Text c="dimmed">{t('notifications.none')}</Text>
         return (
           <>
-            <table className="rows">
+            <table className="rows mails">
               <VisuallyHidden component="caption">{t('notifications.mails')}</VisuallyHidden>
               <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{head === 'to' ? t('notifications.to') : t(`column.${head}`)}</th>)}</tr></thead>
               <tbody>{sent.map((mail) => <Row key={mail.id} mail={mail} />)}</tbody>

@@ -4,7 +4,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useEffect, useEffectEvent, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Followed, Lead } from '../../client/client.ts'
-import { leadCountsOf, leadsKey } from '../data.ts'
+import { leadCountsOf, leadsKey, sources } from '../data.ts'
 import { isAmong, type LeadSearch, nameOf, statuses, types, vehicleName } from '../lead.ts'
 import { showLead } from '../lists.ts'
 import { listen } from '../live.ts'
@@ -13,6 +13,7 @@ import { Board } from './board.tsx'
 import { LeadTable } from './lead-table.tsx'
 import { MovingNotice, type PipelineView, useMoving } from './moving.tsx'
 import { Chip, Page } from './parts.tsx'
+import { QuietSources } from './sources.tsx'
 
 // The lists are read when the feed is open, so that nothing happens unseen in between; without a feed they are read nevertheless.
 const openMsMax = 1_500
@@ -41,6 +42,7 @@ export function Pipeline() {
         </Group>
         <Views search={search} />
       </Group>
+      <QuietSources />
       <Filters search={search} />
       <VisuallyHidden role="log" aria-live="polite" aria-label={t('pipeline.arrivals')}>{said}</VisuallyHidden>
       {search.view === 'table' ? <LeadTable {...view} /> : <Board {...view} counts={counts.data?.statuses} />}
@@ -65,6 +67,10 @@ function Filters({ search }: { search: LeadSearch }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const [contact, setContact] = useState(search.contact ?? '')
+  const keys = useQuery(sources).data?.items ?? []
+  // One that was deleted, or is not among those listed, may be looked for nevertheless.
+  const sourceIds = [...keys.map(({ id }) => id), ...(search.source && !keys.some(({ id }) => id === search.source) ? [search.source] : [])]
+  const nameOfSource = (id: string) => keys.find((key) => key.id === id)?.name ?? t('pipeline.thisSource')
   const show = (next: LeadSearch) => void navigate({ to: '/leads', search: next, resetScroll: false })
   const isNarrow = Object.entries(search).some(([name, value]) => name !== 'view' && value !== undefined)
   const choice = <Value extends string>(values: readonly Value[], label: (value: Value) => string, all: string) => [{ value: '', label: all }, ...values.map((value) => ({ value, label: label(value) }))]
@@ -78,6 +84,7 @@ function Filters({ search }: { search: LeadSearch }) {
       <Group className="filters" align="flex-end" gap="sm">
         <NativeSelect label={t('lead.status')} value={search.status ?? ''} data={choice(statuses, (value) => t(`leadStatus.${value}`), t('pipeline.allStatuses'))} onChange={(event) => show({ ...search, status: statuses.find((one) => one === event.currentTarget.value) })} />
         <NativeSelect label={t('lead.type')} value={search.type ?? ''} data={choice(types, (value) => t(`leadType.${value}`), t('pipeline.allTypes'))} onChange={(event) => show({ ...search, type: types.find((one) => one === event.currentTarget.value) })} />
+        <NativeSelect label={t('lead.source')} value={search.source ?? ''} data={choice(sourceIds, (value) => nameOfSource(value), t('pipeline.allSources'))} onChange={(event) => show({ ...search, source: event.currentTarget.value || undefined })} />
         <NativeSelect label={t('pipeline.order')} value={search.order ?? 'newest'} data={[{ value: 'newest', label: t('pipeline.newest') }, { value: 'oldest', label: t('pipeline.oldest') }]} onChange={(event) => show({ ...search, order: event.currentTarget.value === 'oldest' ? 'oldest' : undefined })} />
         <NativeSelect label={t('pipeline.kind')} value={search.test ? 'test' : 'real'} data={[{ value: 'real', label: t('pipeline.real') }, { value: 'test', label: t('pipeline.test') }]} onChange={(event) => show({ ...search, test: event.currentTarget.value === 'test' ? true : undefined })} />
         <TextInput label={t('pipeline.contact')} value={contact} maxLength={320} autoComplete="off" onChange={(event) => setContact(event.currentTarget.value)} />

@@ -29,6 +29,8 @@ export const da: Words = {
     filter: 'Vis kun',
     allStatuses: 'Alle statusser',
     allTypes: 'Alle slags leads',
+    allSources: 'Alle kilder',
+    thisSource: 'Denne kilde',
     order: 'Rækkefølge',
     newest: 'Nyeste først',
     oldest: 'Ældste først',

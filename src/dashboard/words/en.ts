@@ -28,6 +28,8 @@ export const en = {
     filter: 'Show only',
     allStatuses: 'All statuses',
     allTypes: 'All kinds of lead',
+    allSources: 'All sources',
+    thisSource: 'This source',
     order: 'Order',
     newest: 'Newest first',
     oldest: 'Oldest first',
