@@ -16,7 +16,7 @@ import { MoveButtons, type Moving, type PipelineView } from './moving.tsx'
 import { Asked, Failed } from './parts.tsx'
 
 const cardHeight = 148
-const cardsBeyond = 4
+const cardsBeyond = 2
 const countedMax = 1_000
 
 /** One column for each status. On a small screen there is one at a time. */
