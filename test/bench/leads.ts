@@ -22,7 +22,7 @@ const place = await openPlace()
 const ours = await startOurs(place)
 const dealers = await makeDealers(place, ours, dealersCount)
 const { generation } = await place.db('signing_key_generation').first('generation')
-const world: PeerWorld = { connection: place.connection, issuer: ours.url, log: join(place.folder, 'peers.log'), dealers, generation }
+const world: PeerWorld = { connection: place.connection, issuer: ours.url, log: join(place.folder, 'peers.log'), dealers: dealers.map(({ dealerId, website }) => ({ dealerId, website })), generation }
 process.env['BENCH_WORLD'] = JSON.stringify(world)
 
 const token = (at: number) => dealers[at % dealers.length]?.website ?? ''
