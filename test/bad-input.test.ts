@@ -129,3 +129,21 @@ it('pages through leads without missing or repeating one, under filters', async 
   }
   expect(found).toEqual(made.reverse())
 })
+
+describe('what cannot be stored', () => {
+  const as = (method: string, path: string, body?: object, token = dealer.admin.token) => service.call(method, path, { ...(token && { token }), ...(body && { body }) })
+  it.each(['a\u0000bcd', 'a\ud800bcd'])('is refused or mended, and no fault of ours: %j', async (text) => {
+    const key = `/v1/api-keys/${dealer.website.id}`
+    const replies = [
+      await as('PATCH', '/v1/dealer', { name: text }),
+      await as('POST', '/v1/api-keys', { name: text, kind: 'digital_requests' }),
+      await as('PATCH', key, { name: text }),
+      await as('POST', '/v1/users', { name: text, email: 'unstorable@bad.example', role: 'sales' }),
+      await as('POST', '/v1/session', { email: `${text}@bad.example`, password: 'x' }, ''),
+      await as('GET', `/v1/leads?contact=${encodeURIComponent(`${text.toWellFormed()}@bad.example`)}`),
+      await as('DELETE', `${key}?reason=${encodeURIComponent(text.toWellFormed())}`),
+    ]
+    for (const { status, body } of replies) expect([status < 500, status === 400 && text.includes('\0') ? /NUL|must match/.test(body.detail) : true]).toEqual([true, true])
+    if (text.includes('\0')) expect(replies.map(({ status }) => status)).toEqual([400, 400, 400, 400, 400, 400, 400])
+  })
+})

@@ -79,6 +79,13 @@ ${code(`{"received": 1, "missing": [{"source": "website", "id": "form-2026-00012
 ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN"`)}
 <p>A lead is changed with <code>PATCH</code> and the <code>ETag</code> of the version that you saw, as <code>If-Match</code>.</p>
 
+<h3>Follow what happens</h3>
+<p>Everything that happens to leads is in a feed, numbered without gaps in the order in which it happened. Take the end of the feed, read the leads once, then follow the feed from there: you miss nothing and get nothing twice.</p>
+${code(`curl "${publicUrl}/v1/events?cursor=latest" -H "Authorization: Bearer $TOKEN"   # {"items":[],"nextCursor":"1042"}
+curl "${publicUrl}/v1/events?cursor=1042" -H "Authorization: Bearer $TOKEN"     # what came since, each with its lead`)}
+<p>Keep <code>nextCursor</code>, and ask again with it when you like. Or listen: <code>/v1/events/stream</code> sends the same as server-sent events within a second. When the line breaks, go on with the last <code>id</code> as <code>Last-Event-ID</code>; when the token ends, so does the stream.</p>
+${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" -H "Last-Event-ID: 1042"`)}
+
 <h2>Errors</h2>
 <p>Failures are <code>application/problem+json</code> (RFC 9457) with a <a href="/docs/problems/">code</a>, a sentence that says what to do, and the <code>requestId</code> to quote. The token endpoint answers OAuth errors (RFC 6749, section 5.2) instead.</p>
 <p>A 401 or 403 names in <code>WWW-Authenticate</code> how to authenticate: <code>Basic</code> at the token endpoint, <code>Bearer</code> elsewhere, with the scope that is missing.</p>

@@ -47,6 +47,7 @@ export function asProblem(error: unknown, req: Request): Problem {
   if (denied) return denied
   if (isPassing(error)) return new Problem('unavailable')
   if (!(error instanceof Error)) return new Problem('internal')
+  if (isUnstorable(error)) return new Problem('bad-request', 'A text holds a character that cannot be stored: NUL, or half of a surrogate pair. Send it without.')
 
   switch ('type' in error ? error.type : undefined) {
     case 'entity.parse.failed':
@@ -67,6 +68,12 @@ export function asProblem(error: unknown, req: Request): Problem {
   if ('status' in error && error.status === 400) return badRequest(violationsIn(error))
   if ('status' in error && error.status === 415) return new Problem('unsupported-media-type')
   return new Problem('internal')
+}
+
+/** The database takes no NUL in a text, and in JSON no half of a surrogate pair. Leads are mended before; elsewhere nobody means them. */
+function isUnstorable(error: Error): boolean {
+  const { code, detail } = error as { code?: string; detail?: string }
+  return code === '22021' || code === '22P05' || (code === '22P02' && /surrogate/i.test(detail ?? ''))
 }
 
 function badRequest(violations: Violation[]): Problem {

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { startDashboard } from './browser.ts'
+import { durations, observe } from './paint.ts'
 
 const timeoutMs = 300_000
 const slowdown = 4
@@ -13,34 +14,19 @@ it.runIf(process.env['INP'])('is measured: interaction to next paint', { timeout
   const { page, context, signIn } = await dashboard.open()
   await signIn(admin.email, '/settings/integrations')
   await page.getByRole('link', { name: 'DMS Sync' }).waitFor()
-  await page.evaluate(() => {
-    const longest = new Map<number, number>()
-    Object.assign(globalThis, { longest })
-    const interactions = { type: 'event', durationThreshold: 16 }
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries() as PerformanceEventTiming[]) if (entry.interactionId) longest.set(entry.interactionId, Math.max(entry.duration, longest.get(entry.interactionId) ?? 0))
-    }).observe(interactions)
-  })
+  await observe(page)
   const cdp = await context.newCDPSession(page)
   await cdp.send('Emulation.setCPUThrottlingRate', { rate: slowdown })
 
-  /** The durations of the interactions since the last call; those under 16 ms are not told by the browser. */
-  const durations = () => page.evaluate(async () => {
-    await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))
-    const { longest } = globalThis as unknown as { longest: Map<number, number> }
-    const all = [...longest.values()]
-    longest.clear()
-    return all
-  })
   const dialog = page.getByRole('dialog')
   const measured: Record<string, number[]> = { open: [], type: [], language: [] }
   for (let round = 0; round < rounds; round++) {
-    await durations()
+    await durations(page)
     await page.getByRole('button', { name: 'Create a key for extensive integrations' }).click()
     await dialog.getByLabel('Name').waitFor()
-    measured['open']?.push(...(await durations()))
+    measured['open']?.push(...(await durations(page)))
     await dialog.getByLabel('Name').pressSequentially(`Measured ${round}`)
-    measured['type']?.push(...(await durations()))
+    measured['type']?.push(...(await durations(page)))
     if (round < rounds - 1) await page.keyboard.press('Escape')
     else await dialog.getByRole('button', { name: 'Create key' }).click()
     if (round < rounds - 1) await dialog.waitFor({ state: 'hidden' })
@@ -48,10 +34,10 @@ it.runIf(process.env['INP'])('is measured: interaction to next paint', { timeout
   await dialog.getByLabel('I have saved this key').check()
   await dialog.getByRole('button', { name: 'Continue' }).click()
   await dialog.getByLabel('Language of the example').focus()
-  await durations()
+  await durations(page)
   for (let round = 0; round < rounds * 2; round++) {
     await page.keyboard.press(round % 5 === 4 ? 'Home' : 'ArrowDown')
-    measured['language']?.push(...(await durations()))
+    measured['language']?.push(...(await durations(page)))
   }
   for (const [name, values] of Object.entries(measured)) {
     const sorted = values.toSorted((one, other) => one - other)

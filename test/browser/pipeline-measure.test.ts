@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { CDPSession, Page } from 'playwright-core'
+import type { CDPSession } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillLeads } from '../bench/world.ts'
 import { lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
+import { durations, observe } from './paint.ts'
 
 const timeoutMs = 600_000
 const slowdown = 4
@@ -119,26 +120,4 @@ async function heapMb(cdp: CDPSession): Promise<number> {
   await cdp.send('Performance.enable')
   const { metrics } = await cdp.send('Performance.getMetrics')
   return Math.round((metrics.find(({ name }) => name === 'JSHeapUsedSize')?.value ?? 0) / 1e5) / 10
-}
-
-async function observe(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    const longest = new Map<number, number>()
-    Object.assign(globalThis, { longest })
-    const interactions = { type: 'event', durationThreshold: 16 }
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries() as PerformanceEventTiming[]) if (entry.interactionId) longest.set(entry.interactionId, Math.max(entry.duration, longest.get(entry.interactionId) ?? 0))
-    }).observe(interactions)
-  })
-}
-
-/** The durations of the interactions since the last call; those under 16 ms are not told by the browser. */
-function durations(page: Page): Promise<number[]> {
-  return page.evaluate(async () => {
-    await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))
-    const { longest } = globalThis as unknown as { longest: Map<number, number> }
-    const all = [...longest.values()]
-    longest.clear()
-    return all
-  })
 }

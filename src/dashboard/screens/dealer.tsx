@@ -7,6 +7,7 @@ import { answered } from '../answer.ts'
 import { dealerSettings } from '../data.ts'
 import { useFormats } from '../formats.ts'
 import { service, usePerson } from '../session.ts'
+import { type Language, languages } from '../words/words.ts'
 import { Forbidden } from './home.tsx'
 import { Asked, Failed, Page, useDeed } from './parts.tsx'
 import { SettingsMenu } from './shell.tsx'
@@ -37,7 +38,7 @@ function DealerForm({ dealer }: { dealer: DealerSettings }) {
   const [changed, setChanged] = useState<DealerUpdate>({})
   const [checked, setChecked] = useState(false)
   const { busy, failure, succeeded, run } = useDeed()
-  const { name, country, timeZone, requestLogDays, responseTargetMinutes } = { ...dealer, ...changed }
+  const { name, country, timeZone, language, requestLogDays, responseTargetMinutes } = { ...dealer, ...changed }
   const nameError = name.trim() === '' ? t('signIn.missing') : undefined
   const change = (part: DealerUpdate) => setChanged({ ...changed, ...part })
   // What the dealer has is offered, too, be it unusual.
@@ -60,6 +61,7 @@ function DealerForm({ dealer }: { dealer: DealerSettings }) {
         <TextInput label={t('dealer.name')} value={name} error={checked && nameError} maxLength={nameLengthMax} autoComplete="organization" onChange={(event) => change({ name: event.currentTarget.value })} />
         <NativeSelect label={t('dealer.country')} description={t('dealer.countryText')} value={country} data={labelled(offered(countries, country), formats.country)} onChange={(event) => change({ country: event.currentTarget.value })} />
         <NativeSelect label={t('dealer.timeZone')} description={t('dealer.timeZoneText')} value={timeZone} data={[...offered(Intl.supportedValuesOf('timeZone'), timeZone)]} onChange={(event) => change({ timeZone: event.currentTarget.value })} />
+        <NativeSelect label={t('dealer.language')} description={t('dealer.languageText')} value={language} data={offered(Object.keys(languages), language).map((value) => ({ value, label: Object.hasOwn(languages, value) ? languages[value as Language] : value }))} onChange={(event) => change({ language: event.currentTarget.value })} />
         <NativeSelect label={t('dealer.requestLog')} description={t('dealer.requestLogText')} value={String(requestLogDays)} data={offered(logDays, requestLogDays).toSorted((one, other) => one - other).map((count) => ({ value: String(count), label: t('dealer.days', { count }) }))} onChange={(event) => change({ requestLogDays: Number(event.currentTarget.value) })} />
         <NativeSelect label={t('dealer.responseTarget')} description={t('dealer.responseTargetText')} value={String(responseTargetMinutes)} data={offered(targetMinutes, responseTargetMinutes).toSorted((one, other) => one - other).map((count) => ({ value: String(count), label: count % 60 === 0 ? t('dealer.hours', { count: count / 60 }) : t('dealer.minutes', { count }) }))} onChange={(event) => change({ responseTargetMinutes: Number(event.currentTarget.value) })} />
         {requestLogDays < dealer.requestLogDays && <Text role="status" size="sm" fw={600}>{t('dealer.requestLogShorter')}</Text>}

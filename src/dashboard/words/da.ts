@@ -189,6 +189,8 @@ export const da: Words = {
     countryText: 'Telefonnumre uden landekode læses som numre i dette land.',
     timeZone: 'Tidszone',
     timeZoneText: 'Tidspunkter uden angivet tidsforskel læses i denne tidszone.',
+    language: 'Forhandlerens sprog',
+    languageText: 'Mails skrives på det, medmindre nogen har valgt et andet.',
     requestLog: 'Gem API-nøglernes forespørgsler i',
     requestLogText: 'De viser, hvem der har brugt en nøgle, hvornår og hvorfra.',
     requestLogShorter: 'Ældre forespørgsler bliver slettet for altid.',

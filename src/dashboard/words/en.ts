@@ -188,6 +188,8 @@ export const en = {
     countryText: 'Phone numbers without a country code are read as numbers of this country.',
     timeZone: 'Time zone',
     timeZoneText: 'Times that come without an offset are read in it.',
+    language: 'Language of the dealership',
+    languageText: 'Mails are written in it, unless somebody has chosen another.',
     requestLog: 'Keep the requests of API keys for',
     requestLogText: 'They show who used a key, when and from where.',
     requestLogShorter: 'Older requests will be deleted for good.',
