@@ -14,10 +14,10 @@ export function showLead(queries: QueryClient, lead: Lead): void {
   queries.setQueryData(leadOf(lead.id).queryKey, (known: Lead | undefined) => (known && known.version < lead.version ? lead : known))
 }
 
-/** The newest word on a lead that is on the screen. */
-export function shownLead(queries: QueryClient, leadId: string): Lead | undefined {
-  const listed = queries.getQueriesData<Pages>({ queryKey: listsKey }).flatMap(([, data]) => data?.pages.flatMap(({ items }) => items.filter(({ id }) => id === leadId)) ?? [])
-  return listed.toSorted((one, other) => other.version - one.version)[0]
+/** The newest word on a lead: what was on a screen may be old by now, and so may a list that is kept. */
+export function newestOf(queries: QueryClient, lead: Lead): Lead {
+  const listed = queries.getQueriesData<Pages>({ queryKey: listsKey }).flatMap(([, data]) => data?.pages.flatMap(({ items }) => items.filter(({ id }) => id === lead.id)) ?? [])
+  return listed.reduce((newest, one) => (one.version > newest.version ? one : newest), lead)
 }
 
 function withLead(data: Pages, lead: Lead, search: LeadSearch): Pages {

@@ -7,7 +7,7 @@ import { answered, Failure } from '../answer.ts'
 import { leadsKey } from '../data.ts'
 import { isolated } from '../formats.ts'
 import { type LeadSearch, nameOf, reasons } from '../lead.ts'
-import { showLead, shownLead } from '../lists.ts'
+import { newestOf, showLead } from '../lists.ts'
 import { service } from '../session.ts'
 import { Dialog, Failed, When } from './parts.tsx'
 
@@ -70,8 +70,7 @@ export function useMoving(): Moving {
     asking,
     notice,
     start: (lead, to) => {
-      // What was on the screen when the move began may be old by now.
-      const current = shownLead(queries, lead.id) ?? lead
+      const current = newestOf(queries, lead)
       if (to === 'lost' || to === 'invalid') setAsking({ lead: current, to })
       else void move(current, to, undefined)
     },

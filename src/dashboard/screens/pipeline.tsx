@@ -111,6 +111,7 @@ function useLive(search: LeadSearch) {
   const [said, setSaid] = useState('')
   const held = useRef<{ isHeld: boolean; leads: Lead[] }>({ isHeld: false, leads: [] })
   const arrived = useRef<Lead[]>([])
+  const begun = useRef(false)
   const timers = useRef<{ counts?: number; flood?: number; announce?: number; readAt: number }>({ readAt: 0 })
 
   const readAnew = () => {
@@ -134,6 +135,9 @@ function useLive(search: LeadSearch) {
   }
   const hear = useEffectEvent((message: Followed) => {
     if (message.type === 'open' || message.type === 'closed') {
+      // What was read before may be old: the feed begins here, and what happened until now it does not tell. A line that broke goes on.
+      if (message.type === 'open' && !begun.current) readAnew()
+      begun.current ||= message.type === 'open'
       setLine(message.type === 'open' ? 'open' : 'broken')
       return
     }
