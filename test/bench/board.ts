@@ -3,7 +3,8 @@ import { connectWith, followEvents, getLeadCounts, listLeads, type LeadStatus } 
 
 const statuses: readonly LeadStatus[] = ['new', 'acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid']
 // As the dashboard does.
-const countsMs = 15_000
+const countsMs = 1_000
+const countsAgainMs = 15_000
 const calmMs = 2_000
 const floodMs = 60_000
 
@@ -26,11 +27,13 @@ export async function watch(url: string, token: string, signal: AbortSignal, wat
     watched.readings.push(performance.now() - started)
   }
   let countsDue = false
+  let countedAt = 0
   const counts = async () => {
     if (countsDue) return
     countsDue = true
-    await sleep(countsMs, undefined, { signal }).catch(() => undefined)
+    await sleep(Math.max(countsMs, countedAt + countsAgainMs - Date.now()), undefined, { signal }).catch(() => undefined)
     countsDue = false
+    countedAt = Date.now()
     if (!signal.aborted) await getLeadCounts({ client })
   }
   for await (const message of followEvents({ client, signal, skip: true })) {

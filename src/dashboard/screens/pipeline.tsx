@@ -17,7 +17,9 @@ import { QuietSources } from './sources.tsx'
 
 // The lists are read when the feed is open, so that nothing happens unseen in between; without a feed they are read nevertheless.
 const openMsMax = 1_500
-const countsMs = 15_000
+// One lead counts at once; of many nobody reads each count.
+const countsMs = 1_000
+const countsAgainMs = 15_000
 // When more comes than can be shown one by one, everybody who looks would ask for everything at once.
 const calmMs = 2_000
 const floodMs = 60_000
@@ -112,7 +114,7 @@ function useLive(search: LeadSearch) {
   const held = useRef<{ isHeld: boolean; leads: Lead[] }>({ isHeld: false, leads: [] })
   const arrived = useRef<Lead[]>([])
   const begun = useRef(false)
-  const timers = useRef<{ counts?: number; flood?: number; announce?: number; readAt: number }>({ readAt: 0 })
+  const timers = useRef<{ counts?: number; flood?: number; announce?: number; readAt: number; countedAt: number }>({ readAt: 0, countedAt: 0 })
 
   const readAnew = () => {
     timers.current.readAt = Date.now()
@@ -151,8 +153,9 @@ function useLive(search: LeadSearch) {
     const { lead, type, actor } = message.event
     timers.current.counts ??= window.setTimeout(() => {
       delete timers.current.counts
+      timers.current.countedAt = Date.now()
       void queries.invalidateQueries({ queryKey: [...leadsKey, 'counts'] })
-    }, type === 'lead.created' ? 1_000 : countsMs)
+    }, Math.max(countsMs, timers.current.countedAt + countsAgainMs - Date.now()))
     if (!lead) return
     if (type === 'lead.created' && isAmong(lead, { ...search, status: undefined })) {
       arrived.current.push(lead)
