@@ -63,7 +63,7 @@ export async function openService({ connection, masters, issuer, trustProxy, mai
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
-    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts(), passwordChanged, mailIsReady: mail !== undefined })
+    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts(), passwordChanged, mailIsReady: mail !== undefined, report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent') })
     const sender = mail && openSender(db, secrets, mail, issuer, (error, what) => log.error({ err: error }, what))
     const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
     const watcher = openWatcher(db, (error) => log.error({ err: error }, 'it was not looked whether sources have gone quiet'))

@@ -18,6 +18,8 @@ export interface Mailing {
   issuer: string
   attempts: Attempts
   mailIsReady: boolean
+  /** Told of what could not be done after the answer. */
+  report: (error: unknown) => void
 }
 
 export const getNotifications =
@@ -47,24 +49,27 @@ export const listMails: Handlers['listMails'] = async ({ query, principal }, { d
   return { status: 200, body: { items: page.map(mailBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
 }
 
-/** Whether somebody has the address is told to nobody: what is done for one who has comes after the answer. */
+/** Whether somebody has the address nobody is told, not even by how long the answer takes: what there is to do is done after it. */
 export const requestPasswordLink = (mailing: Mailing): Handlers['requestPasswordLink'] => {
-  const { db, issuer, attempts, mailIsReady } = mailing
+  const { issuer, attempts, mailIsReady, report } = mailing
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     if (!mailIsReady) throw new Problem('mail-not-set-up')
     await attempts.countMail(http, body.email)
-    const user = await findUserByEmail(db, body.email)
-    if (user && !user.deactivated_at) {
-      await db.transaction(async (trx) => {
-        await lockDealer(trx, user.dealer_id)
-        const current = await findUser(trx, user.dealer_id, user.id)
-        if (!current || current.deactivated_at) return
-        await addLink(trx, mailing, current, await readClock(trx))
-      })
-    }
+    void sendLink(mailing, body.email).catch(report)
     return { status: 204 }
   }
+}
+
+async function sendLink(mailing: Mailing, email: string): Promise<void> {
+  const { db } = mailing
+  const user = await findUserByEmail(db, email)
+  if (!user) return
+  await db.transaction(async (trx) => {
+    await lockDealer(trx, user.dealer_id)
+    const current = await findUser(trx, user.dealer_id, user.id)
+    if (current?.deactivated_at === null) await addLink(trx, mailing, current, await readClock(trx))
+  })
 }
 
 function notificationsOf(reader: store.ReaderRow | undefined, mailIsReady: boolean): Notifications {

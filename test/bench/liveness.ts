@@ -33,7 +33,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
   const intake = openIntake(db, hot, keyring, judge, console.error)
   const contract = await openContract(securityHandlers(tokens.check), false)
   const feed = openFeed(db, hot, judge, console.error)
-  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, feed, leadViolations: () => [], attempts: openAttempts(), passwordChanged: () => undefined, mailIsReady: false })
+  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, feed, leadViolations: () => [], attempts: openAttempts(), passwordChanged: () => undefined, mailIsReady: false, report: console.error })
   const app = createApp({ contract, handlers, judge, services: { db, write: writer(db, keyring) }, documentation: (_req, _res, next) => next(), trustProxy: false, recorder: { note: () => undefined, stop: async () => undefined }, log: pino({ level: 'silent' }) })
 
   const { dealerId } = await createDealer(db, { name: kind, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: `${kind}@dealer.example`, name: 'Admin' })
