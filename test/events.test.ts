@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { lead, startService, type TestService } from './service.ts'
@@ -129,6 +130,35 @@ it('leaves many events at once out for whoever wants that, and for nobody else',
   expect(board.data().length).toBeLessThan(60)
   await push(dealer)
   await board.until(/^id: 201$/m)
+})
+
+it('lets a credential have 20 streams, also when they are opened side by side', async () => {
+  const dealer = await service.dealer('crowd')
+  const opened = await Promise.all(Array.from({ length: 30 }, () => fetch(`${service.url}/v1/events/stream`, { headers: { authorization: `Bearer ${dealer.dms.token}` } })))
+  onTestFinished(async () => {
+    for (const { body } of opened) await body?.cancel()
+  })
+  const count = (status: number) => opened.filter((response) => response.status === status).length
+  expect([count(200), count(429)]).toEqual([20, 10])
+})
+
+it('lets go of a listener who takes nothing for 30 seconds', { timeout: 90_000 }, async () => {
+  const dealer = await service.dealer('deaf')
+  const { hostname, port } = new URL(service.url)
+  const deaf = connect(Number(port), hostname)
+  onTestFinished(() => void deaf.destroy())
+  deaf.write(`GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${dealer.dms.token}\r\n\r\n`)
+  await new Promise((resolve) => deaf.once('data', resolve))
+  deaf.pause()
+  // More than the buffers of the system hold.
+  const leads = Array.from({ length: 200 }, () => ({ lead: lead({ message: 'x'.repeat(4_000) }) }))
+  for (let count = 0; count < 20; count++) expect((await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })).status).toBe(207)
+  await pause(42_000)
+  let text = ''
+  const over = new Promise((resolve) => deaf.once('close', resolve))
+  deaf.setEncoding('utf8').on('data', (part: string) => (text += part)).on('error', () => undefined).resume()
+  await over
+  expect([text.includes('\nid: 3\n'), text.includes('\nid: 4000\n')]).toEqual([true, false])
 })
 
 it.each(['0x1', '-1', '1e3', `${'9'.repeat(19)}`, 'Latest'])('refuses the cursor %s', async (cursor) => {

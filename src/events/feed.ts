@@ -180,17 +180,12 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
   return {
     follow: async (principal, following) => {
       const { dealerId, credentialId } = principal
+      const position = await store.findPosition(db, dealerId)
+      // From here on nothing is waited for, so that those who come side by side are counted.
       if (isStopped || streams >= streamsMax) throw new Problem('unavailable', 'There are too many streams at this moment. Try again in a moment.')
-      const channel = channels.get(dealerId) ?? { position: 0n, listeners: new Set<Listener>() }
+      const channel = channels.get(dealerId) ?? { position, listeners: new Set<Listener>() }
       if ([...channel.listeners].filter((other) => other.principal.credentialId === credentialId).length >= streamsOfCredentialMax) throw new Problem('too-many-streams', undefined, { headers: { 'Retry-After': '30' } })
-
       streams++
-      const position = await store.findPosition(db, dealerId).catch((error: unknown) => {
-        streams--
-        throw error
-      })
-      const current = channels.get(dealerId) ?? channel
-      if (current.listeners.size === 0) current.position = position
       const at = following.after ?? position
       const stream = new Readable({
         read: () => {
@@ -200,18 +195,18 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
         destroy: (error, done) => {
           streams--
           listener.isEnded = true
-          current.listeners.delete(listener)
-          if (current.listeners.size === 0 && channels.get(dealerId) === current) channels.delete(dealerId)
+          channel.listeners.delete(listener)
+          if (channel.listeners.size === 0) channels.delete(dealerId)
           listener.drained?.()
           done(error)
         },
       })
       const listener: Listener = { principal, following, stream, at, tookAt: Date.now(), isCatchingUp: false, isEnded: false, drained: undefined }
       send(listener, `retry: ${retryMs}\nevent: open\nid: ${at}\ndata: {}\n\n`)
-      current.listeners.add(listener)
-      channels.set(dealerId, current)
+      channel.listeners.add(listener)
+      channels.set(dealerId, channel)
       void poll()
-      if (at < current.position) void catchUp(dealerId, current, listener)
+      if (at < channel.position) void catchUp(dealerId, channel, listener)
       return stream
     },
     stop: () => {

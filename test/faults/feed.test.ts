@@ -91,3 +91,13 @@ it('tells every event once and in order to listeners that are cut off and go on,
   expect(Math.min(...cuts)).toBeGreaterThan(0)
   console.log(`${stored} events by ${senders} senders on ${servers.length} processes; ${listeners} listeners, cut off ${cuts.join(', ')} times: none missed, none twice, none out of order`)
 })
+
+it('ends its streams when it is stopped, and keeps nobody waiting for them', { timeout: testTimeoutMs }, async () => {
+  const [, stopped] = servers
+  const { access_token } = (await send(`${stopped?.url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': reader } })).body
+  const response = await fetch(`${stopped?.url}/v1/events/stream`, { headers: { authorization: `Bearer ${access_token}` } })
+  // Cut off instead of ended, it cannot be read to its end.
+  const told = response.text()
+  await stopped?.end('SIGTERM')
+  expect(await told).toMatch(/^retry: \d+\nevent: open\n/)
+})
