@@ -96,6 +96,8 @@ it('ends its streams when it is stopped, and keeps nobody waiting for them', { t
   const [, stopped] = servers
   const { access_token } = (await send(`${stopped?.url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': reader } })).body
   const response = await fetch(`${stopped?.url}/v1/events/stream`, { headers: { authorization: `Bearer ${access_token}` } })
+  // Kept open, the connection would be waited for.
+  expect(response.headers.get('connection')).toBe('close')
   // Cut off instead of ended, it cannot be read to its end.
   const told = response.text()
   await stopped?.end('SIGTERM')
