@@ -10,7 +10,7 @@ import { Problem, problemBody, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
 import type { Intake, Stored } from './intake.ts'
-import { contactIn, isUsable, leadBody, type LeadRow, leadStatuses, moved, type NewLead, newLead, respondedAt, takeableBack } from './lead.ts'
+import { contactIn, isLegal, isUsable, leadBody, type LeadRow, leadStatuses, moved, type NewLead, newLead, respondedAt, takeableBack } from './lead.ts'
 import * as store from './store.ts'
 
 const clientRefLengthMax = 128
@@ -151,7 +151,8 @@ function answerOf({ verdict, replayed, lead_id, received, lead_warnings }: Store
 
 export const listLeads: Handlers['listLeads'] = async ({ query, principal, standing }, { db }) => {
   const { limit = 50, cursor, order = 'newest', status, updatedSince } = query
-  const filter = await filterOf(query, principal.dealerId, standing, db)
+  const country = query.contact === undefined ? '' : (await findDealer(db, principal.dealerId))?.country
+  const filter = filterOf(query, standing, country)
   if (!filter) return { status: 200, body: { items: [] } }
   const wanted = { ...filter, ...(status && { status }), ...(updatedSince && { updatedSince: new Date(updatedSince) }) }
   const found = await store.findLeads(db, principal.dealerId, wanted, { order, limit: limit + 1, ...(cursor && { past: inner(cursor) }) })
@@ -164,7 +165,7 @@ export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principa
   const { dealerId } = principal
   const dealer = await findDealer(db, dealerId)
   if (!dealer) throw new Problem('token-invalid')
-  const filter = await filterOf(query, dealerId, standing, db)
+  const filter = filterOf(query, standing, dealer.country)
   const count = async (more: { status: [LeadStatus]; receivedBefore?: Date }) => (filter ? store.countLeads(db, dealerId, { ...filter, ...more }, countedMax) : 0)
   const targetMs = dealer.response_target_minutes * 60_000
   const [overdue, ...counts] = await Promise.all([count({ status: ['new'], receivedBefore: new Date(Date.now() - targetMs) }), ...leadStatuses.map((status) => count({ status: [status] }))])
@@ -174,9 +175,9 @@ export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principa
 
 type Asked = { type?: LeadType[]; sourceKeyId?: string; contact?: string; test?: boolean }
 
-/** Undefined when no lead can fit: nobody has a phone number that is none. */
-async function filterOf({ type, sourceKeyId, contact: typed, test = false }: Asked, dealerId: string, { environment }: Standing, db: Knex): Promise<store.LeadFilter | undefined> {
-  const contact = typed === undefined ? undefined : contactIn(typed, (await findDealer(db, dealerId))?.country ?? '')
+/** Undefined when no lead can fit: nobody has a phone number that is none. `country`: of the dealer, for such a number. */
+function filterOf({ type, sourceKeyId, contact: typed, test = false }: Asked, { environment }: Standing, country = ''): store.LeadFilter | undefined {
+  const contact = typed === undefined ? undefined : contactIn(typed, country)
   if (typed !== undefined && !contact) return undefined
   return { test: test || environment === 'test', ...(type && { type }), ...(sourceKeyId && { sourceId: inner(sourceKeyId) }), ...(contact && { contact }) }
 }
@@ -194,7 +195,8 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
     requireMatch(headers['if-match'], lead)
 
     const before = { status: lead.status, ...(lead.status_reason && { statusReason: lead.status_reason }) }
-    const takenBack = takeableBack(await findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
+    // Asked for only where it decides: this holds the dealer's clock.
+    const takenBack = isLegal(lead.status, body.status) ? undefined : takeableBack(await findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
     const after = moved(before, body.status, body.statusReason, takenBack)
     if (after === before) return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead) }
 

@@ -163,6 +163,9 @@ export function contactIn(typed: string, country: string): Contact | undefined {
   return parsed && phoneVerdict(parsed) !== 'invalid' ? { phone: parsed.number } : undefined
 }
 
+/** Whether everybody may move a lead so; to stay is legal. */
+export const isLegal = (from: LeadStatus, to: LeadStatus): boolean => from === to || legalMoves[from].includes(to)
+
 /** The last move of a lead, and whoever made it. */
 export interface Move {
   from: LeadStatus
@@ -194,7 +197,7 @@ export function moved(lead: Movable, to: LeadStatus, reason: LeadStatusReason | 
   if (to === lead.status) return statusReason === undefined || statusReason === lead.statusReason ? lead : { ...lead, statusReason }
 
   const legalStatuses = legalMoves[lead.status]
-  if (!legalStatuses.includes(to) && to !== takenBack) {
+  if (!isLegal(lead.status, to) && to !== takenBack) {
     const article = /^[aeiou]/.test(lead.status) ? 'An' : 'A'
     throw new Problem('lead-move-illegal', `${article} ${lead.status} lead can move to ${either.format(legalStatuses)}.`, { legalStatuses })
   }
