@@ -7,7 +7,7 @@ import { inner, newId } from '../src/ids.ts'
 import { letterOf, type Matter } from '../src/mail/letter.ts'
 import { tellPeople } from '../src/mail/notifier.ts'
 import { openSender } from '../src/mail/sender.ts'
-import { lockDealer } from '../src/tokens/store.ts'
+import { findSecretVersionsInUse, lockDealer } from '../src/tokens/store.ts'
 import { addMails } from '../src/mail/store.ts'
 import { lead, startService, type TestService } from './service.ts'
 
@@ -165,6 +165,18 @@ it('sends a forgotten password’s link to its reader only, and answers everybod
   expect([row.state, row.sealed, JSON.stringify(row).includes(token)]).toEqual(['sent', null, false])
   expect((await service.call('POST', '/v1/password', { body: { token, password: 'another-good-password' } })).status).toBe(204)
   expect((await service.call('GET', '/v1/me', { token: sales.token })).status).toBe(401)
+})
+
+it('counts the master secret that a link was sealed with among those in use, until the mail is gone', async () => {
+  const { sales, dealerId } = await service.dealer('sealed')
+  const sealed = { user_id: inner(sales.userId), kind: 'forgotten_password' as const, data: {}, dedupe: 'sealed', sealed: Buffer.from('x'), secret_version: 'v0' }
+  await service.db.transaction(async (trx) => {
+    await addMails(trx, dealerId, [sealed])
+    expect((await findSecretVersionsInUse(trx)).includes('v0')).toBe(true)
+    await trx('mails').where({ dealer_id: dealerId }).update({ sealed: null })
+    expect((await findSecretVersionsInUse(trx)).includes('v0')).toBe(false)
+    await trx('mails').where({ dealer_id: dealerId }).delete()
+  })
 })
 
 describe('a mail server that does not take a mail', () => {

@@ -148,6 +148,7 @@ export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
     `select secret_version as version from api_key_secrets s join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id and c.ends_at > clock_timestamp()
      union select secret_version from sessions s join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id and c.ends_at > clock_timestamp()
      union select secret_version from password_links where expires_at > clock_timestamp()
+     union select secret_version from mails where sealed is not null
      union select secret_version from signing_keys where withdrawn_at is null`,
   )
   return rows.map(({ version }) => version)
