@@ -246,7 +246,7 @@ it('lets nothing pile up where mail is not set up', async () => {
 it('writes every letter in both languages, with names that do harm nowhere', () => {
   const hostile = 'Æble <script>alert(1)</script>\r\nBcc: x@evil.example\u202E'
   const at = new Date('2026-11-24T09:15:00Z')
-  const leads = [{ id: 'lead_1', type: 'test_drive', vehicle: hostile, source: hostile }]
+  const leads = [{ id: 'lead_1', type: 'test_drive' as const, vehicle: hostile, source: hostile }]
   const key = { key: hostile, keyId: 'key_1' }
   const matters: Matter[] = [
     { kind: 'new_leads', count: 1, leads, targetMinutes: 30 },

@@ -1,11 +1,13 @@
 import type { Consent, Lead, LeadStatus, LeadStatusReason, LeadType, VehicleOfInterest } from '../client/client.ts'
+import { en } from './words/en.ts'
 
 const minuteMs = 60_000
 const dayMs = 86_400_000
 
-export const statuses: readonly LeadStatus[] = ['new', 'acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid']
-export const types: readonly LeadType[] = ['enquiry', 'test_drive', 'quote', 'purchase', 'lease', 'finance', 'subscription', 'reservation', 'trade_in', 'sell_to_dealer', 'callback', 'service', 'parts', 'other']
-export const reasons: readonly LeadStatusReason[] = ['bought_elsewhere', 'not_interested', 'not_reachable', 'unaffordable', 'different_vehicle', 'vehicle_unavailable', 'vehicle_condition', 'service_complaint', 'duplicate', 'spam', 'test', 'other']
+// As the words have them, which the compiler compares with the contract: none is left out of a choice.
+export const statuses = Object.keys(en.leadStatus) as LeadStatus[]
+export const types = Object.keys(en.leadType) as LeadType[]
+export const reasons = Object.keys(en.leadReason) as LeadStatusReason[]
 
 /** How many days a lead may lie untouched, by status; elsewhere nobody waits. */
 const restDays: Partial<Record<LeadStatus, number>> = { acknowledged: 1, in_progress: 7, appointment_set: 14 }

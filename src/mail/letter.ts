@@ -1,8 +1,8 @@
-import type { MailKind } from '../../generated/server/types.gen.ts'
+import type { LeadType, MailKind } from '../../generated/server/types.gen.ts'
 
 /** What a mail is about, with everything that it says. */
 export type Matter =
-  | { kind: 'new_leads' | 'unanswered_leads'; count: number; leads: readonly { id: string; type: string; vehicle: string; source: string }[]; targetMinutes: number }
+  | { kind: 'new_leads' | 'unanswered_leads'; count: number; leads: readonly { id: string; type: LeadType; vehicle: string; source: string }[]; targetMinutes: number }
   | { kind: 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled'; key: string; keyId: string; by: string; address: string | null; at: Date }
   | { kind: 'key_expires'; key: string; keyId: string; expiresAt: Date }
   | { kind: 'source_quiet'; key: string; keyId: string; since: Date; expected: number }
@@ -71,7 +71,7 @@ function written(matter: Matter, { language, timeZone, dealer }: Reader, publicU
       const opening = isNew
         ? say(count === 1 ? 'A new lead has come in.' : `${count} new leads have come in.`, count === 1 ? 'Der er kommet et nyt lead.' : `Der er kommet ${count} nye leads.`)
         : say(`Nobody has taken ${count === 1 ? 'this lead' : 'these leads'} up within ${targetMinutes} minutes.`, `Ingen har taget ${count === 1 ? 'dette lead' : 'disse leads'} op inden for ${targetMinutes} minutter.`)
-      const links = leads.map(({ id, type, vehicle, source }): Paragraph => ({ label: [leadTypes[type]?.[language] ?? type, vehicle, source].map(plain).filter(Boolean).join(' · '), url: `${publicUrl}/leads/${id}` }))
+      const links = leads.map(({ id, type, vehicle, source }): Paragraph => ({ label: [leadTypes[type][language], vehicle, source].map(plain).filter(Boolean).join(' · '), url: `${publicUrl}/leads/${id}` }))
       const more: Paragraph[] = count > leads.length ? [{ label: say(`And ${count - leads.length} more: open the pipeline`, `Og ${count - leads.length} til: åbn pipelinen`), url: `${publicUrl}/leads` }] : []
       return { subject, paragraphs: [opening, ...links, ...more] }
     }
@@ -123,7 +123,7 @@ function written(matter: Matter, { language, timeZone, dealer }: Reader, publicU
 
 const keyDeeds = { key_created: ['created', 'oprettet'], key_replaced: ['replaced', 'udskiftet'], key_deleted: ['deleted', 'slettet'], key_disabled: ['disabled', 'slået fra'] } as const satisfies Partial<Record<MailKind, readonly [string, string]>>
 
-const leadTypes: Record<string, { en: string; da: string }> = {
+const leadTypes: Record<LeadType, { en: string; da: string }> = {
   enquiry: { en: 'Enquiry', da: 'Forespørgsel' },
   test_drive: { en: 'Test drive', da: 'Prøvetur' },
   quote: { en: 'Quote', da: 'Tilbud' },

@@ -145,7 +145,7 @@ it('keeps filters in the address, for board and table alike', { timeout: browser
 it('tells on the page of a lead all that is known of it, down to the request that brought it', { timeout: browserTimeoutMs }, async () => {
   const dealer = await dashboard.service.dealer('detail')
   const first = await push(dealer, named('Hanne'))
-  const id = await push(dealer, { ...named('Hanne'), message: 'Can I try it?', vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1' }], tradeIns: [{ make: 'Fiat', model: '500' }], consents: [{ purpose: 'marketing', channel: 'email', state: 'granted' }], unknown: 'kept' })
+  const id = await push(dealer, { customer: { ...named('Hanne').customer, emails: [{ address: 'hanne+car@customer.example' }] }, message: 'Can I try it?', vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1' }], tradeIns: [{ make: 'Fiat', model: '500' }], consents: [{ purpose: 'marketing', channel: 'email', state: 'granted' }], unknown: 'kept' })
   // Requests are written some seconds after they were answered.
   await expect.poll(() => dashboard.service.db('api_key_requests').where({ lead_id: inner(id) }).first(), { timeout: 10_000 }).toBeTruthy()
   const { page, signIn, expectFailure } = await dashboard.open()
@@ -155,6 +155,7 @@ it('tells on the page of a lead all that is known of it, down to the request tha
   await page.getByRole('heading', { name: 'Hanne Holm' }).waitFor()
   for (const text of ['Can I try it?', 'Volvo EX30', 'Fiat 500', 'kept', 'The customer may be sent advertising.', 'This is not known.', 'Perhaps there twice']) await page.getByText(text).first().waitFor()
   await page.getByText(/createLead, 201, /).waitFor()
+  expect(await page.getByRole('link', { name: 'hanne+car@customer.example' }).getAttribute('href')).toBe('mailto:hanne%2Bcar@customer.example')
   await page.getByRole('button', { name: 'As it was received' }).click()
   await page.getByText('It came as JSON').waitFor()
   await page.getByRole('link', { name: 'An earlier lead' }).click()

@@ -1,5 +1,4 @@
 import { draggable, dropTargetForElements, monitorForElements } from '@atlaskit/pragmatic-drag-and-drop/element/adapter'
-import { combine } from '@atlaskit/pragmatic-drag-and-drop/combine'
 import { NativeSelect, Stack, Text, Title } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
@@ -116,7 +115,7 @@ const Card = memo(function Card({ lead, targetMinutes, moving, hold }: { lead: L
   const [isHeld, setIsHeld] = useState(false)
   useEffect(() => {
     if (!element.current) return undefined
-    return combine(draggable({ element: element.current, getInitialData: () => ({ lead }), onDragStart: () => setIsHeld(true), onDrop: () => setIsHeld(false) }))
+    return draggable({ element: element.current, getInitialData: () => ({ lead }), onDragStart: () => setIsHeld(true), onDrop: () => setIsHeld(false) })
   }, [lead])
   const [vehicle] = lead.vehiclesOfInterest
   return (

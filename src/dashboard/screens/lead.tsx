@@ -81,7 +81,7 @@ function Customer({ lead: { customer, duplicateOf, locale } }: { lead: Lead }) {
           <div key={at}>{dialable.test(number) ? <a className="link" href={`tel:${e164 ?? number.replaceAll(/[^\d+]/g, '')}`}>{number}</a> : <bdi>{number}</bdi>}{verdict !== 'valid' && ` ▲ ${t(`verdict.${verdict}`)}`}</div>
         ))],
         [t('lead.emails'), customer.emails.length > 0 && customer.emails.map(({ address: mail, verdict }, at) => (
-          <div key={at}>{verdict === 'plausible' ? <a className="link" href={`mailto:${encodeURIComponent(mail.trim())}`}>{mail}</a> : <bdi>{mail}</bdi>}{verdict === 'odd' && ` ▲ ${t('verdict.odd')}`}</div>
+          <div key={at}>{verdict === 'plausible' ? <a className="link" href={`mailto:${encodeURIComponent(mail.trim()).replace('%40', '@')}`}>{mail}</a> : <bdi>{mail}</bdi>}{verdict === 'odd' && ` ▲ ${t('verdict.odd')}`}</div>
         ))],
         [t('lead.address'), address.length > 0 && address.map((line, at) => <div key={at}><bdi>{line}</bdi></div>)],
         [t('lead.locale'), locale],
