@@ -28,6 +28,9 @@ export function newId(): string {
   return v7({ random, msecs, seq })
 }
 
+/** How far the time in a lead's id may be from the one at which it was received: it is made before, and by another clock. */
+export const idTimeSlackMs = 600_000
+
 /** The least id that can have been made at a time. */
 export const firstIdAt = (at: Date): string => v7({ msecs: at.getTime(), seq: 0, random: new Uint8Array(16) })
 

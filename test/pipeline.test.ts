@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inner } from '../src/ids.ts'
-import { lead, startService, type TestService } from './service.ts'
+import { ageLeads, lead, startService, type TestService } from './service.ts'
 
 const minuteMs = 60_000
 const dayMs = 86_400_000
@@ -47,7 +47,7 @@ it('counts leads by status, and those that have waited too long', async () => {
   const dealer = await service.dealer('counts')
   const ids = [await push(dealer), await push(dealer), await push(dealer, { type: 'service' }), await push(dealer, { test: true })]
   await move(dealer.sales.token, ids[0] ?? '', 'won')
-  await since(ids[1] ?? '', 31 * minuteMs)
+  await ageLeads(service.db, [inner(ids[1] ?? '')], 31 * minuteMs)
   expect(await get(dealer.sales.token, '/v1/leads/counts')).toEqual({ statuses: [{ status: 'new', count: 2 }, { status: 'won', count: 1 }], overdue: 1, responseTargetMinutes: 30 })
   await service.call('PATCH', '/v1/dealer', { token: dealer.admin.token, body: { responseTargetMinutes: 60 } })
   expect(await get(dealer.sales.token, '/v1/leads/counts')).toMatchObject({ overdue: 0, responseTargetMinutes: 60 })

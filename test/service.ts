@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Knex } from 'knex'
 import pg from 'pg'
 import { pino } from 'pino'
 import { inject } from 'vitest'
+import { firstIdAt } from '../src/ids.ts'
 import type { MailSettings } from '../src/mail/sender.ts'
 import type { MasterSecret } from '../src/secrets.ts'
 import { openService, type Service } from '../src/service.ts'
@@ -22,6 +24,17 @@ export async function freshDatabase() {
   await client.query(`create database ${database} template ${template}`)
   await client.end()
   return { ...server, database }
+}
+
+/** As if leads had come so many milliseconds earlier: their ids tell the time, too. */
+export async function ageLeads(db: Knex, ids: readonly string[], ms: number): Promise<void> {
+  for (const id of ids) {
+    const { received_at } = await db('leads').where({ id }).first('received_at')
+    const at = new Date(received_at.getTime() - ms)
+    const aged = firstIdAt(at).slice(0, 14) + id.slice(14)
+    await db('leads').where({ id }).update({ id: aged, received_at: at })
+    await db('events').where({ subject_id: id }).update({ subject_id: aged })
+  }
 }
 
 export type Reply = { status: number; headers: Headers; text: string; body: any }

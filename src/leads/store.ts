@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { ExternalReference, LeadStatus, LeadType, Warning } from '../../generated/server/types.gen.ts'
+import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 import type { Idempotency } from './idempotency.ts'
 import type { Contact, LeadRow } from './lead.ts'
 
@@ -147,7 +148,8 @@ export async function findLeadsById(db: Knex, dealerId: string, ids: readonly st
 /** How many leads fit, counted no further than `atMost`. */
 export async function countLeads(db: Knex, dealerId: string, filter: LeadFilter & { receivedBefore?: Date }, atMost: number): Promise<number> {
   let some = only(db('leads as l').where({ 'l.dealer_id': dealerId }), filter).select(db.raw('1')).limit(atMost)
-  if (filter.receivedBefore) some = some.where('l.received_at', '<', filter.receivedBefore)
+  // By the id, too, for which there is an index: else all that came since would be looked at.
+  if (filter.receivedBefore) some = some.where('l.received_at', '<', filter.receivedBefore).where('l.id', '<', firstIdAt(new Date(filter.receivedBefore.getTime() + idTimeSlackMs)))
   const row = await db.from(some.as('some')).count({ count: '*' }).first()
   return Number(row?.['count'] ?? 0)
 }

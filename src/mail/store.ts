@@ -1,9 +1,6 @@
 import type { Knex } from 'knex'
 import type { Mail, MailKind, Role } from '../../generated/server/types.gen.ts'
-import { firstIdAt, newId } from '../ids.ts'
-
-// Ids are made before their leads are stored, and by other clocks than the database's.
-const idAgeMs = 600_000
+import { firstIdAt, idTimeSlackMs, newId } from '../ids.ts'
 
 export interface MailRow {
   dealer_id: string
@@ -208,12 +205,12 @@ export async function findNewLeads(trx: Knex.Transaction, dealerId: string, { se
   return some(rows)
 }
 
-/** Real leads that are new still and came between two times. Their ids were made at most some minutes before. */
+/** Real leads that are new still and came between two times. */
 export async function findWaitingLeads(trx: Knex.Transaction, dealerId: string, { waited_until, late }: MailCursor, atMost: number): Promise<Some> {
   const { rows } = await trx.raw<{ rows: { id: string; count: string }[] }>(
     `select l.id, count(*) over () as count from leads l
      where l.dealer_id = ? and l.status = 'new' and not l.test and l.id >= ?::uuid and l.received_at > ? and l.received_at <= ? order by l.id limit ?`,
-    [dealerId, firstIdAt(new Date(waited_until.getTime() - idAgeMs)), waited_until, late, atMost],
+    [dealerId, firstIdAt(new Date(waited_until.getTime() - idTimeSlackMs)), waited_until, late, atMost],
   )
   return some(rows)
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inner } from '../../src/ids.ts'
-import { lead } from '../service.ts'
+import { ageLeads, lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
 const browserTimeoutMs = 180_000
@@ -172,7 +172,7 @@ it('tells on the page of a lead all that is known of it, down to the request tha
 it('says how long a lead waits against the target of the dealer, and leads to those that wait too long', { timeout: browserTimeoutMs }, async () => {
   const dealer = await dashboard.service.dealer('late')
   const ids = [await push(dealer, named('Ida')), await push(dealer, named('Jens')), await push(dealer, named('Karen'))]
-  for (const [at, minutes] of [[0, 95], [1, 20]] as const) await dashboard.service.db('leads').where({ id: inner(ids[at] ?? '') }).update({ received_at: new Date(Date.now() - minutes * minuteMs) })
+  for (const [at, minutes] of [[0, 95], [1, 20]] as const) await ageLeads(dashboard.service.db, [inner(ids[at] ?? '')], minutes * minuteMs)
   const { page, signIn } = await dashboard.open()
   await signIn(dealer.sales.email)
   const card = (name: string) => column(page, 'New').getByRole('listitem').filter({ hasText: name })

@@ -1,7 +1,7 @@
 import type { Locator } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inner, newId } from '../../src/ids.ts'
-import { lead, password } from '../service.ts'
+import { ageLeads, lead, password } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
 const timeoutMs = 300_000
@@ -409,7 +409,7 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await state('session-ended', page.getByRole('dialog', { name: 'Your session has ended' }))
 
   await signIn(sales.email)
-  await state('sales-pipeline', page.getByText('leads have waited too long'))
+  await state('sales-pipeline', page.getByText('has waited too long'))
   await go('/settings/integrations')
   await state('sales-forbidden', heading('For admins only'))
 
@@ -436,7 +436,8 @@ async function fillPipeline({ call, db }: TestDashboard['service'], token: strin
   const plain = (name: string) => ({ customer: { name: { full: name }, phones: [{ number: '32 12 34 56' }] }, consents: [{ purpose: 'marketing', state: 'denied' }] })
   for (const body of [everything, plain(hostile), plain(turned), ...['acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid'].map(plain)]) expect((await call('POST', '/v1/leads', { token, body })).status).toBe(201)
   for (const status of ['acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid']) await db('leads').where({ dealer_id: dealerId }).whereRaw("data #>> '{customer,name,full}' = ?", [status]).update({ status, updated_at: new Date(Date.now() - 20 * dayMs) })
-  await db('leads').where({ dealer_id: dealerId, status: 'new' }).update({ received_at: new Date(Date.now() - 3 * 3_600_000) })
+  // But for the one that a reference points to.
+  await ageLeads(db, await db('leads').where({ dealer_id: dealerId, status: 'new', external_id: null }).pluck('id'), 3 * 3_600_000)
   // Requests are written some seconds after they were answered.
   await expect.poll(() => db('api_key_requests').where({ dealer_id: dealerId }).whereNotNull('lead_id').first(), { timeout: 10_000 }).toBeTruthy()
 }
