@@ -169,7 +169,8 @@ describe('a deleted key', () => {
     const token = await service.exchange(secret)
     await admin('DELETE', `/${id}?reason=By%20mistake`)
     expect(await reason(secret)).toContain('deleted')
-    expect((await admin('GET', `/${id}`)).status).toBe(404)
+    expect((await admin('GET', `/${id}`)).body).toMatchObject({ name: before.name, status: 'deleted', deleteReason: 'By mistake' })
+    expect((await admin('PATCH', `/${id}`, { name: 'Another name' })).status).toBe(404)
 
     const restored = await admin('POST', `/${id}/restoration`)
     expect([restored.status, restored.body]).toEqual([200, { ...before, updatedAt: restored.body.updatedAt }])

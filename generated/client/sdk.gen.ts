@@ -399,7 +399,7 @@ export const deleteApiKey = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Read an API key
  *
- * Scope: `api-keys:manage`.
+ * Scope: `api-keys:manage`. Also one that was deleted: it has a `deletedAt`, and can be looked at, but only be changed by restoring it.
  */
 export const getApiKey = <ThrowOnError extends boolean = false>(options: Options<GetApiKeyData, ThrowOnError>): RequestResult<GetApiKeyResponses, GetApiKeyErrors, ThrowOnError> => (options.client ?? client).get<GetApiKeyResponses, GetApiKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -45,7 +45,7 @@ export const createApiKey =
     })
 
 export const getApiKey: Handlers['getApiKey'] = async ({ path, principal }, { db }) => {
-  return { status: 200, body: apiKeyBody(await living(db, principal.dealerId, inner(path.apiKeyId))) }
+  return { status: 200, body: apiKeyBody(await known(db, principal.dealerId, inner(path.apiKeyId))) }
 }
 
 export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path, query, principal }, { db }) => {

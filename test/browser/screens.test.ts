@@ -20,7 +20,7 @@ const states = [
   'lead', 'lead-original', 'lead-missing', 'lead-loading',
   'integrations-empty', 'integrations-loading', 'integrations-error',
   'create-digital', 'create-missing', 'create-extensive', 'create-taken', 'reveal', 'reveal-unsaved', 'connect-waiting', 'connect-failed', 'connect-green',
-  'integrations', 'integrations-deleted', 'integrations-quiet', 'key-quiet',
+  'integrations', 'integrations-deleted', 'key-deleted', 'integrations-quiet', 'key-quiet',
   'key-unused', 'key-used', 'key-test', 'key-disabled', 'key-expired', 'key-missing', 'key-loading',
   'replace', 'replace-at-once', 'key-replacement-pending', 'key-replacement-in-use', 'delete', 'delete-unconfirmed',
   'sign-in-fresh',
@@ -233,6 +233,8 @@ it('has no accessibility fault in any state of any screen, in both languages and
   await state('integrations', page.getByRole('link', { name: long }))
   await button('Show deleted keys').click()
   await state('integrations-deleted', page.getByText('Can be restored until'))
+  await page.getByRole('link', { name: 'DMS Sync' }).last().click()
+  await state('key-deleted', page.getByRole('region', { name: 'This key is deleted' }))
 
   const since = new Date(Date.now() - 2 * dayMs)
   await db('source_silences').insert({ dealer_id: dealerId, api_key_id: past.id, since, last_lead_id: 'ffffffff-ffff-7fff-bfff-ffffffffffff', noticed_at: new Date(), expected: 1234 })

@@ -747,7 +747,7 @@ export const getApiKeyQueryKey = (options: Options<GetApiKeyData>) => createQuer
 /**
  * Read an API key
  *
- * Scope: `api-keys:manage`.
+ * Scope: `api-keys:manage`. Also one that was deleted: it has a `deletedAt`, and can be looked at, but only be changed by restoring it.
  */
 export const getApiKeyOptions = (options: Options<GetApiKeyData>) => queryOptions<GetApiKeyResponse, GetApiKeyError, GetApiKeyResponse, ReturnType<typeof getApiKeyQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {

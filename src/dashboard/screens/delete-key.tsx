@@ -3,13 +3,15 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type ApiKey, deleteApiKey } from '../../client/client.ts'
+import { type ApiKey, deleteApiKey, restoreApiKey } from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { keyOf, keysKey } from '../data.ts'
 import { isolated, useFormats } from '../formats.ts'
-import { isDeletionConfirmed } from '../key.ts'
+import { isDeletionConfirmed, isGhost } from '../key.ts'
 import { service } from '../session.ts'
-import { Dialog, Failed, useDeed } from './parts.tsx'
+import { Chip, Dialog, Failed, useDeed, When } from './parts.tsx'
+
+const restorableMs = 86_400_000
 
 export function DeleteKey({ apiKey, close }: { apiKey: ApiKey; close: () => void }) {
   const { t } = useTranslation()
@@ -51,5 +53,32 @@ export function DeleteKey({ apiKey, close }: { apiKey: ApiKey; close: () => void
         </Stack>
       </form>
     </Dialog>
+  )
+}
+
+/** When and why a key was deleted, who still tries it, and the way back while there is one. */
+export function Deletion({ apiKey }: { apiKey: ApiKey }) {
+  const { t } = useTranslation()
+  const { short, ago } = useFormats()
+  const queries = useQueryClient()
+  const { busy, failure, succeeded, run } = useDeed()
+  const { id, name, deletedAt = '', deleteReason, lastUsed } = apiKey
+  const until = new Date(Date.parse(deletedAt) + restorableMs)
+  const restore = () => run(async () => {
+    await answered(restoreApiKey({ client: service, path: { apiKeyId: id } }))
+    await queries.invalidateQueries({ queryKey: keysKey })
+  })
+  return (
+    <>
+      <Text size="sm">{t('deleted.at')} <When at={deletedAt} />{deleteReason !== undefined && `: ${isolated(deleteReason)}`}</Text>
+      {isGhost(apiKey) && lastUsed && <Chip tone="bad">{t('deleted.tried', { when: ago(lastUsed.at), address: lastUsed.address })}</Chip>}
+      {until > new Date() && !succeeded && (
+        <Group gap="sm">
+          <Button variant="default" size="compact-md" loading={busy} onClick={() => void restore()} aria-label={t('deleted.restoreNamed', { name })}>{t('deleted.restore')}</Button>
+          <Text size="sm" c="dimmed">{t('deleted.restorable', { when: short(until.toISOString()) })}</Text>
+        </Group>
+      )}
+      {failure !== undefined && <Failed failure={failure} />}
+    </>
   )
 }

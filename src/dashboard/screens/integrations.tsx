@@ -1,21 +1,19 @@
 import { Alert, Button, Group, Stack, Text, VisuallyHidden } from '@mantine/core'
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
-import { type ApiKey, type ApiKeyKind, restoreApiKey } from '../../client/client.ts'
-import { answered } from '../answer.ts'
-import { deletedKeys, keysKey, keysOf } from '../data.ts'
+import type { ApiKey, ApiKeyKind } from '../../client/client.ts'
+import { deletedKeys, keysOf } from '../data.ts'
 import { isolated, useFormats } from '../formats.ts'
 import { chipOf, isGhost } from '../key.ts'
-import { service, usePerson } from '../session.ts'
+import { usePerson } from '../session.ts'
 import { CreateKey } from './create-key.tsx'
+import { Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
-import { Asked, Chip, Failed, More, Page, type Paged, Panel, StatusChip, useDeed, When } from './parts.tsx'
+import { Asked, Chip, More, Page, type Paged, Panel, StatusChip, When } from './parts.tsx'
 import { SettingsMenu } from './shell.tsx'
 import { QuietChip } from './sources.tsx'
 import { Sparkline } from './usage.tsx'
-
-const restorableMs = 86_400_000
 
 export function Integrations() {
   return usePerson().can('api-keys:manage') ? <AllKeys /> : <Forbidden />
@@ -44,7 +42,12 @@ function AllKeys() {
           <Asked query={gone}>
             {({ pages }) => {
               const keys = pages.flatMap(({ items }) => items)
-              return keys.length === 0 ? <Text>{t('deleted.none')}</Text> : <Stack gap="lg">{keys.map((key) => <Deleted key={key.id} apiKey={key} />)}</Stack>
+              return keys.length === 0 ? <Text>{t('deleted.none')}</Text> : <Stack gap="lg">{keys.map((key) => (
+                <Stack key={key.id} gap={6} className="wrap" align="flex-start">
+                  <Group gap="xs"><KeyLink apiKey={key} /><span className="mono">{key.mask}</span></Group>
+                  <Deletion apiKey={key} />
+                </Stack>
+              ))}</Stack>
             }}
           </Asked>
           <More query={gone} />
@@ -105,7 +108,7 @@ function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
       <tbody>
         {keys.map((key) => (
           <tr key={key.id}>
-            <td><Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: key.id }}><bdi>{key.name}</bdi></Link>{key.environment === 'test' && <> <Chip tone="quiet">{t('environment.test')}</Chip></>}</td>
+            <td><KeyLink apiKey={key} />{key.environment === 'test' && <> <Chip tone="quiet">{t('environment.test')}</Chip></>}</td>
             <td data-label={t('column.key')}><span className="mono">{key.mask}</span></td>
             <td><Group gap={6}><StatusChip apiKey={key} />{key.quiet && <Chip tone="notice">{t('quiet.last', { when: ago(key.quiet.since) })}</Chip>}</Group></td>
             <td data-label={t('column.usage')}><Sparkline apiKeyId={key.id} /></td>
@@ -118,29 +121,6 @@ function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
   )
 }
 
-function Deleted({ apiKey }: { apiKey: ApiKey }) {
-  const { t } = useTranslation()
-  const { short, ago } = useFormats()
-  const queries = useQueryClient()
-  const { busy, failure, succeeded, run } = useDeed()
-  const { id, name, deletedAt = '', deleteReason, lastUsed } = apiKey
-  const until = new Date(Date.parse(deletedAt) + restorableMs)
-  const restore = () => run(async () => {
-    await answered(restoreApiKey({ client: service, path: { apiKeyId: id } }))
-    await queries.invalidateQueries({ queryKey: keysKey })
-  })
-  return (
-    <Stack gap={6} className="wrap" align="flex-start">
-      <Group gap="xs"><Text fw={600}><bdi>{name}</bdi></Text><span className="mono">{apiKey.mask}</span></Group>
-      <Text size="sm">{t('deleted.at')} <When at={deletedAt} />{deleteReason !== undefined && `: ${isolated(deleteReason)}`}</Text>
-      {isGhost(apiKey) && lastUsed && <Chip tone="bad">{t('deleted.tried', { when: ago(lastUsed.at), address: lastUsed.address })}</Chip>}
-      {until > new Date() && !succeeded && (
-        <Group gap="sm">
-          <Button variant="default" size="compact-md" loading={busy} onClick={() => void restore()} aria-label={t('deleted.restoreNamed', { name })}>{t('deleted.restore')}</Button>
-          <Text size="sm" c="dimmed">{t('deleted.restorable', { when: short(until.toISOString()) })}</Text>
-        </Group>
-      )}
-      {failure !== undefined && <Failed failure={failure} />}
-    </Stack>
-  )
+function KeyLink({ apiKey: { id, name } }: { apiKey: ApiKey }) {
+  return <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: id }}><bdi>{name}</bdi></Link>
 }

@@ -9,7 +9,7 @@ import { historyOf, keyOf, keysKey, requestsOf, trafficOf } from '../data.ts'
 import { useFormats } from '../formats.ts'
 import { service, usePerson } from '../session.ts'
 import { CanSentence, ExpiryFields, isName, ScopeBoxes, useExpiry } from './create-key.tsx'
-import { DeleteKey } from './delete-key.tsx'
+import { DeleteKey, Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
 import { Entries } from './history.tsx'
 import { Asked, Chip, Failed, More, Page, Panel, StatusChip, useDeed, When } from './parts.tsx'
@@ -37,9 +37,11 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
   const { dialog } = useSearch({ from: '/settings/integrations/$apiKeyId' })
   const open = (name?: 'replace' | 'delete') => void navigate({ to: '/settings/integrations/$apiKeyId', params: { apiKeyId: apiKey.id }, search: name ? { dialog: name } : {}, resetScroll: false })
   const { lastUsed, expiresAt } = apiKey
+  const isDeleted = apiKey.status === 'deleted'
   return (
     <Page title={apiKey.name} before={<BackLink />}>
-      {apiKey.replacement && <Replacement apiKey={apiKey} again={() => open('replace')} />}
+      {isDeleted && <Panel title={t('deleted.one')}><Stack gap={6} className="wrap" align="flex-start"><Deletion apiKey={apiKey} /></Stack></Panel>}
+      {apiKey.replacement && !isDeleted && <Replacement apiKey={apiKey} again={() => open('replace')} />}
       <Panel title={t('key.facts')} aside={<Group gap="xs">{apiKey.environment === 'test' && <Chip tone="quiet">{t('environment.test')}</Chip>}<StatusChip apiKey={apiKey} /></Group>}>
         {apiKey.quiet && <Group><QuietChip quiet={apiKey.quiet} /></Group>}
         <dl className="facts">
@@ -54,17 +56,21 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
         <div><CanSentence kind={apiKey.kind} scopes={apiKey.scopes} /></div>
       </Panel>
       <Panel title={t('key.usage')}><Usage apiKeyId={apiKey.id} /></Panel>
-      <Panel title={t('key.settings')}><Settings apiKey={apiKey} /></Panel>
-      <Panel title={t('key.danger')}>
-        <Text>{t('key.replaceText')}</Text>
-        <Group><Button variant="default" onClick={() => open('replace')}>{t('replace.open')}</Button></Group>
-        <Text>{t('key.deleteText')}</Text>
-        <Group><Button color="red" variant="filled" onClick={() => open('delete')}>{t('delete.open')}</Button></Group>
-      </Panel>
+      {!isDeleted && (
+        <>
+          <Panel title={t('key.settings')}><Settings apiKey={apiKey} /></Panel>
+          <Panel title={t('key.danger')}>
+            <Text>{t('key.replaceText')}</Text>
+            <Group><Button variant="default" onClick={() => open('replace')}>{t('replace.open')}</Button></Group>
+            <Text>{t('key.deleteText')}</Text>
+            <Group><Button color="red" variant="filled" onClick={() => open('delete')}>{t('delete.open')}</Button></Group>
+          </Panel>
+        </>
+      )}
       <Panel title={t('key.requests')}><Requests apiKeyId={apiKey.id} /></Panel>
       <Panel title={t('key.audit')}><History apiKeyId={apiKey.id} /></Panel>
-      {dialog === 'replace' && <ReplaceKey apiKey={apiKey} close={() => open()} />}
-      {dialog === 'delete' && <DeleteKey apiKey={apiKey} close={() => open()} />}
+      {dialog === 'replace' && !isDeleted && <ReplaceKey apiKey={apiKey} close={() => open()} />}
+      {dialog === 'delete' && !isDeleted && <DeleteKey apiKey={apiKey} close={() => open()} />}
     </Page>
   )
 }

@@ -487,6 +487,7 @@ export const da: Words = {
   },
   deleted: {
     title: 'Slettede nøgler',
+    one: 'Denne nøgle er slettet',
     show: 'Vis slettede nøgler',
     hide: 'Skjul slettede nøgler',
     none: 'Ingen slettede nøgler.',

@@ -486,6 +486,7 @@ export const en = {
   },
   deleted: {
     title: 'Deleted keys',
+    one: 'This key is deleted',
     show: 'Show deleted keys',
     hide: 'Hide deleted keys',
     none: 'No deleted keys.',
