@@ -12,6 +12,7 @@ export interface Recorder {
 
 // What is lost at kill -9 is at most what came in this time, and in that of one write.
 const flushMs = 1_000
+const flushedEarlyAt = 10_000
 const waitingMax = 20_000
 const writtenAtOnceMax = 2_000
 const sweepMs = 10 * 60_000
@@ -52,6 +53,7 @@ export function openRecorder(db: Knex, hot: pg.Pool, report: (leftOut: number, e
     note: (request) => {
       if (waiting.length < waitingMax) waiting.push({ ...request, id: newId() })
       else leftOut++
+      if (waiting.length === flushedEarlyAt) void flush()
     },
     stop: async () => {
       clearInterval(flusher)

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import autocannon from 'autocannon'
 
 /** What a server that is measured says when it listens. */
-interface Ready {
+export interface Ready {
   port: number
   path?: string
   token?: string

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /** `npm run bench` measures what it can in four minutes; `npm run bench -- growth open-loop` measures the parts that are named. */
 const usual = ['leads', 'open-loop', 'validator', 'liveness']
-const parts = [...usual, 'growth', 'boards', 'silence']
+const parts = [...usual, 'growth', 'boards', 'silence', 'seeing']
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : usual
 const unknown = wanted.filter((part) => !parts.includes(part))
