@@ -299,6 +299,32 @@ describe('the queue', () => {
     expect(await later).toMatchObject({ verdict: 'created' })
   })
 
+  it('sends many leads of other dealers beside a group that is under way, and never two groups of one dealer', async () => {
+    const release: (() => void)[] = []
+    const { intake, groups } = open((rows) => new Promise((resolve) => release.push(() => resolve(verdicts(rows)))))
+    const all: Promise<unknown>[] = []
+    const push = async (dealerId: string, count: number) => {
+      for (let each = 0; each < count; each++) all.push(intake.store({ ...principal, dealerId }, waiting()))
+      for (let turns = 0; turns < 5; turns++) await nextTurn()
+    }
+    const releaseOne = async () => {
+      release.shift()?.()
+      for (let turns = 0; turns < 5; turns++) await nextTurn()
+      return groups
+    }
+    await push('one', 1)
+    await push('one', 150)
+    await push('two', 99)
+    expect(groups).toEqual([1])
+    await push('three', 200)
+    expect(groups).toEqual([1, 250])
+    expect(await releaseOne()).toEqual([1, 250, 150])
+    expect(await releaseOne()).toEqual([1, 250, 150])
+    expect(await releaseOne()).toEqual([1, 250, 150, 49])
+    await releaseOne()
+    expect(await outcomes(all)).toEqual({ stored: 450 })
+  })
+
   it('holds a dealer until it is free and no longer, however many of its leads keep coming', async () => {
     let isHeld = true
     let looks = 0

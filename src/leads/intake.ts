@@ -51,6 +51,8 @@ const waitingLeadsMax = 5_000
 const waitingBytesMax = 64 * 1024 * 1024
 const groupLeadsMax = 250
 const groupBytesMax = 8 * 1024 * 1024
+const groupsMax = 2
+const besideLeadsMin = 100
 const retryMs = [20, 100, 400, 1_200]
 // Longer than PostgreSQL lets a transaction keep a dealer whose process was stopped.
 const heldMsMax = 8_000
@@ -73,29 +75,43 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
   let queue: Waiting[] = []
   let waitingLeads = 0
   let waitingBytes = 0
-  let isBusy = false
+  // Leads that came in since a group was last looked for.
+  let arrived = 0
+  let isDue = false
+  // The dealers of each group that is sent.
+  const underWay: Set<string>[] = []
   const held = new Map<string, Waiting[]>()
 
-  // One group at a time is faster than several: they would be smaller, and wait for the same dealer's clock.
+  // One group at a time is faster than several small ones. A second goes beside it when it is large and waits for none of its clocks.
   const sendNext = () => {
-    isBusy = queue.length > 0
-    if (!isBusy) return
-    const group = nextGroup(queue)
-    queue = queue.slice(group.length)
-    let isAside = false
+    arrived = 0
+    if (underWay.length >= groupsMax) return
+    const group = nextGroup(queue.filter(({ incoming }) => underWay.every((dealers) => !dealers.has(incoming.dealerId))))
+    if (group.length < (underWay.length === 0 ? 1 : besideLeadsMin)) return
+    const sent = new Set(group)
+    queue = queue.filter((waiting) => !sent.has(waiting))
+    const dealers = new Set(group.map(({ incoming }) => incoming.dealerId))
+    underWay.push(dealers)
     const stepAside = () => {
-      if (!isAside) sendNext()
-      isAside = true
+      const at = underWay.indexOf(dealers)
+      if (at === -1) return
+      underWay.splice(at, 1)
+      sendNext()
     }
     void send(group, stepAside).finally(stepAside)
+    sendNext()
   }
 
   const enqueue = (leads: readonly Waiting[]) => {
     queue.push(...leads)
-    if (isBusy || leads.length === 0) return
-    isBusy = true
+    arrived += leads.length
+    if (isDue || arrived < (underWay.length === 0 ? 1 : besideLeadsMin)) return
+    isDue = true
     // What arrives in the same tick of the event loop shares the group.
-    setImmediate(sendNext)
+    setImmediate(() => {
+      isDue = false
+      sendNext()
+    })
   }
 
   const hold = (group: readonly Waiting[]) => {
