@@ -106,7 +106,8 @@ create table secret_fingerprints (
 );
 
 create table leads (
-  dealer_id uuid not null references dealers,
+  -- That of the credential which the lead is judged by in the same call.
+  dealer_id uuid not null,
   id uuid not null,
   type text not null,
   status text not null,

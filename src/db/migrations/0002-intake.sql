@@ -72,11 +72,11 @@ begin
            when c.subject_id is null or c.disabled or c.epoch <> t.epoch or c.ends_at <= moment then 'token-invalid'
            when not c.scopes @> array['leads:create'] then 'scope-missing'
            else 'ok' end as judgement
-    from unnest(dealers, credentials_in, epochs, ids, event_ids, types, tests, external_sources, external_ids, submitted, datas, warnings_in,
-                idempotency_keys, request_hashes, original_types, originals)
+    from unnest(dealers, credentials_in, epochs, ids, event_ids, types, tests, external_sources, external_ids, submitted, warnings_in,
+                idempotency_keys, request_hashes, original_types)
       with ordinality
-      as t(dealer_id, credential_id, epoch, id, event_id, type, test, external_source, external_id, submitted_at, data, warnings,
-           idempotency_key, request_hash, original_type, original, ord)
+      as t(dealer_id, credential_id, epoch, id, event_id, type, test, external_source, external_id, submitted_at, warnings,
+           idempotency_key, request_hash, original_type, ord)
     left join lateral (select * from credentials k where k.dealer_id = t.dealer_id and k.id = t.credential_id limit 1) c on true
   ), keyed as (
     -- The first row of a group with a key acts; later ones are answered as it is.
@@ -89,7 +89,7 @@ begin
       limit 1
     ) k on j.judgement = 'ok' and k.expires_at > moment
     window same_key as (
-      partition by j.judgement, j.dealer_id, j.subject_id, j.idempotency_key, case when j.idempotency_key is null then j.ord end order by j.ord
+      partition by case when j.idempotency_key is null then j.ord end, j.judgement, j.dealer_id, j.subject_id, j.idempotency_key order by j.ord
     )
   ), acting as (
     select *, judgement = 'ok' and key_lead is null and key_leader = keyed.ord as acts from keyed
@@ -103,7 +103,7 @@ begin
       limit 1
     ) r on a.acts
     window same_reference as (
-      partition by a.acts, a.dealer_id, a.subject_id, a.reference, case when a.reference is null or not a.acts then a.ord end order by a.ord
+      partition by case when a.reference is null or not a.acts then a.ord end, a.acts, a.dealer_id, a.subject_id, a.reference order by a.ord
     )
   ), told as (
     -- What each row is answered, were it alone: by the reference of another lead, or as a lead of its own.
@@ -117,11 +117,11 @@ begin
     insert into leads (dealer_id, id, type, status, source_type, source_id, test, external_source, external_id, submitted_at, received_at,
                        updated_at, version, data, warnings)
     select f.dealer_id, f.id, f.type, 'new', f.subject_type, f.subject_id, f.is_test, f.external_source, f.external_id, f.submitted_at, moment,
-           moment, 1, f.data, f.warnings
+           moment, 1, datas[f.ord], f.warnings
     from fresh f
   ), preserved as (
     insert into lead_originals (dealer_id, lead_id, media_type, content)
-    select f.dealer_id, f.id, f.original_type, f.original from fresh f where f.original is not null
+    select f.dealer_id, f.id, f.original_type, originals[f.ord] from fresh f where f.original_type is not null
   ), references_claimed as (
     insert into lead_claims (dealer_id, subject_id, kind, value, lead_id, received_at, warnings)
     select f.dealer_id, f.subject_id, 'reference', f.reference, f.id, moment, f.warnings from fresh f where f.reference is not null
@@ -154,6 +154,6 @@ begin
     coalesce(stored_times[array_position(stored_ids, t.id)], t.key_received, first_value(t.own_received) over leader),
     coalesce(t.key_warnings, first_value(t.own_warnings) over leader)
   from told t
-  window leader as (partition by t.judgement, t.dealer_id, t.subject_id, t.key_leader order by t.ord)
+  window leader as (partition by t.key_leader order by t.ord)
   order by t.ord;
 end $$;
