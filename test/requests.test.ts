@@ -39,6 +39,8 @@ describe('what was asked with a key', () => {
     expect(lastUsed).toEqual({ at: refused.at, operation: 'createLead', status: 400, address: refused.address, userAgent: 'my-dms/2.1', mask })
     expect((await seen(id, `?leadId=${pushed.body.id}`)).map(({ operation }) => operation)).toEqual(['getLead', 'createLead'])
     expect((await seen(id, '?statusClass=4&operation=createLead')).map(({ status }) => status)).toEqual([400])
+    await service.call('GET', '/v1/leads', { token, headers: { 'x-request-id': 'NULL' } })
+    await eventually(async () => (await seen(id))[0].requestId, 'NULL')
     expect(JSON.stringify(await service.db('api_key_requests'))).not.toMatch(new RegExp(`${secret.slice(13)}|${token.slice(-40)}|32 12 34 56`))
   })
 

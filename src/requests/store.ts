@@ -37,7 +37,7 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     on conflict (dealer_id, api_key_id) do update
       set at = excluded.at, operation = excluded.operation, status = excluded.status, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
       where api_key_last_used.at < excluded.at`
-  // Written out here, ids and numbers need no quotes: the driver looks through each of them for what it must escape.
+  // Written out here: ids and numbers hold nothing to escape, and the driver would look through each of them. A request may be called NULL.
   const plain = (of: (request: RequestRow) => string | number | null) => `{${requests.map((request) => of(request) ?? 'null').join()}}`
   const values = [
     plain(({ dealer_id }) => dealer_id),
@@ -45,7 +45,7 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     plain(({ at }) => at.getTime()),
     plain(({ api_key_id }) => api_key_id),
     plain(({ credential_id }) => credential_id),
-    requests.map(({ request_id }) => request_id),
+    plain(({ request_id }) => `"${request_id}"`),
     plain(({ operation }) => operation),
     plain(({ status }) => status),
     plain(({ duration_ms }) => duration_ms),
