@@ -99,3 +99,23 @@ describe('a request to one process that starts after another process answered', 
     expect(accepted).toBe(0)
   })
 })
+
+describe('a process', () => {
+  it('goes on with the statements it has prepared when a newer version adds columns', async () => {
+    const { secret, token } = await newKey(0)
+    const { body: stored } = await send(`${other}/v1/leads`, 'POST', { token, body: lead() })
+    const work = async () => {
+      const calls = Array.from({ length: 12 }, () => [
+        send(`${other}/v1/auth/token`, 'POST', { headers: { 'x-api-key': secret } }),
+        send(`${other}/v1/leads`, 'POST', { token, body: lead() }),
+        send(`${other}/v1/leads/${stored.id}`, 'GET', { token }),
+        send(`${other}/v1/leads`, 'GET', { token }),
+      ])
+      return new Set((await Promise.all(calls.flat())).map(({ status }) => status))
+    }
+    const { rows } = await database.db.raw("select tablename from pg_tables where schemaname = 'public' and tablename not like 'knex%'")
+    await work()
+    for (const { tablename } of rows) await database.db.raw('alter table ?? add column of_a_newer_version text', [tablename])
+    expect(await work()).toEqual(new Set([200, 201]))
+  })
+})
