@@ -69,5 +69,7 @@ report('leads', `${connections} connections by ${generator}, batches by ${batchC
   atLeast('ours / single', ratio(measured, 'perSecond', 'ours', 'single'), 1.4),
   atLeast('ours / grouped', ratio(measured, 'perSecond', 'ours', 'grouped'), 0.8),
   atLeast('ours / bare', ratio(measured, 'perSecond', 'ours', 'bare'), 0.4),
+  // Beside one lead per call: of the peer that inserts each by itself, and of ours, which already share their commits.
+  atLeast('batches / single', ratio(measured, 'perSecond', 'batches of 200', 'single'), 4),
   atLeast('batches / ours', ratio(measured, 'perSecond', 'batches of 200', 'ours'), 4),
 ])
