@@ -31,15 +31,23 @@ type RawOperation = {
 type Security = Record<string, string[]>[]
 
 /** The credential that an operation asks for; the handler type and the row of the table follow from it. */
-function access(operationId: string, security: Security): { kind: 'accessToken' | 'session' | 'none'; scopes: string[] } {
+function access(
+  operationId: string,
+  security: Security,
+): { kind: 'accessToken' | 'session' | 'none'; scopes: string[] } {
   const [only, ...others] = security
   if (only?.['accessToken'] && others.length === 0) return { kind: 'accessToken', scopes: only['accessToken'] }
   if (only?.['session'] && others.length === 0) return { kind: 'session', scopes: [] }
-  if (security.length === 0 || security.some((alternative) => Object.keys(alternative).length === 0)) return { kind: 'none', scopes: [] }
+  if (security.length === 0 || security.some((alternative) => Object.keys(alternative).length === 0))
+    return { kind: 'none', scopes: [] }
   throw new Error(`${operationId}: security must be accessToken alone, session alone, or none`)
 }
 
-function handlerType(kind: 'accessToken' | 'session' | 'none', method: string, { responses }: RawOperation): HandlerType {
+function handlerType(
+  kind: 'accessToken' | 'session' | 'none',
+  method: string,
+  { responses }: RawOperation,
+): HandlerType {
   if (kind === 'session') return 'SessionOperation'
   if (kind === 'none') return 'PublicOperation'
   if (responses['200']?.content?.['text/event-stream']) return 'StreamOperation'
@@ -63,7 +71,11 @@ const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
         return symbol ? $.type(symbol) : $.type('unknown')
       }
       handlers.prop(operation.id, (property) =>
-        property.type($.type(plugin.imports[handlerType(kind, method, raw)], (generic) => generic.generics(type('data'), type('responses')))),
+        property.type(
+          $.type(plugin.imports[handlerType(kind, method, raw)], (generic) =>
+            generic.generics(type('data'), type('responses')),
+          ),
+        ),
       )
       table[operation.id] = {
         method: method.toUpperCase(),
@@ -81,10 +93,28 @@ const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
   const scopes = plugin.symbol('scopes')
   const granted = Object.keys(document.components.securitySchemes.accessToken.flows.clientCredentials.scopes)
   plugin.node($.type.alias(plugin.symbol('Handlers')).export().type(handlers))
-  plugin.node($.const(operations).export().assign($.as($.fromValue(table, { layout: 'pretty' }), $.type('const'))))
-  plugin.node($.type.alias(plugin.symbol('OperationId')).export().type($.type.operator().keyof($.type.query(operations))))
-  plugin.node($.const(scopes).export().assign($.as($.fromValue(granted, { layout: 'pretty' }), $.type('const'))))
-  plugin.node($.type.alias(plugin.symbol('Scope')).export().type($.type.idx($.type.query(scopes), $.type('number'))))
+  plugin.node(
+    $.const(operations)
+      .export()
+      .assign($.as($.fromValue(table, { layout: 'pretty' }), $.type('const'))),
+  )
+  plugin.node(
+    $.type
+      .alias(plugin.symbol('OperationId'))
+      .export()
+      .type($.type.operator().keyof($.type.query(operations))),
+  )
+  plugin.node(
+    $.const(scopes)
+      .export()
+      .assign($.as($.fromValue(granted, { layout: 'pretty' }), $.type('const'))),
+  )
+  plugin.node(
+    $.type
+      .alias(plugin.symbol('Scope'))
+      .export()
+      .type($.type.idx($.type.query(scopes), $.type('number'))),
+  )
 }
 
 const defaultConfig: ExpressPlugin['Config'] = {

@@ -23,7 +23,10 @@ const statusesDeclared = () => {
         }
         for (const [status, isNeeded] of Object.entries(needed)) {
           if (isNeeded && !operation.responses?.[status]) {
-            report({ message: `${operation.operationId} must declare ${status}.`, location: location.child('responses').key() })
+            report({
+              message: `${operation.operationId} must declare ${status}.`,
+              location: location.child('responses').key(),
+            })
           }
         }
       },
@@ -34,9 +37,17 @@ const statusesDeclared = () => {
 const scopeStated = () => ({
   Operation(operation, { location, report }) {
     const { scopes } = access(operation)
-    const words = scopes === undefined ? 'none' : scopes.length === 0 ? 'any access token' : scopes.map((scope) => `\`${scope}\``).join(' and ')
+    const words =
+      scopes === undefined
+        ? 'none'
+        : scopes.length === 0
+          ? 'any access token'
+          : scopes.map((scope) => `\`${scope}\``).join(' and ')
     if (!operation.description?.startsWith(`Scope: ${words}`)) {
-      report({ message: `The description must begin with "Scope: ${words}", as \`security\` says.`, location: location.child('description') })
+      report({
+        message: `The description must begin with "Scope: ${words}", as \`security\` says.`,
+        location: location.child('description'),
+      })
     }
   },
 })
@@ -47,7 +58,10 @@ const challengeDeclared = () => ({
     for (const status of challenged) {
       const response = operation.responses?.[status]
       if (response && !resolve(response).node?.headers?.['WWW-Authenticate']) {
-        report({ message: `${status} must have WWW-Authenticate.`, location: location.child(['responses', status]).key() })
+        report({
+          message: `${status} must have WWW-Authenticate.`,
+          location: location.child(['responses', status]).key(),
+        })
       }
     }
   },
@@ -57,7 +71,11 @@ const bodyLimited = () => ({
   Operation(operation, { location, report, resolve }) {
     const bytesMax = operation['x-body-bytes-max']
     if (operation.requestBody === undefined) {
-      if (bytesMax !== undefined) report({ message: 'x-body-bytes-max without a request body.', location: location.child('x-body-bytes-max').key() })
+      if (bytesMax !== undefined)
+        report({
+          message: 'x-body-bytes-max without a request body.',
+          location: location.child('x-body-bytes-max').key(),
+        })
       return
     }
     if (!(Number.isInteger(bytesMax) && bytesMax > 0)) {
@@ -77,7 +95,10 @@ const examplesNamed = () => ({
     for (const [name, reference] of examples) {
       const example = resolve(reference).node
       if (!example?.summary || example.value === undefined) {
-        report({ message: 'An example needs a summary and a value.', location: location.child(['examples', name]).key() })
+        report({
+          message: 'An example needs a summary and a value.',
+          location: location.child(['examples', name]).key(),
+        })
       }
     }
   },
@@ -85,7 +106,11 @@ const examplesNamed = () => ({
 
 const schemasNamed = () => ({
   MediaType(mediaType, { location, report }) {
-    if (!mediaType.schema?.$ref) report({ message: 'The schema of a media type must be a named component.', location: location.child('schema').key() })
+    if (!mediaType.schema?.$ref)
+      report({
+        message: 'The schema of a media type must be a named component.',
+        location: location.child('schema').key(),
+      })
   },
   Schema(schema, { location, report }) {
     for (const [path, child] of children(schema)) {
@@ -99,7 +124,8 @@ const schemasNamed = () => ({
 const schemaTyped = () => ({
   Schema(schema, { location, report }) {
     const combined = schema.allOf ?? schema.anyOf ?? schema.oneOf
-    if (typeof schema === 'object' && !schema.type && !combined) report({ message: 'A schema must say its type.', location: location.key() })
+    if (typeof schema === 'object' && !schema.type && !combined)
+      report({ message: 'A schema must say its type.', location: location.key() })
   },
 })
 
@@ -114,7 +140,8 @@ const stringBounded = () => ({
 
 const arrayBounded = () => ({
   Schema(schema, { location, report }) {
-    if (hasType(schema, 'array') && schema.maxItems === undefined) report({ message: 'An array needs maxItems.', location: location.key() })
+    if (hasType(schema, 'array') && schema.maxItems === undefined)
+      report({ message: 'An array needs maxItems.', location: location.key() })
   },
 })
 
@@ -134,7 +161,8 @@ const inputClosed = ({ open }) => ({
     MediaType(mediaType, { location, report, resolve }) {
       const wrong = (schema, isOpen) => hasType(schema, 'object') && (schema.additionalProperties === false) === isOpen
       reach(resolve, mediaType.schema, location, open, (schema, at, isOpen) => {
-        if (wrong(schema, isOpen)) report({ message: `This input object must be ${isOpen ? 'open' : 'closed'}.`, location: at.key() })
+        if (wrong(schema, isOpen))
+          report({ message: `This input object must be ${isOpen ? 'open' : 'closed'}.`, location: at.key() })
       })
     },
   },
@@ -152,7 +180,8 @@ const timesFormatted = ({ open }) => {
     },
     Schema(schema, { location }) {
       for (const [name, property] of Object.entries(schema.properties ?? {})) {
-        if (/[a-z]At$/.test(name) && property.format !== 'date-time') times.push({ schema, location: location.child(['properties', name]).key() })
+        if (/[a-z]At$/.test(name) && property.format !== 'date-time')
+          times.push({ schema, location: location.child(['properties', name]).key() })
       }
     },
     Root: {
@@ -190,14 +219,20 @@ function hasType(schema, type) {
 /** The schemas right inside a schema, each with its place. */
 function children(schema) {
   const named = Object.entries(schema.properties ?? {}).map(([name, child]) => [['properties', name], child])
-  const single = ['items', 'additionalProperties', 'not'].filter((key) => schema[key] instanceof Object).map((key) => [[key], schema[key]])
-  const several = ['allOf', 'anyOf', 'oneOf'].flatMap((key) => (schema[key] ?? []).map((child, index) => [[key, index], child]))
+  const single = ['items', 'additionalProperties', 'not']
+    .filter((key) => schema[key] instanceof Object)
+    .map((key) => [[key], schema[key]])
+  const several = ['allOf', 'anyOf', 'oneOf'].flatMap((key) =>
+    (schema[key] ?? []).map((child, index) => [[key, index], child]),
+  )
   return [...named, ...single, ...several]
 }
 
 /** Calls `visit(schema, location, isOpen)` for all that a schema reaches; `isOpen` from a component named in `open` downwards. */
 function reach(resolve, schema, location, open, visit, isOpen = false, seen = new Set()) {
-  const { node, location: at = location } = schema?.$ref ? resolve(schema, location.source.absoluteRef) : { node: schema }
+  const { node, location: at = location } = schema?.$ref
+    ? resolve(schema, location.source.absoluteRef)
+    : { node: schema }
   if (!node || seen.has(node)) return
   seen.add(node)
   const isOpenHere = isOpen || open.includes(schema.$ref?.split('/').pop())

@@ -27,7 +27,16 @@ export interface Parts {
 const explainedBytesMax = 16_384
 
 /** The whole way of a request, top to bottom. */
-export function createApp({ contract, handlers, judge, services, documentation, trustProxy, log, recorder }: Parts): Express {
+export function createApp({
+  contract,
+  handlers,
+  judge,
+  services,
+  documentation,
+  trustProxy,
+  log,
+  recorder,
+}: Parts): Express {
   const app = express()
   app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', 'simple')
 
@@ -36,7 +45,10 @@ export function createApp({ contract, handlers, judge, services, documentation, 
   app.use((req, res, next) => {
     const found = contract.match(req.method, req.path)
     if (!found) return documentation(req, res, (error?: unknown) => next(error ?? new Problem('not-found')))
-    if ('allow' in found) throw new Problem('method-not-allowed', `This address takes ${found.allow.join(', ')}.`, { headers: { Allow: found.allow.join(', ') } })
+    if ('allow' in found)
+      throw new Problem('method-not-allowed', `This address takes ${found.allow.join(', ')}.`, {
+        headers: { Allow: found.allow.join(', ') },
+      })
     res.locals.call = found
     res.setHeader('Cache-Control', 'no-store')
     res.setHeader('X-Content-Type-Options', 'nosniff')

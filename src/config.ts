@@ -4,22 +4,51 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { MasterSecret } from './secrets.ts'
 
-const port = z.coerce.number('must be a number').int('must be a whole number').min(0, 'must be 0 to 65535').max(65_535, 'must be 0 to 65535')
+const port = z.coerce
+  .number('must be a number')
+  .int('must be a whole number')
+  .min(0, 'must be 0 to 65535')
+  .max(65_535, 'must be 0 to 65535')
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(3000),
-  PUBLIC_URL: z.string().regex(/^https?:\/\/[^/?#\s]+$/, 'must be http:// or https:// with a host, and no path or trailing slash').optional(),
+  PUBLIC_URL: z
+    .string()
+    .regex(/^https?:\/\/[^/?#\s]+$/, 'must be http:// or https:// with a host, and no path or trailing slash')
+    .optional(),
   DATA_DIR: z.string().min(1).default('.data'),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres://').optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must start with postgres://')
+    .optional(),
   SECRET_KEYS: z
     .string()
-    .regex(/^[a-z0-9]{1,16}:[A-Za-z0-9_-]{43}(,[a-z0-9]{1,16}:[A-Za-z0-9_-]{43})*$/, 'must be v1:<32 bytes as base64url>, further ones after commas, the current one first')
+    .regex(
+      /^[a-z0-9]{1,16}:[A-Za-z0-9_-]{43}(,[a-z0-9]{1,16}:[A-Za-z0-9_-]{43})*$/,
+      'must be v1:<32 bytes as base64url>, further ones after commas, the current one first',
+    )
     .optional(),
-  ADMIN_EMAIL: z.string().regex(/^\S+@\S+$/, 'must be an e-mail address').default('admin@dealer.example'),
+  ADMIN_EMAIL: z
+    .string()
+    .regex(/^\S+@\S+$/, 'must be an e-mail address')
+    .default('admin@dealer.example'),
   ADMIN_PASSWORD: z.string().min(12, 'must have 12 characters at the least').optional(),
-  TRUST_PROXY: z.string().regex(/^(\d+|[0-9a-fA-F.:/, a-z]+)$/, 'must be a number of proxies, or their addresses').optional(),
-  SMTP_URL: z.string().regex(/^smtps?:\/\/\S+$/, 'must start with smtp:// or smtps://').refine((text) => URL.canParse(text), 'must be an address, with the user and the password percent-encoded').optional(),
-  MAIL_FROM: z.string().regex(/^([^<>\p{Cc}]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/u, 'must be an e-mail address, or a name and an address in angle brackets').optional(),
+  TRUST_PROXY: z
+    .string()
+    .regex(/^(\d+|[0-9a-fA-F.:/, a-z]+)$/, 'must be a number of proxies, or their addresses')
+    .optional(),
+  SMTP_URL: z
+    .string()
+    .regex(/^smtps?:\/\/\S+$/, 'must start with smtp:// or smtps://')
+    .refine((text) => URL.canParse(text), 'must be an address, with the user and the password percent-encoded')
+    .optional(),
+  MAIL_FROM: z
+    .string()
+    .regex(
+      /^([^<>\p{Cc}]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/u,
+      'must be an e-mail address, or a name and an address in angle brackets',
+    )
+    .optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   WORKERS: z.coerce.number('must be a number').int().min(1, 'must be 1 to 64').max(64, 'must be 1 to 64').default(1),
 })
@@ -45,8 +74,12 @@ export interface Config {
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = environment.safeParse(set)
-  const faults = [...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}`), ...missingBeside(set)]
-  if (!parsed.success || faults.length > 0) throw new Error(['The environment is not right:', ...faults.map((fault) => `  ${fault}`)].join('\n'))
+  const faults = [
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}`),
+    ...missingBeside(set),
+  ]
+  if (!parsed.success || faults.length > 0)
+    throw new Error(['The environment is not right:', ...faults.map((fault) => `  ${fault}`)].join('\n'))
   const values = parsed.data
   return {
     host: values.HOST,
@@ -56,7 +89,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     databaseUrl: values.DATABASE_URL,
     secretKeys: values.SECRET_KEYS === undefined ? undefined : secretKeysIn(values.SECRET_KEYS),
     admin: { email: values.ADMIN_EMAIL, password: values.ADMIN_PASSWORD },
-    trustProxy: values.TRUST_PROXY === undefined ? false : /^\d+$/.test(values.TRUST_PROXY) ? Number(values.TRUST_PROXY) : values.TRUST_PROXY,
+    trustProxy:
+      values.TRUST_PROXY === undefined
+        ? false
+        : /^\d+$/.test(values.TRUST_PROXY)
+          ? Number(values.TRUST_PROXY)
+          : values.TRUST_PROXY,
     mail: values.SMTP_URL && values.MAIL_FROM ? { smtpUrl: values.SMTP_URL, from: values.MAIL_FROM } : undefined,
     logLevel: values.LOG_LEVEL,
     workers: values.WORKERS,
@@ -64,12 +102,23 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 }
 
 /** What one variable asks of another, whether or not the others are right. */
-function missingBeside({ DATABASE_URL, SECRET_KEYS, PUBLIC_URL, TRUST_PROXY, SMTP_URL, MAIL_FROM }: NodeJS.ProcessEnv): string[] {
+function missingBeside({
+  DATABASE_URL,
+  SECRET_KEYS,
+  PUBLIC_URL,
+  TRUST_PROXY,
+  SMTP_URL,
+  MAIL_FROM,
+}: NodeJS.ProcessEnv): string[] {
   return [
     ...(DATABASE_URL && !SECRET_KEYS ? ['SECRET_KEYS is needed with DATABASE_URL'] : []),
     ...(SMTP_URL && !MAIL_FROM ? ['MAIL_FROM is needed with SMTP_URL: mail comes from somebody'] : []),
     ...(MAIL_FROM && !SMTP_URL ? ['SMTP_URL is needed with MAIL_FROM: mail goes through some server'] : []),
-    ...(PUBLIC_URL?.startsWith('https:') && !TRUST_PROXY ? ['TRUST_PROXY is needed with an https PUBLIC_URL: the proxy in front must be known, or the secure cookie would silently not be sent'] : []),
+    ...(PUBLIC_URL?.startsWith('https:') && !TRUST_PROXY
+      ? [
+          'TRUST_PROXY is needed with an https PUBLIC_URL: the proxy in front must be known, or the secure cookie would silently not be sent',
+        ]
+      : []),
   ]
 }
 
@@ -77,7 +126,8 @@ function missingBeside({ DATABASE_URL, SECRET_KEYS, PUBLIC_URL, TRUST_PROXY, SMT
 export function secretsIn(dataDir: string): readonly [MasterSecret, ...MasterSecret[]] {
   const path = join(dataDir, 'secrets')
   mkdirSync(dataDir, { recursive: true, mode: 0o755 })
-  if (!existsSync(path)) writeFileSync(path, `v1:${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+  if (!existsSync(path))
+    writeFileSync(path, `v1:${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
   chmodSync(path, 0o600)
   return secretKeysIn(readFileSync(path, 'utf8').trim())
 }
@@ -88,7 +138,8 @@ export const firstAdminIn = (dataDir: string): string => join(dataDir, 'first-ad
 /** The file must not name a password that no longer works. */
 export function forgetFirstAdmin(dataDir: string, email: string): void {
   const path = firstAdminIn(dataDir)
-  if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === email.toLowerCase()) rmSync(path, { force: true })
+  if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === email.toLowerCase())
+    rmSync(path, { force: true })
 }
 
 function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSecret[]] {
@@ -96,6 +147,7 @@ function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSecret[]] 
     const [version = '', encoded = ''] = entry.split(':')
     return { version, bytes: Buffer.from(encoded, 'base64url') }
   })
-  if (!first || [first, ...others].some(({ bytes }) => bytes.length !== 32)) throw new Error('The secret keys are damaged: each must be a name, a colon and 32 bytes as base64url')
+  if (!first || [first, ...others].some(({ bytes }) => bytes.length !== 32))
+    throw new Error('The secret keys are damaged: each must be a name, a colon and 32 bytes as base64url')
   return [first, ...others]
 }

@@ -18,12 +18,32 @@ import {
 import { listAuditEntries } from './audit/handlers.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './events/handlers.ts'
-import { createLead, createLeadBatch, createLeadsFromAdf, getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, type LeadIntake, listLeads, reconcileReferences, updateLead } from './leads/handlers.ts'
+import {
+  createLead,
+  createLeadBatch,
+  createLeadsFromAdf,
+  getLead,
+  getLeadCounts,
+  getLeadOriginal,
+  getLeadReceipt,
+  type LeadIntake,
+  listLeads,
+  reconcileReferences,
+  updateLead,
+} from './leads/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { getNotifications, listMails, type Mailing, requestPasswordLink, updateNotifications } from './mail/handlers.ts'
 import { listSources } from './sources/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
-import { changeOwnPassword, createPasswordLink, createUser, listUsers, type People, setPassword, updateUser } from './users/handlers.ts'
+import {
+  changeOwnPassword,
+  createPasswordLink,
+  createUser,
+  listUsers,
+  type People,
+  setPassword,
+  updateUser,
+} from './users/handlers.ts'
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
 export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & People & Mailing): Handlers {

@@ -49,7 +49,10 @@ function configured(): Config {
 
 /** The first process: owns the embedded database, brings the schema up to date, makes the first admin; serves by itself or has workers do it. */
 async function own(): Promise<void> {
-  const embedded = config.databaseUrl === undefined ? await startEmbedded(config.dataDir, (level, message, fields) => log[level](fields ?? {}, message)) : undefined
+  const embedded =
+    config.databaseUrl === undefined
+      ? await startEmbedded(config.dataDir, (level, message, fields) => log[level](fields ?? {}, message))
+      : undefined
   const connection: Connection = embedded ? embedded.connection : { connectionString: config.databaseUrl ?? '' }
   try {
     await prepare(connection)
@@ -65,20 +68,31 @@ async function prepare(connection: Connection): Promise<void> {
   const database = openDatabase(connection, () => undefined)
   try {
     await migrate(database.db)
-    const { rows } = await database.db.raw<{ rows: { name: string; setting: string }[] }>("select name, setting from pg_settings where name in ('fsync', 'synchronous_commit') and setting = 'off'")
-    for (const { name } of rows) log.warn(`The database runs with ${name} = off: a lead that was acknowledged can be lost when it crashes`)
+    const { rows } = await database.db.raw<{ rows: { name: string; setting: string }[] }>(
+      "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit') and setting = 'off'",
+    )
+    for (const { name } of rows)
+      log.warn(`The database runs with ${name} = off: a lead that was acknowledged can be lost when it crashes`)
     if (await isAnyDealerThere(database.db)) return
 
     const { email } = config.admin
     const dealer = { name: 'My dealership', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }
-    const made = await createDealer(database.db, dealer, { email, name: 'Admin', ...(config.admin.password && { password: config.admin.password }) }).catch(async (error: unknown) => {
+    const made = await createDealer(database.db, dealer, {
+      email,
+      name: 'Admin',
+      ...(config.admin.password && { password: config.admin.password }),
+    }).catch(async (error: unknown) => {
       // Another process that started at the same time was first.
       if (!(await isAnyDealerThere(database.db))) throw error
     })
     if (!made) return
     const { password } = made
-    if (config.databaseUrl === undefined) writeFileSync(firstAdminIn(config.dataDir), JSON.stringify({ email, password }), { mode: 0o600 })
-    if (!config.admin.password) console.log(`\n  First admin   ${email}\n  Password      ${password}\n  (shown this once; change it in Settings > My account)\n`)
+    if (config.databaseUrl === undefined)
+      writeFileSync(firstAdminIn(config.dataDir), JSON.stringify({ email, password }), { mode: 0o600 })
+    if (!config.admin.password)
+      console.log(
+        `\n  First admin   ${email}\n  Password      ${password}\n  (shown this once; change it in Settings > My account)\n`,
+      )
   } finally {
     await database.close()
   }
@@ -108,7 +122,10 @@ function forkWorkers(connection: Connection, stopDatabase: () => Promise<void> |
   })
 }
 
-async function serve(connection: Connection, stopDatabase: () => Promise<void> | undefined = () => undefined): Promise<void> {
+async function serve(
+  connection: Connection,
+  stopDatabase: () => Promise<void> | undefined = () => undefined,
+): Promise<void> {
   const documents = await documentation(config.publicUrl)
   const pages = await dashboard(config.publicUrl, documents)
   if (!pages) log.warn('The dashboard was not built: run npm run build')
@@ -122,7 +139,16 @@ async function serve(connection: Connection, stopDatabase: () => Promise<void> |
     log,
     passwordChanged,
   })
-  const server = createServer({ maxHeaderSize: headerBytesMax, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 2_000, keepAliveTimeout: 65_000 }, service.app)
+  const server = createServer(
+    {
+      maxHeaderSize: headerBytesMax,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: 2_000,
+      keepAliveTimeout: 65_000,
+    },
+    service.app,
+  )
   answerParserErrors(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -139,7 +165,14 @@ async function serve(connection: Connection, stopDatabase: () => Promise<void> |
     log.info('stopped')
   })
   const address = server.address()
-  log.info({ url: config.publicUrl, port: typeof address === 'object' ? address?.port : address, database: config.databaseUrl ? 'DATABASE_URL' : 'embedded' }, 'ready')
+  log.info(
+    {
+      url: config.publicUrl,
+      port: typeof address === 'object' ? address?.port : address,
+      database: config.databaseUrl ? 'DATABASE_URL' : 'embedded',
+    },
+    'ready',
+  )
   if (existsSync(firstAdminIn(config.dataDir))) log.info(`the first admin is in ${firstAdminIn(config.dataDir)}`)
 }
 
@@ -179,14 +212,27 @@ function severalAtOnce(): { write(line: string): void } {
 function answerParserErrors(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
-    const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'bad-request'
+    const code =
+      error.code === 'HPE_HEADER_OVERFLOW'
+        ? 'headers-too-large'
+        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? 'request-timeout'
+          : 'bad-request'
     const requestId = crypto.randomUUID()
-    const problem = code === 'bad-request' ? new Problem(code, 'The request is not HTTP that this server understands.') : new Problem(code)
+    const problem =
+      code === 'bad-request'
+        ? new Problem(code, 'The request is not HTTP that this server understands.')
+        : new Problem(code)
     const body = JSON.stringify(problemBody(problem, requestId))
-    const reason = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }[problem.status] ?? 'Bad Request'
+    const reason =
+      { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }[problem.status] ??
+      'Bad Request'
     log.info({ requestId, status: problem.status, code: error.code }, 'refused before it was a request')
     // Only ended, it would go on receiving: a slow client could keep it for ever, and its lead, once whole, would be stored after the 408.
     const hangUp = () => socket.destroy()
-    socket.end(`HTTP/1.1 ${problem.status} ${reason}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`, hangUp)
+    socket.end(
+      `HTTP/1.1 ${problem.status} ${reason}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
+      hangUp,
+    )
   })
 }

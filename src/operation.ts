@@ -24,7 +24,10 @@ export interface Standing {
 }
 
 /** Runs `work` in a transaction that holds the dealer's clock: nobody else changes anything of that dealer meanwhile. */
-export type Write = <T>(principal: Principal, work: (trx: Knex.Transaction, now: Date, standing: Standing) => Promise<T>) => Promise<T>
+export type Write = <T>(
+  principal: Principal,
+  work: (trx: Knex.Transaction, now: Date, standing: Standing) => Promise<T>,
+) => Promise<T>
 
 /** The request beside what the contract describes. */
 export interface Http {
@@ -40,7 +43,11 @@ export interface Http {
   note(about: { key?: { dealerId: string; apiKeyId: string; credentialId: string }; leadId?: string }): void
 }
 
-type Part<D, Name extends string> = Name extends keyof D ? ([D[Name]] extends [undefined] ? Record<never, never> : NonNullable<D[Name]>) : Record<never, never>
+type Part<D, Name extends string> = Name extends keyof D
+  ? [D[Name]] extends [undefined]
+    ? Record<never, never>
+    : NonNullable<D[Name]>
+  : Record<never, never>
 
 /** Binary bodies are bytes here. */
 type Body<Sent> = Blob extends Sent ? Buffer : Sent
@@ -50,24 +57,37 @@ interface Request<D> {
   readonly path: Part<D, 'path'>
   readonly query: Part<D, 'query'>
   /** Header parameters of the contract, by their names in lower case. */
-  readonly headers: { readonly [Name in keyof Part<D, 'headers'> as Lowercase<Name & string>]: Part<D, 'headers'>[Name] }
+  readonly headers: {
+    readonly [Name in keyof Part<D, 'headers'> as Lowercase<Name & string>]: Part<D, 'headers'>[Name]
+  }
   readonly http: Http
 }
 
-type Answer<R> = { [Status in keyof R]: { status: Status; headers?: Record<string, string> } & Content<R[Status]> }[keyof R]
+type Answer<R> = {
+  [Status in keyof R]: { status: Status; headers?: Record<string, string> } & Content<R[Status]>
+}[keyof R]
 type Content<Body> = [Body] extends [undefined | void] ? { body?: never } : { body: Body }
 
 /** Reads with an access token. The credential has been judged before the handler runs. */
-export type ReadOperation<D, R> = (request: Request<D> & { readonly principal: Principal; readonly standing: Standing }, services: { readonly db: Knex }) => Promise<Answer<R>>
+export type ReadOperation<D, R> = (
+  request: Request<D> & { readonly principal: Principal; readonly standing: Standing },
+  services: { readonly db: Knex },
+) => Promise<Answer<R>>
 
 /** A read whose answer goes on: `body` is what is sent, for as long as it lasts. */
-export type StreamOperation<D, R> = (request: Request<D> & { readonly principal: Principal; readonly standing: Standing }, services: { readonly db: Knex }) => Promise<{ [Status in keyof R]: { status: Status; body: Readable } }[keyof R]>
+export type StreamOperation<D, R> = (
+  request: Request<D> & { readonly principal: Principal; readonly standing: Standing },
+  services: { readonly db: Knex },
+) => Promise<{ [Status in keyof R]: { status: Status; body: Readable } }[keyof R]>
 
 /**
  * Changes something with an access token. The credential is judged inside `write`, under the dealer's lock, which is the only way to
  * the database that the handler has: 401 and 403 come before every other answer of it.
  */
-export type WriteOperation<D, R> = (request: Request<D> & { readonly principal: Principal }, services: { readonly write: Write }) => Promise<Answer<R>>
+export type WriteOperation<D, R> = (
+  request: Request<D> & { readonly principal: Principal },
+  services: { readonly write: Write },
+) => Promise<Answer<R>>
 
 /** An operation of a signed-in person. `session` is the value of the cookie. */
 export type SessionOperation<D, R> = (request: Request<D> & { readonly session: string }) => Promise<Answer<R>>

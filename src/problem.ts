@@ -1,43 +1,184 @@
 /** Every failure that a client can see, by its code. The code is API; a page under /docs/problems/ explains it. */
 export const problems = {
-  'bad-request': { status: 400, title: 'The request does not fit the contract', detail: 'The request does not fit the contract.' },
-  'token-malformed': { status: 400, title: 'The Authorization header is malformed', detail: 'Send one Authorization header: Bearer, a space and the access token.' },
-  'token-missing': { status: 401, title: 'An access token is needed', detail: 'Send Authorization: Bearer with an access token from POST /v1/auth/token.' },
-  'token-invalid': { status: 401, title: 'The access token is not valid', detail: 'The token has expired or was ended. Exchange the API key for a new one.' },
-  'session-ended': { status: 401, title: 'Not signed in', detail: 'There is no session, or it has ended. Sign in again.' },
-  'sign-in-too-old': { status: 401, title: 'The sign-in is too old for this', detail: 'Sign in again with the password: this may be done for 15 minutes after signing in.' },
-  'sign-in-refused': { status: 401, title: 'Wrong e-mail or password', detail: 'The e-mail is unknown or the password is wrong.' },
-  'scope-missing': { status: 403, title: 'The access token lacks a scope', detail: 'This operation needs a scope that the access token does not have.' },
-  'person-needed': { status: 403, title: 'Only a person may do this', detail: 'This operation is for people. An API key has no password and no sessions.' },
-  'foreign-origin': { status: 403, title: 'The request comes from another origin', detail: 'Only pages of this service may use the session.' },
+  'bad-request': {
+    status: 400,
+    title: 'The request does not fit the contract',
+    detail: 'The request does not fit the contract.',
+  },
+  'token-malformed': {
+    status: 400,
+    title: 'The Authorization header is malformed',
+    detail: 'Send one Authorization header: Bearer, a space and the access token.',
+  },
+  'token-missing': {
+    status: 401,
+    title: 'An access token is needed',
+    detail: 'Send Authorization: Bearer with an access token from POST /v1/auth/token.',
+  },
+  'token-invalid': {
+    status: 401,
+    title: 'The access token is not valid',
+    detail: 'The token has expired or was ended. Exchange the API key for a new one.',
+  },
+  'session-ended': {
+    status: 401,
+    title: 'Not signed in',
+    detail: 'There is no session, or it has ended. Sign in again.',
+  },
+  'sign-in-too-old': {
+    status: 401,
+    title: 'The sign-in is too old for this',
+    detail: 'Sign in again with the password: this may be done for 15 minutes after signing in.',
+  },
+  'sign-in-refused': {
+    status: 401,
+    title: 'Wrong e-mail or password',
+    detail: 'The e-mail is unknown or the password is wrong.',
+  },
+  'scope-missing': {
+    status: 403,
+    title: 'The access token lacks a scope',
+    detail: 'This operation needs a scope that the access token does not have.',
+  },
+  'person-needed': {
+    status: 403,
+    title: 'Only a person may do this',
+    detail: 'This operation is for people. An API key has no password and no sessions.',
+  },
+  'foreign-origin': {
+    status: 403,
+    title: 'The request comes from another origin',
+    detail: 'Only pages of this service may use the session.',
+  },
   'not-found': { status: 404, title: 'Not found', detail: 'There is nothing at this address.' },
-  'method-not-allowed': { status: 405, title: 'The method is not allowed here', detail: 'The Allow header names the methods of this address.' },
-  'api-key-name-taken': { status: 409, title: 'Another API key has this name', detail: 'Choose another name, or delete the other key first.' },
-  'replacement-under-way': { status: 409, title: 'The API key is being replaced already', detail: 'The new secret is in use and the old one works still. End the old one, or wait until it ends.' },
-  'restore-too-late': { status: 409, title: 'The API key was deleted too long ago', detail: 'A deleted key can be restored for 24 hours. Create a new one.' },
-  'last-admin': { status: 409, title: 'A dealer needs an active admin', detail: 'This is the last active admin. Make somebody else an admin first.' },
-  'email-taken': { status: 409, title: 'Somebody has this e-mail address already', detail: 'An e-mail address belongs to one person. Choose another address.' },
+  'method-not-allowed': {
+    status: 405,
+    title: 'The method is not allowed here',
+    detail: 'The Allow header names the methods of this address.',
+  },
+  'api-key-name-taken': {
+    status: 409,
+    title: 'Another API key has this name',
+    detail: 'Choose another name, or delete the other key first.',
+  },
+  'replacement-under-way': {
+    status: 409,
+    title: 'The API key is being replaced already',
+    detail: 'The new secret is in use and the old one works still. End the old one, or wait until it ends.',
+  },
+  'restore-too-late': {
+    status: 409,
+    title: 'The API key was deleted too long ago',
+    detail: 'A deleted key can be restored for 24 hours. Create a new one.',
+  },
+  'last-admin': {
+    status: 409,
+    title: 'A dealer needs an active admin',
+    detail: 'This is the last active admin. Make somebody else an admin first.',
+  },
+  'email-taken': {
+    status: 409,
+    title: 'Somebody has this e-mail address already',
+    detail: 'An e-mail address belongs to one person. Choose another address.',
+  },
   'user-deactivated': { status: 409, title: 'The user is deactivated', detail: 'Reactivate the user first.' },
-  'mail-not-set-up': { status: 409, title: 'This service cannot send mail', detail: 'Ask an admin of your dealership for a link to choose a new password.' },
-  'lead-move-illegal': { status: 409, title: 'The lead cannot move to this status', detail: 'The lead cannot move to this status.' },
-  'lead-changed': { status: 412, title: 'The lead was changed meanwhile', detail: 'Read the lead again, then send the change with its new ETag.' },
-  'body-too-large': { status: 413, title: 'The body is too large', detail: 'The body is larger than this operation takes.' },
-  'unsupported-media-type': { status: 415, title: 'The media type is not supported', detail: 'Send application/json in UTF-8, not compressed.' },
-  'lead-unreachable': { status: 422, title: 'The lead names no way to reach its customer', detail: 'Send an e-mail address, a phone number or a postal address of the customer.' },
-  'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request', detail: 'This Idempotency-Key came with another request before. Use a new key for a new request, and the same key only to send the same request again.' },
-  'scope-not-of-kind': { status: 422, title: 'A key of this kind cannot have this scope', detail: 'A key of this kind cannot have this scope.' },
-  'expiry-past': { status: 422, title: 'The expiry is not to come', detail: 'Choose a time to come, or delete or disable the key.' },
-  'time-zone-unknown': { status: 422, title: 'There is no such time zone', detail: 'Send an IANA time zone, for example Europe/Copenhagen.' },
-  'password-link-invalid': { status: 422, title: 'The link does not work', detail: 'The link is unknown, was used, was replaced by a newer one, or has ended. Ask an admin for a new one.' },
-  'password-wrong': { status: 422, title: 'The current password is wrong', detail: 'The current password is wrong. Nothing was changed.' },
-  'password-is-email': { status: 422, title: 'The password is the e-mail address', detail: 'Choose a password that is not the e-mail address.' },
-  'if-match-missing': { status: 428, title: 'If-Match is needed', detail: 'Send If-Match with the ETag of the lead that you saw.' },
-  'too-many-attempts': { status: 429, title: 'Too many failed attempts', detail: 'Too many failed attempts. Wait, then try again.' },
-  'too-many-streams': { status: 429, title: 'Too many streams at a time', detail: 'This credential has 20 streams open. Close one first.' },
-  'headers-too-large': { status: 431, title: 'The headers are too large', detail: 'The headers may have 16384 bytes at the most.' },
-  'request-timeout': { status: 408, title: 'The request took too long to arrive', detail: 'Send the whole request within 30 seconds.' },
+  'mail-not-set-up': {
+    status: 409,
+    title: 'This service cannot send mail',
+    detail: 'Ask an admin of your dealership for a link to choose a new password.',
+  },
+  'lead-move-illegal': {
+    status: 409,
+    title: 'The lead cannot move to this status',
+    detail: 'The lead cannot move to this status.',
+  },
+  'lead-changed': {
+    status: 412,
+    title: 'The lead was changed meanwhile',
+    detail: 'Read the lead again, then send the change with its new ETag.',
+  },
+  'body-too-large': {
+    status: 413,
+    title: 'The body is too large',
+    detail: 'The body is larger than this operation takes.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'The media type is not supported',
+    detail: 'Send application/json in UTF-8, not compressed.',
+  },
+  'lead-unreachable': {
+    status: 422,
+    title: 'The lead names no way to reach its customer',
+    detail: 'Send an e-mail address, a phone number or a postal address of the customer.',
+  },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'The Idempotency-Key belongs to another request',
+    detail:
+      'This Idempotency-Key came with another request before. Use a new key for a new request, and the same key only to send the same request again.',
+  },
+  'scope-not-of-kind': {
+    status: 422,
+    title: 'A key of this kind cannot have this scope',
+    detail: 'A key of this kind cannot have this scope.',
+  },
+  'expiry-past': {
+    status: 422,
+    title: 'The expiry is not to come',
+    detail: 'Choose a time to come, or delete or disable the key.',
+  },
+  'time-zone-unknown': {
+    status: 422,
+    title: 'There is no such time zone',
+    detail: 'Send an IANA time zone, for example Europe/Copenhagen.',
+  },
+  'password-link-invalid': {
+    status: 422,
+    title: 'The link does not work',
+    detail: 'The link is unknown, was used, was replaced by a newer one, or has ended. Ask an admin for a new one.',
+  },
+  'password-wrong': {
+    status: 422,
+    title: 'The current password is wrong',
+    detail: 'The current password is wrong. Nothing was changed.',
+  },
+  'password-is-email': {
+    status: 422,
+    title: 'The password is the e-mail address',
+    detail: 'Choose a password that is not the e-mail address.',
+  },
+  'if-match-missing': {
+    status: 428,
+    title: 'If-Match is needed',
+    detail: 'Send If-Match with the ETag of the lead that you saw.',
+  },
+  'too-many-attempts': {
+    status: 429,
+    title: 'Too many failed attempts',
+    detail: 'Too many failed attempts. Wait, then try again.',
+  },
+  'too-many-streams': {
+    status: 429,
+    title: 'Too many streams at a time',
+    detail: 'This credential has 20 streams open. Close one first.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'The headers are too large',
+    detail: 'The headers may have 16384 bytes at the most.',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'The request took too long to arrive',
+    detail: 'Send the whole request within 30 seconds.',
+  },
   internal: { status: 500, title: 'Something broke on our side', detail: 'Quote the request id when you report it.' },
-  unavailable: { status: 503, title: 'Not available just now', detail: 'The service cannot reach its database just now. Try again in a moment.' },
+  unavailable: {
+    status: 503,
+    title: 'Not available just now',
+    detail: 'The service cannot reach its database just now. Try again in a moment.',
+  },
 } as const satisfies Record<string, { status: number; title: string; detail: string }>
 
 export type ProblemCode = keyof typeof problems
@@ -84,7 +225,18 @@ export class OAuthError extends Error {
   readonly status: number
   readonly headers: Record<string, string>
 
-  constructor(error: 'invalid_request' | 'invalid_client' | 'invalid_scope' | 'unsupported_grant_type' | 'temporarily_unavailable' | 'server_error', description: string, status = 400, headers: Record<string, string> = {}) {
+  constructor(
+    error:
+      | 'invalid_request'
+      | 'invalid_client'
+      | 'invalid_scope'
+      | 'unsupported_grant_type'
+      | 'temporarily_unavailable'
+      | 'server_error',
+    description: string,
+    status = 400,
+    headers: Record<string, string> = {},
+  ) {
     super(description)
     this.error = error
     this.status = status

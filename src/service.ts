@@ -46,7 +46,17 @@ export interface Service {
 }
 
 /** Puts the parts together on a database, which is migrated first. */
-export async function openService({ connection, masters, issuer, trustProxy, mail, documentation, log, passwordChanged = () => undefined, strictResponses = false }: ServiceOptions): Promise<Service> {
+export async function openService({
+  connection,
+  masters,
+  issuer,
+  trustProxy,
+  mail,
+  documentation,
+  log,
+  passwordChanged = () => undefined,
+  strictResponses = false,
+}: ServiceOptions): Promise<Service> {
   const database = openDatabase(connection, (error) => log.warn({ err: error }, 'a database connection was lost'))
   try {
     const { db, hot } = database
@@ -56,18 +66,48 @@ export async function openService({ connection, masters, issuer, trustProxy, mai
     await requireSameSecrets(database, secrets)
 
     const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
-    const keyring = await openKeyring(db, secrets, tokens.forget, (kid, error) => log.error({ kid, err: error }, 'a signing key cannot be opened: every token that it signed is refused'))
+    const keyring = await openKeyring(db, secrets, tokens.forget, (kid, error) =>
+      log.error({ kid, err: error }, 'a signing key cannot be opened: every token that it signed is refused'),
+    )
     const judge = liveness(hot, db, keyring)
     const write = writer(db, keyring)
-    const intake = openIntake(db, hot, keyring, judge, (error) => log.error({ err: error }, 'a lead could not be stored'))
+    const intake = openIntake(db, hot, keyring, judge, (error) =>
+      log.error({ err: error }, 'a lead could not be stored'),
+    )
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
-    const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, leadViolations, feed, attempts: openAttempts(), passwordChanged, mailIsReady: mail !== undefined, report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent') })
+    const handlers = handlersWith({
+      db,
+      hot,
+      secrets,
+      keyring,
+      issuer,
+      intake,
+      leadViolations,
+      feed,
+      attempts: openAttempts(),
+      passwordChanged,
+      mailIsReady: mail !== undefined,
+      report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent'),
+    })
     const sender = mail && openSender(db, secrets, mail, issuer, (error, what) => log.error({ err: error }, what))
-    const recorder = openRecorder(db, hot, (leftOut, error) => log.error({ leftOut, err: error }, 'requests are missing from the log of requests'))
-    const watcher = openWatcher(db, (error) => log.error({ err: error }, 'it was not looked whether sources have gone quiet'))
-    const app = createApp({ contract, handlers, judge, services: { db, write }, documentation, trustProxy, log, recorder })
+    const recorder = openRecorder(db, hot, (leftOut, error) =>
+      log.error({ leftOut, err: error }, 'requests are missing from the log of requests'),
+    )
+    const watcher = openWatcher(db, (error) =>
+      log.error({ err: error }, 'it was not looked whether sources have gone quiet'),
+    )
+    const app = createApp({
+      contract,
+      handlers,
+      judge,
+      services: { db, write },
+      documentation,
+      trustProxy,
+      log,
+      recorder,
+    })
     return {
       app,
       database,
@@ -94,9 +134,18 @@ export async function openService({ connection, masters, issuer, trustProxy, mai
 /** A database must be opened with the master secrets that it was written with. @throws {Error} naming the versions that differ or are missing. */
 async function requireSameSecrets({ db }: Database, secrets: Secrets): Promise<void> {
   const recorded = await findFingerprints(db)
-  const differing = recorded.filter(({ version, fingerprint }) => secrets.versions.includes(version) && !secrets.fingerprint(version).equals(fingerprint))
-  if (differing.length > 0) throw new Error(`SECRET_KEYS is not the one that this database was written with (${differing.map(({ version }) => version).join(', ')}). Start with the right one: with another, no API key would work.`)
+  const differing = recorded.filter(
+    ({ version, fingerprint }) =>
+      secrets.versions.includes(version) && !secrets.fingerprint(version).equals(fingerprint),
+  )
+  if (differing.length > 0)
+    throw new Error(
+      `SECRET_KEYS is not the one that this database was written with (${differing.map(({ version }) => version).join(', ')}). Start with the right one: with another, no API key would work.`,
+    )
   const missing = (await findSecretVersionsInUse(db)).filter((version) => !secrets.versions.includes(version))
-  if (missing.length > 0) throw new Error(`SECRET_KEYS has no ${missing.join(', ')}, which rows in this database still need. Add it behind the current one.`)
+  if (missing.length > 0)
+    throw new Error(
+      `SECRET_KEYS has no ${missing.join(', ')}, which rows in this database still need. Add it behind the current one.`,
+    )
   for (const version of secrets.versions) await addFingerprint(db, version, secrets.fingerprint(version))
 }

@@ -9,7 +9,10 @@ import { Problem } from '../src/problem.ts'
 
 const dealer = { country: 'DK', timeZone: 'Europe/Copenhagen' }
 
-const ajv = new Ajv2020({ strict: false, allErrors: true }).addSchema(parse(readFileSync('generated/openapi.yaml', 'utf8')), 'contract')
+const ajv = new Ajv2020({ strict: false, allErrors: true }).addSchema(
+  parse(readFileSync('generated/openapi.yaml', 'utf8')),
+  'contract',
+)
 const fitsContract = ajv.compile({ $ref: 'contract#/components/schemas/LeadInput' })
 
 function read(document: string | Buffer, charset?: string): AdfLead[] {
@@ -31,10 +34,12 @@ function only(leads: AdfLead[]): AdfLead {
 
 const fixture = (name: string) => read(readFileSync(`test/adf/${name}.xml`))
 const one = (document: string | Buffer, charset?: string) => only(read(document, charset))
-const codes = ({ warnings }: Pick<AdfLead, 'warnings'>) => warnings.map(({ code, pointer }) => `${code} ${pointer}`.trim())
+const codes = ({ warnings }: Pick<AdfLead, 'warnings'>) =>
+  warnings.map(({ code, pointer }) => `${code} ${pointer}`.trim())
 const prospect = (inner: string, status = '') => one(`<adf><prospect${status}>${inner}</prospect></adf>`)
 const contact = (inner: string) => prospect(`<customer><contact>${inner}</contact></customer>`)
-const vehicle = (inner: string, attributes = '') => prospect(`<vehicle ${attributes}><make>Volvo</make><model>EX30</model>${inner}</vehicle>`)
+const vehicle = (inner: string, attributes = '') =>
+  prospect(`<vehicle ${attributes}><make>Volvo</make><model>EX30</model>${inner}</vehicle>`)
 const tradeIn = (inner: string) => vehicle(inner, 'interest="trade-in"')
 const wanted = ({ input }: AdfLead) => input.vehiclesOfInterest?.[0]
 const handedIn = ({ input }: AdfLead) => input.tradeIns?.[0]
@@ -63,7 +68,11 @@ describe('an ADF document', () => {
       warnings: [],
       resend: false,
     })
-    expect(newLead(lead.input, dealer)).toMatchObject({ reachable: true, warnings: [], submittedAt: '2026-11-23T09:15:00.000Z' })
+    expect(newLead(lead.input, dealer)).toMatchObject({
+      reachable: true,
+      warnings: [],
+      submittedAt: '2026-11-23T09:15:00.000Z',
+    })
   })
 
   it('is a lead without a warning when it has all that the specification names', () => {
@@ -79,7 +88,13 @@ describe('an ADF document', () => {
           { number: '32 12 34 56', type: 'cellphone' },
           { number: '+45 32 12 34 57', type: 'fax' },
         ],
-        address: { lines: ['Havnegade 1', '2. tv.', '12'], postalCode: '1058', city: 'København K', region: '84', countryCode: 'DK' },
+        address: {
+          lines: ['Havnegade 1', '2. tv.', '12'],
+          postalCode: '1058',
+          city: 'København K',
+          region: '84',
+          countryCode: 'DK',
+        },
       },
       vehiclesOfInterest: [
         {
@@ -121,8 +136,15 @@ describe('an ADF document', () => {
       '/adf/prospect/customer/contact/phone/0/@time': 'evening',
       '/adf/prospect/vehicle/0/option': { optionname: 'Tow bar', manufacturercode: 'TB-1', weighting: '80' },
       '/adf/prospect/vehicle/0/colorcombination/1/interiorcolor': 'Mist',
-      '/adf/prospect/vehicle/0/finance': { method: 'lease', amount: { '@type': 'monthly', '@limit': 'maximum', '@currency': 'DKK', '#text': '3500' } },
-      '/adf/prospect/provider': { id: { '@source': 'bilportal.example', '#text': 'P-1' }, name: { '@part': 'full', '@type': 'business', '#text': 'Bilportal' }, service: 'Test drives' },
+      '/adf/prospect/vehicle/0/finance': {
+        method: 'lease',
+        amount: { '@type': 'monthly', '@limit': 'maximum', '@currency': 'DKK', '#text': '3500' },
+      },
+      '/adf/prospect/provider': {
+        id: { '@source': 'bilportal.example', '#text': 'P-1' },
+        name: { '@part': 'full', '@type': 'business', '#text': 'Bilportal' },
+        service: 'Test drives',
+      },
     })
     expect(lead.warnings).toEqual([])
     expect(newLead(lead.input, dealer).warnings).toEqual([])
@@ -158,7 +180,11 @@ describe('an ADF document', () => {
     const lead = only(fixture('disagreements'))
     expect(lead.input).toMatchObject({
       type: 'trade_in',
-      customer: { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '+1 202 555 0100' }], address: { lines: ['Havnegade 1'] } },
+      customer: {
+        name: { given: 'Anna', family: 'Jensen' },
+        phones: [{ number: '+1 202 555 0100' }],
+        address: { lines: ['Havnegade 1'] },
+      },
       tradeIns: [{ make: 'Fiat', model: '500', odometer: { value: 61000, unit: 'miles' } }],
       extra: {
         '/adf/prospect/customer/contact/name/2': { '@part': 'suffix', '#text': 'Jr.' },
@@ -176,7 +202,11 @@ describe('an ADF document', () => {
     const lead = only(fixture('torn'))
     expect(lead.input).toMatchObject({
       message: '3 < 4 & 5 > 4',
-      customer: { name: { given: 'Anna', family: 'Jensen' }, emails: [{ address: 'anna@customer.example' }], phones: [{ number: '32 12 34 56', type: 'cellphone' }] },
+      customer: {
+        name: { given: 'Anna', family: 'Jensen' },
+        emails: [{ address: 'anna@customer.example' }],
+        phones: [{ number: '32 12 34 56', type: 'cellphone' }],
+      },
       vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', modelYear: 2026, comments: 'No end here' }],
       externalReference: { source: 'p.example', id: '77' },
       extra: { '/adf/prospect/vendor': { vendorname: 'Smith & Sons' } },
@@ -189,9 +219,18 @@ describe('an ADF document', () => {
     ['an end tag of another name', '<adf><prospect><name>Anna</nmae><email>a@b.example</email></prospect></adf>'],
     ['an end tag too many', '<adf></b><prospect><name>Anna</name><email>a@b.example</email></prospect></adf>'],
     ['no end', '<adf><prospect><name>Anna</name><email>a@b.example</email>'],
-    ['an attribute without quotes', '<adf><prospect status=new><name>Anna</name><email>a@b.example</email></prospect></adf>'],
-    ['an attribute without a value', '<adf><prospect status><name>Anna</name><email>a@b.example</email></prospect></adf>'],
-    ['an attribute twice', '<adf><prospect status="new" status="resend"><name>Anna</name><email>a@b.example</email></prospect></adf>'],
+    [
+      'an attribute without quotes',
+      '<adf><prospect status=new><name>Anna</name><email>a@b.example</email></prospect></adf>',
+    ],
+    [
+      'an attribute without a value',
+      '<adf><prospect status><name>Anna</name><email>a@b.example</email></prospect></adf>',
+    ],
+    [
+      'an attribute twice',
+      '<adf><prospect status="new" status="resend"><name>Anna</name><email>a@b.example</email></prospect></adf>',
+    ],
     ['a quote too many', '<adf><prospect status="new"" ><name>Anna</name><email>a@b.example</email></prospect></adf>'],
     ['text before it', 'Lead: <adf><prospect><name>Anna</name><email>a@b.example</email></prospect></adf>'],
     ['CDATA after it', '<prospect><name>Anna</name><email>a@b.example</email></prospect><![CDATA[x]]>'],
@@ -208,12 +247,22 @@ describe('an ADF document', () => {
       ['2', false],
       ['3', true],
     ])
-    expect(leads.map(codes)).toEqual([['adf-form', 'adf-name-unknown /adf/@version'], ['adf-form', 'adf-name-unknown /adf/prospect/1/customer/contact/fax'], ['adf-form']])
-    expect(leads.map(kept)).toEqual([{ '/adf/@version': '1.0' }, { '/adf/prospect/1/customer/contact/fax': 'none' }, {}])
+    expect(leads.map(codes)).toEqual([
+      ['adf-form', 'adf-name-unknown /adf/@version'],
+      ['adf-form', 'adf-name-unknown /adf/prospect/1/customer/contact/fax'],
+      ['adf-form'],
+    ])
+    expect(leads.map(kept)).toEqual([
+      { '/adf/@version': '1.0' },
+      { '/adf/prospect/1/customer/contact/fax': 'none' },
+      {},
+    ])
   })
 
   it('is found within another', () => {
-    const lead = one('<?xml version="1.0"?><Envelope xmlns="urn:e"><Body n="1"><adf><prospect><customer><contact><email>a@b.example</email></contact></customer></prospect></adf></Body></Envelope>')
+    const lead = one(
+      '<?xml version="1.0"?><Envelope xmlns="urn:e"><Body n="1"><adf><prospect><customer><contact><email>a@b.example</email></contact></customer></prospect></adf></Body></Envelope>',
+    )
     expect(lead.input.customer).toEqual({ emails: [{ address: 'a@b.example' }] })
     expect(codes(lead)).toEqual(['adf-name-unknown /envelope/body'])
     expect(codes(one('<constructor a="1"><prospect/></constructor>'))).toEqual(['adf-name-unknown /constructor/@a'])
@@ -249,7 +298,10 @@ describe('an ADF document', () => {
       'adf-word-unknown /adf/prospect/vehicle/price/@type',
     ])
     // A word for which a lead has a member is judged there.
-    expect(newLead(lead.input, dealer)).toMatchObject({ warnings: [{ code: 'word-unknown', pointer: '/customer/phones/0/type' }], data: { extra: kept(lead) } })
+    expect(newLead(lead.input, dealer)).toMatchObject({
+      warnings: [{ code: 'word-unknown', pointer: '/customer/phones/0/type' }],
+      data: { extra: kept(lead) },
+    })
   })
 
   it('takes the first of what a lead has room for once, and keeps the others', () => {
@@ -257,7 +309,11 @@ describe('an ADF document', () => {
     expect(lead.input).toMatchObject({
       customer: {
         name: { full: 'Anna Jensen' },
-        emails: [{ address: 'anna@customer.example' }, { address: 'anna@work.example' }, { address: 'bo@customer.example' }],
+        emails: [
+          { address: 'anna@customer.example' },
+          { address: 'anna@work.example' },
+          { address: 'bo@customer.example' },
+        ],
         phones: [{ number: '32 12 34 56' }, { number: '32 12 34 57' }],
         address: { city: 'Aarhus' },
       },
@@ -271,18 +327,25 @@ describe('an ADF document', () => {
       'adf-repeated /adf/prospect/requestdate/1',
       'adf-repeated /adf/prospect/vehicle/make/1',
     ])
-    expect(kept(lead)).toMatchObject({ '/adf/prospect/vehicle/make/1': 'Geely', '/adf/prospect/customer/contact/1/address/1': { city: 'Odense' } })
+    expect(kept(lead)).toMatchObject({
+      '/adf/prospect/vehicle/make/1': 'Geely',
+      '/adf/prospect/customer/contact/1/address/1': { city: 'Odense' },
+    })
   })
 
   it('never says a value in a warning', () => {
     for (const name of ['unknown', 'repeated', 'placeholders', 'torn']) {
-      for (const { warnings } of fixture(name)) expect(JSON.stringify(warnings)).not.toMatch(/Anna|Annie|anna@|Jensen|AB 12|midnight|satellite|guess|Geely|Odense/)
+      for (const { warnings } of fixture(name))
+        expect(JSON.stringify(warnings)).not.toMatch(
+          /Anna|Annie|anna@|Jensen|AB 12|midnight|satellite|guess|Geely|Odense/,
+        )
     }
   })
 })
 
 describe('the text of a document', () => {
-  const document = (encoding: string) => `<?xml version="1.0" encoding="${encoding}"?><adf><prospect><customer><contact><name>Søren Ærø</name></contact></customer></prospect></adf>`
+  const document = (encoding: string) =>
+    `<?xml version="1.0" encoding="${encoding}"?><adf><prospect><customer><contact><name>Søren Ærø</name></contact></customer></prospect></adf>`
   const name = (bytes: Buffer, charset?: string) => {
     const lead = one(bytes, charset)
     return [lead.input.customer.name?.full, ...codes(lead)]
@@ -302,7 +365,10 @@ describe('the text of a document', () => {
     ['UTF-16 without a byte order mark', Buffer.from(document('utf-16'), 'utf16le')],
     ['big-endian UTF-16 without a byte order mark', utf16be(document('UTF-16BE'))],
     ['declared after blanks', Buffer.from(`\r\n  ${document('ISO-8859-1')}`, 'latin1')],
-    ['declared as the specification writes it', Buffer.from(document('ISO-8859-1').replace('<?xml', '<?ADF VERSION "1.0"?><?XML'), 'latin1')],
+    [
+      'declared as the specification writes it',
+      Buffer.from(document('ISO-8859-1').replace('<?xml', '<?ADF VERSION "1.0"?><?XML'), 'latin1'),
+    ],
   ])('is read in %s', (_what, bytes) => expect(name(bytes)).toEqual(['Søren Ærø']))
 
   it('is read in the encoding of Content-Type when the document says another', () => {
@@ -319,7 +385,9 @@ describe('the text of a document', () => {
     ['UTF-16 that says UTF-8', bom([0xff, 0xfe], Buffer.from(document('UTF-8'), 'utf16le'))],
     ['windows-1252 in an encoding that does not exist', Buffer.from(document('x-none'), 'latin1')],
     ['UTF-8 in an encoding that does not exist', Buffer.from(document('x-none'))],
-  ])('is read as what it is, with a warning, in %s', (_what, bytes) => expect(name(bytes)).toEqual(['Søren Ærø', 'adf-encoding']))
+  ])('is read as what it is, with a warning, in %s', (_what, bytes) =>
+    expect(name(bytes)).toEqual(['Søren Ærø', 'adf-encoding']),
+  )
 
   it('has the characters of windows-1252 that ISO-8859-1 does not have', () => {
     expect(name(Buffer.from(document('ISO-8859-1').replace('Søren', '\x80\x92'), 'latin1'))).toEqual(['€’ Ærø'])
@@ -327,17 +395,36 @@ describe('the text of a document', () => {
 
   it('is kept with a warning when it holds what cannot be stored', () => {
     const bytes = Buffer.from('<prospect><customer><comments>a\0b\x07&#0;&#55357;</comments></customer></prospect>')
-    expect(newLead(one(bytes).input, dealer)).toMatchObject({ data: { message: 'a\uFFFDb\x07' }, warnings: [{ code: 'text-repaired', pointer: '/message' }] })
-    expect(name(bom([0xff, 0xfe], Buffer.concat([Buffer.from('<prospect><name>', 'utf16le'), Buffer.from([0x00, 0xd8]), Buffer.from('</name></prospect>', 'utf16le')])))).toEqual(['\uFFFD', 'adf-encoding'])
+    expect(newLead(one(bytes).input, dealer)).toMatchObject({
+      data: { message: 'a\uFFFDb\x07' },
+      warnings: [{ code: 'text-repaired', pointer: '/message' }],
+    })
+    expect(
+      name(
+        bom(
+          [0xff, 0xfe],
+          Buffer.concat([
+            Buffer.from('<prospect><name>', 'utf16le'),
+            Buffer.from([0x00, 0xd8]),
+            Buffer.from('</name></prospect>', 'utf16le'),
+          ]),
+        ),
+      ),
+    ).toEqual(['\uFFFD', 'adf-encoding'])
   })
 
   it('knows the entities of XML and of HTML, and characters by number, each once', () => {
-    expect(contact('<name>S&oslash;ren &AElig;r&#248;&#xA0;&amp;amp; &apos;&lt;b&gt;&quot; &nope; AT&T</name>').input.customer.name).toEqual({ full: 'Søren Ærø\u00a0&amp; \'<b>" &nope; AT&T' })
+    expect(
+      contact('<name>S&oslash;ren &AElig;r&#248;&#xA0;&amp;amp; &apos;&lt;b&gt;&quot; &nope; AT&T</name>').input
+        .customer.name,
+    ).toEqual({ full: 'Søren Ærø\u00a0&amp; \'<b>" &nope; AT&T' })
     expect(vehicle('', 'interest="test&#45;drive"').input.type).toBe('test_drive')
   })
 
   it('is one text where CDATA, comments and blanks break it', () => {
-    expect(contact('<name>\n Anna <![CDATA[<&> &amp;]]> B.<!-- <!DOCTYPE adf> --> Jensen\r\n</name>').input.customer.name).toEqual({ full: 'Anna <&> &amp; B. Jensen' })
+    expect(
+      contact('<name>\n Anna <![CDATA[<&> &amp;]]> B.<!-- <!DOCTYPE adf> --> Jensen\r\n</name>').input.customer.name,
+    ).toEqual({ full: 'Anna <&> &amp; B. Jensen' })
   })
 })
 
@@ -355,7 +442,10 @@ describe('a vehicle', () => {
     })
     expect(handedIn(lead)).not.toHaveProperty('condition')
     expect(newLead(lead.input, dealer)).toMatchObject({
-      data: { vehiclesOfInterest: [{ role: 'buy' }, { role: 'lease' }, { role: 'other' }], extra: { '/vehiclesOfInterest/2/role': 'borrow', '/vehiclesOfInterest/2/condition': 'shiny' } },
+      data: {
+        vehiclesOfInterest: [{ role: 'buy' }, { role: 'lease' }, { role: 'other' }],
+        extra: { '/vehiclesOfInterest/2/role': 'borrow', '/vehiclesOfInterest/2/condition': 'shiny' },
+      },
       warnings: [{ code: 'word-unknown' }, { code: 'word-unknown' }],
     })
   })
@@ -373,11 +463,16 @@ describe('a vehicle', () => {
     expect([lead.input.type, ...codes(lead)]).toEqual([type, ...warnings])
   })
 
-  it('that the customer sells is handed in', () => expect(handedIn(vehicle('', 'interest="sell"'))).toEqual({ make: 'Volvo', model: 'EX30' }))
+  it('that the customer sells is handed in', () =>
+    expect(handedIn(vehicle('', 'interest="sell"'))).toEqual({ make: 'Volvo', model: 'EX30' }))
 
   it('is none when it is empty or a placeholder; its comments become those of the lead', () => {
     const lead = only(fixture('placeholders'))
-    expect(lead.input).toMatchObject({ type: 'test_drive', message: 'Call me.\n\nDo you have anything electric?', vehiclesOfInterest: [{ make: 'Volvo', role: 'buy', condition: 'new' }] })
+    expect(lead.input).toMatchObject({
+      type: 'test_drive',
+      message: 'Call me.\n\nDo you have anything electric?',
+      vehiclesOfInterest: [{ make: 'Volvo', role: 'buy', condition: 'new' }],
+    })
     expect(lead.input.vehiclesOfInterest).toHaveLength(1)
     expect(kept(lead)).toEqual({
       '/adf/prospect/vehicle/0/make': 'Full Line',
@@ -418,12 +513,15 @@ describe('a vehicle', () => {
     expect(codes(lead)).toEqual([])
   })
 
-  it.each(['a lot', '-5', '1.000.00', '100000000', '1.2.3', '1e5', '45 to 50', '9'.repeat(65)])('keeps an odometer of %s beside, with a warning', (said) => {
-    const lead = tradeIn(`<odometer>${said}</odometer>`)
-    expect(handedIn(lead)).toEqual({ make: 'Volvo', model: 'EX30' })
-    expect(kept(lead)).toEqual({ '/adf/prospect/vehicle/odometer': said })
-    expect(codes(lead)).toEqual(['adf-number-odd /adf/prospect/vehicle/odometer'])
-  })
+  it.each(['a lot', '-5', '1.000.00', '100000000', '1.2.3', '1e5', '45 to 50', '9'.repeat(65)])(
+    'keeps an odometer of %s beside, with a warning',
+    (said) => {
+      const lead = tradeIn(`<odometer>${said}</odometer>`)
+      expect(handedIn(lead)).toEqual({ make: 'Volvo', model: 'EX30' })
+      expect(kept(lead)).toEqual({ '/adf/prospect/vehicle/odometer': said })
+      expect(codes(lead)).toEqual(['adf-number-odd /adf/prospect/vehicle/odometer'])
+    },
+  )
 
   it.each([
     ['<price currency="DKK">249900</price>', { amount: '249900', currency: 'DKK' }],
@@ -441,9 +539,24 @@ describe('a vehicle', () => {
 
   it('keeps a number beside that is a difference from another, or none', () => {
     const relative = vehicle('<price type="offer" delta="percentage" relativeto="msrp">-5</price>')
-    expect([wanted(relative)?.price, kept(relative), codes(relative)]).toEqual([undefined, { '/adf/prospect/vehicle/price': { '@type': 'offer', '@delta': 'percentage', '@relativeto': 'msrp', '#text': '-5' } }, []])
+    expect([wanted(relative)?.price, kept(relative), codes(relative)]).toEqual([
+      undefined,
+      {
+        '/adf/prospect/vehicle/price': {
+          '@type': 'offer',
+          '@delta': 'percentage',
+          '@relativeto': 'msrp',
+          '#text': '-5',
+        },
+      },
+      [],
+    ])
     const call = vehicle('<price type="call">Call us!</price>')
-    expect([wanted(call)?.price, kept(call), codes(call)]).toEqual([undefined, { '/adf/prospect/vehicle/price/@type': 'call', '/adf/prospect/vehicle/price': 'Call us!' }, ['adf-number-odd /adf/prospect/vehicle/price']])
+    expect([wanted(call)?.price, kept(call), codes(call)]).toEqual([
+      undefined,
+      { '/adf/prospect/vehicle/price/@type': 'call', '/adf/prospect/vehicle/price': 'Call us!' },
+      ['adf-number-odd /adf/prospect/vehicle/price'],
+    ])
     const none = vehicle('<year>N/A</year>')
     expect([kept(none), codes(none)]).toEqual([{ '/adf/prospect/vehicle/year': 'N/A' }, []])
     expect(kept(vehicle('<price>$5</price>'))).toEqual({ '/adf/prospect/vehicle/price': '$5' })
@@ -456,16 +569,23 @@ describe('a vehicle', () => {
   })
 
   it('owes a balance when it is handed in, unless that is its residual value', () => {
-    expect(handedIn(tradeIn('<finance><balance currency="DKK">9</balance></finance>'))?.outstandingFinance).toEqual({ amount: { amount: '9', currency: 'DKK' } })
+    expect(handedIn(tradeIn('<finance><balance currency="DKK">9</balance></finance>'))?.outstandingFinance).toEqual({
+      amount: { amount: '9', currency: 'DKK' },
+    })
     const residual = '<finance><balance type="residual">9</balance></finance>'
     expect(handedIn(tradeIn(residual))).not.toHaveProperty('outstandingFinance')
-    expect(kept(vehicle(residual))).toEqual({ '/adf/prospect/vehicle/finance': { balance: { '@type': 'residual', '#text': '9' } } })
+    expect(kept(vehicle(residual))).toEqual({
+      '/adf/prospect/vehicle/finance': { balance: { '@type': 'residual', '#text': '9' } },
+    })
   })
 
   it('is listed under the first of its ids', () => {
     const lead = vehicle('<id source="a">late</id><id sequence="2">second</id><id sequence="1" source="b">first</id>')
     expect(wanted(lead)?.listingId).toBe('first')
-    expect(kept(lead)).toEqual({ '/adf/prospect/vehicle/id/0': { '@source': 'a', '#text': 'late' }, '/adf/prospect/vehicle/id/1': { '@sequence': '2', '#text': 'second' } })
+    expect(kept(lead)).toEqual({
+      '/adf/prospect/vehicle/id/0': { '@source': 'a', '#text': 'late' },
+      '/adf/prospect/vehicle/id/1': { '@sequence': '2', '#text': 'second' },
+    })
   })
 })
 
@@ -474,7 +594,10 @@ describe('the customer', () => {
     ['<name>Anna Jensen</name>', { full: 'Anna Jensen' }],
     ['<name part="">Anna Jensen</name>', { full: 'Anna Jensen' }],
     ['<name part="First">Anna</name><name part="LAST">Jensen</name>', { given: 'Anna', family: 'Jensen' }],
-    ['<name part="surname">Jensen</name><name part="full">Anna Jensen</name>', { family: 'Jensen', full: 'Anna Jensen' }],
+    [
+      '<name part="surname">Jensen</name><name part="full">Anna Jensen</name>',
+      { family: 'Jensen', full: 'Anna Jensen' },
+    ],
     ['<name part="middle">B.</name><name part="first">Anna</name>', { given: 'Anna B.' }],
     ['<name part="full" type="business">Jensen ApS</name>', { full: 'Jensen ApS' }],
     ['<name part="first"> </name><name part="last"/>', undefined],
@@ -497,7 +620,10 @@ describe('the customer', () => {
 
   it('keeps a name that has elements instead of parts', () => {
     const lead = contact('<name><first>Anna</first></name>')
-    expect([kept(lead), codes(lead)]).toEqual([{ '/adf/prospect/customer/contact/name/first': 'Anna' }, ['adf-name-unknown /adf/prospect/customer/contact/name/first']])
+    expect([kept(lead), codes(lead)]).toEqual([
+      { '/adf/prospect/customer/contact/name/first': 'Anna' },
+      ['adf-name-unknown /adf/prospect/customer/contact/name/first'],
+    ])
   })
 
   it.each([
@@ -513,32 +639,47 @@ describe('the customer', () => {
     ['fax', 'fax'],
     ['pager', 'other', 'word-unknown /customer/phones/0/type'],
   ])('with a phone of type "%s" has one of type %s', (said, type, ...warnings) => {
-    const { data, ...lead } = newLead(contact(`<phone type="${said}">+1 202 555 0100</phone>`).input, { country: 'GB', timeZone: 'Europe/London' })
+    const { data, ...lead } = newLead(contact(`<phone type="${said}">+1 202 555 0100</phone>`).input, {
+      country: 'GB',
+      timeZone: 'Europe/London',
+    })
     // North American numbers do not tell mobile from landline.
     expect(data.customer.phones[0]?.type).toBe(type === 'landline' ? 'other' : type)
     expect(codes(lead)).toEqual(warnings)
   })
 
   it('with a phone for voice has one of the type of its number', () => {
-    const types = (number: string) => newLead(contact(`<phone type="voice">${number}</phone>`).input, dealer).data.customer.phones[0]?.type
+    const types = (number: string) =>
+      newLead(contact(`<phone type="voice">${number}</phone>`).input, dealer).data.customer.phones[0]?.type
     expect([types('+44 20 7946 0000'), types('+46 70 174 06 05')]).toEqual(['landline', 'mobile'])
   })
 
   it('is reached in every way that any contact names, wherever it stands', () => {
-    const lead = prospect('<contact><email>c@customer.example</email></contact><phone>32 12 34 56</phone><customer><email>d@customer.example</email><phone/><email> </email></customer>')
-    expect(lead.input.customer).toEqual({ emails: [{ address: 'c@customer.example' }, { address: 'd@customer.example' }], phones: [{ number: '32 12 34 56' }] })
+    const lead = prospect(
+      '<contact><email>c@customer.example</email></contact><phone>32 12 34 56</phone><customer><email>d@customer.example</email><phone/><email> </email></customer>',
+    )
+    expect(lead.input.customer).toEqual({
+      emails: [{ address: 'c@customer.example' }, { address: 'd@customer.example' }],
+      phones: [{ number: '32 12 34 56' }],
+    })
     expect(lead.warnings).toEqual([])
   })
 
   it('has an address of streets by their lines, or of mere text', () => {
-    expect(contact('<address>Havnegade 1, 1058 København</address>').input.customer.address).toEqual({ lines: ['Havnegade 1, 1058 København'] })
-    expect(contact('<address><street>b</street><street line="1">a</street><city/></address>').input.customer.address).toEqual({ lines: ['a', 'b'] })
+    expect(contact('<address>Havnegade 1, 1058 København</address>').input.customer.address).toEqual({
+      lines: ['Havnegade 1, 1058 København'],
+    })
+    expect(
+      contact('<address><street>b</street><street line="1">a</street><city/></address>').input.customer.address,
+    ).toEqual({ lines: ['a', 'b'] })
     expect(contact('<address/><address><street/></address>').input.customer).toEqual({})
   })
 
   it('writes comments anywhere: as text, CDATA or HTML, kept as they are', () => {
     const lead = only(fixture('comments'))
-    expect(lead.input.message).toBe('<!DOCTYPE html><p>Hello & good day</p>\n\nTime: after 5 & before 7\nPrice < 200000\n\n<p>Rød grød é€\u00a0&unknown; &lt; & more</p>')
+    expect(lead.input.message).toBe(
+      '<!DOCTYPE html><p>Hello & good day</p>\n\nTime: after 5 & before 7\nPrice < 200000\n\n<p>Rød grød é€\u00a0&unknown; &lt; & more</p>',
+    )
     expect(wanted(lead)?.comments).toBe('Vehicle: <b>blue</b><br>or <i>green')
     expect(lead.warnings).toEqual([])
   })
@@ -560,9 +701,24 @@ describe('the time of a request', () => {
     ['2026-11-23 10:15', '2026-11-23T09:15:00.000Z', 'date-without-offset /submittedAt'],
     ['20261123 1015', '2026-11-23T09:15:00.000Z', 'date-without-offset /submittedAt'],
     ['2026-07-23T1:15:00', '2026-07-22T23:15:00.000Z', 'date-without-offset /submittedAt'],
-    ['2026-11-23T10:15:00+99:00', '2026-11-23T09:15:00.000Z', 'adf-offset-odd /adf/prospect/requestdate', 'date-without-offset /submittedAt'],
-    ['2026-11-23T10:15:00-8:0', '2026-11-23T09:15:00.000Z', 'adf-offset-odd /adf/prospect/requestdate', 'date-without-offset /submittedAt'],
-    ['20261123T101500 CET', '2026-11-23T09:15:00.000Z', 'adf-offset-odd /adf/prospect/requestdate', 'date-without-offset /submittedAt'],
+    [
+      '2026-11-23T10:15:00+99:00',
+      '2026-11-23T09:15:00.000Z',
+      'adf-offset-odd /adf/prospect/requestdate',
+      'date-without-offset /submittedAt',
+    ],
+    [
+      '2026-11-23T10:15:00-8:0',
+      '2026-11-23T09:15:00.000Z',
+      'adf-offset-odd /adf/prospect/requestdate',
+      'date-without-offset /submittedAt',
+    ],
+    [
+      '20261123T101500 CET',
+      '2026-11-23T09:15:00.000Z',
+      'adf-offset-odd /adf/prospect/requestdate',
+      'date-without-offset /submittedAt',
+    ],
     ['2026-11-23 01:15:00 PM', undefined, 'date-not-understood /submittedAt'],
     ['2026-13-45T10:15:00Z', undefined, 'date-not-understood /submittedAt'],
     ['11/23/2026 10:15', undefined, 'date-not-understood /submittedAt'],
@@ -581,7 +737,10 @@ describe('the reference of a lead', () => {
   it.each([
     ['<id source="p.example">7</id>', { source: 'p.example', id: '7' }],
     ['<ID Source=" p.example "> 7 </ID>', { source: 'p.example', id: '7' }],
-    ['<id source="a">A</id><id sequence="2" source="b">B</id><id sequence="1" source="c">C</id>', { source: 'c', id: 'C' }],
+    [
+      '<id source="a">A</id><id sequence="2" source="b">B</id><id sequence="1" source="c">C</id>',
+      { source: 'c', id: 'C' },
+    ],
     ['<id sequence="1">A</id><id sequence="2" source="b">B</id>', { source: 'b', id: 'B' }],
     ['<id sequence="1" source="a"> </id><id sequence="x" source="b">B</id>', { source: 'b', id: 'B' }],
     ['<id sequence="1" source="a">N/A</id><id source="b">0</id><id source="c">C</id>', { source: 'c', id: 'C' }],
@@ -606,9 +765,17 @@ describe('the reference of a lead', () => {
 
   it('tells what a lead that is sent again is the same as; without it there is a warning', () => {
     const again = prospect('<id source="p.example">7</id>', ' status="Resend"')
-    expect([again.resend, again.input, again.warnings]).toEqual([true, { customer: {}, externalReference: { source: 'p.example', id: '7' } }, []])
+    expect([again.resend, again.input, again.warnings]).toEqual([
+      true,
+      { customer: {}, externalReference: { source: 'p.example', id: '7' } },
+      [],
+    ])
     const unknown = prospect('', ' status="resend"')
-    expect([unknown.resend, unknown.input, codes(unknown)]).toEqual([true, { customer: {} }, ['adf-resend-unknown /adf/prospect/@status']])
+    expect([unknown.resend, unknown.input, codes(unknown)]).toEqual([
+      true,
+      { customer: {} },
+      ['adf-resend-unknown /adf/prospect/@status'],
+    ])
     expect(prospect('', ' status="new"')).toEqual({ input: { customer: {} }, warnings: [], resend: false })
   })
 })
@@ -637,14 +804,47 @@ describe('what is longer than the contract allows', () => {
   })
 
   it.each([
-    ['emails', 10, 'customer/contact/email', (count: number) => contact('<email>a@b.example</email>'.repeat(count)), ({ input }: AdfLead) => input.customer.emails],
-    ['phones', 10, 'customer/contact/phone', (count: number) => contact('<phone>32 12 34 56</phone>'.repeat(count)), ({ input }: AdfLead) => input.customer.phones],
-    ['lines of an address', 5, 'customer/contact/address/street', (count: number) => contact(`<address>${'<street>a</street>'.repeat(count)}</address>`), ({ input }: AdfLead) => input.customer.address?.lines],
-    ['wanted vehicles', 20, 'vehicle', (count: number) => prospect('<vehicle><make>a</make></vehicle>'.repeat(count)), ({ input }: AdfLead) => input.vehiclesOfInterest],
-    ['vehicles handed in', 5, 'vehicle', (count: number) => prospect('<vehicle interest="sell"><make>a</make></vehicle>'.repeat(count)), ({ input }: AdfLead) => input.tradeIns],
+    [
+      'emails',
+      10,
+      'customer/contact/email',
+      (count: number) => contact('<email>a@b.example</email>'.repeat(count)),
+      ({ input }: AdfLead) => input.customer.emails,
+    ],
+    [
+      'phones',
+      10,
+      'customer/contact/phone',
+      (count: number) => contact('<phone>32 12 34 56</phone>'.repeat(count)),
+      ({ input }: AdfLead) => input.customer.phones,
+    ],
+    [
+      'lines of an address',
+      5,
+      'customer/contact/address/street',
+      (count: number) => contact(`<address>${'<street>a</street>'.repeat(count)}</address>`),
+      ({ input }: AdfLead) => input.customer.address?.lines,
+    ],
+    [
+      'wanted vehicles',
+      20,
+      'vehicle',
+      (count: number) => prospect('<vehicle><make>a</make></vehicle>'.repeat(count)),
+      ({ input }: AdfLead) => input.vehiclesOfInterest,
+    ],
+    [
+      'vehicles handed in',
+      5,
+      'vehicle',
+      (count: number) => prospect('<vehicle interest="sell"><make>a</make></vehicle>'.repeat(count)),
+      ({ input }: AdfLead) => input.tradeIns,
+    ],
   ])('ends the list of %s, with one warning', (_what, max, path, made, list) => {
     expect([list(made(max))?.length, codes(made(max))]).toEqual([max, []])
-    expect([list(made(max + 3))?.length, codes(made(max + 3))]).toEqual([max, [`adf-too-many /adf/prospect/${path}/${max}`]])
+    expect([list(made(max + 3))?.length, codes(made(max + 3))]).toEqual([
+      max,
+      [`adf-too-many /adf/prospect/${path}/${max}`],
+    ])
   })
 
   it('leaves at most 100 warnings, together with those of the lead', () => {
@@ -653,9 +853,16 @@ describe('what is longer than the contract allows', () => {
     expect(adf.warnings.at(-1)?.code).toBe('too-many-warnings')
     const some = prospect(`${'<a>1</a>'.repeat(99)}<customer><email>odd</email><phone>odd</phone></customer>`)
     const { warnings } = withWarningsOf(some, newLead(some.input, dealer))
-    expect([warnings.length, warnings.at(-2)?.code, warnings.at(-1)?.code]).toEqual([100, 'adf-name-unknown', 'too-many-warnings'])
+    expect([warnings.length, warnings.at(-2)?.code, warnings.at(-1)?.code]).toEqual([
+      100,
+      'adf-name-unknown',
+      'too-many-warnings',
+    ])
     const few = prospect(`${'<a>1</a>'.repeat(98)}<customer><email>odd</email><phone>odd</phone></customer>`)
-    expect(codes(withWarningsOf(few, newLead(few.input, dealer))).slice(-2)).toEqual(['email-odd /customer/emails/0/address', 'phone-not-understood /customer/phones/0/number'])
+    expect(codes(withWarningsOf(few, newLead(few.input, dealer))).slice(-2)).toEqual([
+      'email-odd /customer/emails/0/address',
+      'phone-not-understood /customer/phones/0/number',
+    ])
   })
 
   it('gives a warning a pointer that is not too long', () => {
@@ -666,10 +873,13 @@ describe('what is longer than the contract allows', () => {
 })
 
 const full = 256 * 1024
-const filled = (unit: string, start = '', end = '') => start + unit.repeat(Math.floor((full - start.length - end.length) / unit.length)) + end
-const shell = (inner: string) => `<adf><prospect><customer><contact><email>a@b.example</email>${inner}</contact></customer></prospect></adf>`
+const filled = (unit: string, start = '', end = '') =>
+  start + unit.repeat(Math.floor((full - start.length - end.length) / unit.length)) + end
+const shell = (inner: string) =>
+  `<adf><prospect><customer><contact><email>a@b.example</email>${inner}</contact></customer></prospect></adf>`
 const start = '<adf><prospect><customer><contact>'
-const numbered = (count: number, each: (at: number) => string) => Array.from({ length: count }, (_, at) => each(at)).join('')
+const numbered = (count: number, each: (at: number) => string) =>
+  Array.from({ length: count }, (_, at) => each(at)).join('')
 
 const refused: [string, string, string][] = [
   ['nothing', '', 'is not XML'],
@@ -679,17 +889,45 @@ const refused: [string, string, string][] = [
   ['HTML', '<html><body>Not found</body></html>', 'is not ADF: it has no element prospect'],
   ['a document without a prospect', '<adf><customer/></adf>', 'is not ADF: it has no element prospect'],
   ['a body over 256 kB', `${filled('a', start)}a`, 'The body may have 262144 bytes at the most.'],
-  ['a DOCTYPE', `<!DOCTYPE adf SYSTEM "adf_1_0.dtd">${shell('')}`, 'declares a document type or entities, which are not read'],
+  [
+    'a DOCTYPE',
+    `<!DOCTYPE adf SYSTEM "adf_1_0.dtd">${shell('')}`,
+    'declares a document type or entities, which are not read',
+  ],
   ['a doctype in lower case, late', shell('<!doctype a>'), 'declares a document type or entities, which are not read'],
-  ['a billion laughs', `<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY l0 "lol">${numbered(9, (at) => `<!ENTITY l${at + 1} "${`&l${at};`.repeat(10)}">`)}]>${shell('<name>&l9;</name>')}`, 'declares a document type or entities, which are not read'],
-  ['a quadratic blow-up', `<!DOCTYPE a [<!ENTITY a "${'a'.repeat(50_000)}">]>${shell(`<name>${'&a;'.repeat(20_000)}</name>`)}`, 'declares a document type or entities, which are not read'],
-  ['an external entity', `<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>${shell('<name>&x;</name>')}`, 'declares a document type or entities, which are not read'],
-  ['an entity without a DOCTYPE', shell('<!ENTITY x "y"><name>&x;</name>'), 'declares a document type or entities, which are not read'],
+  [
+    'a billion laughs',
+    `<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY l0 "lol">${numbered(9, (at) => `<!ENTITY l${at + 1} "${`&l${at};`.repeat(10)}">`)}]>${shell('<name>&l9;</name>')}`,
+    'declares a document type or entities, which are not read',
+  ],
+  [
+    'a quadratic blow-up',
+    `<!DOCTYPE a [<!ENTITY a "${'a'.repeat(50_000)}">]>${shell(`<name>${'&a;'.repeat(20_000)}</name>`)}`,
+    'declares a document type or entities, which are not read',
+  ],
+  [
+    'an external entity',
+    `<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>${shell('<name>&x;</name>')}`,
+    'declares a document type or entities, which are not read',
+  ],
+  [
+    'an entity without a DOCTYPE',
+    shell('<!ENTITY x "y"><name>&x;</name>'),
+    'declares a document type or entities, which are not read',
+  ],
   ['nesting', filled('<a>'), 'is nested deeper than 64 levels'],
   ['nesting that is closed', `${'<a>'.repeat(30_000)}${'</a>'.repeat(30_000)}`, 'is nested deeper than 64 levels'],
-  ['an attribute flood', shell(`<phone ${numbered(25_000, (at) => ` a${at}=""`)}>1</phone>`), 'has an element with more than 64 attributes'],
+  [
+    'an attribute flood',
+    shell(`<phone ${numbered(25_000, (at) => ` a${at}=""`)}>1</phone>`),
+    'has an element with more than 64 attributes',
+  ],
   ['an attribute flood without an end', `<a${numbered(25_000, (at) => ` a${at}=""`)}`, 'is not XML'],
-  ['attributes all over', shell(`<a ${numbered(64, (at) => ` a${at}=""`)}/>`.repeat(400)), 'has more than 4096 attributes'],
+  [
+    'attributes all over',
+    shell(`<a ${numbered(64, (at) => ` a${at}=""`)}/>`.repeat(400)),
+    'has more than 4096 attributes',
+  ],
   ['many elements', filled('<a/>', start), 'has more than 4096 elements'],
   ['many elements with different names', start + numbered(25_000, (at) => `<a${at}/>`), 'has more than 4096 elements'],
   ['many end tags', filled('</a>', start), 'has more than 16384 tags'],
@@ -698,9 +936,21 @@ const refused: [string, string, string][] = [
   ['many processing instructions', filled('<??>', start), 'has more than 16384 tags'],
   ['a long name', `<${'a'.repeat(200_000)}/>`, 'has a name of more than 64 characters'],
   ['a long attribute name', `<adf ${'a'.repeat(200_000)}="1"/>`, 'has a name of more than 64 characters'],
-  ['a comment without an end', filled('<!--', start), 'is not XML: a comment, a CDATA section or a processing instruction has no end'],
-  ['CDATA without an end', filled('<![CDATA[', start), 'is not XML: a comment, a CDATA section or a processing instruction has no end'],
-  ['a processing instruction without an end', filled('<?a ', start), 'is not XML: a comment, a CDATA section or a processing instruction has no end'],
+  [
+    'a comment without an end',
+    filled('<!--', start),
+    'is not XML: a comment, a CDATA section or a processing instruction has no end',
+  ],
+  [
+    'CDATA without an end',
+    filled('<![CDATA[', start),
+    'is not XML: a comment, a CDATA section or a processing instruction has no end',
+  ],
+  [
+    'a processing instruction without an end',
+    filled('<?a ', start),
+    'is not XML: a comment, a CDATA section or a processing instruction has no end',
+  ],
   ['many prospects', filled('<prospect/>').slice(0, 4000), 'has more than 32 prospects'],
 ]
 
@@ -714,10 +964,19 @@ const survived: [string, string][] = [
   ['many a &', shell(`<name>${'&'.repeat(262_000)}</name>`)],
   ['as many unknown elements as there may be', shell(numbered(4000, (at) => `<a${at}>${'x'.repeat(40)}</a${at}>`))],
   ['as many unknown elements of one name as there may be', shell('<a>xxxxxxxxxx</a>'.repeat(4000))],
-  ['as many attributes as there may be', shell(numbered(64, () => `<a${numbered(63, (at) => ` a${at}="${'x'.repeat(50)}"`)}/>`))],
+  [
+    'as many attributes as there may be',
+    shell(numbered(64, () => `<a${numbered(63, (at) => ` a${at}="${'x'.repeat(50)}"`)}/>`)),
+  ],
   ['as many phones as there may be', shell('<phone type="fax">+45 32 12 34 56</phone>'.repeat(4000))],
-  ['as many prospects as there may be', `<adf>${'<prospect><vehicle><make>Volvo</make><odometer>1</odometer></vehicle><customer><contact><name>Anna</name><email>a@b.example</email></contact></customer></prospect>'.repeat(32)}</adf>`],
-  ['as deep as it may be, with long names', shell(`<${'n'.repeat(64)}>`.repeat(50) + `<${'m'.repeat(64)}/>`.repeat(3000))],
+  [
+    'as many prospects as there may be',
+    `<adf>${'<prospect><vehicle><make>Volvo</make><odometer>1</odometer></vehicle><customer><contact><name>Anna</name><email>a@b.example</email></contact></customer></prospect>'.repeat(32)}</adf>`,
+  ],
+  [
+    'as deep as it may be, with long names',
+    shell(`<${'n'.repeat(64)}>`.repeat(50) + `<${'m'.repeat(64)}/>`.repeat(3000)),
+  ],
   ['comments without an end', `${start}${'<comments>'.repeat(60)}${'x'.repeat(250_000)}`],
   ['comments without an end, all over', `${start}${'<comments></comments x>'.repeat(4000)}`],
   ['comments that a vehicle ends', `${start}${'<comments></b></comments x>'.repeat(4000)}<vehicle>`],
@@ -731,8 +990,14 @@ const survived: [string, string][] = [
   ['an attribute of slashes', shell(`<name a=${'/'.repeat(260_000)}>Anna</name>`)],
   ['tags that become text', shell(`<name>${`<a b c${' d'.repeat(30)}`.repeat(3500)}</name>`)],
   ['a time of digits', shell('').replace('<customer>', `<requestdate>${'1'.repeat(260_000)}</requestdate><customer>`)],
-  ['a price of groups', shell('').replace('<customer>', `<vehicle><price>${'1.000'.repeat(50_000)}</price></vehicle><customer>`)],
-  ['a price of hyphens', shell('').replace('<customer>', `<vehicle><price>1${'-'.repeat(260_000)}1</price></vehicle><customer>`)],
+  [
+    'a price of groups',
+    shell('').replace('<customer>', `<vehicle><price>${'1.000'.repeat(50_000)}</price></vehicle><customer>`),
+  ],
+  [
+    'a price of hyphens',
+    shell('').replace('<customer>', `<vehicle><price>1${'-'.repeat(260_000)}1</price></vehicle><customer>`),
+  ],
   ['a placeholder of blanks and hyphens', shell(`<address><city>a${'- '.repeat(130_000)}a</city></address>`)],
   ['a declaration of blanks', `<?xml ${'encoding '.repeat(29_000)}?>${shell('')}`],
   ['NUL', shell(`<name>a${'\0'.repeat(260_000)}</name>`)],
@@ -765,12 +1030,20 @@ describe('an attack', () => {
   it.each(survived)('of %s is read in no time', (_what, document) => {
     const bytes = Buffer.from(document).subarray(0, full)
     for (const { input } of readAdf(bytes)) expect(fitsContract(input) || fitsContract.errors).toBe(true)
-    expect(milliseconds(() => readAdf(bytes).map((adf) => withWarningsOf(adf, newLead(adf.input, dealer))))).toBeLessThan(explosionMs)
+    expect(
+      milliseconds(() => readAdf(bytes).map((adf) => withWarningsOf(adf, newLead(adf.input, dealer)))),
+    ).toBeLessThan(explosionMs)
   })
 
   it('pollutes nothing', () => {
-    const lead = prospect('<__proto__ polluted="1">x</__proto__><constructor><prototype polluted="1"/></constructor><a __proto__="2" constructor="3"/><hasOwnProperty>4</hasOwnProperty>')
-    expect(kept(lead)).toEqual(JSON.parse('{"/adf/prospect/__proto__":{"@polluted":"1","#text":"x"},"/adf/prospect/constructor":{"prototype":{"@polluted":"1"}},"/adf/prospect/a":{"@__proto__":"2","@constructor":"3"},"/adf/prospect/hasownproperty":"4"}'))
+    const lead = prospect(
+      '<__proto__ polluted="1">x</__proto__><constructor><prototype polluted="1"/></constructor><a __proto__="2" constructor="3"/><hasOwnProperty>4</hasOwnProperty>',
+    )
+    expect(kept(lead)).toEqual(
+      JSON.parse(
+        '{"/adf/prospect/__proto__":{"@polluted":"1","#text":"x"},"/adf/prospect/constructor":{"prototype":{"@polluted":"1"}},"/adf/prospect/a":{"@__proto__":"2","@constructor":"3"},"/adf/prospect/hasownproperty":"4"}',
+      ),
+    )
     expect({}).not.toHaveProperty('polluted')
   })
 })
@@ -794,26 +1067,110 @@ describe('whatever is sent', () => {
   }
 
   it('is refused as a problem, or fits the contract, when it is bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 2000 }), fc.option(fc.string(), { nil: undefined }), (bytes, charset) => refusedOrFits(Buffer.from(bytes), charset)), { numRuns: 500 })
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2000 }), fc.option(fc.string(), { nil: undefined }), (bytes, charset) =>
+        refusedOrFits(Buffer.from(bytes), charset),
+      ),
+      { numRuns: 500 },
+    )
   })
 
-  const names = ['adf', 'prospect', 'id', 'requestdate', 'vehicle', 'year', 'make', 'odometer', 'price', 'finance', 'balance', 'colorcombination', 'exteriorcolor', 'preference', 'customer', 'contact', 'name', 'email', 'phone', 'address', 'street', 'apartment', 'city', 'comments', 'comment', 'provider', 'x:vehicle', '__proto__', 'constructor']
-  const attributes = ['interest="trade-in"', 'interest=sell', 'status="resend"', "source='p'", 'sequence="1"', 'part="first"', 'type="cellphone"', 'currency="DKK"', 'delta', 'line="2"', 'a="', 'b=”c”', '/']
+  const names = [
+    'adf',
+    'prospect',
+    'id',
+    'requestdate',
+    'vehicle',
+    'year',
+    'make',
+    'odometer',
+    'price',
+    'finance',
+    'balance',
+    'colorcombination',
+    'exteriorcolor',
+    'preference',
+    'customer',
+    'contact',
+    'name',
+    'email',
+    'phone',
+    'address',
+    'street',
+    'apartment',
+    'city',
+    'comments',
+    'comment',
+    'provider',
+    'x:vehicle',
+    '__proto__',
+    'constructor',
+  ]
+  const attributes = [
+    'interest="trade-in"',
+    'interest=sell',
+    'status="resend"',
+    "source='p'",
+    'sequence="1"',
+    'part="first"',
+    'type="cellphone"',
+    'currency="DKK"',
+    'delta',
+    'line="2"',
+    'a="',
+    'b=”c”',
+    '/',
+  ]
   const piece = fc.oneof(
-    { weight: 6, arbitrary: fc.tuple(fc.constantFrom(...names), fc.array(fc.constantFrom(...attributes), { maxLength: 3 })).map(([name, some]) => `<${name} ${some.join(' ')}>`) },
+    {
+      weight: 6,
+      arbitrary: fc
+        .tuple(fc.constantFrom(...names), fc.array(fc.constantFrom(...attributes), { maxLength: 3 }))
+        .map(([name, some]) => `<${name} ${some.join(' ')}>`),
+    },
     { weight: 5, arbitrary: fc.constantFrom(...names).map((name) => `</${name}>`) },
-    { weight: 4, arbitrary: fc.constantFrom('2026', '45.000 km', '20261123T101500+0100', 'N/A', 'x'.repeat(5000), '&oslash;', '&lt;', '<', '>', '<![CDATA[a<b]]>', ']]>', '<!--a-->', '<?a', '?>', '\0', '\ud800', '"') },
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom(
+        '2026',
+        '45.000 km',
+        '20261123T101500+0100',
+        'N/A',
+        'x'.repeat(5000),
+        '&oslash;',
+        '&lt;',
+        '<',
+        '>',
+        '<![CDATA[a<b]]>',
+        ']]>',
+        '<!--a-->',
+        '<?a',
+        '?>',
+        '\0',
+        '\ud800',
+        '"',
+      ),
+    },
     { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }) },
   )
 
   it('is refused as a problem, or fits the contract, when it is nearly ADF', () => {
-    fc.assert(fc.property(fc.array(piece, { maxLength: 60 }), fc.constantFrom<BufferEncoding>('utf8', 'latin1', 'utf16le'), (pieces, encoding) => refusedOrFits(Buffer.from(`<prospect>${pieces.join('')}`, encoding))), { numRuns: 2000 })
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 60 }),
+        fc.constantFrom<BufferEncoding>('utf8', 'latin1', 'utf16le'),
+        (pieces, encoding) => refusedOrFits(Buffer.from(`<prospect>${pieces.join('')}`, encoding)),
+      ),
+      { numRuns: 2000 },
+    )
   })
 
   it('is read alike when a real document is broken anywhere', () => {
     const document = readFileSync('test/adf/full.xml')
     fc.assert(
-      fc.property(fc.nat(document.length), fc.nat(40), fc.uint8Array({ maxLength: 10 }), (at, count, bytes) => refusedOrFits(Buffer.concat([document.subarray(0, at), bytes, document.subarray(at + count)]))),
+      fc.property(fc.nat(document.length), fc.nat(40), fc.uint8Array({ maxLength: 10 }), (at, count, bytes) =>
+        refusedOrFits(Buffer.concat([document.subarray(0, at), bytes, document.subarray(at + count)])),
+      ),
       { numRuns: 1000 },
     )
   })

@@ -3,7 +3,9 @@ import { expect, it } from 'vitest'
 import { grantedScopes, maskOf, newKeyText, parseKeyText } from '../src/api-keys/api-key.ts'
 import { Problem } from '../src/problem.ts'
 
-const kinds = fc.constantFrom('digital_requests', 'extensive_integrations') as fc.Arbitrary<'digital_requests' | 'extensive_integrations'>
+const kinds = fc.constantFrom('digital_requests', 'extensive_integrations') as fc.Arbitrary<
+  'digital_requests' | 'extensive_integrations'
+>
 const environments = fc.constantFrom('live', 'test') as fc.Arbitrary<'live' | 'test'>
 
 it('reads back every key that it makes', () => {

@@ -12,7 +12,10 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   config: { files: /^src\/config\.ts$/, imports: ['word'] },
   main: { files: /^src\/main\.ts$/, imports: ['config', 'service', 'docs', 'work', 'store', 'database', 'word'] },
   cli: { files: /^src\/cli\//, imports: ['cli', 'config', 'client', 'work', 'store', 'noun', 'database', 'word'] },
-  service: { files: /^src\/(app|service)\.ts$/, imports: ['service', 'generatedServer', 'http', 'allHandlers', 'work', 'store', 'noun', 'database', 'word'] },
+  service: {
+    files: /^src\/(app|service)\.ts$/,
+    imports: ['service', 'generatedServer', 'http', 'allHandlers', 'work', 'store', 'noun', 'database', 'word'],
+  },
   http: { files: /^src\/http\//, imports: ['http', 'generatedServer', 'work', 'noun', 'database', 'word'] },
   docs: { files: /^src\/docs\//, imports: ['docs', 'generatedServer', 'noun', 'word'] },
   dashboard: { files: /^src\/dashboard\//, imports: ['dashboard', 'client'] },
@@ -21,7 +24,11 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers'] },
   // Rooms. What a room does outside its handlers has transactions, timers or state; everything else that it has is rules.
   handlers: { files: /^src\/[^/]+\/handlers\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'word'] },
-  work: { files: /^src\/(api-keys\/secrets|requests\/recorder|sessions\/fresh|sources\/watcher|audit\/audit|events\/feed|leads\/intake|mail\/matter|mail\/notifier|mail\/outbox|mail\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'] },
+  work: {
+    files:
+      /^src\/(api-keys\/secrets|requests\/recorder|sessions\/fresh|sources\/watcher|audit\/audit|events\/feed|leads\/intake|mail\/matter|mail\/notifier|mail\/outbox|mail\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/,
+    imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'],
+  },
   store: { files: /^src\/[^/]+\/store\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
   noun: { files: /^src\/[^/]+\/[^/]+\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
 }
@@ -37,7 +44,12 @@ const modules = ['openapi', 'generated', 'src']
   .sort()
   .map((path) => {
     const text = readFileSync(path, 'utf8')
-    const options = { verbatimModuleSyntax: true, module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ESNext, removeComments: true }
+    const options = {
+      verbatimModuleSyntax: true,
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ESNext,
+      removeComments: true,
+    }
     const code = ts.transpileModule(text, { compilerOptions: options }).outputText
     return { path, code, part: partOf(path), imports: importsIn(path, text), loads: importsIn(path, code) }
   })
@@ -49,7 +61,9 @@ it('has a part for every file', () => {
 
 it('lets no import point back', () => {
   const back = modules.flatMap(({ path, part = '', imports }) =>
-    imports.filter((to) => isOurs(to) && !parts[part]?.imports.includes(partOf(to) ?? '')).map((to) => `${path} -> ${to}`),
+    imports
+      .filter((to) => isOurs(to) && !parts[part]?.imports.includes(partOf(to) ?? ''))
+      .map((to) => `${path} -> ${to}`),
   )
   expect(back).toEqual(exceptions.toSorted())
 })
@@ -64,18 +78,33 @@ it('opens the database in db/ alone: everybody else is handed it, and names its 
 })
 
 it('keeps rules from files, the network and the log', () => {
-  expect(importersOf(/^node:(child_process|cluster|fs|http|https|net|process|timers|worker_threads)\b|^(express|pino)/, 'imports', 'noun')).toEqual([])
+  expect(
+    importersOf(
+      /^node:(child_process|cluster|fs|http|https|net|process|timers|worker_threads)\b|^(express|pino)/,
+      'imports',
+      'noun',
+    ),
+  ).toEqual([])
 })
 
 it('hides Express from the rooms', () => {
-  expect(importersOf(/^express/, 'imports').filter((path) => !/^src\/(http\/|app\.ts|service\.ts|docs\/(pages|dashboard)\.ts)/.test(path))).toEqual([])
+  expect(
+    importersOf(/^express/, 'imports').filter(
+      (path) => !/^src\/(http\/|app\.ts|service\.ts|docs\/(pages|dashboard)\.ts)/.test(path),
+    ),
+  ).toEqual([])
 })
 
 it('reads the environment in config.ts alone', () => {
   const given = 'readConfig(process.env)'
-  expect(source.filter(({ code }) => code.includes(given)).map(({ path }) => path)).toEqual(['src/cli/settings.ts', 'src/main.ts'])
+  expect(source.filter(({ code }) => code.includes(given)).map(({ path }) => path)).toEqual([
+    'src/cli/settings.ts',
+    'src/main.ts',
+  ])
   // PostgreSQL inherits the environment, and the process that owns it tells the others where it is.
-  const others = source.filter(({ code, imports }) => code.replaceAll(given, '').includes('process.env') || imports.includes('node:process'))
+  const others = source.filter(
+    ({ code, imports }) => code.replaceAll(given, '').includes('process.env') || imports.includes('node:process'),
+  )
   expect(others.map(({ path }) => path)).toEqual(['src/db/embedded.ts', 'src/main.ts'])
 })
 
@@ -89,12 +118,18 @@ function partOf(path: string): string | undefined {
 
 /** Whatever `text` imports, exports from elsewhere or takes a type from: packages by name, ours by path. */
 function importsIn(path: string, text: string): string[] {
-  return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => (fileName.startsWith('.') ? join(dirname(path), fileName) : fileName))
+  return ts
+    .preProcessFile(text, true, true)
+    .importedFiles.map(({ fileName }) => (fileName.startsWith('.') ? join(dirname(path), fileName) : fileName))
 }
 
 /** The files of src/ whose imports, or what is left of them at run time, fit `pattern`. */
 function importersOf(pattern: RegExp, edges: 'imports' | 'loads', part?: string): string[] {
-  return source.filter((module) => (part === undefined || module.part === part) && module[edges].some((name) => pattern.test(name))).map(({ path }) => path)
+  return source
+    .filter(
+      (module) => (part === undefined || module.part === part) && module[edges].some((name) => pattern.test(name)),
+    )
+    .map(({ path }) => path)
 }
 
 function circles(edges: 'imports' | 'loads'): string[] {

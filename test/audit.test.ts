@@ -10,8 +10,10 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-const entries = async (query = '') => (await service.call('GET', `/v1/audit-entries${query}`, { token: dealer.admin.token })).body.items as any[]
-const admin = (method: string, path: string, body?: object) => service.call(method, path, { token: dealer.admin.token, ...(body && { body }) })
+const entries = async (query = '') =>
+  (await service.call('GET', `/v1/audit-entries${query}`, { token: dealer.admin.token })).body.items as any[]
+const admin = (method: string, path: string, body?: object) =>
+  service.call(method, path, { token: dealer.admin.token, ...(body && { body }) })
 
 it('tells who changed what of a key, from where, from what to what', async () => {
   const { id } = await service.createKey(dealer.admin.token, { name: 'Audited', kind: 'digital_requests' })
@@ -25,27 +27,42 @@ it('tells who changed what of a key, from where, from what to what', async () =>
     ['api_key.deleted', {}, {}, 'Audited anew'],
     ['api_key.updated', { disabled: false }, { disabled: true }, 'Audited anew'],
     ['api_key.updated', { name: 'Audited' }, { name: 'Audited anew' }, 'Audited anew'],
-    ['api_key.created', {}, { name: 'Audited', kind: 'digital_requests', environment: 'live', scopes: ['leads:create'] }, 'Audited'],
+    [
+      'api_key.created',
+      {},
+      { name: 'Audited', kind: 'digital_requests', environment: 'live', scopes: ['leads:create'] },
+      'Audited',
+    ],
   ])
-  for (const { actor, address } of found) expect([actor, address]).toEqual([{ type: 'user', id: dealer.admin.userId, name: 'Admin' }, expect.stringContaining('127.0.0.1')])
+  for (const { actor, address } of found)
+    expect([actor, address]).toEqual([
+      { type: 'user', id: dealer.admin.userId, name: 'Admin' },
+      expect.stringContaining('127.0.0.1'),
+    ])
 })
 
 it('tells what became of a person', async () => {
   await admin('PATCH', `/v1/users/${dealer.sales.userId}`, { deactivated: true })
-  expect((await entries('?action=user.updated'))[0]).toMatchObject({ subject: { id: dealer.sales.userId, name: 'Sales' }, before: { deactivated: false }, after: { deactivated: true } })
+  expect((await entries('?action=user.updated'))[0]).toMatchObject({
+    subject: { id: dealer.sales.userId, name: 'Sales' },
+    before: { deactivated: false },
+    after: { deactivated: true },
+  })
 })
 
 it('is filtered and read page by page', async () => {
   const all = await entries('?limit=200')
   const paged: any[] = []
-  for (let cursor = ''; ; ) {
+  for (let cursor = ''; ;) {
     const { body } = await admin('GET', `/v1/audit-entries?limit=2${cursor && `&cursor=${cursor}`}`)
     paged.push(...body.items)
     if (!body.nextCursor) break
     cursor = body.nextCursor
   }
   expect(paged).toEqual(all)
-  expect(await entries(`?actorId=${dealer.admin.userId}&limit=200`)).toEqual(all.filter(({ actor }) => actor.id === dealer.admin.userId))
+  expect(await entries(`?actorId=${dealer.admin.userId}&limit=200`)).toEqual(
+    all.filter(({ actor }) => actor.id === dealer.admin.userId),
+  )
   const { at } = all[1]
   expect(await entries(`?since=${at}&limit=200`)).toEqual(all.filter((entry) => entry.at >= at))
   expect(await entries(`?until=${at}&limit=200`)).toEqual(all.filter((entry) => entry.at < at))
@@ -54,9 +71,16 @@ it('is filtered and read page by page', async () => {
 it('tells what the operator did from the command line', async () => {
   await resetPassword(service.db, dealer.sales.email)
   const found = await entries('?limit=200')
-  expect(found[0]).toMatchObject({ action: 'user.password_reset', actor: { type: 'operator', name: 'Operator' }, subject: { id: dealer.sales.userId } })
+  expect(found[0]).toMatchObject({
+    action: 'user.password_reset',
+    actor: { type: 'operator', name: 'Operator' },
+    subject: { id: dealer.sales.userId },
+  })
   expect(found.at(-1)).toMatchObject({ action: 'dealer.created', subject: { type: 'dealer', name: 'audited' } })
-  expect(found.filter(({ action }) => action === 'user.created').map(({ after }) => after)).toEqual([{ email: dealer.sales.email, role: 'sales' }, { email: dealer.admin.email, role: 'admin' }])
+  expect(found.filter(({ action }) => action === 'user.created').map(({ after }) => after)).toEqual([
+    { email: dealer.sales.email, role: 'sales' },
+    { email: dealer.admin.email, role: 'admin' },
+  ])
 })
 
 it('goes with its change: what was refused is not in it', async () => {
@@ -68,11 +92,13 @@ it('goes with its change: what was refused is not in it', async () => {
 })
 
 it('cannot be changed or emptied, even by the owner of the table', async () => {
-  for (const change of ["update audit_entries set reason = 'x'", 'delete from audit_entries', 'truncate audit_entries']) await expect(service.db.raw(change)).rejects.toThrow('only takes new rows')
+  for (const change of ["update audit_entries set reason = 'x'", 'delete from audit_entries', 'truncate audit_entries'])
+    await expect(service.db.raw(change)).rejects.toThrow('only takes new rows')
 })
 
 it('holds no secret', async () => {
   const made = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
   const { rows } = await service.db.raw<{ rows: object[] }>('select * from audit_entries')
-  for (const part of [made.secret, made.secret.slice(13, 57), dealer.admin.token]) expect(JSON.stringify(rows)).not.toContain(part)
+  for (const part of [made.secret, made.secret.slice(13, 57), dealer.admin.token])
+    expect(JSON.stringify(rows)).not.toContain(part)
 })

@@ -10,7 +10,11 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-const post = (raw: string, headers: Record<string, string> = {}) => service.call('POST', '/v1/leads', { raw, headers: { authorization: `Bearer ${dealer.website.token}`, 'content-type': 'application/json', ...headers } })
+const post = (raw: string, headers: Record<string, string> = {}) =>
+  service.call('POST', '/v1/leads', {
+    raw,
+    headers: { authorization: `Bearer ${dealer.website.token}`, 'content-type': 'application/json', ...headers },
+  })
 const stored = async () => Number((await service.db('leads').count({ leads: '*' }).first())?.['leads'])
 
 describe('answers a clear 4xx and stores nothing', () => {
@@ -22,7 +26,12 @@ describe('answers a clear 4xx and stores nothing', () => {
     ['a wrong type', '{"customer":{"phones":"32123456"}}', 400, '/customer/phones'],
     ['a text that is too long', JSON.stringify(lead({ message: 'x'.repeat(4001) })), 400, '/message'],
     ['too many items', JSON.stringify(lead({ tradeIns: Array(6).fill({}) })), 400, '/tradeIns'],
-    ['a number that is too large', '{"customer":{"phones":[{"number":"1"}]},"vehiclesOfInterest":[{"modelYear":1e999}]}', 400, '/vehiclesOfInterest/0/modelYear'],
+    [
+      'a number that is too large',
+      '{"customer":{"phones":[{"number":"1"}]},"vehiclesOfInterest":[{"modelYear":1e999}]}',
+      400,
+      '/vehiclesOfInterest/0/modelYear',
+    ],
     ['nesting without end', `{"customer":{"phones":[{"number":"1"}]},"x":${nested(100)}}`, 400, ''],
     ['hostile nesting', '['.repeat(100_000), 400, ''],
     ['nothing to reach the customer by', '{"customer":{}}', 422, '/customer'],
@@ -36,12 +45,25 @@ describe('answers a clear 4xx and stores nothing', () => {
   })
 
   it('to another media type, charset or encoding', async () => {
-    const wrong: Record<string, string>[] = [{ 'content-type': 'text/plain' }, { 'content-type': 'application/json; charset=latin1' }, { 'content-encoding': 'gzip' }]
+    const wrong: Record<string, string>[] = [
+      { 'content-type': 'text/plain' },
+      { 'content-type': 'application/json; charset=latin1' },
+      { 'content-encoding': 'gzip' },
+    ]
     for (const headers of wrong) expect((await post('{}', headers)).status).toBe(415)
   })
 
   it('to 300 faults at once, naming 32 of them at the most', async () => {
-    const reply = await post(JSON.stringify({ customer: { phones: Array(10).fill({ number: 1, type: 2 }), emails: Array(10).fill({ address: 3 }), name: { given: 1, family: 2, full: 3 } }, consents: Array(20).fill({ text: 1 }) }))
+    const reply = await post(
+      JSON.stringify({
+        customer: {
+          phones: Array(10).fill({ number: 1, type: 2 }),
+          emails: Array(10).fill({ address: 3 }),
+          name: { given: 1, family: 2, full: 3 },
+        },
+        consents: Array(20).fill({ text: 1 }),
+      }),
+    )
     expect(reply.status).toBe(400)
     expect(reply.body.violations).toHaveLength(32)
     expect(reply.text.length).toBeLessThan(10_000)
@@ -76,10 +98,13 @@ describe('answers a clear 4xx and stores nothing', () => {
 
 it('keeps what is odd in the content of a lead, with a warning, whatever the members are called', async () => {
   const before = await stored()
-  const raw = '{"type":"\\u0000nul","message":"lone \\ud800 surrogate","customer":{"phones":[{"number":"not a number"}],"__proto__":{"a":1}},"constructor":{"prototype":1},"__proto__":"x"}'
+  const raw =
+    '{"type":"\\u0000nul","message":"lone \\ud800 surrogate","customer":{"phones":[{"number":"not a number"}],"__proto__":{"a":1}},"constructor":{"prototype":1},"__proto__":"x"}'
   const reply = await post(raw)
   expect(reply.status).toBe(201)
-  expect(new Set(reply.body.warnings.map(({ code }: { code: string }) => code))).toEqual(new Set(['text-repaired', 'word-unknown', 'phone-not-understood', 'member-unknown']))
+  expect(new Set(reply.body.warnings.map(({ code }: { code: string }) => code))).toEqual(
+    new Set(['text-repaired', 'word-unknown', 'phone-not-understood', 'member-unknown']),
+  )
   const read = await service.call('GET', `/v1/leads/${reply.body.id}`, { token: dealer.dms.token })
   expect(read.body.message).toBe('lone \ufffd surrogate')
   expect(JSON.stringify(read.body.extra)).toContain('/__proto__')
@@ -96,7 +121,9 @@ it('refuses two Authorization headers, and a token anywhere else', async () => {
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
     let text = ''
     socket.on('data', (chunk) => (text += chunk)).on('close', () => resolve(text))
-    socket.write(`GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\nConnection: close\r\n\r\n`)
+    socket.write(
+      `GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\nConnection: close\r\n\r\n`,
+    )
   })
   expect(raw).toMatch(/^HTTP\/1\.1 400/)
   expect(raw).toContain('error="invalid_request"')
@@ -110,7 +137,8 @@ it('separates test leads from real ones, and lets a test key see nothing else', 
   const token = await service.exchange(key.secret)
   const real = (await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead() })).body.id
   const test = (await service.call('POST', '/v1/leads', { token, body: lead() })).body.id
-  const seen = async (by: string, query = '') => (await service.call('GET', `/v1/leads${query}`, { token: by })).body.items.map(({ id }: { id: string }) => id)
+  const seen = async (by: string, query = '') =>
+    (await service.call('GET', `/v1/leads${query}`, { token: by })).body.items.map(({ id }: { id: string }) => id)
   expect(await seen(token)).toEqual([test])
   expect(await seen(dealer.dms.token)).not.toContain(test)
   expect(await seen(dealer.dms.token, '?test=true')).toContain(test)
@@ -119,10 +147,17 @@ it('separates test leads from real ones, and lets a test key see nothing else', 
 
 it('pages through leads without missing or repeating one, under filters', async () => {
   const made = []
-  for (let count = 0; count < 7; count++) made.push((await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead({ type: 'parts' }) })).body.id)
+  for (let count = 0; count < 7; count++)
+    made.push(
+      (await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead({ type: 'parts' }) })).body.id,
+    )
   const found: string[] = []
-  for (let cursor = ''; ; ) {
-    const { body } = await service.call('GET', `/v1/leads?type=parts&type=service&status=new&sourceKeyId=${dealer.website.id}&updatedSince=2020-01-01T00:00:00Z&limit=3${cursor && `&cursor=${cursor}`}`, { token: dealer.dms.token })
+  for (let cursor = ''; ;) {
+    const { body } = await service.call(
+      'GET',
+      `/v1/leads?type=parts&type=service&status=new&sourceKeyId=${dealer.website.id}&updatedSince=2020-01-01T00:00:00Z&limit=3${cursor && `&cursor=${cursor}`}`,
+      { token: dealer.dms.token },
+    )
     found.push(...body.items.map(({ id }: { id: string }) => id))
     if (!body.nextCursor) break
     cursor = body.nextCursor
@@ -131,7 +166,8 @@ it('pages through leads without missing or repeating one, under filters', async 
 })
 
 describe('what cannot be stored', () => {
-  const as = (method: string, path: string, body?: object, token = dealer.admin.token) => service.call(method, path, { ...(token && { token }), ...(body && { body }) })
+  const as = (method: string, path: string, body?: object, token = dealer.admin.token) =>
+    service.call(method, path, { ...(token && { token }), ...(body && { body }) })
   it.each(['a\u0000bcd', 'a\ud800bcd'])('is refused or mended, and no fault of ours: %j', async (text) => {
     const key = `/v1/api-keys/${dealer.website.id}`
     const replies = [
@@ -143,7 +179,10 @@ describe('what cannot be stored', () => {
       await as('GET', `/v1/leads?contact=${encodeURIComponent(`${text.toWellFormed()}@bad.example`)}`),
       await as('DELETE', `${key}?reason=${encodeURIComponent(text.toWellFormed())}`),
     ]
-    for (const { status, body } of replies) expect([status < 500, status === 400 && text.includes('\0') ? /NUL|must match/.test(body.detail) : true]).toEqual([true, true])
+    for (const { status, body } of replies)
+      expect([status < 500, status === 400 && text.includes('\0') ? /NUL|must match/.test(body.detail) : true]).toEqual(
+        [true, true],
+      )
     if (text.includes('\0')) expect(replies.map(({ status }) => status)).toEqual([400, 400, 400, 400, 400, 400, 400])
   })
 })

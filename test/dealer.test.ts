@@ -18,7 +18,15 @@ const read = async (token = dealer.admin.token) => (await service.call('GET', '/
 
 it('changes what is sent and leaves the rest, and another dealer, as they are', async () => {
   const before = await read()
-  expect(before).toEqual({ id: before.id, name: 'settled', country: 'DK', timeZone: 'Europe/Copenhagen', language: 'da', requestLogDays: 14, responseTargetMinutes: 30 })
+  expect(before).toEqual({
+    id: before.id,
+    name: 'settled',
+    country: 'DK',
+    timeZone: 'Europe/Copenhagen',
+    language: 'da',
+    requestLogDays: 14,
+    responseTargetMinutes: 30,
+  })
   const { status, body } = await change({ name: ' Nordhavn Biler ', requestLogDays: 30 })
   expect([status, body]).toEqual([200, { ...before, name: 'Nordhavn Biler', requestLogDays: 30 }])
   expect(await read()).toEqual(body)
@@ -29,14 +37,31 @@ it('changes what is sent and leaves the rest, and another dealer, as they are', 
 it('tells in the audit log what was changed, and nothing when nothing was', async () => {
   await change({ language: 'en' })
   await change({ language: 'en' })
-  const { items } = (await service.call('GET', '/v1/audit-entries?action=dealer.updated', { token: dealer.admin.token })).body
+  const { items } = (
+    await service.call('GET', '/v1/audit-entries?action=dealer.updated', { token: dealer.admin.token })
+  ).body
   expect(items.map(({ before, after }: any) => [before, after])).toEqual([
     [{ language: 'da' }, { language: 'en' }],
-    [{ name: 'settled', requestLogDays: 14 }, { name: 'Nordhavn Biler', requestLogDays: 30 }],
+    [
+      { name: 'settled', requestLogDays: 14 },
+      { name: 'Nordhavn Biler', requestLogDays: 30 },
+    ],
   ])
 })
 
-it.each([{}, { name: ' ' }, { country: 'dk' }, { country: 'Denmark' }, { language: 'Danish' }, { requestLogDays: 0 }, { requestLogDays: 91 }, { requestLogDays: 1.5 }, { responseTargetMinutes: 0 }, { responseTargetMinutes: 10_081 }, { id: 'dealer_0' }])('refuses %j', async (body) => {
+it.each([
+  {},
+  { name: ' ' },
+  { country: 'dk' },
+  { country: 'Denmark' },
+  { language: 'Danish' },
+  { requestLogDays: 0 },
+  { requestLogDays: 91 },
+  { requestLogDays: 1.5 },
+  { responseTargetMinutes: 0 },
+  { responseTargetMinutes: 10_081 },
+  { id: 'dealer_0' },
+])('refuses %j', async (body) => {
   expect((await change(body)).status).toBe(400)
 })
 
@@ -49,7 +74,12 @@ it.each(['Mars/Olympus', '+01:00', 'Copenhagen'])('knows no time zone %s', async
 it('reads times without an offset in the new time zone', async () => {
   await change({ timeZone: 'America/New_York' })
   const readBy = async () => {
-    const { id } = (await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead({ submittedAt: '2026-11-23T10:00:00' }) })).body
+    const { id } = (
+      await service.call('POST', '/v1/leads', {
+        token: dealer.website.token,
+        body: lead({ submittedAt: '2026-11-23T10:00:00' }),
+      })
+    ).body
     return (await service.call('GET', `/v1/leads/${id}`, { token: dealer.dms.token })).body.submittedAt
   }
   expect(new Date(await readBy()).toISOString()).toBe('2026-11-23T15:00:00.000Z')
@@ -58,9 +88,29 @@ it('reads times without an offset in the new time zone', async () => {
 it('keeps the requests of keys for as many days as each dealer says', async () => {
   await change({ requestLogDays: 30 })
   const now = new Date('2026-03-01T00:00:00Z')
-  const request = (who: typeof dealer, daysAgo: number) => ({ dealer_id: who.dealerId, id: newId(), at: new Date(now.getTime() - daysAgo * 86_400_000), api_key_id: inner(who.dms.id), credential_id: newId(), request_id: `${daysAgo}`, operation: 'listLeads', status: 200, duration_ms: 1, address: '127.0.0.1' })
-  await service.db('api_key_requests').insert([dealer, other].flatMap((who) => [13, 15, 29, 31].map((days) => request(who, days))))
+  const request = (who: typeof dealer, daysAgo: number) => ({
+    dealer_id: who.dealerId,
+    id: newId(),
+    at: new Date(now.getTime() - daysAgo * 86_400_000),
+    api_key_id: inner(who.dms.id),
+    credential_id: newId(),
+    request_id: `${daysAgo}`,
+    operation: 'listLeads',
+    status: 200,
+    duration_ms: 1,
+    address: '127.0.0.1',
+  })
+  await service
+    .db('api_key_requests')
+    .insert([dealer, other].flatMap((who) => [13, 15, 29, 31].map((days) => request(who, days))))
   await sweepRequests(service.db, now, new Date(0), 100)
-  const kept = async (who: typeof dealer) => (await service.db('api_key_requests').where({ dealer_id: who.dealerId }).where('at', '<', now).orderBy('at', 'desc')).map((row) => row.request_id)
+  const kept = async (who: typeof dealer) =>
+    (
+      await service
+        .db('api_key_requests')
+        .where({ dealer_id: who.dealerId })
+        .where('at', '<', now)
+        .orderBy('at', 'desc')
+    ).map((row) => row.request_id)
   expect([await kept(dealer), await kept(other)]).toEqual([['13', '15', '29'], ['13']])
 })

@@ -50,34 +50,45 @@ it('has a page for every problem, and every link within the pages leads somewher
 
 it('serves the contract with the token endpoint of this server', async () => {
   const document = await (await fetch(`${url}/openapi.json`)).json()
-  expect(document.components.securitySchemes.accessToken.flows.clientCredentials.tokenUrl).toBe(`${publicUrl}/v1/auth/token`)
+  expect(document.components.securitySchemes.accessToken.flows.clientCredentials.tokenUrl).toBe(
+    `${publicUrl}/v1/auth/token`,
+  )
   expect(await (await fetch(`${url}/openapi.yaml`)).text()).toContain(`tokenUrl: ${publicUrl}/v1/auth/token`)
   expect((await fetch(`${url}/docs/nothing`)).status).toBe(404)
 })
 
-it('shows in a browser: Swagger draws the operations, nothing comes from outside, and our own pages are accessible', { timeout: browserTimeoutMs }, async () => {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    const { page, outside, complaints, stored } = await open(url, { colorScheme, viewport: { width: 320, height: 640 } })
-    for (const path of ['/docs/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
-      await page.goto(url + path)
-      // Without a font every text is empty, and nothing below would mean anything.
-      expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(20)
-      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
-      expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
-      expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
-      if (process.env['SHOTS'] && path === '/docs/') {
-        await page.setViewportSize({ width: 1000, height: 1400 })
-        await page.screenshot({ path: join(process.env['SHOTS'], `${colorScheme}.png`), fullPage: true })
-        await page.setViewportSize({ width: 320, height: 640 })
+it(
+  'shows in a browser: Swagger draws the operations, nothing comes from outside, and our own pages are accessible',
+  { timeout: browserTimeoutMs },
+  async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page, outside, complaints, stored } = await open(url, {
+        colorScheme,
+        viewport: { width: 320, height: 640 },
+      })
+      for (const path of ['/docs/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
+        await page.goto(url + path)
+        // Without a font every text is empty, and nothing below would mean anything.
+        expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(
+          20,
+        )
+        const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
+        expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
+        expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
+        if (process.env['SHOTS'] && path === '/docs/') {
+          await page.setViewportSize({ width: 1000, height: 1400 })
+          await page.screenshot({ path: join(process.env['SHOTS'], `${colorScheme}.png`), fullPage: true })
+          await page.setViewportSize({ width: 320, height: 640 })
+        }
       }
+      await page.goto(`${url}/docs/reference/`)
+      await page.locator('.opblock').first().waitFor()
+      expect(await page.locator('.opblock').count()).toBeGreaterThan(10)
+      expect(await page.locator('.errors').allInnerTexts()).toEqual([])
+      expect({ outside, complaints, stored: await stored() }).toEqual({ outside: [], complaints: [], stored: [] })
     }
-    await page.goto(`${url}/docs/reference/`)
-    await page.locator('.opblock').first().waitFor()
-    expect(await page.locator('.opblock').count()).toBeGreaterThan(10)
-    expect(await page.locator('.errors').allInnerTexts()).toEqual([])
-    expect({ outside, complaints, stored: await stored() }).toEqual({ outside: [], complaints: [], stored: [] })
-  }
-})
+  },
+)
 
 describe('the reference of a running service', () => {
   let service: TestService
@@ -93,32 +104,42 @@ describe('the reference of a running service', () => {
   })
   afterAll(() => service.close())
 
-  it.each(['localhost', '127.0.0.1'])('is tried out with a key for digital requests at http://%s, the public address being localhost', { timeout: browserTimeoutMs }, async (host) => {
-    const { website: key } = await service.dealer(host)
-    const { page, outside, complaints, stored } = await open(`http://${host}:${port}`)
-    const execute = async (operationId: string) => {
-      const operation = page.locator(`[id$="-${operationId}"]`)
-      await operation.locator('.opblock-summary-control').click()
-      await operation.locator('.execute').click()
-      return operation.locator('.live-responses-table tbody .response-col_status').innerText()
-    }
-    await page.goto(`http://${host}:${port}/docs/reference/`)
+  it.each(['localhost', '127.0.0.1'])(
+    'is tried out with a key for digital requests at http://%s, the public address being localhost',
+    { timeout: browserTimeoutMs },
+    async (host) => {
+      const { website: key } = await service.dealer(host)
+      const { page, outside, complaints, stored } = await open(`http://${host}:${port}`)
+      const execute = async (operationId: string) => {
+        const operation = page.locator(`[id$="-${operationId}"]`)
+        await operation.locator('.opblock-summary-control').click()
+        await operation.locator('.execute').click()
+        return operation.locator('.live-responses-table tbody .response-col_status').innerText()
+      }
+      await page.goto(`http://${host}:${port}/docs/reference/`)
 
-    await page.locator('.auth-wrapper .authorize').click()
-    await page.locator('#client_id_clientCredentials').fill(key.id)
-    await page.locator('#client_secret_clientCredentials').fill(key.secret)
-    const [exchanged] = await Promise.all([page.waitForResponse('**/v1/auth/token'), page.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()])
-    expect(await exchanged.json()).toMatchObject({ token_type: 'Bearer', expires_in: 1800, scope: 'leads:create' })
-    await page.getByRole('button', { name: 'Remove authorization' }).waitFor()
-    await page.locator('.close-modal').click()
+      await page.locator('.auth-wrapper .authorize').click()
+      await page.locator('#client_id_clientCredentials').fill(key.id)
+      await page.locator('#client_secret_clientCredentials').fill(key.secret)
+      const [exchanged] = await Promise.all([
+        page.waitForResponse('**/v1/auth/token'),
+        page.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click(),
+      ])
+      expect(await exchanged.json()).toMatchObject({ token_type: 'Bearer', expires_in: 1800, scope: 'leads:create' })
+      await page.getByRole('button', { name: 'Remove authorization' }).waitFor()
+      await page.locator('.close-modal').click()
 
-    expect(await execute('createLead')).toBe('201')
-    expect({ outside, complaints }).toEqual({ outside: [], complaints: [] })
-    expect(await execute('listLeads')).toBe('403')
-    // Chromium itself notes every answer that is a failure; nobody else complains.
-    expect({ outside, complaints }).toEqual({ outside: [], complaints: [expect.stringMatching(/^Failed to load resource: .* 403 /)] })
-    expect(await stored()).toEqual([])
-  })
+      expect(await execute('createLead')).toBe('201')
+      expect({ outside, complaints }).toEqual({ outside: [], complaints: [] })
+      expect(await execute('listLeads')).toBe('403')
+      // Chromium itself notes every answer that is a failure; nobody else complains.
+      expect({ outside, complaints }).toEqual({
+        outside: [],
+        complaints: [expect.stringMatching(/^Failed to load resource: .* 403 /)],
+      })
+      expect(await stored()).toEqual([])
+    },
+  )
 })
 
 async function listen(listener: RequestListener) {
@@ -138,11 +159,34 @@ async function open(origin: string, options: BrowserContextOptions = {}) {
   const page = await context.newPage()
   const outside: string[] = []
   const complaints: string[] = []
-  page.on('request', (request) => void (/^(data|blob):/.test(request.url()) || request.url().startsWith(`${origin}/`) || outside.push(request.url())))
-  page.on('console', (message) => void (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico') && complaints.push(message.text())))
+  page.on(
+    'request',
+    (request) =>
+      void (
+        /^(data|blob):/.test(request.url()) ||
+        request.url().startsWith(`${origin}/`) ||
+        outside.push(request.url())
+      ),
+  )
+  page.on(
+    'console',
+    (message) =>
+      void (
+        message.type() === 'error' &&
+        !message.location().url.endsWith('/favicon.ico') &&
+        complaints.push(message.text())
+      ),
+  )
   page.on('pageerror', (error) => void complaints.push(error.message))
-  await page.addInitScript(() => addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`CSP ${violatedDirective} ${blockedURI}`)))
-  const stored = async () => [...(await context.cookies()).map(({ name }) => name), ...(await page.evaluate(() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)]))]
+  await page.addInitScript(() =>
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+      console.error(`CSP ${violatedDirective} ${blockedURI}`),
+    ),
+  )
+  const stored = async () => [
+    ...(await context.cookies()).map(({ name }) => name),
+    ...(await page.evaluate(() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)])),
+  ]
   return { page, outside, complaints, stored }
 }
 
@@ -153,9 +197,20 @@ async function launch(): Promise<Browser> {
   const { default: bundled } = await import('@sparticuz/chromium')
   const unpacked = process.env['CHROME_PATH'] === undefined ? await bundled.executablePath() : ''
   // Its own configuration looks for fonts in /tmp/fonts only; without a font every text is empty, and Swagger makes Chromium crash.
-  writeFileSync(join(directory, 'fonts.conf'), `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${directory}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${directory}/font-cache</cachedir></fontconfig>`)
+  writeFileSync(
+    join(directory, 'fonts.conf'),
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${directory}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${directory}/font-cache</cachedir></fontconfig>`,
+  )
   process.env['FONTCONFIG_FILE'] = join(directory, 'fonts.conf')
   const executablePath = process.env['CHROME_PATH'] ?? unpacked
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+  const args = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ]
   return chromium.launch({ executablePath, args, headless: true })
 }

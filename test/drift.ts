@@ -15,8 +15,12 @@ const fingerprints = () =>
 const before = fingerprints()
 execFileSync('npm', ['run', '--silent', 'generate'], { stdio: ['ignore', 'ignore', 'inherit'] })
 const after = fingerprints()
-const differing = [...new Set([...before.keys(), ...after.keys()])].filter((path) => before.get(path) !== after.get(path))
+const differing = [...new Set([...before.keys(), ...after.keys()])].filter(
+  (path) => before.get(path) !== after.get(path),
+)
 if (differing.length > 0) {
-  console.error(`generated/ is not what openapi/ generates: ${differing.join(', ')}. It has been generated anew: commit it.`)
+  console.error(
+    `generated/ is not what openapi/ generates: ${differing.join(', ')}. It has been generated anew: commit it.`,
+  )
   process.exit(1)
 }

@@ -70,7 +70,10 @@ async function start(dir = dataDir): Promise<EmbeddedDatabase> {
 function spawnOwner({ env = {}, wrapper = [] }: { env?: Record<string, string>; wrapper?: string[] } = {}) {
   const [command = '', ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', ownerScript]
   const { NODE_OPTIONS: _, ...inherited } = process.env
-  const owner = spawn(command, args, { env: { ...inherited, TEST_DATA_DIR: dataDir, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const owner = spawn(command, args, {
+    env: { ...inherited, TEST_DATA_DIR: dataDir, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   owners.push(owner)
   const outcome = (async (): Promise<Outcome> => {
     for await (const line of createInterface({ input: owner.stdout })) return JSON.parse(line)
@@ -115,19 +118,27 @@ async function until(condition: () => boolean, seconds: number): Promise<void> {
 
 /** Every process of a server works in its data directory; a postmaster is one whose parent does not. */
 function postmasters(): { pid: number; cluster: string }[] {
-  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
-    try {
-      const parent = /\) \S (\d+)/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
-      return [{ pid, parent, cluster: fs.readlinkSync(`/proc/${pid}/cwd`) }]
-    } catch {
-      return [] // gone meanwhile, a zombie, or of another user
-    }
-  })
+  const processes = fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const parent = /\) \S (\d+)/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+        return [{ pid, parent, cluster: fs.readlinkSync(`/proc/${pid}/cwd`) }]
+      } catch {
+        return [] // gone meanwhile, a zombie, or of another user
+      }
+    })
   const folderOf = new Map(processes.map(({ pid, cluster }) => [pid, cluster]))
-  return processes.flatMap(({ pid, parent = '', cluster }) => (folderOf.get(parent) === cluster || !/postgres$/.test(cluster) ? [] : [{ pid: Number(pid), cluster }]))
+  return processes.flatMap(({ pid, parent = '', cluster }) =>
+    folderOf.get(parent) === cluster || !/postgres$/.test(cluster) ? [] : [{ pid: Number(pid), cluster }],
+  )
 }
 
-const postmastersOf = (cluster = join(dataDir, 'postgres')) => postmasters().filter((one) => one.cluster === cluster).map(({ pid }) => pid)
+const postmastersOf = (cluster = join(dataDir, 'postgres')) =>
+  postmasters()
+    .filter((one) => one.cluster === cluster)
+    .map(({ pid }) => pid)
 const pidInFile = () => Number.parseInt(fs.readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8'), 10)
 
 describe('the embedded PostgreSQL', () => {
@@ -154,7 +165,11 @@ describe('the embedded PostgreSQL', () => {
 
   it('makes the database again when the owner was killed in the middle of making it', async () => {
     const { owner } = spawnOwner()
-    const halfMade = () => fs.existsSync(dataDir) && fs.readdirSync(dataDir).some((name) => name.startsWith('postgres.new-') && fs.existsSync(join(dataDir, name, 'base')))
+    const halfMade = () =>
+      fs.existsSync(dataDir) &&
+      fs
+        .readdirSync(dataDir)
+        .some((name) => name.startsWith('postgres.new-') && fs.existsSync(join(dataDir, name, 'base')))
     await until(halfMade, 20)
     await kill(owner)
     expect(fs.existsSync(join(dataDir, 'postgres'))).toBe(false)
@@ -218,7 +233,8 @@ describe('the embedded PostgreSQL', () => {
       expect(await savedRows((await start()).connection)).toEqual([{ place: 'Ærø' }])
     } finally {
       await servers.at(-1)?.stop()
-      if (/^\/var\/lib\/carbuddii\/[0-9a-f]{12}\/postgres$/.test(cluster)) fs.rmSync(dirname(cluster), { recursive: true })
+      if (/^\/var\/lib\/carbuddii\/[0-9a-f]{12}\/postgres$/.test(cluster))
+        fs.rmSync(dirname(cluster), { recursive: true })
       if (!hadState) fs.rmdirSync('/var/lib/carbuddii')
     }
   })
@@ -304,7 +320,8 @@ describe('the owner of a DATA_DIR', () => {
   it('does not take a process for the server only because it has the number in postmaster.pid', async () => {
     await (await start()).stop()
     fs.writeFileSync(join(dataDir, 'postgres', 'postmaster.pid'), `${process.pid}\n${join(dataDir, 'postgres')}\n`)
-    if (isRoot) fs.chownSync(join(dataDir, 'postgres', 'postmaster.pid'), fs.statSync(join(dataDir, 'postgres')).uid, -1)
+    if (isRoot)
+      fs.chownSync(join(dataDir, 'postgres', 'postmaster.pid'), fs.statSync(join(dataDir, 'postgres')).uid, -1)
     expect(await query((await start()).connection, 'select 1 as one')).toEqual([{ one: 1 }])
   })
 })

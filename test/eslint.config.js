@@ -50,8 +50,16 @@ const shipped = {
 export default defineConfig(
   // The two generated clients are outside tsconfig.json too.
   { ignores: ['test/contract/clients/openapi-typescript.ts', 'test/contract/clients/orval.ts'] },
-  { plugins: { '@typescript-eslint': tseslint.plugin }, linterOptions: { reportUnusedDisableDirectives: 'error' }, rules: anywhere },
-  { files: ['**/*.{ts,tsx}'], languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } }, rules: typed },
+  {
+    plugins: { '@typescript-eslint': tseslint.plugin },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: anywhere,
+  },
+  {
+    files: ['**/*.{ts,tsx}'],
+    languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } },
+    rules: typed,
+  },
   { files: ['openapi/**/*.ts', 'src/**/*.{ts,tsx}'], rules: shipped },
   { files: ['src/**'], ignores: ['src/main.ts', 'src/cli/**'], rules: { 'no-console': 'error' } },
 )

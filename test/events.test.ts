@@ -16,23 +16,41 @@ const push = async ({ website }: Dealer, more: object = {}) => {
   return body.id as string
 }
 const feed = async (token: string, query = '') => (await service.call('GET', `/v1/events${query}`, { token })).body
-const move = (token: string, id: string, status: string) => service.call('PATCH', `/v1/leads/${id}`, { token, body: { status }, headers: { 'if-match': '*' } })
+const move = (token: string, id: string, status: string) =>
+  service.call('PATCH', `/v1/leads/${id}`, { token, body: { status }, headers: { 'if-match': '*' } })
 
 /** What comes down one connection, as it is. */
 async function listen(token: string, { query = '', after }: { query?: string; after?: string } = {}) {
-  const response = await fetch(`${service.url}/v1/events/stream${query}`, { headers: { authorization: `Bearer ${token}`, ...(after && { 'last-event-id': after }) } })
-  expect([response.status, response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([200, 'text/event-stream', 'no-store'])
+  const response = await fetch(`${service.url}/v1/events/stream${query}`, {
+    headers: { authorization: `Bearer ${token}`, ...(after && { 'last-event-id': after }) },
+  })
+  expect([response.status, response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([
+    200,
+    'text/event-stream',
+    'no-store',
+  ])
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   if (!reader) throw new Error('No body')
   onTestFinished(() => void reader.cancel().catch(() => undefined))
-  const stream = { text: '', isOver: false, data: () => [...stream.text.matchAll(/^data: (.*)$/gm)].map(([, json = '']) => JSON.parse(json)).filter(({ id }) => id), until: async (pattern: RegExp) => {
-    for (const limit = Date.now() + 8_000; !pattern.test(stream.text); await pause(10)) if (Date.now() > limit) throw new Error(`No ${pattern} in ${stream.text}`)
-  }, over: async () => {
-    for (const limit = Date.now() + 15_000; !stream.isOver; await pause(10)) if (Date.now() > limit) throw new Error('The stream goes on')
-  } }
+  const stream = {
+    text: '',
+    isOver: false,
+    data: () =>
+      [...stream.text.matchAll(/^data: (.*)$/gm)].map(([, json = '']) => JSON.parse(json)).filter(({ id }) => id),
+    until: async (pattern: RegExp) => {
+      for (const limit = Date.now() + 8_000; !pattern.test(stream.text); await pause(10))
+        if (Date.now() > limit) throw new Error(`No ${pattern} in ${stream.text}`)
+    },
+    over: async () => {
+      for (const limit = Date.now() + 15_000; !stream.isOver; await pause(10))
+        if (Date.now() > limit) throw new Error('The stream goes on')
+    },
+  }
   void (async () => {
     for (let part = await reader.read(); !part.done; part = await reader.read()) stream.text += part.value
-  })().catch(() => undefined).finally(() => (stream.isOver = true))
+  })()
+    .catch(() => undefined)
+    .finally(() => (stream.isOver = true))
   await stream.until(/^event: open$/m)
   return stream
 }
@@ -46,13 +64,20 @@ it('tells what happened to leads, oldest first, and goes on from a cursor withou
   const first = await feed(dealer.dms.token, '?limit=2')
   const second = await feed(dealer.dms.token, `?limit=2&cursor=${first.nextCursor}`)
   const all = [...first.items, ...second.items]
-  expect(all.map(({ cursor, type, subject, status, changed }: any) => [cursor, type, subject.id, status, changed])).toEqual([
+  expect(
+    all.map(({ cursor, type, subject, status, changed }: any) => [cursor, type, subject.id, status, changed]),
+  ).toEqual([
     ['1', 'lead.created', ids[0], 'new', []],
     ['2', 'lead.created', ids[1], 'new', []],
     ['3', 'lead.created', ids[2], 'new', []],
     ['4', 'lead.updated', ids[0], 'acknowledged', ['status']],
   ])
-  expect(all.map(({ actor }: any) => actor.name)).toEqual(['Main Website Lead Form', 'Main Website Lead Form', 'Main Website Lead Form', 'Sales'])
+  expect(all.map(({ actor }: any) => actor.name)).toEqual([
+    'Main Website Lead Form',
+    'Main Website Lead Form',
+    'Main Website Lead Form',
+    'Sales',
+  ])
   expect(all[3].lead).toEqual((await service.call('GET', `/v1/leads/${ids[0]}`, { token: dealer.dms.token })).body)
   expect(await feed(dealer.dms.token, `?cursor=${second.nextCursor}`)).toEqual({ items: [], nextCursor: '4' })
   expect(await feed(dealer.dms.token, '?cursor=latest')).toEqual({ items: [], nextCursor: '4' })
@@ -62,9 +87,14 @@ it('tells what happened to leads, oldest first, and goes on from a cursor withou
 it('shows the lead of an event only to whoever may read leads', async () => {
   const dealer = await service.dealer('narrow')
   await push(dealer)
-  const { secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations', scopes: ['events:read'] })
+  const { secret } = await service.createKey(dealer.admin.token, {
+    kind: 'extensive_integrations',
+    scopes: ['events:read'],
+  })
   const token = await service.exchange(secret)
-  expect((await feed(token)).items.map((event: any) => [event.type, 'lead' in event])).toEqual([['lead.created', false]])
+  expect((await feed(token)).items.map((event: any) => [event.type, 'lead' in event])).toEqual([
+    ['lead.created', false],
+  ])
   const stream = await listen(token, { after: '0' })
   await stream.until(/^id: 1$/m)
   expect(stream.data().map((event: any) => 'lead' in event)).toEqual([false])
@@ -81,23 +111,40 @@ it('keeps real leads and test leads apart, and passes over the others without as
   }
   expect(await subjects(dealer.dms.token)).toEqual([[real], '2'])
   expect(await subjects(dealer.dms.token, '?test=true')).toEqual([[test], '2'])
-  const { secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations', environment: 'test' })
+  const { secret } = await service.createKey(dealer.admin.token, {
+    kind: 'extensive_integrations',
+    environment: 'test',
+  })
   expect(await subjects(await service.exchange(secret))).toEqual([[test], '2'])
-  const streams = [await listen(dealer.dms.token, { after: '0' }), await listen(dealer.dms.token, { query: '?test=true' })]
+  const streams = [
+    await listen(dealer.dms.token, { after: '0' }),
+    await listen(dealer.dms.token, { query: '?test=true' }),
+  ]
   const more = [await push(dealer, { test: true }), await push(dealer)]
   await streams[0]?.until(/^id: 4$/m)
   await streams[1]?.until(/^id: 3$/m)
-  expect(streams.map((stream) => stream.data().map(({ subject }: any) => subject.id))).toEqual([[real, more[1]], [more[0]]])
+  expect(streams.map((stream) => stream.data().map(({ subject }: any) => subject.id))).toEqual([
+    [real, more[1]],
+    [more[0]],
+  ])
 })
 
 it('streams what happens as it happens, to everybody who listens, in one order', async () => {
   const dealer = await service.dealer('live')
   await push(dealer)
-  const streams = [await listen(dealer.sales.token), await listen(dealer.admin.token), await listen(dealer.dms.token, { after: '0' })]
+  const streams = [
+    await listen(dealer.sales.token),
+    await listen(dealer.admin.token),
+    await listen(dealer.dms.token, { after: '0' }),
+  ]
   const id = await push(dealer)
   await move(dealer.sales.token, id, 'won')
   for (const stream of streams) await stream.until(/^id: 3$/m)
-  expect(streams.map((stream) => stream.data().map(({ cursor }: any) => cursor))).toEqual([['2', '3'], ['2', '3'], ['1', '2', '3']])
+  expect(streams.map((stream) => stream.data().map(({ cursor }: any) => cursor))).toEqual([
+    ['2', '3'],
+    ['2', '3'],
+    ['1', '2', '3'],
+  ])
   const { items } = await feed(dealer.dms.token, '?cursor=1')
   expect(streams[0]?.data()[1]).toEqual(items[1])
   expect((await service.dealer('silent')).dealerId).not.toBe(dealer.dealerId)
@@ -134,7 +181,11 @@ it('leaves many events at once out for whoever wants that, and for nobody else',
 
 it('lets a credential have 20 streams, also when they are opened side by side', async () => {
   const dealer = await service.dealer('crowd')
-  const opened = await Promise.all(Array.from({ length: 30 }, () => fetch(`${service.url}/v1/events/stream`, { headers: { authorization: `Bearer ${dealer.dms.token}` } })))
+  const opened = await Promise.all(
+    Array.from({ length: 30 }, () =>
+      fetch(`${service.url}/v1/events/stream`, { headers: { authorization: `Bearer ${dealer.dms.token}` } }),
+    ),
+  )
   onTestFinished(async () => {
     for (const { body } of opened) await body?.cancel()
   })
@@ -152,11 +203,18 @@ it('lets go of a listener who takes nothing for 30 seconds', { timeout: 90_000 }
   deaf.pause()
   // More than the buffers of the system hold.
   const leads = Array.from({ length: 200 }, () => ({ lead: lead({ message: 'x'.repeat(4_000) }) }))
-  for (let count = 0; count < 20; count++) expect((await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })).status).toBe(207)
+  for (let count = 0; count < 20; count++)
+    expect(
+      (await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })).status,
+    ).toBe(207)
   await pause(42_000)
   let text = ''
   const over = new Promise((resolve) => deaf.once('close', resolve))
-  deaf.setEncoding('utf8').on('data', (part: string) => (text += part)).on('error', () => undefined).resume()
+  deaf
+    .setEncoding('utf8')
+    .on('data', (part: string) => (text += part))
+    .on('error', () => undefined)
+    .resume()
   await over
   expect([text.includes('\nid: 3\n'), text.includes('\nid: 4000\n')]).toEqual([true, false])
 })
@@ -164,5 +222,7 @@ it('lets go of a listener who takes nothing for 30 seconds', { timeout: 90_000 }
 it.each(['0x1', '-1', '1e3', `${'9'.repeat(19)}`, 'Latest'])('refuses the cursor %s', async (cursor) => {
   const { dms } = await service.dealer(`cursor-${Math.random()}`)
   expect((await service.call('GET', `/v1/events?cursor=${cursor}`, { token: dms.token })).status).toBe(400)
-  expect((await service.call('GET', '/v1/events/stream', { token: dms.token, headers: { 'last-event-id': cursor } })).status).toBe(400)
+  expect(
+    (await service.call('GET', '/v1/events/stream', { token: dms.token, headers: { 'last-event-id': cursor } })).status,
+  ).toBe(400)
 })

@@ -1,6 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,7 +36,9 @@ let key: string
 const url = () => `http://localhost:${port}`
 
 function run(script: string, args: string[] = [], env: Record<string, string> = {}, input = '') {
-  const started = spawn(process.execPath, [script, ...args], { env: { PATH: process.env['PATH'] ?? '', PORT: String(port), DATA_DIR: dataDir, ...env } })
+  const started = spawn(process.execPath, [script, ...args], {
+    env: { PATH: process.env['PATH'] ?? '', PORT: String(port), DATA_DIR: dataDir, ...env },
+  })
   children.push(started)
   let output = ''
   started.stdout.on('data', (chunk) => (output += chunk))
@@ -36,14 +49,20 @@ function run(script: string, args: string[] = [], env: Record<string, string> = 
 
 const service = (env?: Record<string, string>) => run('src/main.ts', [], env).ended
 const demo = (env?: Record<string, string>) => run('src/cli/demo.ts', [], env).ended
-const operator = (args: readonly string[], env?: Record<string, string>, input?: string) => run('src/cli/admin.ts', [...args], env, input).ended
+const operator = (args: readonly string[], env?: Record<string, string>, input?: string) =>
+  run('src/cli/admin.ts', [...args], env, input).ended
 
 async function startServer(env?: Record<string, string>) {
   const { started, output, ended } = run('src/main.ts', [], env)
   server = started
   logs.push(ended.then((whole) => whole.output))
   for (let look = 0; look < 400 && started.exitCode === null; look++) {
-    if (await fetch(`${url()}/readyz`).then(({ ok }) => ok).catch(() => false)) return output
+    if (
+      await fetch(`${url()}/readyz`)
+        .then(({ ok }) => ok)
+        .catch(() => false)
+    )
+      return output
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(`The service did not get ready: ${output()}`)
@@ -103,12 +122,25 @@ describe('before the first start', () => {
   })
 
   it('names what a setting needs beside it, whatever else is wrong', async () => {
-    const { output } = await service({ PORT: 'sesame', DATABASE_URL: 'postgres://sesame', PUBLIC_URL: 'https://sesame.example' })
-    expect(output.split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['The', 'PORT', 'SECRET_KEYS', 'TRUST_PROXY', ''])
+    const { output } = await service({
+      PORT: 'sesame',
+      DATABASE_URL: 'postgres://sesame',
+      PUBLIC_URL: 'https://sesame.example',
+    })
+    expect(output.split('\n').map((line) => line.trim().split(' ')[0])).toEqual([
+      'The',
+      'PORT',
+      'SECRET_KEYS',
+      'TRUST_PROXY',
+      '',
+    ])
   })
 
   it('tells whoever runs the demo to start the service', async () => {
-    expect(await demo()).toEqual({ code: 1, output: expect.stringContaining(`There is no ${firstAdmin()}. Start the service`) })
+    expect(await demo()).toEqual({
+      code: 1,
+      output: expect.stringContaining(`There is no ${firstAdmin()}. Start the service`),
+    })
   })
 })
 
@@ -119,7 +151,12 @@ describe('one process', () => {
     expect(first()).toContain(admin.password)
     expect(await demo()).toEqual({ code: 0, output: expect.stringContaining('Done.') })
     session = (await signIn(admin)).body.access_token
-    key = (await send(`${url()}/v1/api-keys`, 'POST', { token: session, body: { name: 'Survivor', kind: 'extensive_integrations' } })).body.secret
+    key = (
+      await send(`${url()}/v1/api-keys`, 'POST', {
+        token: session,
+        body: { name: 'Survivor', kind: 'extensive_integrations' },
+      })
+    ).body.secret
     const { body } = await send(`${url()}/v1/leads`, 'GET', { token: session })
 
     await end('SIGKILL')
@@ -132,7 +169,10 @@ describe('one process', () => {
   })
 
   it('is the only owner of its DATA_DIR', async () => {
-    expect(await service({ PORT: '0' })).toEqual({ code: 1, output: expect.stringContaining(`in use by process ${server?.pid}`) })
+    expect(await service({ PORT: '0' })).toEqual({
+      code: 1,
+      output: expect.stringContaining(`in use by process ${server?.pid}`),
+    })
     expect(databases()).toHaveLength(1)
   })
 
@@ -142,34 +182,79 @@ describe('one process', () => {
       [['create-dealer', '--name', 'X', '--email', 'x@x.example', '--country', 'DNK'], 'two letters'],
       [['create-dealer', '--name', 'X', '--email', 'x@x.example', '--time-zone', 'Europe/Atlantis'], 'IANA time zone'],
       [['create-dealer', '--name', 'X', '--email', admin.email], 'is taken'],
-      [['add-user', '--dealer', `dealer_${'0'.repeat(32)}`, '--email', 'x@x.example', '--name', 'X'], 'There is no dealer_0'],
+      [
+        ['add-user', '--dealer', `dealer_${'0'.repeat(32)}`, '--email', 'x@x.example', '--name', 'X'],
+        'There is no dealer_0',
+      ],
       [['reset-password', 'x@x.example'], 'Nobody has'],
     ] as const
-    await Promise.all(wrong.map(async ([args, reason]) => expect(await operator(args)).toEqual({ code: 1, output: expect.stringContaining(reason) })))
-    expect(await operator(['rotate-signing-key', '--now'], foreignSecrets)).toEqual({ code: 1, output: expect.stringContaining('not one that the service has run with') })
+    await Promise.all(
+      wrong.map(async ([args, reason]) =>
+        expect(await operator(args)).toEqual({ code: 1, output: expect.stringContaining(reason) }),
+      ),
+    )
+    expect(await operator(['rotate-signing-key', '--now'], foreignSecrets)).toEqual({
+      code: 1,
+      output: expect.stringContaining('not one that the service has run with'),
+    })
     expect((await demo()).code).toBe(0)
   })
 
   it('keeps the first password in a file until it is changed', async () => {
     const { access_token: token } = (await signIn(admin)).body
-    expect((await send(`${url()}/v1/me/password`, 'PUT', { token, body: { currentPassword: admin.password, newPassword: password } })).status).toBe(204)
+    expect(
+      (
+        await send(`${url()}/v1/me/password`, 'PUT', {
+          token,
+          body: { currentPassword: admin.password, newPassword: password },
+        })
+      ).status,
+    ).toBe(204)
     expect(existsSync(firstAdmin())).toBe(false)
 
     writeFileSync(firstAdmin(), JSON.stringify(admin))
     const again = (await signIn({ email: admin.email, password })).body
     const link = await send(`${url()}/v1/users/${again.user.id}/password-link`, 'POST', { token: again.access_token })
-    expect((await send(`${url()}/v1/password`, 'POST', { body: { token: link.body.url.split('#')[1], password: admin.password } })).status).toBe(204)
+    expect(
+      (
+        await send(`${url()}/v1/password`, 'POST', {
+          body: { token: link.body.url.split('#')[1], password: admin.password },
+        })
+      ).status,
+    ).toBe(204)
     expect(existsSync(firstAdmin())).toBe(false)
     writeFileSync(firstAdmin(), JSON.stringify(admin))
   })
 
   it('lets the operator manage dealers and people beside it', async () => {
-    const made = await operator(['create-dealer', '--name', 'Nordhavn Biler', '--email', 'mette@nordhavn.example', '--admin-name', 'Mette', '--country', 'dk', '--time-zone', 'UTC'])
+    const made = await operator([
+      'create-dealer',
+      '--name',
+      'Nordhavn Biler',
+      '--email',
+      'mette@nordhavn.example',
+      '--admin-name',
+      'Mette',
+      '--country',
+      'dk',
+      '--time-zone',
+      'UTC',
+    ])
     const [, dealer = '', given = ''] = /(dealer_\w+)[^]*Password +(\S+)/.exec(made.output) ?? []
     expect((await signIn({ email: 'mette@nordhavn.example', password: given })).status).toBe(200)
     const [listed, added, refused] = await Promise.all([
       operator(['list-dealers']),
-      operator(['add-user', '--dealer', dealer, '--email', 'jonas@nordhavn.example', '--name', 'Jonas', '--role', 'sales']),
+      operator([
+        'add-user',
+        '--dealer',
+        dealer,
+        '--email',
+        'jonas@nordhavn.example',
+        '--name',
+        'Jonas',
+        '--role',
+        'sales',
+      ]),
       operator(['reset-password', admin.email, '--password-stdin'], {}, 'too short\n'),
     ])
     expect(listed.output).toContain(`${dealer}  Nordhavn Biler (DK)`)
@@ -200,8 +285,13 @@ describe('two workers', () => {
     session = (await signIn({ email: admin.email, password })).body.access_token
     expect(await statusOf(session)).toBe(200)
     let exchanges = 0
-    const client = connect({ baseUrl: url(), apiKey: key, fetch: (request) => ((exchanges += Number(request.url.endsWith('/token'))), fetch(request)) })
-    const push = async () => (await createLead({ client, body: { customer: { phones: [{ number: '32 12 34 56' }] } } })).response?.status
+    const client = connect({
+      baseUrl: url(),
+      apiKey: key,
+      fetch: (request) => ((exchanges += Number(request.url.endsWith('/token'))), fetch(request)),
+    })
+    const push = async () =>
+      (await createLead({ client, body: { customer: { phones: [{ number: '32 12 34 56' }] } } })).response?.status
     expect(await Promise.all([push(), push(), push()])).toEqual([201, 201, 201])
     expect(exchanges).toBe(1)
 
@@ -219,10 +309,13 @@ describe('two workers', () => {
     try {
       for (const pid of databases()) process.kill(pid, 'SIGKILL')
       for (const path of ['/readyz', '/v1/me']) {
-        const reply = await vi.waitUntil(async () => {
-          const { status, headers, body } = await send(url() + path, 'GET', { token: session })
-          return status !== 200 && [status, body.code, headers.has('retry-after')]
-        }, { timeout: awayMsMax })
+        const reply = await vi.waitUntil(
+          async () => {
+            const { status, headers, body } = await send(url() + path, 'GET', { token: session })
+            return status !== 200 && [status, body.code, headers.has('retry-after')]
+          },
+          { timeout: awayMsMax },
+        )
         expect([path, reply]).toEqual([path, [503, 'unavailable', true]])
       }
     } finally {
@@ -240,13 +333,17 @@ describe('two workers', () => {
 
 it('has written what happened to its log, and no secret', async () => {
   const log = (await Promise.all(logs)).join('')
-  for (const told of ['"operationId":"exchangeApiKey"', '"operationId":"signIn"', '"msg":"stopped"']) expect(log).toContain(told)
+  for (const told of ['"operationId":"exchangeApiKey"', '"operationId":"signIn"', '"msg":"stopped"'])
+    expect(log).toContain(told)
   for (const secret of [session, key, password, 'session=']) expect(log).not.toContain(secret)
 })
 
 describe('refuses to start', () => {
   it('on a database of other secrets', async () => {
-    expect(await service(foreignSecrets)).toEqual({ code: 1, output: expect.stringContaining('SECRET_KEYS is not the one') })
+    expect(await service(foreignSecrets)).toEqual({
+      code: 1,
+      output: expect.stringContaining('SECRET_KEYS is not the one'),
+    })
     expect(databases()).toEqual([])
   })
 

@@ -23,7 +23,15 @@ beforeAll(async () => {
   service = await startService()
   lookup = (await service.dealer('guessed')).dms.secret.slice(11, 23)
   // It is told the address of each sender, so that none of them fails too often.
-  behindProxy = await openService({ connection: service.connection, masters, issuer: service.url, trustProxy: 1, documentation: (_req, _res, next) => next(), log: pino({ level: 'silent' }), strictResponses: true })
+  behindProxy = await openService({
+    connection: service.connection,
+    masters,
+    issuer: service.url,
+    trustProxy: 1,
+    documentation: (_req, _res, next) => next(),
+    log: pino({ level: 'silent' }),
+    strictResponses: true,
+  })
   const server = createServer(behindProxy.app).listen(0, '127.0.0.1')
   await once(server, 'listening')
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/auth/token`
@@ -38,8 +46,12 @@ afterAll(() => close())
 
 const digits = (count: number) => [...randomBytes(count)].map((byte) => alphabet[byte % 62]).join('')
 /** As the documentation of the keys has it: the CRC32 of all before it in six digits to the base of 62. */
-const checked = (text: string) => text + Array.from({ length: 6 }, (_, at) => alphabet[Math.floor(crc32(text) / 62 ** (5 - at)) % 62]).join('')
-const tryOut = (key: string, at: number) => send(url, 'POST', { headers: { 'x-api-key': key, 'x-forwarded-for': `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}` } })
+const checked = (text: string) =>
+  text + Array.from({ length: 6 }, (_, at) => alphabet[Math.floor(crc32(text) / 62 ** (5 - at)) % 62]).join('')
+const tryOut = (key: string, at: number) =>
+  send(url, 'POST', {
+    headers: { 'x-api-key': key, 'x-forwarded-for': `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}` },
+  })
 
 it('refuses a key with a typo without a look into the database', async () => {
   const looks = vi.spyOn(behindProxy.database.hot, 'query')
@@ -67,7 +79,15 @@ it(`refuses ${keys} guessed keys alike, be their lookup somebody's or nobody's`,
   }
   await Promise.all(Array.from({ length: lanes }, lane))
   const [answer, ...others] = answers
-  expect([JSON.parse(answer ?? '[]')[0], JSON.parse(JSON.parse(answer ?? '[]')[1]).error, others]).toEqual([401, 'invalid_client', []])
-  const at = (values: number[], share: number) => values.toSorted((one, other) => one - other)[Math.floor(values.length * share)]?.toFixed(3)
-  for (const [whose, values] of Object.entries(tookMs)) console.log(`${values.length} keys of ${whose} lookup: p10 ${at(values, 0.1)}, p50 ${at(values, 0.5)}, p90 ${at(values, 0.9)} ms`)
+  expect([JSON.parse(answer ?? '[]')[0], JSON.parse(JSON.parse(answer ?? '[]')[1]).error, others]).toEqual([
+    401,
+    'invalid_client',
+    [],
+  ])
+  const at = (values: number[], share: number) =>
+    values.toSorted((one, other) => one - other)[Math.floor(values.length * share)]?.toFixed(3)
+  for (const [whose, values] of Object.entries(tookMs))
+    console.log(
+      `${values.length} keys of ${whose} lookup: p10 ${at(values, 0.1)}, p50 ${at(values, 0.5)}, p90 ${at(values, 0.9)} ms`,
+    )
 })

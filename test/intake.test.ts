@@ -17,9 +17,12 @@ afterAll(() => service.close())
 
 let made = 0
 const fresh = () => `key-${++made}`
-const push = (body: object, key?: string, token = dealer.website.token) => service.call('POST', '/v1/leads', { token, body, headers: { ...(key !== undefined && { 'idempotency-key': key }) } })
-const batch = (leads: object[], token = dealer.website.token) => service.call('POST', '/v1/leads/batch', { token, body: { leads } })
-const rows = async (table: 'leads' | 'events' | 'lead_claims') => Number((await service.db(table).where({ dealer_id: dealer.dealerId }).count({ count: '*' }))[0]?.['count'])
+const push = (body: object, key?: string, token = dealer.website.token) =>
+  service.call('POST', '/v1/leads', { token, body, headers: { ...(key !== undefined && { 'idempotency-key': key }) } })
+const batch = (leads: object[], token = dealer.website.token) =>
+  service.call('POST', '/v1/leads/batch', { token, body: { leads } })
+const rows = async (table: 'leads' | 'events' | 'lead_claims') =>
+  Number((await service.db(table).where({ dealer_id: dealer.dealerId }).count({ count: '*' }))[0]?.['count'])
 /** How many leads, events and claims were added meanwhile. */
 async function added(work: () => Promise<unknown>): Promise<number[]> {
   const count = () => Promise.all([rows('leads'), rows('events'), rows('lead_claims')])
@@ -53,10 +56,13 @@ describe('an Idempotency-Key', () => {
     expect(bare.body.id).not.toBe(first.body.id)
   })
 
-  it.each(['', '""', 'x'.repeat(256), `"${'x'.repeat(256)}"`, 'two words', '"open', 'a"b', 'é'])('is refused when it is none: %j', async (key) => {
-    const reply = await push(lead(), Buffer.from(key).toString('latin1'))
-    expect([reply.status, reply.body.violations?.[0].in]).toEqual([400, 'header'])
-  })
+  it.each(['', '""', 'x'.repeat(256), `"${'x'.repeat(256)}"`, 'two words', '"open', 'a"b', 'é'])(
+    'is refused when it is none: %j',
+    async (key) => {
+      const reply = await push(lead(), Buffer.from(key).toString('latin1'))
+      expect([reply.status, reply.body.violations?.[0].in]).toEqual([400, 'header'])
+    },
+  )
 
   it('takes 255 characters', async () => {
     expect((await push(lead(), 'x'.repeat(255))).status).toBe(201)
@@ -67,9 +73,16 @@ describe('an Idempotency-Key', () => {
     const key = fresh()
     await push(lead({ message: 'one' }), key)
     const counted = await added(async () => {
-      const other = await push(lead({ message: 'two', externalReference: { source: 'site', id: 'never-claimed' } }), key)
+      const other = await push(
+        lead({ message: 'two', externalReference: { source: 'site', id: 'never-claimed' } }),
+        key,
+      )
       expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused'])
-      const space = await service.call('POST', '/v1/leads', { token: dealer.website.token, raw: ` ${JSON.stringify(lead({ message: 'one' }))}`, headers: { 'content-type': 'application/json', 'idempotency-key': key } })
+      const space = await service.call('POST', '/v1/leads', {
+        token: dealer.website.token,
+        raw: ` ${JSON.stringify(lead({ message: 'one' }))}`,
+        headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      })
       expect(space.status).toBe(422)
       const elsewhere = await batch([{ idempotencyKey: key, lead: lead({ message: 'one' }) }])
       expect(elsewhere.body.results[0]).toMatchObject({ status: 422, problem: { code: 'idempotency-key-reused' } })
@@ -109,10 +122,18 @@ describe('an Idempotency-Key', () => {
   it('is swept when it has expired, and only then', async () => {
     const [old, young] = [fresh(), fresh()]
     for (const key of [old, young]) await push(lead({ externalReference: { source: 'sweep', id: key } }), key)
-    await service.db('lead_claims').where({ kind: 'idempotency', value: old }).update({ expires_at: new Date(Date.now() - 1000) })
+    await service
+      .db('lead_claims')
+      .where({ kind: 'idempotency', value: old })
+      .update({ expires_at: new Date(Date.now() - 1000) })
     expect(await sweepIdempotencyKeys(service.db, 100)).toBe(1)
-    const left = await service.db('lead_claims').whereIn('value', [old, young, JSON.stringify(['sweep', old]).replace(',', ', ')]).select('kind', 'value')
-    expect(left).toEqual(expect.arrayContaining([{ kind: 'idempotency', value: young }, expect.objectContaining({ kind: 'reference' })]))
+    const left = await service
+      .db('lead_claims')
+      .whereIn('value', [old, young, JSON.stringify(['sweep', old]).replace(',', ', ')])
+      .select('kind', 'value')
+    expect(left).toEqual(
+      expect.arrayContaining([{ kind: 'idempotency', value: young }, expect.objectContaining({ kind: 'reference' })]),
+    )
     expect(left).toHaveLength(2)
   })
 })
@@ -125,14 +146,24 @@ describe('an external reference', () => {
     const known = await push({ ...body, message: 'Another text' }, two)
     expect([known.status, known.body]).toEqual([200, { ...first.body, duplicate: true }])
     const replayed = await push({ ...body, message: 'Another text' }, two)
-    expect([replayed.status, replayed.text, replayed.headers.get('idempotency-replayed')]).toEqual([200, known.text, 'true'])
+    expect([replayed.status, replayed.text, replayed.headers.get('idempotency-replayed')]).toEqual([
+      200,
+      known.text,
+      'true',
+    ])
     expect((await push(body, one)).body).toEqual(first.body)
   })
 
   it('that names nothing, or was damaged on the way, makes no two leads one', async () => {
     for (const id of [' ', '\u200b', 'Bj\ufffdrn-1']) {
-      const replies = [await push(lead({ externalReference: { source: 'site', id } })), await push(lead({ externalReference: { source: 'site', id } }))]
-      expect(replies.map(({ status, body }) => [status, body.duplicate, body.warnings.length])).toEqual([[201, false, 1], [201, false, 1]])
+      const replies = [
+        await push(lead({ externalReference: { source: 'site', id } })),
+        await push(lead({ externalReference: { source: 'site', id } })),
+      ]
+      expect(replies.map(({ status, body }) => [status, body.duplicate, body.warnings.length])).toEqual([
+        [201, false, 1],
+        [201, false, 1],
+      ])
     }
   })
 
@@ -140,8 +171,20 @@ describe('an external reference', () => {
     const reference = { source: 'dms', id: 'secret-1' }
     const known = lead({ externalReference: reference })
     await push(known, undefined, dealer.dms.token)
-    const shape = ({ status, headers, body }: Awaited<ReturnType<typeof push>>) => [status, [...headers.keys()].sort(), { ...body, id: '', receivedAt: '' }]
-    const [theirs, unknown] = [await push(known), await push(lead({ externalReference: { source: 'dms', id: 'secret-2' }, customer: { phones: [{ number: '32 12 34 57' }] } }))]
+    const shape = ({ status, headers, body }: Awaited<ReturnType<typeof push>>) => [
+      status,
+      [...headers.keys()].sort(),
+      { ...body, id: '', receivedAt: '' },
+    ]
+    const [theirs, unknown] = [
+      await push(known),
+      await push(
+        lead({
+          externalReference: { source: 'dms', id: 'secret-2' },
+          customer: { phones: [{ number: '32 12 34 57' }] },
+        }),
+      ),
+    ]
     expect(shape(theirs)).toEqual(shape(unknown))
     expect(theirs.text.length).toBe(unknown.text.length)
   })
@@ -174,45 +217,83 @@ describe('a batch', () => {
       results = reply.body.results
     })
     expect(results.map(({ clientRef, status }) => [clientRef, status])).toEqual([
-      ['good', 201], ['unreachable', 422], ['structure', 400], ['warned', 201], ['keyed', 201], ['twin', 201], ['reused', 422],
-      ['known', 200], ['first', 201], ['second', 200], [undefined, 400], [undefined, 400], ['odd', 400], ['nothing', 400],
+      ['good', 201],
+      ['unreachable', 422],
+      ['structure', 400],
+      ['warned', 201],
+      ['keyed', 201],
+      ['twin', 201],
+      ['reused', 422],
+      ['known', 200],
+      ['first', 201],
+      ['second', 200],
+      [undefined, 400],
+      [undefined, 400],
+      ['odd', 400],
+      ['nothing', 400],
     ])
     const [, , structure, warned, keyed, twin, , , first, second, empty, , odd] = results
-    expect(structure.problem).toMatchObject({ code: 'bad-request', violations: [{ in: 'body', pointer: '/lead/customer/phones' }] })
+    expect(structure.problem).toMatchObject({
+      code: 'bad-request',
+      violations: [{ in: 'body', pointer: '/lead/customer/phones' }],
+    })
     expect(warned.lead.warnings.map(({ code }: { code: string }) => code)).toEqual(['email-odd', 'member-unknown'])
     expect([twin.replayed, twin.lead]).toEqual([true, keyed.lead])
     expect(second.lead).toEqual({ ...first.lead, duplicate: true })
     expect(empty.problem.violations[0].pointer).toBe('/lead')
-    expect(odd.problem.violations.map(({ pointer }: { pointer: string }) => pointer)).toEqual(['/idempotencyKey', '/nope'])
+    expect(odd.problem.violations.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
+      '/idempotencyKey',
+      '/nope',
+    ])
     // good, warned, keyed, first; claims of keyed and first.
     expect(counted).toEqual([4, 4, 2])
   })
 
   it('of 200 leads is one commit, and may be sent again', async () => {
-    const leads = Array.from({ length: 200 }, (_, at) => ({ idempotencyKey: `${fresh()}`, lead: lead({ message: `Lead ${at}` }) }))
+    const leads = Array.from({ length: 200 }, (_, at) => ({
+      idempotencyKey: `${fresh()}`,
+      lead: lead({ message: `Lead ${at}` }),
+    }))
     const first = await batch(leads)
     const again = await batch(leads)
     expect(new Set(first.body.results.map(({ status }: { status: number }) => status))).toEqual(new Set([201]))
     expect(again.body.results).toEqual(first.body.results.map((result: object) => ({ ...result, replayed: true })))
-    const stored = await service.db('leads').whereIn('id', first.body.results.map(({ lead: { id } }: any) => id.slice(5))).select('received_at', service.db.raw('xmin::text as xmin'))
+    const stored = await service
+      .db('leads')
+      .whereIn(
+        'id',
+        first.body.results.map(({ lead: { id } }: any) => id.slice(5)),
+      )
+      .select('received_at', service.db.raw('xmin::text as xmin'))
     expect([stored.length, new Set(stored.map(({ xmin }) => xmin)).size]).toEqual([200, 1])
   })
 
-  it.each([[{ leads: [] }], [{ leads: Array.from({ length: 201 }, () => ({ lead: {} })) }], [{}], [{ leads: ['x'] }], [{ leads: [{ lead: {} }], more: 1 }]])('is refused as a whole when it is none: %#', async (body) => {
+  it.each([
+    [{ leads: [] }],
+    [{ leads: Array.from({ length: 201 }, () => ({ lead: {} })) }],
+    [{}],
+    [{ leads: ['x'] }],
+    [{ leads: [{ lead: {} }], more: 1 }],
+  ])('is refused as a whole when it is none: %#', async (body) => {
     expect((await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body })).status).toBe(400)
   })
 })
 
 describe('an ADF document', () => {
   const push = (raw: string | Buffer, headers: Record<string, string> = {}, type = 'application/x-adf+xml') =>
-    fetch(`${service.url}/v1/leads/adf`, { method: 'POST', headers: { authorization: `Bearer ${dealer.website.token}`, 'content-type': type, ...headers }, body: new Uint8Array(Buffer.from(raw)) }).then(async (response) => ({
+    fetch(`${service.url}/v1/leads/adf`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${dealer.website.token}`, 'content-type': type, ...headers },
+      body: new Uint8Array(Buffer.from(raw)),
+    }).then(async (response) => ({
       status: response.status,
       headers: response.headers,
       body: (await response.json()) as any,
     }))
   const prospect = (more = '', attributes = '') =>
     `<prospect ${attributes}>${more}<vehicle interest="trade-in"><year>2016</year><make>Toyota</make><model>Yaris</model></vehicle><vehicle interest="buy"><year>2026</year><make>Volvo</make><model>EX30</model></vehicle><customer><contact><name part="first">Bjørn</name><phone type="cellphone">32 12 34 56</phone></contact></customer></prospect>`
-  const adf = (...prospects: string[]) => `<?xml version="1.0" encoding="utf-8"?><?adf version="1.0"?><adf>${prospects.join('')}</adf>`
+  const adf = (...prospects: string[]) =>
+    `<?xml version="1.0" encoding="utf-8"?><?adf version="1.0"?><adf>${prospects.join('')}</adf>`
   const read = async (id: string) => (await service.call('GET', `/v1/leads/${id}`, { token: dealer.dms.token })).body
 
   it('becomes a lead with its vehicles told apart by interest, and is kept byte for byte', async () => {
@@ -227,47 +308,83 @@ describe('an ADF document', () => {
     })
     const original = await service.call('GET', `/v1/leads/${body.id}/original`, { token: dealer.dms.token })
     expect(original.body).toEqual({ mediaType: 'application/x-adf+xml', content: sent.toString('base64') })
-    expect((await service.call('GET', `/v1/leads/${body.id}/original`, { token: dealer.website.token })).status).toBe(403)
+    expect((await service.call('GET', `/v1/leads/${body.id}/original`, { token: dealer.website.token })).status).toBe(
+      403,
+    )
   })
 
   it('is believed about its encoding by Content-Type, too', async () => {
-    const { body } = await push(Buffer.from(adf(prospect('<id>A-2</id>')).replace(' encoding="utf-8"', ''), 'latin1'), {}, 'text/xml; charset="ISO-8859-1"')
+    const { body } = await push(
+      Buffer.from(adf(prospect('<id>A-2</id>')).replace(' encoding="utf-8"', ''), 'latin1'),
+      {},
+      'text/xml; charset="ISO-8859-1"',
+    )
     expect((await read(body.id)).customer.name.given).toBe('Bjørn')
   })
 
   it('that is sent again is the same lead, by its id or by all that it says', async () => {
     const known = await push(adf(prospect('<id source="Portal">A-3</id>')))
-    expect(await push(adf(prospect('<id source="Portal">A-3</id><requestdate>2026-11-23</requestdate>', 'status="resend"')))).toMatchObject({ status: 200, body: { id: known.body.id, duplicate: true } })
+    expect(
+      await push(adf(prospect('<id source="Portal">A-3</id><requestdate>2026-11-23</requestdate>', 'status="resend"'))),
+    ).toMatchObject({ status: 200, body: { id: known.body.id, duplicate: true } })
 
     const dated = '<requestdate>2026-11-23T10:15:00+01:00</requestdate>'
     const first = await push(adf(prospect(dated)))
-    expect(await push(adf(prospect(dated, 'status="resend"')))).toMatchObject({ status: 201, body: { id: first.body.id } })
+    expect(await push(adf(prospect(dated, 'status="resend"')))).toMatchObject({
+      status: 201,
+      body: { id: first.body.id },
+    })
     const [one, two] = [await push(adf(prospect())), await push(adf(prospect()))]
     expect(one.body.id).not.toBe(two.body.id)
   })
 
   it('of several prospects is answered one by one, and its key holds for each', async () => {
-    const document = adf(prospect(), prospect('<id source="Portal">A-1</id>'), '<prospect><customer><contact/></customer></prospect>', prospect())
+    const document = adf(
+      prospect(),
+      prospect('<id source="Portal">A-1</id>'),
+      '<prospect><customer><contact/></customer></prospect>',
+      prospect(),
+    )
     const first = await push(document, { 'idempotency-key': 'adf-key' })
     expect([first.status, first.body.results.map(({ status }: any) => status)]).toEqual([207, [201, 200, 422, 201]])
     const again = await push(document, { 'idempotency-key': 'adf-key' })
     const ids = ({ body }: typeof first) => body.results.map(({ lead }: any) => lead?.id)
-    expect([ids(again), again.body.results.map(({ replayed }: any) => replayed)]).toEqual([ids(first), [true, true, undefined, true]])
+    expect([ids(again), again.body.results.map(({ replayed }: any) => replayed)]).toEqual([
+      ids(first),
+      [true, true, undefined, true],
+    ])
   })
 
-  it.each(['', 'no xml', '<adf/>', '<!DOCTYPE adf [<!ENTITY a "b">]><adf><prospect/></adf>', `<a>`.repeat(5000)])('is refused when it cannot be read, and nothing is stored: %#', async (raw) => {
-    const counted = await added(async () => {
-      const { status, body } = await push(raw)
-      expect([status, body.code]).toEqual([400, 'bad-request'])
-    })
-    expect(counted).toEqual([0, 0, 0])
-  })
+  it.each(['', 'no xml', '<adf/>', '<!DOCTYPE adf [<!ENTITY a "b">]><adf><prospect/></adf>', `<a>`.repeat(5000)])(
+    'is refused when it cannot be read, and nothing is stored: %#',
+    async (raw) => {
+      const counted = await added(async () => {
+        const { status, body } = await push(raw)
+        expect([status, body.code]).toEqual([400, 'bad-request'])
+      })
+      expect(counted).toEqual([0, 0, 0])
+    },
+  )
 })
 
 describe('the queue', () => {
   const keyring = { has: () => true, generation: () => '1', reload: async () => undefined } as unknown as Keyring
-  const principal = { dealerId: 'd', subject: { type: 'api_key', id: 'k' }, credentialId: 'c', epoch: 1, scopes: new Set<string>(), needed: [], expiresAt: new Date(), kid: 'k' } as const
-  const waiting = (message = '') => ({ lead: newLead({ message, customer: { phones: [{ number: '32 12 34 56' }] } }, { country: 'DK', timeZone: 'Europe/Copenhagen' }) })
+  const principal = {
+    dealerId: 'd',
+    subject: { type: 'api_key', id: 'k' },
+    credentialId: 'c',
+    epoch: 1,
+    scopes: new Set<string>(),
+    needed: [],
+    expiresAt: new Date(),
+    kid: 'k',
+  } as const
+  const waiting = (message = '') => ({
+    lead: newLead(
+      { message, customer: { phones: [{ number: '32 12 34 56' }] } },
+      { country: 'DK', timeZone: 'Europe/Copenhagen' },
+    ),
+  })
   /** An intake whose database answers what `query` does; the size of each group is noted. */
   const open = (query: (rows: number, name: string) => Promise<unknown>) => {
     const groups: number[] = []
@@ -277,12 +394,33 @@ describe('the queue', () => {
         return query(groups.at(-1) ?? 0, name)
       },
     }
-    const intake = openIntake(service.db, hot as never, keyring, () => Promise.reject(new Error('not asked')), () => undefined)
+    const intake = openIntake(
+      service.db,
+      hot as never,
+      keyring,
+      () => Promise.reject(new Error('not asked')),
+      () => undefined,
+    )
     onTestFinished(intake.stop)
     return { intake, groups }
   }
-  const verdicts = (rows: number) => ({ rows: Array.from({ length: rows }, () => ({ verdict: 'created', replayed: false, lead_id: '', received: new Date(), lead_warnings: [] })) })
-  const outcomes = async (all: Promise<unknown>[]) => Object.fromEntries(Object.entries(Object.groupBy(await Promise.allSettled(all), (each) => (each.status === 'rejected' ? each.reason.code : 'stored'))).map(([what, some]) => [what, some?.length]))
+  const verdicts = (rows: number) => ({
+    rows: Array.from({ length: rows }, () => ({
+      verdict: 'created',
+      replayed: false,
+      lead_id: '',
+      received: new Date(),
+      lead_warnings: [],
+    })),
+  })
+  const outcomes = async (all: Promise<unknown>[]) =>
+    Object.fromEntries(
+      Object.entries(
+        Object.groupBy(await Promise.allSettled(all), (each) =>
+          each.status === 'rejected' ? each.reason.code : 'stored',
+        ),
+      ).map(([what, some]) => [what, some?.length]),
+    )
 
   it('takes 5,000 leads, sends 250 at a time, and asks others to come again', async () => {
     const release: (() => void)[] = []
@@ -351,10 +489,16 @@ describe('the queue', () => {
 
   it('goes on with others while a group is tried again', async () => {
     let isBusy = true
-    const { intake, groups } = open((rows) => (isBusy && rows === 1 ? Promise.reject(Object.assign(new Error('busy'), { code: '40P01' })) : Promise.resolve(verdicts(rows))))
+    const { intake, groups } = open((rows) =>
+      isBusy && rows === 1
+        ? Promise.reject(Object.assign(new Error('busy'), { code: '40P01' }))
+        : Promise.resolve(verdicts(rows)),
+    )
     const alone = intake.store(principal, waiting())
     await vi.waitUntil(() => groups.length > 0, { interval: 1 })
-    expect(await outcomes([intake.store(principal, waiting()), intake.store(principal, waiting())])).toEqual({ stored: 2 })
+    expect(await outcomes([intake.store(principal, waiting()), intake.store(principal, waiting())])).toEqual({
+      stored: 2,
+    })
     isBusy = false
     expect(await outcomes([alone])).toEqual({ stored: 1 })
   })
@@ -363,13 +507,18 @@ describe('the queue', () => {
     const { intake } = open(async (rows) => verdicts(rows))
     const large = waiting('x'.repeat(200_000))
     const all = await outcomes(Array.from({ length: 400 }, () => intake.store(principal, large)))
-    expect(all).toEqual({ stored: expect.toSatisfy((stored: number) => stored > 330 && stored < 336), unavailable: expect.any(Number) })
+    expect(all).toEqual({
+      stored: expect.toSatisfy((stored: number) => stored > 330 && stored < 336),
+      unavailable: expect.any(Number),
+    })
     expect(await outcomes([intake.store(principal, large)])).toEqual({ stored: 1 })
   })
 
   it('gives up after some tries while the database is away', async () => {
     const { intake, groups } = open(() => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' })))
-    expect(await outcomes([intake.store(principal, waiting()), intake.store(principal, waiting())])).toEqual({ unavailable: 2 })
+    expect(await outcomes([intake.store(principal, waiting()), intake.store(principal, waiting())])).toEqual({
+      unavailable: 2,
+    })
     expect(groups).toEqual([2, 2, 2, 2, 2])
   })
 })

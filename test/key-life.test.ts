@@ -12,9 +12,11 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-const admin = (method: string, path: string, body?: object) => service.call(method, `/v1/api-keys${path}`, { token: dealer.admin.token, ...(body && { body }) })
+const admin = (method: string, path: string, body?: object) =>
+  service.call(method, `/v1/api-keys${path}`, { token: dealer.admin.token, ...(body && { body }) })
 const newKey = (kind = 'digital_requests') => service.createKey(dealer.admin.token, { kind })
-const exchanged = async (secret: string) => (await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })).body
+const exchanged = async (secret: string) =>
+  (await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })).body
 const works = async (secret: string) => 'access_token' in (await exchanged(secret))
 const lives = async (token: string) => (await service.call('GET', '/v1/me', { token })).status === 200
 const reason = async (secret: string) => (await exchanged(secret)).error_description as string
@@ -24,14 +26,29 @@ describe('replacing the secret of a key', () => {
     const { id, secret } = await newKey()
     const before = (await admin('GET', `/${id}`)).body
     const { status, body, headers } = await admin('POST', `/${id}/replacement`, {})
-    expect([status, headers.get('location'), headers.get('cache-control')]).toEqual([201, `/v1/api-keys/${id}`, 'no-store'])
-    expect(body.apiKey).toMatchObject({ id, name: before.name, scopes: before.scopes, mask: before.mask, replacement: { state: 'pending', oldMask: before.mask, oldEndsAfter: 'after_24_hours' } })
+    expect([status, headers.get('location'), headers.get('cache-control')]).toEqual([
+      201,
+      `/v1/api-keys/${id}`,
+      'no-store',
+    ])
+    expect(body.apiKey).toMatchObject({
+      id,
+      name: before.name,
+      scopes: before.scopes,
+      mask: before.mask,
+      replacement: { state: 'pending', oldMask: before.mask, oldEndsAfter: 'after_24_hours' },
+    })
 
     const old = await service.exchange(secret)
     expect((await admin('GET', `/${id}`)).body.replacement.state).toBe('pending')
     const fresh = await service.exchange(body.secret)
     const { replacement, mask } = (await admin('GET', `/${id}`)).body
-    expect([replacement.state, replacement.newMask, mask, replacement.oldMask]).toEqual(['in_use', mask, mask, before.mask])
+    expect([replacement.state, replacement.newMask, mask, replacement.oldMask]).toEqual([
+      'in_use',
+      mask,
+      mask,
+      before.mask,
+    ])
     expect(Date.parse(replacement.oldEndsAt) - Date.now()).toBeGreaterThan(86_390_000)
     expect([await lives(old), await lives(fresh), await works(secret)]).toEqual([true, true, true])
   })
@@ -70,17 +87,29 @@ describe('replacing the secret of a key', () => {
     expect((await admin('POST', `/${id}/replacement`, {})).body.code).toBe('replacement-under-way')
 
     const { body } = await admin('PATCH', `/${id}/replacement`, { oldEnds: 'at_once' })
-    expect([body.replacement, await lives(old), await works(secret), await works(second)]).toEqual([undefined, false, false, true])
+    expect([body.replacement, await lives(old), await works(secret), await works(second)]).toEqual([
+      undefined,
+      false,
+      false,
+      true,
+    ])
     expect((await admin('PATCH', `/${id}/replacement`, { oldEnds: 'at_once' })).status).toBe(404)
     expect((await admin('POST', `/${id}/replacement`, {})).status).toBe(201)
   })
 
   it('ends the old secret by itself when its time is over', async () => {
     const { id, secret } = await newKey()
-    const second = (await admin('POST', `/${id}/replacement`, { oldEnds: 'after_1_hour', newCounts: 'at_once' })).body.secret
+    const second = (await admin('POST', `/${id}/replacement`, { oldEnds: 'after_1_hour', newCounts: 'at_once' })).body
+      .secret
     const old = await service.exchange(secret)
-    await service.db.raw("update credentials set ends_at = now() - interval '1 second' where subject_id = ? and ends_at < 'infinity'", [uuid(id)])
-    await service.db.raw("update api_key_secrets set ends_at = now() - interval '1 second' where api_key_id = ? and role = 'previous'", [uuid(id)])
+    await service.db.raw(
+      "update credentials set ends_at = now() - interval '1 second' where subject_id = ? and ends_at < 'infinity'",
+      [uuid(id)],
+    )
+    await service.db.raw(
+      "update api_key_secrets set ends_at = now() - interval '1 second' where api_key_id = ? and role = 'previous'",
+      [uuid(id)],
+    )
     expect([await lives(old), await works(secret), await works(second)]).toEqual([false, false, true])
     expect((await admin('GET', `/${id}`)).body.replacement).toBeUndefined()
     expect((await admin('POST', `/${id}/replacement`, {})).status).toBe(201)
@@ -93,7 +122,8 @@ describe('replacing the secret of a key', () => {
     await admin('PATCH', `/${id}/replacement`, { oldEnds: 'at_once' })
     await admin('POST', `/${id}/replacement`, {})
     await admin('DELETE', `/${id}/replacement`)
-    const { items } = (await service.call('GET', `/v1/audit-entries?subjectId=${id}`, { token: dealer.admin.token })).body
+    const { items } = (await service.call('GET', `/v1/audit-entries?subjectId=${id}`, { token: dealer.admin.token }))
+      .body
     expect(items.map(({ action, actor }: any) => [action, actor.type])).toEqual([
       ['api_key.replacement_cancelled', 'user'],
       ['api_key.replaced', 'user'],
@@ -105,9 +135,21 @@ describe('replacing the secret of a key', () => {
     for (const part of [secret, second]) expect(JSON.stringify(items)).not.toContain(part.slice(13))
   })
 
-  type Step = { act: 'replace' | 'use' | 'end old' | 'cancel'; grace: number; at: boolean; which: number; waits: number }
+  type Step = {
+    act: 'replace' | 'use' | 'end old' | 'cancel'
+    grace: number
+    at: boolean
+    which: number
+    waits: number
+  }
   const steps = fc.array(
-    fc.record({ act: fc.constantFrom('replace' as const, 'use' as const, 'end old' as const, 'cancel' as const), grace: fc.constantFrom(0, 3600), at: fc.boolean(), which: fc.nat(3), waits: fc.nat(5000) }),
+    fc.record({
+      act: fc.constantFrom('replace' as const, 'use' as const, 'end old' as const, 'cancel' as const),
+      grace: fc.constantFrom(0, 3600),
+      at: fc.boolean(),
+      which: fc.nat(3),
+      waits: fc.nat(5000),
+    }),
     { maxLength: 12 },
   )
   it('never leaves a key without a secret that works, or with two that work for ever', () => {
@@ -115,7 +157,14 @@ describe('replacing the secret of a key', () => {
       fc.property(steps, (all: Step[]) => {
         let now = new Date('2026-11-23T09:00:00Z')
         let made = 0
-        const secret = (role: Secret['role'], graceSeconds: number | null): Secret => ({ lookup: `s${++made}`, credentialId: `c${made}`, role, endsAt: null, graceSeconds, firstUsedAt: null })
+        const secret = (role: Secret['role'], graceSeconds: number | null): Secret => ({
+          lookup: `s${++made}`,
+          credentialId: `c${made}`,
+          role,
+          endsAt: null,
+          graceSeconds,
+          firstUsedAt: null,
+        })
         let secrets: readonly Secret[] = [secret('current', null)]
         for (const { act, grace, at, which, waits } of all) {
           now = new Date(now.getTime() + waits * 1000)
@@ -137,7 +186,8 @@ describe('replacing the secret of a key', () => {
           expect(new Set(roles).size).toBe(roles.length)
           expect(living.filter(({ role, endsAt }) => role !== 'next' && endsAt === null)).toHaveLength(1)
           // What somebody holds and has not been told to give up goes on working.
-          if (act === 'replace' && !(at && grace === 0)) expect(living.some(({ lookup }) => working.some((one) => one.lookup === lookup))).toBe(true)
+          if (act === 'replace' && !(at && grace === 0))
+            expect(living.some(({ lookup }) => working.some((one) => one.lookup === lookup))).toBe(true)
         }
       }),
     )
@@ -148,7 +198,8 @@ describe('a system with its own token', () => {
   it('reads, replaces and deletes its key', async () => {
     const { id, secret } = await newKey()
     const token = await service.exchange(secret)
-    const own = (method: string, path = '', body?: object) => service.call(method, `/v1/api-key${path}`, { token, ...(body && { body }) })
+    const own = (method: string, path = '', body?: object) =>
+      service.call(method, `/v1/api-key${path}`, { token, ...(body && { body }) })
     expect((await own('GET')).body).toEqual((await admin('GET', `/${id}`)).body)
 
     const next = (await own('POST', '/replacement', { oldEnds: 'at_once' })).body.secret
@@ -158,7 +209,11 @@ describe('a system with its own token', () => {
 
     expect((await service.call('DELETE', '/v1/api-key?reason=Found%20in%20a%20log', { token: fresh })).status).toBe(204)
     expect([await lives(fresh), await works(next)]).toEqual([false, false])
-    expect((await admin('GET', '?deleted=true')).body.items[0]).toMatchObject({ id, status: 'deleted', deleteReason: 'Found in a log' })
+    expect((await admin('GET', '?deleted=true')).body.items[0]).toMatchObject({
+      id,
+      status: 'deleted',
+      deleteReason: 'Found in a log',
+    })
   })
 })
 
@@ -169,7 +224,11 @@ describe('a deleted key', () => {
     const token = await service.exchange(secret)
     await admin('DELETE', `/${id}?reason=By%20mistake`)
     expect(await reason(secret)).toContain('deleted')
-    expect((await admin('GET', `/${id}`)).body).toMatchObject({ name: before.name, status: 'deleted', deleteReason: 'By mistake' })
+    expect((await admin('GET', `/${id}`)).body).toMatchObject({
+      name: before.name,
+      status: 'deleted',
+      deleteReason: 'By mistake',
+    })
     expect((await admin('PATCH', `/${id}`, { name: 'Another name' })).status).toBe(404)
 
     const restored = await admin('POST', `/${id}/restoration`)
@@ -180,12 +239,16 @@ describe('a deleted key', () => {
 
   it('is restored with what was left of its replacement', async () => {
     const { id, secret } = await newKey()
-    const second = (await admin('POST', `/${id}/replacement`, { newCounts: 'at_once', oldEnds: 'after_1_hour' })).body.secret
+    const second = (await admin('POST', `/${id}/replacement`, { newCounts: 'at_once', oldEnds: 'after_1_hour' })).body
+      .secret
     const third = (await newKey()).id
     await admin('DELETE', `/${id}`)
     await admin('POST', `/${id}/restoration`)
     expect([await works(secret), await works(second)]).toEqual([true, true])
-    const { rows } = await service.db.raw<{ rows: { ends: boolean }[] }>("select ends_at < 'infinity' as ends from credentials where subject_id = ? order by ends_at", [uuid(id)])
+    const { rows } = await service.db.raw<{ rows: { ends: boolean }[] }>(
+      "select ends_at < 'infinity' as ends from credentials where subject_id = ? order by ends_at",
+      [uuid(id)],
+    )
     expect(rows.map(({ ends }) => ends)).toEqual([true, false])
     expect((await admin('DELETE', `/${third}`)).status).toBe(204)
   })
@@ -203,7 +266,8 @@ describe('a change of a key holds for tokens that are out', () => {
   it('when it is narrowed, and gives them nothing when it is widened', async () => {
     const { id, secret } = await newKey('extensive_integrations')
     const token = await service.exchange(secret)
-    const status = async (method: string, path: string, body?: object) => (await service.call(method, path, { token, ...(body && { body }) })).status
+    const status = async (method: string, path: string, body?: object) =>
+      (await service.call(method, path, { token, ...(body && { body }) })).status
     expect((await admin('PATCH', `/${id}`, { scopes: ['leads:create'] })).body.scopes).toEqual(['leads:create'])
     expect([await status('GET', '/v1/leads'), await status('POST', '/v1/leads', lead())]).toEqual([403, 201])
     await admin('PATCH', `/${id}`, { scopes: ['leads:read', 'customers:erase'] })
@@ -218,7 +282,10 @@ describe('a change of a key holds for tokens that are out', () => {
     await admin('PATCH', `/${id}`, { expiresAt: new Date(Date.now() + 600).toISOString() })
     expect(await lives(token)).toBe(true)
     await expect.poll(() => lives(token)).toBe(false)
-    expect([(await admin('GET', `/${id}`)).body.status, await reason(secret)]).toEqual(['expired', expect.stringContaining('expired')])
+    expect([(await admin('GET', `/${id}`)).body.status, await reason(secret)]).toEqual([
+      'expired',
+      expect.stringContaining('expired'),
+    ])
 
     expect((await admin('PATCH', `/${id}`, { expiresAt: null })).body).toMatchObject({ status: 'active' })
     expect([await works(secret), await lives(token)]).toEqual([true, false])
@@ -226,10 +293,20 @@ describe('a change of a key holds for tokens that are out', () => {
   })
 
   it('and a new secret inherits what the key is', async () => {
-    const { body } = await admin('POST', '', { name: 'Limited', kind: 'digital_requests', expiresAt: new Date(Date.now() + 3_600_000).toISOString() })
-    const replacement = await admin('POST', `/${body.apiKey.id}/replacement`, { newCounts: 'at_once', oldEnds: 'after_7_days' })
+    const { body } = await admin('POST', '', {
+      name: 'Limited',
+      kind: 'digital_requests',
+      expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+    })
+    const replacement = await admin('POST', `/${body.apiKey.id}/replacement`, {
+      newCounts: 'at_once',
+      oldEnds: 'after_7_days',
+    })
     expect(replacement.body.apiKey.expiresAt).toBe(body.apiKey.expiresAt)
-    const { rows } = await service.db.raw<{ rows: { ends_at: Date }[] }>('select ends_at from credentials where subject_id = ?', [uuid(body.apiKey.id)])
+    const { rows } = await service.db.raw<{ rows: { ends_at: Date }[] }>(
+      'select ends_at from credentials where subject_id = ?',
+      [uuid(body.apiKey.id)],
+    )
     expect(rows.map(({ ends_at }) => ends_at.toISOString())).toEqual([body.apiKey.expiresAt, body.apiKey.expiresAt])
   })
 

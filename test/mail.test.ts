@@ -52,124 +52,209 @@ beforeEach(() => {
 })
 
 const got = async (to: string, count = 1): Promise<Received[]> => {
-  await expect.poll(() => received.filter((mail) => mail.to === to).length, { timeout: 12_000 }).toBeGreaterThanOrEqual(count)
+  await expect
+    .poll(() => received.filter((mail) => mail.to === to).length, { timeout: 12_000 })
+    .toBeGreaterThanOrEqual(count)
   return received.filter((mail) => mail.to === to)
 }
-const states = async (dealerId: string) => (await service.db('mails').where({ dealer_id: dealerId }).orderBy('id')).map(({ kind, state, attempts }) => [kind, state, attempts])
-const settled = (dealerId: string) => expect.poll(async () => (await states(dealerId)).every(([, state]) => state !== 'due' && state !== 'handing_over'), { timeout: 12_000 }).toBe(true)
+const states = async (dealerId: string) =>
+  (await service.db('mails').where({ dealer_id: dealerId }).orderBy('id')).map(({ kind, state, attempts }) => [
+    kind,
+    state,
+    attempts,
+  ])
+const settled = (dealerId: string) =>
+  expect
+    .poll(async () => (await states(dealerId)).every(([, state]) => state !== 'due' && state !== 'handing_over'), {
+      timeout: 12_000,
+    })
+    .toBe(true)
 /** What the mail says, as a reader sees it. */
 const decoded = ({ content }: Received) => {
   const [head = '', ...parts] = content.replaceAll('\r\n', '\n').split('\n\n')
-  const unquoted = (quoted: string) => Buffer.from(quoted.replaceAll('=\n', '').replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1').toString()
-  const subject = /^Subject: (.*(?:\n[ \t].*)*)/m.exec(head)?.[1]?.replaceAll(/\n[ \t]/g, '').replaceAll(/=\?UTF-8\?Q\?(.*?)\?= ?/gi, (_, word: string) => unquoted(word.replaceAll('_', ' '))).replaceAll(/=\?UTF-8\?B\?(.*?)\?= ?/gi, (_, word: string) => Buffer.from(word, 'base64').toString())
+  const unquoted = (quoted: string) =>
+    Buffer.from(
+      quoted
+        .replaceAll('=\n', '')
+        .replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+      'latin1',
+    ).toString()
+  const subject = /^Subject: (.*(?:\n[ \t].*)*)/m
+    .exec(head)?.[1]
+    ?.replaceAll(/\n[ \t]/g, '')
+    .replaceAll(/=\?UTF-8\?Q\?(.*?)\?= ?/gi, (_, word: string) => unquoted(word.replaceAll('_', ' ')))
+    .replaceAll(/=\?UTF-8\?B\?(.*?)\?= ?/gi, (_, word: string) => Buffer.from(word, 'base64').toString())
   return { head, subject, body: unquoted(parts.join('\n\n')) }
 }
 
-it('tells admins what happened to keys, in the language of each, by a real exchange with a mail server', { timeout: 40_000 }, async () => {
-  const { admin, sales, dealerId, website, dms } = await service.dealer('keys')
-  await tellPeople(service.db)
-  await tellPeople(service.db)
-  expect(await got(admin.email, 2)).toHaveLength(2)
-  await settled(dealerId)
-  received.length = 0
-  expect((await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })).body).toMatchObject({ mail: 'ready', email: admin.email, keys: true, language: 'en' })
+it(
+  'tells admins what happened to keys, in the language of each, by a real exchange with a mail server',
+  { timeout: 40_000 },
+  async () => {
+    const { admin, sales, dealerId, website, dms } = await service.dealer('keys')
+    await tellPeople(service.db)
+    await tellPeople(service.db)
+    expect(await got(admin.email, 2)).toHaveLength(2)
+    await settled(dealerId)
+    received.length = 0
+    expect(
+      (await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })).body,
+    ).toMatchObject({ mail: 'ready', email: admin.email, keys: true, language: 'en' })
 
-  await service.call('POST', `/v1/api-keys/${website.id}/replacement`, { token: admin.token, body: {} })
-  await service.call('PATCH', `/v1/api-keys/${dms.id}`, { token: admin.token, body: { name: 'Ærø "DMS" Bcc: x@evil.example', expiresAt: new Date(Date.now() + 86_000_000).toISOString() } })
-  await service.db('api_keys').where({ id: inner(dms.id) }).update({ created_at: new Date(0) })
-  await service.call('DELETE', `/v1/api-keys/${website.id}`, { token: admin.token })
-  await tellPeople(service.db)
-  const mails = (await got(admin.email, 4)).map(decoded)
-  expect(mails.map(({ subject = '' }) => subject).sort((one, other) => one.localeCompare(other))).toEqual(['API key “Ærø "DMS" Bcc: x@evil.example” expires soon', 'API key “Ærø "DMS" Bcc: x@evil.example” expires soon', 'API key “Main Website Lead Form” was deleted', 'API key “Main Website Lead Form” was replaced'])
-  for (const { head, body } of mails) {
-    expect(head).not.toMatch(/^Bcc:/m)
-    expect(head).toMatch(/^Message-ID: <[0-9a-f-]{36}@127\.0\.0\.1>$/m)
-    expect(body).toContain(`${service.url}/settings/integrations/key_`)
-  }
-  expect(mails.filter(({ body }) => body.includes('by Admin from 127.0.0.1'))).toHaveLength(2)
-  expect(received.filter(({ to }) => to === sales.email)).toEqual([])
-  await tellPeople(service.db)
-  await settled(dealerId)
-  expect((await states(dealerId)).every(([, state]) => state === 'sent')).toBe(true)
-})
+    await service.call('POST', `/v1/api-keys/${website.id}/replacement`, { token: admin.token, body: {} })
+    await service.call('PATCH', `/v1/api-keys/${dms.id}`, {
+      token: admin.token,
+      body: { name: 'Ærø "DMS" Bcc: x@evil.example', expiresAt: new Date(Date.now() + 86_000_000).toISOString() },
+    })
+    await service
+      .db('api_keys')
+      .where({ id: inner(dms.id) })
+      .update({ created_at: new Date(0) })
+    await service.call('DELETE', `/v1/api-keys/${website.id}`, { token: admin.token })
+    await tellPeople(service.db)
+    const mails = (await got(admin.email, 4)).map(decoded)
+    expect(mails.map(({ subject = '' }) => subject).sort((one, other) => one.localeCompare(other))).toEqual([
+      'API key “Ærø "DMS" Bcc: x@evil.example” expires soon',
+      'API key “Ærø "DMS" Bcc: x@evil.example” expires soon',
+      'API key “Main Website Lead Form” was deleted',
+      'API key “Main Website Lead Form” was replaced',
+    ])
+    for (const { head, body } of mails) {
+      expect(head).not.toMatch(/^Bcc:/m)
+      expect(head).toMatch(/^Message-ID: <[0-9a-f-]{36}@127\.0\.0\.1>$/m)
+      expect(body).toContain(`${service.url}/settings/integrations/key_`)
+    }
+    expect(mails.filter(({ body }) => body.includes('by Admin from 127.0.0.1'))).toHaveLength(2)
+    expect(received.filter(({ to }) => to === sales.email)).toEqual([])
+    await tellPeople(service.db)
+    await settled(dealerId)
+    expect((await states(dealerId)).every(([, state]) => state === 'sent')).toBe(true)
+  },
+)
 
 it('tells admins once that a source has gone quiet', { timeout: 40_000 }, async () => {
   const { admin, dealerId, website } = await service.dealer('silent')
   await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })
-  await service.db('source_silences').insert({ dealer_id: dealerId, api_key_id: inner(website.id), since: new Date('2026-11-20T08:00:00Z'), last_lead_id: newId(), noticed_at: new Date(), expected: 9 })
+  await service.db('source_silences').insert({
+    dealer_id: dealerId,
+    api_key_id: inner(website.id),
+    since: new Date('2026-11-20T08:00:00Z'),
+    last_lead_id: newId(),
+    noticed_at: new Date(),
+    expected: 9,
+  })
   await tellPeople(service.db)
   await service.db('source_silences').where({ dealer_id: dealerId }).update({ expected: 12 })
   await tellPeople(service.db)
   await got(admin.email, 3)
   await settled(dealerId)
-  const quiet = received.filter(({ to }) => to === admin.email).map(decoded).filter(({ subject }) => subject === '“Main Website Lead Form” has gone quiet')
+  const quiet = received
+    .filter(({ to }) => to === admin.email)
+    .map(decoded)
+    .filter(({ subject }) => subject === '“Main Website Lead Form” has gone quiet')
   expect(quiet).toHaveLength(1)
   expect(quiet[0]?.body).toContain('20 November 2026 at 09:00')
 })
 
-it('tells of new leads whoever wants that, many at once in one mail, and of real leads only', { timeout: 40_000 }, async () => {
-  const { admin, sales, dealerId, website } = await service.dealer('leads')
-  await service.call('PATCH', '/v1/me/notifications', { token: sales.token, body: { newLead: true, language: 'da' } })
-  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false } })
-  await tellPeople(service.db)
-  const push = async (more: object = {}) => service.call('POST', '/v1/leads', { token: website.token, body: lead({ vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }], ...more }) })
-  const { id } = (await push()).body
-  await push({ test: true })
-  await tellPeople(service.db)
-  const [first] = (await got(sales.email)).map(decoded)
-  expect(first?.subject).toBe('Nyt lead fra Main Website Lead Form')
-  expect(first?.body).toContain(`Prøvetur · Volvo EX30 · Main Website Lead Form:\n${service.url}/leads/${id}`)
-  expect(first?.body).not.toMatch(/Anna|Jensen|32 12/)
-  for (let count = 0; count < 12; count++) await push()
-  await tellPeople(service.db)
-  const mails = (await got(sales.email, 2)).map(decoded)
-  expect(mails[1]?.subject).toBe('12 nye leads')
-  expect(mails[1]?.body).toContain('Og 2 til')
-  await settled(dealerId)
-  expect(received.filter(({ to }) => to === admin.email)).toEqual([])
-})
+it(
+  'tells of new leads whoever wants that, many at once in one mail, and of real leads only',
+  { timeout: 40_000 },
+  async () => {
+    const { admin, sales, dealerId, website } = await service.dealer('leads')
+    await service.call('PATCH', '/v1/me/notifications', { token: sales.token, body: { newLead: true, language: 'da' } })
+    await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false } })
+    await tellPeople(service.db)
+    const push = async (more: object = {}) =>
+      service.call('POST', '/v1/leads', {
+        token: website.token,
+        body: lead({ vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }], ...more }),
+      })
+    const { id } = (await push()).body
+    await push({ test: true })
+    await tellPeople(service.db)
+    const [first] = (await got(sales.email)).map(decoded)
+    expect(first?.subject).toBe('Nyt lead fra Main Website Lead Form')
+    expect(first?.body).toContain(`Prøvetur · Volvo EX30 · Main Website Lead Form:\n${service.url}/leads/${id}`)
+    expect(first?.body).not.toMatch(/Anna|Jensen|32 12/)
+    for (let count = 0; count < 12; count++) await push()
+    await tellPeople(service.db)
+    const mails = (await got(sales.email, 2)).map(decoded)
+    expect(mails[1]?.subject).toBe('12 nye leads')
+    expect(mails[1]?.body).toContain('Og 2 til')
+    await settled(dealerId)
+    expect(received.filter(({ to }) => to === admin.email)).toEqual([])
+  },
+)
 
-it('tells once of leads that nobody took up within the target, and not of those that somebody took up meanwhile', { timeout: 40_000 }, async () => {
-  const { admin, dealerId, website, sales } = await service.dealer('late')
-  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false, language: 'en' } })
-  await tellPeople(service.db)
-  const ids: string[] = []
-  for (let count = 0; count < 3; count++) ids.push((await service.call('POST', '/v1/leads', { token: website.token, body: lead() })).body.id)
-  await service.call('PATCH', `/v1/leads/${ids[0]}`, { token: sales.token, body: { status: 'acknowledged' }, headers: { 'if-match': '*' } })
-  await tellPeople(service.db)
-  expect(await states(dealerId)).toEqual([])
-  // As if half an hour had passed, and a little.
-  await service.db('mail_cursors').where({ dealer_id: dealerId }).update({ waited_until: service.db.raw("waited_until - interval '31 minutes'") })
-  await service.db('leads').where({ dealer_id: dealerId }).update({ received_at: service.db.raw("received_at - interval '30 minutes 30 seconds'") })
-  await tellPeople(service.db)
-  await tellPeople(service.db)
-  const mails = (await got(admin.email)).map(decoded)
-  expect(mails.map(({ subject }) => subject)).toEqual(['2 leads are waiting for an answer'])
-  expect(mails[0]?.body).toContain('within 30 minutes')
-  expect(mails[0]?.body).not.toContain(ids[0])
-})
+it(
+  'tells once of leads that nobody took up within the target, and not of those that somebody took up meanwhile',
+  { timeout: 40_000 },
+  async () => {
+    const { admin, dealerId, website, sales } = await service.dealer('late')
+    await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false, language: 'en' } })
+    await tellPeople(service.db)
+    const ids: string[] = []
+    for (let count = 0; count < 3; count++)
+      ids.push((await service.call('POST', '/v1/leads', { token: website.token, body: lead() })).body.id)
+    await service.call('PATCH', `/v1/leads/${ids[0]}`, {
+      token: sales.token,
+      body: { status: 'acknowledged' },
+      headers: { 'if-match': '*' },
+    })
+    await tellPeople(service.db)
+    expect(await states(dealerId)).toEqual([])
+    // As if half an hour had passed, and a little.
+    await service
+      .db('mail_cursors')
+      .where({ dealer_id: dealerId })
+      .update({ waited_until: service.db.raw("waited_until - interval '31 minutes'") })
+    await service
+      .db('leads')
+      .where({ dealer_id: dealerId })
+      .update({ received_at: service.db.raw("received_at - interval '30 minutes 30 seconds'") })
+    await tellPeople(service.db)
+    await tellPeople(service.db)
+    const mails = (await got(admin.email)).map(decoded)
+    expect(mails.map(({ subject }) => subject)).toEqual(['2 leads are waiting for an answer'])
+    expect(mails[0]?.body).toContain('within 30 minutes')
+    expect(mails[0]?.body).not.toContain(ids[0])
+  },
+)
 
-it('sends a forgotten password’s link to its reader only, and answers everybody alike', { timeout: 40_000 }, async () => {
-  const { sales, dealerId } = await service.dealer('forgotten')
-  const ask = (email: string) => service.call('POST', '/v1/password-link', { body: { email } })
-  // Held, so that whatever waited for the dealer before it answers would not answer.
-  const held = await service.db.transaction()
-  await lockDealer(held, dealerId)
-  const statuses = [(await ask('nobody@forgotten.example')).status, (await ask(sales.email)).status]
-  await held.commit()
-  expect(statuses).toEqual([204, 204])
-  const [mail] = (await got(sales.email)).map(decoded)
-  const token = /\/password#([\w-]+)/.exec(mail?.body ?? '')?.[1] ?? ''
-  await settled(dealerId)
-  const [row] = await service.db('mails').where({ dealer_id: dealerId })
-  expect([row.state, row.sealed, JSON.stringify(row).includes(token)]).toEqual(['sent', null, false])
-  expect((await service.call('POST', '/v1/password', { body: { token, password: 'another-good-password' } })).status).toBe(204)
-  expect((await service.call('GET', '/v1/me', { token: sales.token })).status).toBe(401)
-})
+it(
+  'sends a forgotten password’s link to its reader only, and answers everybody alike',
+  { timeout: 40_000 },
+  async () => {
+    const { sales, dealerId } = await service.dealer('forgotten')
+    const ask = (email: string) => service.call('POST', '/v1/password-link', { body: { email } })
+    // Held, so that whatever waited for the dealer before it answers would not answer.
+    const held = await service.db.transaction()
+    await lockDealer(held, dealerId)
+    const statuses = [(await ask('nobody@forgotten.example')).status, (await ask(sales.email)).status]
+    await held.commit()
+    expect(statuses).toEqual([204, 204])
+    const [mail] = (await got(sales.email)).map(decoded)
+    const token = /\/password#([\w-]+)/.exec(mail?.body ?? '')?.[1] ?? ''
+    await settled(dealerId)
+    const [row] = await service.db('mails').where({ dealer_id: dealerId })
+    expect([row.state, row.sealed, JSON.stringify(row).includes(token)]).toEqual(['sent', null, false])
+    expect(
+      (await service.call('POST', '/v1/password', { body: { token, password: 'another-good-password' } })).status,
+    ).toBe(204)
+    expect((await service.call('GET', '/v1/me', { token: sales.token })).status).toBe(401)
+  },
+)
 
 it('counts the master secret that a link was sealed with among those in use, until the mail is gone', async () => {
   const { sales, dealerId } = await service.dealer('sealed')
-  const sealed = { user_id: inner(sales.userId), kind: 'forgotten_password' as const, data: {}, dedupe: 'sealed', sealed: Buffer.from('x'), secret_version: 'v0' }
+  const sealed = {
+    user_id: inner(sales.userId),
+    kind: 'forgotten_password' as const,
+    data: {},
+    dedupe: 'sealed',
+    sealed: Buffer.from('x'),
+    secret_version: 'v0',
+  }
   await service.db.transaction(async (trx) => {
     await addMails(trx, dealerId, [sealed])
     expect((await findSecretVersionsInUse(trx)).includes('v0')).toBe(true)
@@ -180,21 +265,40 @@ it('counts the master secret that a link was sealed with among those in use, unt
 })
 
 describe('a mail server that does not take a mail', () => {
-  const waitFor = async (dealerId: string, state: string) => expect.poll(async () => (await states(dealerId)).map(([, now, attempts]) => [now, attempts]), { timeout: 12_000 }).toEqual([[state, expect.any(Number)]])
+  const waitFor = async (dealerId: string, state: string) =>
+    expect
+      .poll(async () => (await states(dealerId)).map(([, now, attempts]) => [now, attempts]), { timeout: 12_000 })
+      .toEqual([[state, expect.any(Number)]])
   const one = async (name: string) => {
     const { admin, dealerId } = await service.dealer(name)
     await service.db('users').where({ dealer_id: dealerId }).update({ mail_keys: false })
-    const queue = () => addMails(service.db, dealerId, [{ user_id: inner(admin.userId), kind: 'key_created', data: {}, dedupe: newId() }])
+    const queue = () =>
+      addMails(service.db, dealerId, [{ user_id: inner(admin.userId), kind: 'key_created', data: {}, dedupe: newId() }])
     const key = await service.db('audit_entries').where({ dealer_id: dealerId, action: 'api_key.created' }).first()
-    return { email: admin.email, dealerId, queue: () => queue().then(() => service.db('mails').where({ dealer_id: dealerId }).update({ data: JSON.stringify({ auditId: key.id }) })) }
+    return {
+      email: admin.email,
+      dealerId,
+      queue: () =>
+        queue().then(() =>
+          service
+            .db('mails')
+            .where({ dealer_id: dealerId })
+            .update({ data: JSON.stringify({ auditId: key.id }) }),
+        ),
+    }
   }
 
-  it.each([['the reader', 'rcpt', 451], ['the content', 'data', 452]] as const)('is tried again when %s is refused for now', { timeout: 30_000 }, async (_what, stage, responseCode) => {
+  it.each([
+    ['the reader', 'rcpt', 451],
+    ['the content', 'data', 452],
+  ] as const)('is tried again when %s is refused for now', { timeout: 30_000 }, async (_what, stage, responseCode) => {
     const { email, dealerId, queue } = await one(`for-now-${stage}`)
     let refusals = 1
     refuse = (at, to) => (at === stage && to === email && refusals-- > 0 ? { responseCode } : undefined)
     await queue()
-    await expect.poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).failure, { timeout: 12_000 }).toContain(String(responseCode))
+    await expect
+      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).failure, { timeout: 12_000 })
+      .toContain(String(responseCode))
     const [row] = await service.db('mails').where({ dealer_id: dealerId })
     expect([row.state, row.due_at.getTime() - row.changed_at.getTime()]).toEqual(['due', 60_000])
     await service.db('mails').where({ dealer_id: dealerId }).update({ due_at: new Date() })
@@ -202,20 +306,41 @@ describe('a mail server that does not take a mail', () => {
     expect(await got(email)).toHaveLength(1)
   })
 
-  it.each([['the reader', 'rcpt', 550], ['the content', 'data', 554]] as const)('is believed when %s is refused for good', { timeout: 30_000 }, async (_what, stage, responseCode) => {
+  it.each([
+    ['the reader', 'rcpt', 550],
+    ['the content', 'data', 554],
+  ] as const)('is believed when %s is refused for good', { timeout: 30_000 }, async (_what, stage, responseCode) => {
     const { email, dealerId, queue } = await one(`for-good-${stage}`)
     refuse = (at, to) => (at === stage && to === email ? { responseCode } : undefined)
     await queue()
     await waitFor(dealerId, 'given_up')
-    expect((await service.call('GET', '/v1/mails', { token: (await service.signIn(email)).token })).body.items).toMatchObject([{ kind: 'key_created', to: email, state: 'given_up', attempts: 1, failure: expect.stringContaining(String(responseCode)) }])
+    expect(
+      (await service.call('GET', '/v1/mails', { token: (await service.signIn(email)).token })).body.items,
+    ).toMatchObject([
+      {
+        kind: 'key_created',
+        to: email,
+        state: 'given_up',
+        attempts: 1,
+        failure: expect.stringContaining(String(responseCode)),
+      },
+    ])
   })
 
   it('is tried again after it was away', { timeout: 30_000 }, async () => {
     const { dealerId, queue } = await one('away')
-    const away = openSender(service.db, service.service.secrets, { smtpUrl: 'smtp://127.0.0.1:9', from }, service.url, () => undefined)
+    const away = openSender(
+      service.db,
+      service.service.secrets,
+      { smtpUrl: 'smtp://127.0.0.1:9', from },
+      service.url,
+      () => undefined,
+    )
     await service.db('mails').where({ dealer_id: dealerId }).delete()
     await queue()
-    await expect.poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).state, { timeout: 12_000 }).toMatch(/due|sent/)
+    await expect
+      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).state, { timeout: 12_000 })
+      .toMatch(/due|sent/)
     await away.stop()
     await service.db('mails').where({ dealer_id: dealerId, state: 'due' }).update({ due_at: new Date() })
     await waitFor(dealerId, 'sent')
@@ -225,10 +350,28 @@ describe('a mail server that does not take a mail', () => {
 it('sends each of many mails once, from two senders side by side', { timeout: 60_000 }, async () => {
   const { admin, dealerId } = await service.dealer('many')
   await service.db('users').where({ dealer_id: dealerId }).update({ mail_keys: false })
-  const { id: auditId } = await service.db('audit_entries').where({ dealer_id: dealerId, action: 'api_key.created' }).first()
+  const { id: auditId } = await service
+    .db('audit_entries')
+    .where({ dealer_id: dealerId, action: 'api_key.created' })
+    .first()
   const other = openSender(service.db, service.service.secrets, { smtpUrl, from }, service.url, () => undefined)
-  await addMails(service.db, dealerId, Array.from({ length: 200 }, (_, at) => ({ user_id: inner(admin.userId), kind: 'key_created', data: { auditId }, dedupe: `many ${at}` })))
-  await expect.poll(async () => Number((await service.db('mails').where({ dealer_id: dealerId, state: 'sent' }).count())[0]?.['count']), { timeout: 40_000 }).toBe(200)
+  await addMails(
+    service.db,
+    dealerId,
+    Array.from({ length: 200 }, (_, at) => ({
+      user_id: inner(admin.userId),
+      kind: 'key_created',
+      data: { auditId },
+      dedupe: `many ${at}`,
+    })),
+  )
+  await expect
+    .poll(
+      async () =>
+        Number((await service.db('mails').where({ dealer_id: dealerId, state: 'sent' }).count())[0]?.['count']),
+      { timeout: 40_000 },
+    )
+    .toBe(200)
   await other.stop()
   const ids = received.map(({ content }) => /^Message-ID: (\S+)/m.exec(content)?.[1])
   expect([ids.length, new Set(ids).size]).toEqual([200, 200])
@@ -261,7 +404,13 @@ it('writes every letter in both languages, with names that do harm nowhere', () 
     { kind: 'forgotten_password', url: 'https://service.example/password#token', expiresAt: at },
   ]
   for (const matter of matters) {
-    const letters = (['en', 'da'] as const).map((language) => letterOf(matter, { name: hostile, dealer: hostile, language, timeZone: 'Europe/Copenhagen' }, 'https://service.example'))
+    const letters = (['en', 'da'] as const).map((language) =>
+      letterOf(
+        matter,
+        { name: hostile, dealer: hostile, language, timeZone: 'Europe/Copenhagen' },
+        'https://service.example',
+      ),
+    )
     expect(new Set(letters.map(({ subject }) => subject)).size).toBe(2)
     for (const { subject, text: plain, html } of letters) {
       expect(subject).not.toMatch(/\p{Cc}|\u202E/u)

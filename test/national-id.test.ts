@@ -6,7 +6,8 @@ import { maskNationalIds } from '../src/leads/national-id.ts'
 // that are not given out and check digits that the test works out.
 
 const digits = (text: string) => [...text].map(Number)
-const weighed = (text: string, weights: readonly number[]) => digits(text).reduce((sum, digit, at) => sum + digit * (weights[at] ?? 0), 0)
+const weighed = (text: string, weights: readonly number[]) =>
+  digits(text).reduce((sum, digit, at) => sum + digit * (weights[at] ?? 0), 0)
 const two = (number: number) => String(number).padStart(2, '0')
 
 /** `born` is YYYYMMDD or YYMMDD. */
@@ -27,45 +28,75 @@ function finnish(born: string, sign: string, serial: string): string {
   return `${born}${sign}${serial}${'0123456789ABCDEFHJKLMNPRSTUVWXY'[Number(born + serial) % 31]}`
 }
 
-const day = fc.date({ min: new Date('1930-01-01T00:00:00Z'), max: new Date('2029-12-31T00:00:00Z'), noInvalidDate: true }).map((date) => {
-  const yearMonthDay = date.toISOString().slice(0, 10).replaceAll('-', '')
-  return { yearMonthDay, dayMonthYear: yearMonthDay.slice(6) + yearMonthDay.slice(4, 6) + yearMonthDay.slice(2, 4) }
-})
+const day = fc
+  .date({ min: new Date('1930-01-01T00:00:00Z'), max: new Date('2029-12-31T00:00:00Z'), noInvalidDate: true })
+  .map((date) => {
+    const yearMonthDay = date.toISOString().slice(0, 10).replaceAll('-', '')
+    return { yearMonthDay, dayMonthYear: yearMonthDay.slice(6) + yearMonthDay.slice(4, 6) + yearMonthDay.slice(2, 4) }
+  })
 const serial = (count: number) => fc.nat(10 ** count - 1).map((number) => String(number).padStart(count, '0'))
 // The digits of a Swedish 07 number without a hyphen are taken for a mobile phone.
 const bareSwedish = day.filter(({ yearMonthDay }) => yearMonthDay.slice(2, 4) !== '07')
 
 /** Numbers of each country, written as people write them, with the count of characters at the end that are to go. */
 const numbers: Record<string, fc.Arbitrary<{ number: string; hidden: number }>> = {
-  DK: fc.tuple(day, fc.constantFrom('-', '', ' ', ' - ', '\u2013', '\u00A0'), serial(4)).map(([born, sign, rest]) => ({ number: born.dayMonthYear + sign + rest, hidden: 4 })),
-  SE: fc.tuple(bareSwedish, fc.constantFrom('-', '+', '', ' '), serial(3), fc.boolean(), fc.boolean()).map(([{ yearMonthDay }, sign, rest, isLong, isCoordination]) => {
-    const born = isCoordination ? String(Number(yearMonthDay) + 60) : yearMonthDay
-    return { number: swedish(isLong ? born : born.slice(2), sign, rest), hidden: 4 }
-  }),
+  DK: fc
+    .tuple(day, fc.constantFrom('-', '', ' ', ' - ', '\u2013', '\u00A0'), serial(4))
+    .map(([born, sign, rest]) => ({ number: born.dayMonthYear + sign + rest, hidden: 4 })),
+  SE: fc
+    .tuple(bareSwedish, fc.constantFrom('-', '+', '', ' '), serial(3), fc.boolean(), fc.boolean())
+    .map(([{ yearMonthDay }, sign, rest, isLong, isCoordination]) => {
+      const born = isCoordination ? String(Number(yearMonthDay) + 60) : yearMonthDay
+      return { number: swedish(isLong ? born : born.slice(2), sign, rest), hidden: 4 }
+    }),
   NO: fc
     .tuple(day, fc.constantFrom('', ' ', '-'), serial(3), fc.constantFrom([0, 0], [40, 0], [0, 40], [0, 80], [40, 80]))
     .map(([{ dayMonthYear }, sign, rest, [days = 0, months = 0]]) =>
-      norwegian(two(Number(dayMonthYear.slice(0, 2)) + days) + two(Number(dayMonthYear.slice(2, 4)) + months) + dayMonthYear.slice(4), sign, rest),
+      norwegian(
+        two(Number(dayMonthYear.slice(0, 2)) + days) +
+          two(Number(dayMonthYear.slice(2, 4)) + months) +
+          dayMonthYear.slice(4),
+        sign,
+        rest,
+      ),
     )
     .filter((number) => number !== undefined)
     .map((number) => ({ number, hidden: 5 })),
-  FI: fc.tuple(day, fc.constantFrom(...'-+ABCDEFUVWXY'), serial(3), fc.boolean()).filter(([{ dayMonthYear }, sign]) => dayMonthYear !== '290200' || /[A-F]/.test(sign)).map(([{ dayMonthYear }, sign, rest, isSmall]) => {
-    const number = finnish(dayMonthYear, sign, rest)
-    return { number: isSmall ? number.toLowerCase() : number, hidden: 4 }
-  }),
+  FI: fc
+    .tuple(day, fc.constantFrom(...'-+ABCDEFUVWXY'), serial(3), fc.boolean())
+    .filter(([{ dayMonthYear }, sign]) => dayMonthYear !== '290200' || /[A-F]/.test(sign))
+    .map(([{ dayMonthYear }, sign, rest, isSmall]) => {
+      const number = finnish(dayMonthYear, sign, rest)
+      return { number: isSmall ? number.toLowerCase() : number, hidden: 4 }
+    }),
 }
 
 // What may stand around a number: no digit beside it, no start of a phone number, no sign that belongs to a number.
-const around = fc.string({ unit: fc.constantFrom('a', 'O', 'ø', ' ', '\n', '.', ',', ':', '(', ')', '"', '/', '😀', '§'), maxLength: 12 })
+const around = fc.string({
+  unit: fc.constantFrom('a', 'O', 'ø', ' ', '\n', '.', ',', ':', '(', ')', '"', '/', '😀', '§'),
+  maxLength: 12,
+})
 
 describe.each(Object.entries(numbers))('a number of %s', (country, number) => {
   it('loses its serial wherever it stands, and nothing else changes', () => {
     fc.assert(
-      fc.property(around, fc.array(fc.tuple(number, around.map((text) => `${text} `)), { minLength: 1, maxLength: 4 }), (before, parts) => {
-        const text = parts.map(([{ number }, after]) => `${number} ${after}`).join('')
-        const hidden = parts.map(([{ number, hidden }, after]) => `${number.slice(0, -hidden)}${'*'.repeat(hidden)} ${after}`).join('')
-        expect(maskNationalIds(before + text, country)).toBe(before + hidden)
-      }),
+      fc.property(
+        around,
+        fc.array(
+          fc.tuple(
+            number,
+            around.map((text) => `${text} `),
+          ),
+          { minLength: 1, maxLength: 4 },
+        ),
+        (before, parts) => {
+          const text = parts.map(([{ number }, after]) => `${number} ${after}`).join('')
+          const hidden = parts
+            .map(([{ number, hidden }, after]) => `${number.slice(0, -hidden)}${'*'.repeat(hidden)} ${after}`)
+            .join('')
+          expect(maskNationalIds(before + text, country)).toBe(before + hidden)
+        },
+      ),
       { numRuns: 500 },
     )
   })
@@ -112,7 +143,21 @@ describe.each(Object.entries(numbers))('a number of %s', (country, number) => {
   })
 
   it('is found in a time that grows with the text, and in no time when there are no digits', () => {
-    const hostile = ['1', '010150', '010150-', '010150 ', ' - ', '+', '00', 'A', '0101501', '19', '0a', '010150-500\u2013', '12345678901234567']
+    const hostile = [
+      '1',
+      '010150',
+      '010150-',
+      '010150 ',
+      ' - ',
+      '+',
+      '00',
+      'A',
+      '0101501',
+      '19',
+      '0a',
+      '010150-500\u2013',
+      '12345678901234567',
+    ]
     for (const unit of hostile) expect(maskNationalIds(unit.repeat(75_000), country)).toHaveLength(unit.length * 75_000)
   })
 })
@@ -125,7 +170,11 @@ describe('a text', () => {
       fc.property(text, fc.constantFrom(...Object.keys(numbers)), (text, country) => {
         const masked = maskNationalIds(text, country)
         expect(masked).toHaveLength(text.length)
-        expect([...masked].every((character, at) => character === text[at] || (character === '*' && /[0-9A-Y]/i.test(text[at] ?? '')))).toBe(true)
+        expect(
+          [...masked].every(
+            (character, at) => character === text[at] || (character === '*' && /[0-9A-Y]/i.test(text[at] ?? '')),
+          ),
+        ).toBe(true)
         expect(maskNationalIds(masked, country)).toBe(masked)
       }),
       { numRuns: 2_000 },
@@ -199,10 +248,16 @@ describe('a Danish text', () => {
   })
 
   it('keeps phone numbers in any notation, and digits by the dozen', () => {
-    const phone = fc.tuple(serial(8), fc.constantFrom('+45', '0045', '+45 ', '0045 ', '(+45) ', '', '+46 ', '+49'), fc.constantFrom([8], [4, 4], [2, 2, 2, 2], [2, 6], [3, 3, 2])).map(([number, code, groups]) => {
-      let at = 0
-      return code + groups.map((count) => number.slice(at, (at += count))).join(' ')
-    })
+    const phone = fc
+      .tuple(
+        serial(8),
+        fc.constantFrom('+45', '0045', '+45 ', '0045 ', '(+45) ', '', '+46 ', '+49'),
+        fc.constantFrom([8], [4, 4], [2, 2, 2, 2], [2, 6], [3, 3, 2]),
+      )
+      .map(([number, code, groups]) => {
+        let at = 0
+        return code + groups.map((count) => number.slice(at, (at += count))).join(' ')
+      })
     const order = fc.integer({ min: 11, max: 24 }).chain(serialText)
     fc.assert(
       fc.property(fc.oneof(phone, order), around, (kept, before) => {
@@ -213,7 +268,8 @@ describe('a Danish text', () => {
   })
 })
 
-const serialText = (count: number) => fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: count, maxLength: count })
+const serialText = (count: number) =>
+  fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: count, maxLength: count })
 
 describe('the other rules', () => {
   // The examples with which the authorities themselves explain the check digits.
@@ -226,7 +282,8 @@ describe('the other rules', () => {
   })
 
   it('know that 2000 had a leap day', () => {
-    for (const sign of ['A', 'f']) expect(maskNationalIds(finnish('290200', sign, '900'), 'FI')).toBe(`290200${sign}****`)
+    for (const sign of ['A', 'f'])
+      expect(maskNationalIds(finnish('290200', sign, '900'), 'FI')).toBe(`290200${sign}****`)
     expect(maskNationalIds(swedish('20000229', '-', '000'), 'SE')).toBe('20000229-****')
   })
 

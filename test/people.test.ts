@@ -15,22 +15,32 @@ let service: TestService
 let dealer: Awaited<ReturnType<TestService['dealer']>>
 let other: Awaited<ReturnType<TestService['dealer']>>
 beforeAll(async () => {
-  service = await startService(pino({ level: 'trace' }, new Writable({ write: (chunk, _encoding, done) => void ((log += chunk), done()) })))
+  service = await startService(
+    pino({ level: 'trace' }, new Writable({ write: (chunk, _encoding, done) => void ((log += chunk), done()) })),
+  )
   dealer = await service.dealer('people')
   other = await service.dealer('strangers')
 })
 afterAll(() => service.close())
 
 const told = ({ status, body }: Reply) => [status, body?.code]
-const admin = (method: string, path: string, body?: object) => service.call(method, path, { token: dealer.admin.token, ...(body && { body }) })
-const invite = (more: object = {}) => admin('POST', '/v1/users', { email: `${randomUUID()}@people.example`, name: 'Sofie Sales', role: 'sales', ...more })
+const admin = (method: string, path: string, body?: object) =>
+  service.call(method, path, { token: dealer.admin.token, ...(body && { body }) })
+const invite = (more: object = {}) =>
+  admin('POST', '/v1/users', { email: `${randomUUID()}@people.example`, name: 'Sofie Sales', role: 'sales', ...more })
 const tokenIn = (url: string) => url.split('#')[1] ?? ''
-const choose = (token: string, chosen = password, headers: Record<string, string> = {}) => service.call('POST', '/v1/password', { body: { token, password: chosen }, headers })
+const choose = (token: string, chosen = password, headers: Record<string, string> = {}) =>
+  service.call('POST', '/v1/password', { body: { token, password: chosen }, headers })
 const newLink = async (userId: string) => tokenIn((await admin('POST', `/v1/users/${userId}/password-link`)).body.url)
-const trySignIn = (email: string, tried = password) => service.call('POST', '/v1/session', { body: { email, password: tried } })
+const trySignIn = (email: string, tried = password) =>
+  service.call('POST', '/v1/session', { body: { email, password: tried } })
 const me = async (token: string) => (await service.call('GET', '/v1/me', { token })).status
-const audited = async (userId: string) => ((await admin('GET', `/v1/audit-entries?subjectId=${userId}`)).body.items as any[]).map(({ action, actor, after }) => [action, actor.name, after])
-const state = async (userId: string) => (await admin('GET', '/v1/users?limit=200')).body.items.find(({ id }: any) => id === userId).state
+const audited = async (userId: string) =>
+  ((await admin('GET', `/v1/audit-entries?subjectId=${userId}`)).body.items as any[]).map(
+    ({ action, actor, after }) => [action, actor.name, after],
+  )
+const state = async (userId: string) =>
+  (await admin('GET', '/v1/users?limit=200')).body.items.find(({ id }: any) => id === userId).state
 
 /** Somebody who was invited, and the secret of the link. */
 async function invited(more: object = {}) {
@@ -45,12 +55,17 @@ async function signedIn(more: object = {}) {
 }
 
 async function waitUntilWaiting(count: number): Promise<void> {
-  const waiting = () => service.db('pg_stat_activity').whereRaw("datname = current_database() and wait_event_type = 'Lock'")
+  const waiting = () =>
+    service.db('pg_stat_activity').whereRaw("datname = current_database() and wait_event_type = 'Lock'")
   await vi.waitUntil(async () => (await waiting()).length >= count, { timeout: 1500, interval: 10 })
 }
 
 /** Holds the dealer's clock until `count` requests wait for it, changes what `meanwhile` changes, and lets go. */
-async function whileWaiting<T>(count: number, request: () => Promise<T>, meanwhile: (trx: Parameters<typeof lockDealer>[0]) => Promise<unknown> = async () => undefined): Promise<T> {
+async function whileWaiting<T>(
+  count: number,
+  request: () => Promise<T>,
+  meanwhile: (trx: Parameters<typeof lockDealer>[0]) => Promise<unknown> = async () => undefined,
+): Promise<T> {
   const trx = await service.db.transaction()
   await lockDealer(trx, dealer.dealerId)
   const answer = request()
@@ -63,7 +78,11 @@ async function whileWaiting<T>(count: number, request: () => Promise<T>, meanwhi
 describe('inviting', () => {
   it('makes a user without a password, and a link that works once', async () => {
     const { status, body, headers } = await invite({ name: ' Sofie Sales ' })
-    expect([status, headers.get('cache-control'), headers.get('location')]).toEqual([201, 'no-store', `/v1/users/${body.user.id}`])
+    expect([status, headers.get('cache-control'), headers.get('location')]).toEqual([
+      201,
+      'no-store',
+      `/v1/users/${body.user.id}`,
+    ])
     expect(body.user).toMatchObject({ name: 'Sofie Sales', role: 'sales', state: 'invited', deactivated: false })
     expect(body.passwordLink.url).toMatch(new RegExp(`^${service.url}/password#[0-9a-f]{64}[\\w-]{43}$`))
     expect(Math.abs(Date.parse(body.passwordLink.expiresAt) - Date.now() - weekMs)).toBeLessThan(60_000)
@@ -75,27 +94,48 @@ describe('inviting', () => {
     expect((await trySignIn(body.user.email)).status).toBe(200)
     expect(told(await choose(token, another))).toEqual(invalid)
     expect((await trySignIn(body.user.email)).status).toBe(200)
-    expect(await audited(body.user.id)).toEqual([['user.password_set', 'Sofie Sales', {}], ['user.created', 'Admin', { email: body.user.email, role: 'sales' }]])
+    expect(await audited(body.user.id)).toEqual([
+      ['user.password_set', 'Sofie Sales', {}],
+      ['user.created', 'Admin', { email: body.user.email, role: 'sales' }],
+    ])
   })
 
   it('refuses an address that somebody has, in any case of letters and at any dealer', async () => {
-    for (const email of [dealer.sales.email.toUpperCase(), other.sales.email]) expect(told(await invite({ email }))).toEqual([409, 'email-taken'])
+    for (const email of [dealer.sales.email.toUpperCase(), other.sales.email])
+      expect(told(await invite({ email }))).toEqual([409, 'email-taken'])
     expect(await service.db('users').whereRaw('lower(email) = ?', [dealer.sales.email])).toHaveLength(1)
   })
 
   it('lets one of two dealers win who invite the same person at once', async () => {
     const email = 'both@people.example'
-    const both = [dealer, other].map(({ admin: { token } }) => service.call('POST', '/v1/users', { token, body: { email, name: 'Both', role: 'sales' } }))
-    expect((await Promise.all(both)).map(told).toSorted(([one], [two]) => one - two)).toEqual([[201, undefined], [409, 'email-taken']])
+    const both = [dealer, other].map(({ admin: { token } }) =>
+      service.call('POST', '/v1/users', { token, body: { email, name: 'Both', role: 'sales' } }),
+    )
+    expect((await Promise.all(both)).map(told).toSorted(([one], [two]) => one - two)).toEqual([
+      [201, undefined],
+      [409, 'email-taken'],
+    ])
   })
 
-  it.each([{ email: 'nobody' }, { email: 'a b@people.example' }, { email: 'a@people.example\u0000' }, { name: ' ' }, { name: 'a\u0000b' }, { name: 'two\nlines' }, { role: 'owner' }, { password }])('refuses %j', async (body) => {
+  it.each([
+    { email: 'nobody' },
+    { email: 'a b@people.example' },
+    { email: 'a@people.example\u0000' },
+    { name: ' ' },
+    { name: 'a\u0000b' },
+    { name: 'two\nlines' },
+    { role: 'owner' },
+    { password },
+  ])('refuses %j', async (body) => {
     expect((await invite(body)).status).toBe(400)
   })
 
   it('counts somebody without a password as no admin', async () => {
     await invited({ role: 'admin' })
-    expect(told(await admin('PATCH', `/v1/users/${dealer.admin.userId}`, { role: 'sales' }))).toEqual([409, 'last-admin'])
+    expect(told(await admin('PATCH', `/v1/users/${dealer.admin.userId}`, { role: 'sales' }))).toEqual([
+      409,
+      'last-admin',
+    ])
   })
 })
 
@@ -103,28 +143,52 @@ describe('a link to choose a password', () => {
   it('ends with the next one, and is made for whoever forgot the password, too', async () => {
     const { id, email } = await signedIn()
     const [older, newer] = [await newLink(id), await newLink(id)]
-    for (const dead of [older, 'nothing', `${newer.slice(0, -1)}${newer.endsWith('A') ? 'B' : 'A'}`, `${'0'.repeat(64)}${'A'.repeat(43)}`]) expect(told(await choose(dead, another))).toEqual(invalid)
+    for (const dead of [
+      older,
+      'nothing',
+      `${newer.slice(0, -1)}${newer.endsWith('A') ? 'B' : 'A'}`,
+      `${'0'.repeat(64)}${'A'.repeat(43)}`,
+    ])
+      expect(told(await choose(dead, another))).toEqual(invalid)
     expect((await trySignIn(email)).status).toBe(200)
     expect(told(await choose(newer, another))).toEqual([204, undefined])
     expect([(await trySignIn(email)).status, (await trySignIn(email, another)).status]).toEqual([401, 200])
-    expect((await audited(id)).map(([action, actor]) => [action, actor])).toEqual([['user.password_set', 'Sofie Sales'], ['user.password_link_created', 'Admin'], ['user.password_link_created', 'Admin'], ['user.password_set', 'Sofie Sales'], ['user.created', 'Admin']])
+    expect((await audited(id)).map(([action, actor]) => [action, actor])).toEqual([
+      ['user.password_set', 'Sofie Sales'],
+      ['user.password_link_created', 'Admin'],
+      ['user.password_link_created', 'Admin'],
+      ['user.password_set', 'Sofie Sales'],
+      ['user.created', 'Admin'],
+    ])
   })
 
   it('ends every session that the old password began', async () => {
     const { id, token, cookie } = await signedIn()
     await choose(await newLink(id), another)
-    expect([await me(token), (await service.call('POST', '/v1/session/token', { headers: { cookie } })).status]).toEqual([401, 401])
+    expect([
+      await me(token),
+      (await service.call('POST', '/v1/session/token', { headers: { cookie } })).status,
+    ]).toEqual([401, 401])
   })
 
   it('is over after 7 days, for sign-in and for the master secret that it was made with', async () => {
     const { id, token } = await invited()
     const [row] = await service.db('password_links').where({ user_id: inner(id) })
     expect(row.expires_at - row.created_at).toBe(weekMs)
-    await service.db('password_links').where({ user_id: inner(id) }).update({ secret_version: 'v0' })
+    await service
+      .db('password_links')
+      .where({ user_id: inner(id) })
+      .update({ secret_version: 'v0' })
     expect(await findSecretVersionsInUse(service.db)).toContain('v0')
-    await service.db('password_links').where({ user_id: inner(id) }).update({ secret_version: 'v1', expires_at: new Date() })
+    await service
+      .db('password_links')
+      .where({ user_id: inner(id) })
+      .update({ secret_version: 'v1', expires_at: new Date() })
     expect(told(await choose(token))).toEqual(invalid)
-    await service.db('password_links').where({ user_id: inner(id) }).update({ secret_version: 'v0' })
+    await service
+      .db('password_links')
+      .where({ user_id: inner(id) })
+      .update({ secret_version: 'v0' })
     expect([told(await choose(token)), await findSecretVersionsInUse(service.db)]).toEqual([invalid, ['v1']])
   })
 
@@ -143,42 +207,72 @@ describe('a link to choose a password', () => {
     const replies = await whileWaiting(2, () => Promise.all([choose(token), choose(token, another)]))
     expect(replies.map(told).toSorted(([one], [two]) => one - two)).toEqual([[204, undefined], invalid])
     const winner = replies[0].status === 204 ? password : another
-    expect([(await trySignIn(email, winner)).status, (await trySignIn(email, winner === password ? another : password)).status]).toEqual([200, 401])
+    expect([
+      (await trySignIn(email, winner)).status,
+      (await trySignIn(email, winner === password ? another : password)).status,
+    ]).toEqual([200, 401])
   })
 
   it('is of no use to whoever is deactivated while the password is hashed', async () => {
     const { token, id } = await invited()
-    const reply = await whileWaiting(1, () => choose(token), (trx) => trx('users').where({ id: inner(id) }).update({ deactivated_at: new Date() }))
+    const reply = await whileWaiting(
+      1,
+      () => choose(token),
+      (trx) =>
+        trx('users')
+          .where({ id: inner(id) })
+          .update({ deactivated_at: new Date() }),
+    )
     expect(told(reply)).toEqual(invalid)
-    expect((await service.db('users').where({ id: inner(id) }).first()).password_hash).toBeNull()
+    expect(
+      (
+        await service
+          .db('users')
+          .where({ id: inner(id) })
+          .first()
+      ).password_hash,
+    ).toBeNull()
   })
 
   it('refuses pages of another origin, short passwords and the e-mail address, and works still', async () => {
     const { token, email } = await invited()
     expect(told(await choose(token, password, { origin: 'https://evil.example' }))).toEqual([403, 'foreign-origin'])
     for (const short of ['', 'elevenchars', 'x'.repeat(201)]) expect((await choose(token, short)).status).toBe(400)
-    for (const same of [email, ` ${email.toUpperCase()}`]) expect(told(await choose(token, same))).toEqual([422, 'password-is-email'])
+    for (const same of [email, ` ${email.toUpperCase()}`])
+      expect(told(await choose(token, same))).toEqual([422, 'password-is-email'])
     expect((await choose(token)).status).toBe(204)
   })
 
   it('is made for nobody of another dealer', async () => {
     const { id, token } = await signedIn()
-    const strange = await service.call('POST', `/v1/users/${other.sales.userId}/password-link`, { token: dealer.admin.token })
-    const missing = await service.call('POST', `/v1/users/user_${'0'.repeat(32)}/password-link`, { token: dealer.admin.token })
-    expect([told(strange), { ...strange.body, requestId: '' }]).toEqual([[404, 'not-found'], { ...missing.body, requestId: '' }])
+    const strange = await service.call('POST', `/v1/users/${other.sales.userId}/password-link`, {
+      token: dealer.admin.token,
+    })
+    const missing = await service.call('POST', `/v1/users/user_${'0'.repeat(32)}/password-link`, {
+      token: dealer.admin.token,
+    })
+    expect([told(strange), { ...strange.body, requestId: '' }]).toEqual([
+      [404, 'not-found'],
+      { ...missing.body, requestId: '' },
+    ])
     expect(told(await service.call('POST', `/v1/users/${id}/password-link`, { token }))).toEqual([403, 'scope-missing'])
   })
 })
 
 it('renames a person without ending anything', async () => {
   const { id, token } = await signedIn()
-  expect((await admin('PATCH', `/v1/users/${id}`, { name: ' Sofie Holm ' })).body).toMatchObject({ name: 'Sofie Holm', role: 'sales', state: 'active' })
+  expect((await admin('PATCH', `/v1/users/${id}`, { name: ' Sofie Holm ' })).body).toMatchObject({
+    name: 'Sofie Holm',
+    role: 'sales',
+    state: 'active',
+  })
   expect(await me(token)).toBe(200)
   expect((await audited(id))[0]).toEqual(['user.updated', 'Admin', { name: 'Sofie Holm' }])
 })
 
 describe('changing the own password', () => {
-  const change = (token: string, currentPassword: string, newPassword: string) => service.call('PUT', '/v1/me/password', { token, body: { currentPassword, newPassword } })
+  const change = (token: string, currentPassword: string, newPassword: string) =>
+    service.call('PUT', '/v1/me/password', { token, body: { currentPassword, newPassword } })
 
   it('ends every session, the own one included', async () => {
     const { id, email, token } = await signedIn()
@@ -186,7 +280,9 @@ describe('changing the own password', () => {
     const link = await newLink(id)
     expect((await change(token, password, another)).status).toBe(204)
     for (const dead of [token, elsewhere.token]) expect(await me(dead)).toBe(401)
-    expect((await service.call('POST', '/v1/session/token', { headers: { cookie: elsewhere.cookie } })).status).toBe(401)
+    expect((await service.call('POST', '/v1/session/token', { headers: { cookie: elsewhere.cookie } })).status).toBe(
+      401,
+    )
     expect(told(await choose(link))).toEqual(invalid)
     expect([(await trySignIn(email)).status, (await trySignIn(email, another)).status]).toEqual([401, 200])
     expect((await audited(id))[0]).toEqual(['user.password_changed', 'Sofie Sales', {}])
@@ -206,7 +302,8 @@ describe('changing the own password', () => {
   it('tells a dead token that it is dead before it looks at the password', async () => {
     const { id, token } = await signedIn()
     await admin('PATCH', `/v1/users/${id}`, { deactivated: true })
-    for (const tried of ['wrong', password]) expect(told(await change(token, tried, another))).toEqual([401, 'token-invalid'])
+    for (const tried of ['wrong', password])
+      expect(told(await change(token, tried, another))).toEqual([401, 'token-invalid'])
     expect(told(await change(dealer.dms.token, password, another))).toEqual([403, 'person-needed'])
   })
 
@@ -240,13 +337,33 @@ describe('own sessions', () => {
     await choose(person.token)
     const agents = ['Browser/1', `Pasted/2 ${dealer.dms.secret} ${person.token}`, 'x'.repeat(500)]
     const tokens: string[] = []
-    for (const agent of agents) tokens.push((await service.call('POST', '/v1/session', { body: { email: person.email, password }, headers: { 'user-agent': agent } })).body.access_token)
+    for (const agent of agents)
+      tokens.push(
+        (
+          await service.call('POST', '/v1/session', {
+            body: { email: person.email, password },
+            headers: { 'user-agent': agent },
+          })
+        ).body.access_token,
+      )
     const found = await list(tokens[1] ?? '')
-    expect(found.map(({ userAgent, current }) => [userAgent, current])).toEqual([['x'.repeat(200), false], ['Pasted/2 (secret) (secret)', true], ['Browser/1', false]])
-    for (const { id, signedInAt, expiresAt, address } of found) expect([id, Date.parse(expiresAt) - Date.parse(signedInAt), address]).toEqual([expect.stringMatching(/^session_[0-9a-f]{32}$/), 12 * 3_600_000, expect.stringContaining('127.0.0.1')])
+    expect(found.map(({ userAgent, current }) => [userAgent, current])).toEqual([
+      ['x'.repeat(200), false],
+      ['Pasted/2 (secret) (secret)', true],
+      ['Browser/1', false],
+    ])
+    for (const { id, signedInAt, expiresAt, address } of found)
+      expect([id, Date.parse(expiresAt) - Date.parse(signedInAt), address]).toEqual([
+        expect.stringMatching(/^session_[0-9a-f]{32}$/),
+        12 * 3_600_000,
+        expect.stringContaining('127.0.0.1'),
+      ])
     expect((await list(dealer.admin.token)).map(({ id }) => id)).not.toContain(found[0].id)
 
-    await service.db('credentials').where({ id: inner(found[2].id) }).update({ ends_at: new Date() })
+    await service
+      .db('credentials')
+      .where({ id: inner(found[2].id) })
+      .update({ ends_at: new Date() })
     expect((await list(tokens[1] ?? '')).map(({ id }) => id)).toEqual([found[0].id, found[1].id])
   })
 
@@ -257,7 +374,10 @@ describe('own sessions', () => {
     const end = (by: string, id: string) => service.call('DELETE', `/v1/me/sessions/${id}`, { token: by })
     expect(told(await end(dealer.admin.token, own.id))).toEqual([404, 'not-found'])
     expect(told(await end(dealer.website.token, own.id))).toEqual([403, 'person-needed'])
-    expect(told(await service.call('GET', '/v1/me/sessions', { token: dealer.dms.token }))).toEqual([403, 'person-needed'])
+    expect(told(await service.call('GET', '/v1/me/sessions', { token: dealer.dms.token }))).toEqual([
+      403,
+      'person-needed',
+    ])
     expect(await me(elsewhere.token)).toBe(200)
     expect((await end(token, own.id)).status).toBe(204)
     expect([await me(elsewhere.token), await me(token)]).toEqual([401, 200])
@@ -266,8 +386,15 @@ describe('own sessions', () => {
 })
 
 describe('a fresh sign-in', () => {
-  const challenge = 'Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="900"'
-  const ago = (token: string, seconds: number) => service.db('sessions').where({ credential_id: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).credential_id }).update({ signed_in_at: service.db.raw(`clock_timestamp() - interval '${seconds} seconds'`) })
+  const challenge =
+    'Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="900"'
+  const ago = (token: string, seconds: number) =>
+    service
+      .db('sessions')
+      .where({
+        credential_id: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).credential_id,
+      })
+      .update({ signed_in_at: service.db.raw(`clock_timestamp() - interval '${seconds} seconds'`) })
   const name = () => `Key ${randomUUID()}`
 
   it('is asked of a person who makes, replaces or rescopes a key for extensive integrations, makes an admin or lets somebody choose a password, and of nothing else', async () => {
@@ -288,12 +415,18 @@ describe('a fresh sign-in', () => {
       ['PATCH', `/v1/users/${userId}`, { role: 'admin' }],
     ] as const) {
       const reply = await call(method, path, body)
-      expect([path, told(reply), reply.headers.get('www-authenticate')]).toEqual([path, [401, 'sign-in-too-old'], challenge])
+      expect([path, told(reply), reply.headers.get('www-authenticate')]).toEqual([
+        path,
+        [401, 'sign-in-too-old'],
+        challenge,
+      ])
     }
     expect(await service.db('api_key_secrets').count()).toEqual(before)
 
     const { scopes } = (await service.call('GET', `/v1/api-keys/${key.id}`, { token })).body
-    expect((await call('PATCH', `/v1/api-keys/${key.id}`, { name: name(), scopes: scopes.toReversed() })).status).toBe(200)
+    expect((await call('PATCH', `/v1/api-keys/${key.id}`, { name: name(), scopes: scopes.toReversed() })).status).toBe(
+      200,
+    )
     expect((await call('POST', '/v1/api-keys', { name: name(), kind: 'digital_requests' })).status).toBe(201)
     expect((await call('PATCH', `/v1/users/${userId}`, { name: 'Renamed' })).status).toBe(200)
     expect((await call('POST', `/v1/api-keys/${website.id}/replacement`, {})).status).toBe(201)
@@ -308,12 +441,22 @@ describe('a fresh sign-in', () => {
     const { token, cookie } = await service.signIn(dealer.admin.email)
     await ago(token, 901)
     const renewed = (await service.call('POST', '/v1/session/token', { headers: { cookie } })).body.access_token
-    expect(told(await service.call('POST', '/v1/api-keys', { token: renewed, body: { name: name(), kind: 'extensive_integrations' } }))).toEqual([401, 'sign-in-too-old'])
+    expect(
+      told(
+        await service.call('POST', '/v1/api-keys', {
+          token: renewed,
+          body: { name: name(), kind: 'extensive_integrations' },
+        }),
+      ),
+    ).toEqual([401, 'sign-in-too-old'])
   })
 
   it('is not asked of a key that replaces itself', async () => {
     const { secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
-    expect((await service.call('POST', '/v1/api-key/replacement', { token: await service.exchange(secret), body: {} })).status).toBe(201)
+    expect(
+      (await service.call('POST', '/v1/api-key/replacement', { token: await service.exchange(secret), body: {} }))
+        .status,
+    ).toBe(201)
   })
 })
 
@@ -323,13 +466,26 @@ it('keeps nothing of a link or a password in the database, the log or the audit'
   await choose(token)
   await choose(unused)
   const left = await newLink(id)
-  await service.call('PUT', '/v1/me/password', { token: (await service.signIn(email)).token, body: { currentPassword: password, newPassword: another } })
+  await service.call('PUT', '/v1/me/password', {
+    token: (await service.signIn(email)).token,
+    body: { currentPassword: password, newPassword: another },
+  })
   const again = await newLink(id)
-  const { rows } = await service.db.raw<{ rows: { name: string }[] }>("select table_name as name from information_schema.tables where table_schema = 'public'")
+  const { rows } = await service.db.raw<{ rows: { name: string }[] }>(
+    "select table_name as name from information_schema.tables where table_schema = 'public'",
+  )
   let everything = log
-  for (const { name } of rows) everything += JSON.stringify((await service.db.raw('select to_jsonb(t)::text as row from ?? t', [name])).rows)
+  for (const { name } of rows)
+    everything += JSON.stringify((await service.db.raw('select to_jsonb(t)::text as row from ?? t', [name])).rows)
   expect(everything).toContain(email)
   expect(log).toContain('setPassword')
-  for (const secret of [token, unused, left, again]) for (const part of [secret, secret.slice(64), Buffer.from(secret).toString('hex'), Buffer.from(secret.slice(64), 'base64url').toString('hex')]) expect(everything.includes(part)).toBe(false)
+  for (const secret of [token, unused, left, again])
+    for (const part of [
+      secret,
+      secret.slice(64),
+      Buffer.from(secret).toString('hex'),
+      Buffer.from(secret.slice(64), 'base64url').toString('hex'),
+    ])
+      expect(everything.includes(part)).toBe(false)
   for (const secret of [password, another]) expect(everything.includes(secret)).toBe(false)
 })

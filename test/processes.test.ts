@@ -25,12 +25,24 @@ async function start(connection: { host: string; port: number; user: string; dat
     })
   })
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
-  const env = { PATH: process.env['PATH'], PORT: String(port), PUBLIC_URL: 'http://localhost:3000', DATABASE_URL, SECRET_KEYS: secretKeys, LOG_LEVEL: 'error' }
+  const env = {
+    PATH: process.env['PATH'],
+    PORT: String(port),
+    PUBLIC_URL: 'http://localhost:3000',
+    DATABASE_URL,
+    SECRET_KEYS: secretKeys,
+    LOG_LEVEL: 'error',
+  }
   const child = spawn(process.execPath, ['src/main.ts'], { env, stdio: ['ignore', 'ignore', 'inherit'] })
   const url = `http://127.0.0.1:${port}`
   processes.push({ child, url })
   for (let look = 0; look < 200; look++) {
-    if (await fetch(`${url}/readyz`).then(({ ok }) => ok).catch(() => false)) return url
+    if (
+      await fetch(`${url}/readyz`)
+        .then(({ ok }) => ok)
+        .catch(() => false)
+    )
+      return url
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error('The process did not get ready')
@@ -39,36 +51,55 @@ async function start(connection: { host: string; port: number; user: string; dat
 beforeAll(async () => {
   const connection = await freshDatabase()
   database = openDatabase(connection, () => undefined)
-  ;({ dealerId } = await createDealer(database.db, { name: 'Two', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: 'admin@two.example', name: 'Admin', password }))
+  ;({ dealerId } = await createDealer(
+    database.db,
+    { name: 'Two', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
+    { email: 'admin@two.example', name: 'Admin', password },
+  ))
   ;[one, other] = (await Promise.all([start(connection), start(connection)])) as [string, string]
-  admin = (await send(`${one}/v1/session`, 'POST', { body: { email: 'admin@two.example', password } })).body.access_token
+  admin = (await send(`${one}/v1/session`, 'POST', { body: { email: 'admin@two.example', password } })).body
+    .access_token
 })
 afterAll(async () => {
-  await Promise.all(processes.map(({ child }) => new Promise((resolve) => (child.once('exit', resolve), child.kill('SIGTERM')))))
+  await Promise.all(
+    processes.map(({ child }) => new Promise((resolve) => (child.once('exit', resolve), child.kill('SIGTERM')))),
+  )
   await database.close()
 })
 
 const inLanes = (work: (at: number) => Promise<void>) =>
-  Promise.all(Array.from({ length: lanes }, async (_lane, lane) => {
-    for (let at = lane; at < tries; at += lanes) await work(at)
-  }))
+  Promise.all(
+    Array.from({ length: lanes }, async (_lane, lane) => {
+      for (let at = lane; at < tries; at += lanes) await work(at)
+    }),
+  )
 
 async function newKey(at: number) {
-  const { body } = await send(`${one}/v1/api-keys`, 'POST', { token: admin, body: { name: `Key ${at} ${Math.random()}`, kind: 'extensive_integrations' } })
-  const token = (await send(`${other}/v1/auth/token`, 'POST', { headers: { 'x-api-key': body.secret } })).body.access_token as string
+  const { body } = await send(`${one}/v1/api-keys`, 'POST', {
+    token: admin,
+    body: { name: `Key ${at} ${Math.random()}`, kind: 'extensive_integrations' },
+  })
+  const token = (await send(`${other}/v1/auth/token`, 'POST', { headers: { 'x-api-key': body.secret } })).body
+    .access_token as string
   return { id: body.apiKey.id as string, secret: body.secret as string, token }
 }
 
 describe('a request to one process that starts after another process answered', () => {
   it.each([
     ['a deletion', (id: string) => send(`${one}/v1/api-keys/${id}`, 'DELETE', { token: admin }), 204],
-    ['a disabling', (id: string) => send(`${one}/v1/api-keys/${id}`, 'PATCH', { token: admin, body: { disabled: true } }), 200],
+    [
+      'a disabling',
+      (id: string) => send(`${one}/v1/api-keys/${id}`, 'PATCH', { token: admin, body: { disabled: true } }),
+      200,
+    ],
   ] as const)('%s is refused', async (_what, end, answered) => {
     let accepted = 0
     await inLanes(async (at) => {
       const key = await newKey(at)
       // Under way while it ends, on both sides of it: what they are answered is theirs to say, what is stored must fit.
-      const busy = Array.from({ length: 4 }, () => send(`${other}/v1/leads`, 'POST', { token: key.token, body: lead() }))
+      const busy = Array.from({ length: 4 }, () =>
+        send(`${other}/v1/leads`, 'POST', { token: key.token, body: lead() }),
+      )
       expect((await end(key.id)).status).toBe(answered)
       const after = await Promise.all([
         send(`${other}/v1/leads`, 'POST', { token: key.token, body: lead() }),
@@ -91,9 +122,15 @@ describe('a request to one process that starts after another process answered', 
       const { body } = await signIn()
       const racing = signIn()
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 30))
-      expect((await send(`${one}/v1/users/${body.user.id}`, 'PATCH', { token: admin, body: { deactivated: true } })).status).toBe(200)
+      expect(
+        (await send(`${one}/v1/users/${body.user.id}`, 'PATCH', { token: admin, body: { deactivated: true } })).status,
+      ).toBe(200)
       const raced = await racing
-      const after = await Promise.all([send(`${other}/v1/leads`, 'GET', { token: body.access_token }), signIn(), ...(raced.status === 200 ? [send(`${other}/v1/leads`, 'GET', { token: raced.body.access_token })] : [])])
+      const after = await Promise.all([
+        send(`${other}/v1/leads`, 'GET', { token: body.access_token }),
+        signIn(),
+        ...(raced.status === 200 ? [send(`${other}/v1/leads`, 'GET', { token: raced.body.access_token })] : []),
+      ])
       accepted += after.filter(({ status }) => status < 400).length
     })
     expect(accepted).toBe(0)
@@ -113,9 +150,12 @@ describe('a process', () => {
       ])
       return new Set((await Promise.all(calls.flat())).map(({ status }) => status))
     }
-    const { rows } = await database.db.raw("select tablename from pg_tables where schemaname = 'public' and tablename not like 'knex%'")
+    const { rows } = await database.db.raw(
+      "select tablename from pg_tables where schemaname = 'public' and tablename not like 'knex%'",
+    )
     await work()
-    for (const { tablename } of rows) await database.db.raw('alter table ?? add column of_a_newer_version text', [tablename])
+    for (const { tablename } of rows)
+      await database.db.raw('alter table ?? add column of_a_newer_version text', [tablename])
     expect(await work()).toEqual(new Set([200, 201]))
   })
 })

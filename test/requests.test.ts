@@ -11,37 +11,64 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-const admin = async (path: string) => (await service.call('GET', `/v1/api-keys/${path}`, { token: dealer.admin.token })).body
+const admin = async (path: string) =>
+  (await service.call('GET', `/v1/api-keys/${path}`, { token: dealer.admin.token })).body
 const newKey = () => service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
 const seen = (id: string, query = '') => admin(`${id}/requests${query}`).then(({ items }) => items as any[])
 /** The log is written about once a second. */
-const eventually = (read: () => Promise<unknown>, expected: unknown) => expect.poll(read, { timeout: 5000, interval: 100 }).toEqual(expected)
+const eventually = (read: () => Promise<unknown>, expected: unknown) =>
+  expect.poll(read, { timeout: 5000, interval: 100 }).toEqual(expected)
 
 describe('what was asked with a key', () => {
   it('is seen with operation, status, address, user agent and the secret that was used', async () => {
     const { id, secret } = await newKey()
-    const call = (method: string, path: string, options: object = {}) => service.call(method, path, { token, ...options, headers: { 'user-agent': 'my-dms/2.1', 'x-request-id': 'mine-1' } })
+    const call = (method: string, path: string, options: object = {}) =>
+      service.call(method, path, {
+        token,
+        ...options,
+        headers: { 'user-agent': 'my-dms/2.1', 'x-request-id': 'mine-1' },
+      })
     const token = await service.exchange(secret)
     const pushed = await call('POST', '/v1/leads', { body: lead() })
     await call('GET', `/v1/leads/${pushed.body.id}`)
     await call('GET', '/v1/users')
     await call('POST', '/v1/leads', { body: {} })
 
-    await eventually(async () => (await seen(id)).map(({ operation, status, leadId }) => [operation, status, leadId]), [
-      ['createLead', 400, undefined],
-      ['getLead', 200, pushed.body.id],
-      ['createLead', 201, pushed.body.id],
-      ['exchangeApiKey', 200, undefined],
-    ])
+    await eventually(
+      async () => (await seen(id)).map(({ operation, status, leadId }) => [operation, status, leadId]),
+      [
+        ['createLead', 400, undefined],
+        ['getLead', 200, pushed.body.id],
+        ['createLead', 201, pushed.body.id],
+        ['exchangeApiKey', 200, undefined],
+      ],
+    )
     const [refused, read] = await seen(id)
     const { mask, lastUsed } = await admin(id)
-    expect(read).toMatchObject({ requestId: 'mine-1', address: expect.stringContaining('127.0.0.1'), userAgent: 'my-dms/2.1', mask })
-    expect(lastUsed).toEqual({ at: refused.at, operation: 'createLead', status: 400, address: refused.address, userAgent: 'my-dms/2.1', mask })
-    expect((await seen(id, `?leadId=${pushed.body.id}`)).map(({ operation }) => operation)).toEqual(['getLead', 'createLead'])
+    expect(read).toMatchObject({
+      requestId: 'mine-1',
+      address: expect.stringContaining('127.0.0.1'),
+      userAgent: 'my-dms/2.1',
+      mask,
+    })
+    expect(lastUsed).toEqual({
+      at: refused.at,
+      operation: 'createLead',
+      status: 400,
+      address: refused.address,
+      userAgent: 'my-dms/2.1',
+      mask,
+    })
+    expect((await seen(id, `?leadId=${pushed.body.id}`)).map(({ operation }) => operation)).toEqual([
+      'getLead',
+      'createLead',
+    ])
     expect((await seen(id, '?statusClass=4&operation=createLead')).map(({ status }) => status)).toEqual([400])
     await service.call('GET', '/v1/leads', { token, headers: { 'x-request-id': 'NULL' } })
     await eventually(async () => (await seen(id))[0].requestId, 'NULL')
-    expect(JSON.stringify(await service.db('api_key_requests'))).not.toMatch(new RegExp(`${secret.slice(13)}|${token.slice(-40)}|32 12 34 56`))
+    expect(JSON.stringify(await service.db('api_key_requests'))).not.toMatch(
+      new RegExp(`${secret.slice(13)}|${token.slice(-40)}|32 12 34 56`),
+    )
   })
 
   it('is counted by hour, operation and class of status, as the log of requests has it', async () => {
@@ -51,9 +78,17 @@ describe('what was asked with a key', () => {
     await Promise.all(Array.from({ length: 7 }, () => service.call('GET', '/v1/leads?limit=0', { token })))
     const counts = async () => {
       const { items } = await admin(`${id}/usage?hours=2`)
-      return Object.entries(Object.groupBy(items as any[], ({ operation, statusClass }) => `${operation} ${statusClass}`)).map(([what, hours]) => [what, hours?.reduce((sum, { requests }) => sum + requests, 0)]).toSorted(([one], [other]) => (String(one) < String(other) ? -1 : 1))
+      return Object.entries(
+        Object.groupBy(items as any[], ({ operation, statusClass }) => `${operation} ${statusClass}`),
+      )
+        .map(([what, hours]) => [what, hours?.reduce((sum, { requests }) => sum + requests, 0)])
+        .toSorted(([one], [other]) => (String(one) < String(other) ? -1 : 1))
     }
-    await eventually(counts, [['exchangeApiKey 2', 1], ['listLeads 2', 40], ['listLeads 4', 7]])
+    await eventually(counts, [
+      ['exchangeApiKey 2', 1],
+      ['listLeads 2', 40],
+      ['listLeads 4', 7],
+    ])
   })
 
   it('is seen of deleted keys that somebody still tries, and of old secrets', async () => {
@@ -62,21 +97,47 @@ describe('what was asked with a key', () => {
     await service.call('DELETE', `/v1/api-keys/${id}`, { token: dealer.admin.token })
     await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })
     await service.call('GET', '/v1/leads', { token })
-    await eventually(async () => (await seen(id)).map(({ operation, status }) => [operation, status]), [['listLeads', 401], ['exchangeApiKey', 401], ['exchangeApiKey', 200]])
+    await eventually(
+      async () => (await seen(id)).map(({ operation, status }) => [operation, status]),
+      [
+        ['listLeads', 401],
+        ['exchangeApiKey', 401],
+        ['exchangeApiKey', 200],
+      ],
+    )
     const { items } = (await service.call('GET', '/v1/api-keys?deleted=true', { token: dealer.admin.token })).body
     expect(items.find((key: any) => key.id === id).lastUsed).toMatchObject({ operation: 'listLeads', status: 401 })
   })
 
   it('is not seen by another dealer, nor is a guess at a secret', async () => {
     const other = await service.dealer('other')
-    expect((await service.call('GET', `/v1/api-keys/${dealer.website.id}/requests`, { token: other.admin.token })).status).toBe(404)
-    expect((await service.call('GET', `/v1/api-keys/${dealer.website.id}/usage`, { token: other.admin.token })).status).toBe(404)
+    expect(
+      (await service.call('GET', `/v1/api-keys/${dealer.website.id}/requests`, { token: other.admin.token })).status,
+    ).toBe(404)
+    expect(
+      (await service.call('GET', `/v1/api-keys/${dealer.website.id}/usage`, { token: other.admin.token })).status,
+    ).toBe(404)
   })
 })
 
 describe('the recorder', () => {
-  const request = (at: Date) => ({ dealer_id: dealer.dealerId, at, api_key_id: dealer.dealerId, credential_id: dealer.dealerId, request_id: 'r', operation: 'createLead', status: 201, duration_ms: 1, address: '', user_agent: null, lead_id: null })
-  const count = async () => Number((await service.db('api_key_requests').where({ api_key_id: dealer.dealerId }).count({ count: '*' }))[0]?.['count'])
+  const request = (at: Date) => ({
+    dealer_id: dealer.dealerId,
+    at,
+    api_key_id: dealer.dealerId,
+    credential_id: dealer.dealerId,
+    request_id: 'r',
+    operation: 'createLead',
+    status: 201,
+    duration_ms: 1,
+    address: '',
+    user_agent: null,
+    lead_id: null,
+  })
+  const count = async () =>
+    Number(
+      (await service.db('api_key_requests').where({ api_key_id: dealer.dealerId }).count({ count: '*' }))[0]?.['count'],
+    )
 
   it('writes what is waiting when it stops', async () => {
     const recorder = openRecorder(service.db, service.service.database.hot, () => undefined)
@@ -89,7 +150,11 @@ describe('the recorder', () => {
     let away = true
     const told: number[] = []
     const { hot } = service.service.database
-    const recorder = openRecorder(service.db, { query: (...all: [never]) => (away ? Promise.reject(new Error('away')) : hot.query(...all)) } as never, (leftOut) => told.push(leftOut))
+    const recorder = openRecorder(
+      service.db,
+      { query: (...all: [never]) => (away ? Promise.reject(new Error('away')) : hot.query(...all)) } as never,
+      (leftOut) => told.push(leftOut),
+    )
     const before = await count()
     for (let at = 0; at < 20_100; at++) recorder.note(request(new Date()))
     await expect.poll(() => told, { timeout: 4000 }).not.toEqual([])
@@ -99,7 +164,10 @@ describe('the recorder', () => {
   })
 
   it('forgets what is older than its time', async () => {
-    await service.db('api_key_requests').where({ api_key_id: dealer.dealerId }).update({ at: new Date('2026-01-01T00:00:00Z') })
+    await service
+      .db('api_key_requests')
+      .where({ api_key_id: dealer.dealerId })
+      .update({ at: new Date('2026-01-01T00:00:00Z') })
     await sweepRequests(service.db, new Date('2026-06-01T00:00:00Z'), new Date('2020-01-01T00:00:00Z'), 100_000)
     expect(await count()).toBe(0)
     expect(await service.db('api_key_requests').first()).toBeDefined()

@@ -44,14 +44,23 @@ type Options = { token?: string; body?: unknown; headers?: Record<string, string
 export async function send(url: string, method: string, { token, body, headers, raw }: Options = {}): Promise<Reply> {
   const response = await fetch(url, {
     method,
-    headers: { ...(token && { authorization: `Bearer ${token}` }), ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    headers: {
+      ...(token && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    },
     ...(body !== undefined ? { body: JSON.stringify(body) } : raw !== undefined && { body: raw }),
   })
   // A stream of events goes on for as long as it is read.
   const isStream = response.headers.get('content-type') === 'text/event-stream'
   if (isStream) await response.body?.cancel()
   const text = isStream ? '' : await response.text()
-  return { status: response.status, headers: response.headers, text, body: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined }
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: text !== '' && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined,
+  }
 }
 
 /** The service in this process, on a database of its own, refusing to send an answer that the contract does not allow. */
@@ -60,7 +69,16 @@ export async function startService(log = pino({ level: 'silent' }), mail?: MailS
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const connection = await freshDatabase()
-  const service: Service = await openService({ connection, masters, issuer: url, trustProxy: false, mail, documentation: (_req, _res, next) => next(), log, strictResponses: true })
+  const service: Service = await openService({
+    connection,
+    masters,
+    issuer: url,
+    trustProxy: false,
+    mail,
+    documentation: (_req, _res, next) => next(),
+    log,
+    strictResponses: true,
+  })
   server.on('request', service.app)
   const { db } = service.database
 
@@ -68,9 +86,16 @@ export async function startService(log = pino({ level: 'silent' }), mail?: MailS
   const signIn = async (email: string) => {
     const reply = await call('POST', '/v1/session', { body: { email, password } })
     if (reply.status !== 200) throw new Error(`sign-in answered ${reply.status} ${reply.text}`)
-    return { token: reply.body.access_token as string, cookie: reply.headers.getSetCookie()[0]?.split(';')[0] ?? '', userId: reply.body.user.id as string }
+    return {
+      token: reply.body.access_token as string,
+      cookie: reply.headers.getSetCookie()[0]?.split(';')[0] ?? '',
+      userId: reply.body.user.id as string,
+    }
   }
-  const createKey = async (token: string, key: { name?: string; kind: string; scopes?: string[]; environment?: string }) => {
+  const createKey = async (
+    token: string,
+    key: { name?: string; kind: string; scopes?: string[]; environment?: string },
+  ) => {
     const reply = await call('POST', '/v1/api-keys', { token, body: { name: `Key ${randomUUID()}`, ...key } })
     if (reply.status !== 201) throw new Error(`createApiKey answered ${reply.status} ${reply.text}`)
     return { id: reply.body.apiKey.id as string, secret: reply.body.secret as string }
@@ -84,13 +109,23 @@ export async function startService(log = pino({ level: 'silent' }), mail?: MailS
   const dealer = async (name: string) => {
     const admin = `admin@${name}.example`
     const sales = `sales@${name}.example`
-    const { dealerId } = await createDealer(db, { name, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: admin, name: 'Admin', password })
+    const { dealerId } = await createDealer(
+      db,
+      { name, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
+      { email: admin, name: 'Admin', password },
+    )
     await createUser(db, dealerId, 'sales', { email: sales, name: 'Sales', password })
     const { token, userId } = await signIn(admin)
     const website = await createKey(token, { name: 'Main Website Lead Form', kind: 'digital_requests' })
     const dms = await createKey(token, { name: 'DMS Sync', kind: 'extensive_integrations' })
     const leads = { website: await exchange(website.secret), dms: await exchange(dms.secret) }
-    return { dealerId, admin: { email: admin, token, userId }, sales: { email: sales, ...(await signIn(sales)) }, website: { ...website, token: leads.website }, dms: { ...dms, token: leads.dms } }
+    return {
+      dealerId,
+      admin: { email: admin, token, userId },
+      sales: { email: sales, ...(await signIn(sales)) },
+      website: { ...website, token: leads.website },
+      dms: { ...dms, token: leads.dms },
+    }
   }
   const close = async () => {
     server.closeAllConnections()
@@ -101,4 +136,8 @@ export async function startService(log = pino({ level: 'silent' }), mail?: MailS
 }
 
 export type TestService = Awaited<ReturnType<typeof startService>>
-export const lead = (more: object = {}) => ({ type: 'test_drive', customer: { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] }, ...more })
+export const lead = (more: object = {}) => ({
+  type: 'test_drive',
+  customer: { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] },
+  ...more,
+})

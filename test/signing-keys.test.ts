@@ -29,16 +29,27 @@ it('publishes a new signing key before it signs, and keeps the tokens of the old
 it.each([
   ['reads', (token: string) => service.call('GET', '/v1/leads', { token })],
   ['pushes a lead', (token: string) => service.call('POST', '/v1/leads', { token, body: lead() })],
-  ['changes something', (token: string) => service.call('PATCH', `/v1/leads/lead_${'0'.repeat(32)}`, { token, body: { status: 'won' }, headers: { 'if-match': '*' } })],
-])('refuses every token of a withdrawn key, also when its holder is the first who %s after that', async (_what, request) => {
-  const token = await service.exchange(dealer.dms.secret)
-  const session = await service.signIn(dealer.admin.email)
-  await replaceSigningKeys(service.db, service.service.secrets)
-  const reply = await request(token)
-  expect([reply.status, reply.body.code]).toEqual([401, 'token-invalid'])
-  const bought = await service.call('POST', '/v1/session/token', { headers: { cookie: session.cookie } })
-  expect((await service.call('GET', '/v1/me', { token: bought.body.access_token })).status).toBe(200)
-})
+  [
+    'changes something',
+    (token: string) =>
+      service.call('PATCH', `/v1/leads/lead_${'0'.repeat(32)}`, {
+        token,
+        body: { status: 'won' },
+        headers: { 'if-match': '*' },
+      }),
+  ],
+])(
+  'refuses every token of a withdrawn key, also when its holder is the first who %s after that',
+  async (_what, request) => {
+    const token = await service.exchange(dealer.dms.secret)
+    const session = await service.signIn(dealer.admin.email)
+    await replaceSigningKeys(service.db, service.service.secrets)
+    const reply = await request(token)
+    expect([reply.status, reply.body.code]).toEqual([401, 'token-invalid'])
+    const bought = await service.call('POST', '/v1/session/token', { headers: { cookie: session.cookie } })
+    expect((await service.call('GET', '/v1/me', { token: bought.body.access_token })).status).toBe(200)
+  },
+)
 
 it('signs nobody in with a key that was withdrawn a moment ago', async () => {
   await replaceSigningKeys(service.db, service.service.secrets)
@@ -61,7 +72,8 @@ describe('a signing key that cannot be opened', () => {
   const start = (report = vi.fn()) => openKeyring(service.db, service.service.secrets, () => undefined, report)
   const exchange = () => service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': dealer.dms.secret } })
   const me = async (token: string) => (await service.call('GET', '/v1/me', { token })).status
-  const keys = async () => (await service.call('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid)
+  const keys = async () =>
+    (await service.call('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid)
   /** Damages the keys in the table, and makes every process look. */
   const damage = (wrapped: Buffer) =>
     service.db.transaction(async (trx) => {
@@ -73,16 +85,39 @@ describe('a signing key that cannot be opened', () => {
     const kid = randomUUID().replaceAll('-', '')
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const wrapped = foreign.wrap('v1', kid, privateKey.export({ type: 'pkcs8', format: 'der' }))
-    await service.db.transaction((trx) => addSigningKey(trx, { kid, public_jwk: {}, wrapped_private_key: wrapped, secret_version: 'v1', signs_from: new Date() }, new Date()))
+    await service.db.transaction((trx) =>
+      addSigningKey(
+        trx,
+        { kid, public_jwk: {}, wrapped_private_key: wrapped, secret_version: 'v1', signs_from: new Date() },
+        new Date(),
+      ),
+    )
 
     expect(await me(dealer.dms.token)).toBe(200)
     expect(logged).toEqual([expect.stringContaining(kid)])
     expect(await me((await exchange()).body.access_token)).toBe(200)
-    expect((await service.call('PATCH', `/v1/leads/lead_${'0'.repeat(32)}`, { token: dealer.dms.token, body: { status: 'won' }, headers: { 'if-match': '*' } })).status).toBe(404)
+    expect(
+      (
+        await service.call('PATCH', `/v1/leads/lead_${'0'.repeat(32)}`, {
+          token: dealer.dms.token,
+          body: { status: 'won' },
+          headers: { 'if-match': '*' },
+        })
+      ).status,
+    ).toBe(404)
     expect(await keys()).not.toContain(kid)
 
-    const row = await service.db('credentials').where({ subject_id: inner(dealer.dms.id) }).first()
-    const grant = { dealerId: row.dealer_id, subject: { type: 'api_key', id: row.subject_id }, credentialId: row.id, epoch: row.epoch, scopes: row.scopes } as const
+    const row = await service
+      .db('credentials')
+      .where({ subject_id: inner(dealer.dms.id) })
+      .first()
+    const grant = {
+      dealerId: row.dealer_id,
+      subject: { type: 'api_key', id: row.subject_id },
+      credentialId: row.id,
+      epoch: row.epoch,
+      scopes: row.scopes,
+    } as const
     expect(await me(accessToken(grant, { kid, publicKey, privateKey }, service.url, new Date()))).toBe(401)
   })
 
@@ -106,7 +141,11 @@ describe('a signing key that cannot be opened', () => {
     await damage(wrapped)
 
     const refused = await exchange()
-    expect([refused.status, refused.body.error, refused.headers.has('retry-after')]).toEqual([503, 'temporarily_unavailable', true])
+    expect([refused.status, refused.body.error, refused.headers.has('retry-after')]).toEqual([
+      503,
+      'temporarily_unavailable',
+      true,
+    ])
     const bought = await service.call('POST', '/v1/session/token', { headers: { cookie } })
     expect([bought.status, bought.body.code]).toEqual([503, 'unavailable'])
     expect(await me(token)).toBe(401)
@@ -140,7 +179,9 @@ describe('what the operator does', () => {
 
   it('adds nobody to a dealer that is not there, and says so', async () => {
     const person = { email: 'nobody@nowhere.example', name: 'Nobody' }
-    await expect(createUser(service.db, inner(`dealer_${'0'.repeat(32)}`), 'sales', person)).rejects.toThrow(`There is no dealer_${'0'.repeat(32)}`)
+    await expect(createUser(service.db, inner(`dealer_${'0'.repeat(32)}`), 'sales', person)).rejects.toThrow(
+      `There is no dealer_${'0'.repeat(32)}`,
+    )
     expect(await service.db('users').where({ email: person.email })).toEqual([])
     expect((await createUser(service.db, dealer.dealerId, 'sales', person)).password).toEqual(expect.any(String))
     await expect(createUser(service.db, dealer.dealerId, 'sales', person)).rejects.toThrow('is taken')

@@ -35,17 +35,31 @@ const url = () => `http://127.0.0.1:${port}`
 beforeAll(async () => {
   const connection = await freshDatabase()
   database = openDatabase(connection, () => undefined)
-  await createDealer(database.db, { name: 'Slow', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: 'admin@slow.example', name: 'Admin', password })
+  await createDealer(
+    database.db,
+    { name: 'Slow', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
+    { email: 'admin@slow.example', name: 'Admin', password },
+  )
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
   const env = { PATH: process.env['PATH'], PORT: '0', DATABASE_URL, SECRET_KEYS: secretKeys }
-  const server = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = spawn(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'],
+    { env, stdio: ['ignore', 'pipe', 'inherit'] },
+  )
   child = server
   port = await new Promise<number>((resolve, reject) => {
-    createInterface({ input: server.stdout }).on('line', (line) => line.includes('"msg":"ready"') && resolve(JSON.parse(line).port))
+    createInterface({ input: server.stdout }).on(
+      'line',
+      (line) => line.includes('"msg":"ready"') && resolve(JSON.parse(line).port),
+    )
     server.once('exit', () => reject(new Error('The process did not get ready')))
   })
-  const session = (await send(`${url()}/v1/session`, 'POST', { body: { email: 'admin@slow.example', password } })).body.access_token
-  const key = (await send(`${url()}/v1/api-keys`, 'POST', { token: session, body: { name: 'Web site', kind: 'digital_requests' } })).body.secret
+  const session = (await send(`${url()}/v1/session`, 'POST', { body: { email: 'admin@slow.example', password } })).body
+    .access_token
+  const key = (
+    await send(`${url()}/v1/api-keys`, 'POST', { token: session, body: { name: 'Web site', kind: 'digital_requests' } })
+  ).body.secret
   token = (await send(`${url()}/v1/auth/token`, 'POST', { headers: { 'x-api-key': key } })).body.access_token
 })
 afterAll(async () => {
@@ -76,7 +90,12 @@ async function talk(head: string, rest = '') {
   const [top = '', body = ''] = text.split('\r\n\r\n')
   const [status = '', ...lines] = top.split('\r\n')
   const headers = Object.fromEntries(lines.map((line) => line.toLowerCase().split(': ', 2)))
-  return { status: Number(status.split(' ')[1]), headers, body: body.startsWith('{') ? JSON.parse(body) : body, seconds }
+  return {
+    status: Number(status.split(' ')[1]),
+    headers,
+    body: body.startsWith('{') ? JSON.parse(body) : body,
+    seconds,
+  }
 }
 
 type Answer = Awaited<ReturnType<typeof talk>>
@@ -84,7 +103,11 @@ const many = (head: string, rest?: string) => Promise.all(Array.from({ length: s
 
 function expectProblem({ status, headers, body }: Answer, expected: number, code: string) {
   expect([status, body.status, body.code, body.type]).toEqual([expected, expected, code, `/docs/problems/${code}`])
-  expect(headers).toMatchObject({ 'content-type': 'application/problem+json', connection: 'close', 'x-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/) })
+  expect(headers).toMatchObject({
+    'content-type': 'application/problem+json',
+    connection: 'close',
+    'x-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+  })
   expect(body.requestId).toBe(headers['x-request-id'])
 }
 
@@ -93,7 +116,8 @@ function expectAfter(seconds: number | undefined, limit: number) {
   expect(seconds).toBeLessThan(limit + lateSecondsMax)
 }
 
-const push = (headers: Record<string, string> = {}) => send(`${url()}/v1/leads`, 'POST', { token, body: lead(), headers })
+const push = (headers: Record<string, string> = {}) =>
+  send(`${url()}/v1/leads`, 'POST', { token, body: lead(), headers })
 const stored = async () => Number((await database.db('leads').count({ leads: '*' }).first())?.['leads'])
 
 describe('answers a problem and hangs up', () => {
@@ -112,7 +136,10 @@ describe('answers a problem and hangs up', () => {
     ['a version that there is not', 'GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n'],
     ['a control character in a header', 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Header: \x00\r\n\r\n'],
     ['two lengths', 'POST /v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
-    ['a length and chunks', 'POST /v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    [
+      'a length and chunks',
+      'POST /v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+    ],
   ])('on %s', async (_what, text) => {
     expectProblem(await talk(text), 400, 'bad-request')
   })
@@ -124,7 +151,10 @@ describe('while clients take their time', () => {
   let bodies: Promise<Answer[]>
   beforeAll(() => {
     heads = many('GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ')
-    bodies = many(`POST /v1/leads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nIdempotency-Key: slow\r\n\r\n`, body)
+    bodies = many(
+      `POST /v1/leads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nIdempotency-Key: slow\r\n\r\n`,
+      body,
+    )
   })
 
   it('serves others', async () => {

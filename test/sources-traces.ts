@@ -11,9 +11,17 @@ export interface Kind {
   /** Leads are sent together, at these hours of the working days. */
   sentAt?: readonly number[]
 }
-interface Moment { date: string; week: number; day: number; hour: number }
+interface Moment {
+  date: string
+  week: number
+  day: number
+  hour: number
+}
 /** What is by chance different from source to source and from day to day. */
-interface Source { random: () => number; ofDay: (date: string, make: () => number) => number }
+interface Source {
+  random: () => number
+  ofDay: (date: string, make: () => number) => number
+}
 
 export const weeks = 26
 const zoneName = 'Europe/Copenhagen'
@@ -24,9 +32,14 @@ const stepMs = 5 * 60_000
 const givenUpMs = 60 * dayMs
 
 const dayShares = [1.2, 1.12, 1.05, 1.05, 1, 0.8, 0.78]
-const hourShares = [0.2, 0.1, 0.05, 0.05, 0.05, 0.1, 0.3, 0.7, 1.2, 1.6, 1.7, 1.6, 1.5, 1.5, 1.5, 1.5, 1.5, 1.4, 1.3, 1.5, 1.7, 1.5, 1, 0.45]
-const share = (shares: readonly number[], at: number) => ((shares[at] ?? 0) * shares.length) / shares.reduce((all, each) => all + each, 0)
-const usual = ({ day, hour }: Moment, perWeek: number) => (perWeek / 168) * share(dayShares, day) * share(hourShares, hour)
+const hourShares = [
+  0.2, 0.1, 0.05, 0.05, 0.05, 0.1, 0.3, 0.7, 1.2, 1.6, 1.7, 1.6, 1.5, 1.5, 1.5, 1.5, 1.5, 1.4, 1.3, 1.5, 1.7, 1.5, 1,
+  0.45,
+]
+const share = (shares: readonly number[], at: number) =>
+  ((shares[at] ?? 0) * shares.length) / shares.reduce((all, each) => all + each, 0)
+const usual = ({ day, hour }: Moment, perWeek: number) =>
+  (perWeek / 168) * share(dayShares, day) * share(hourShares, hour)
 const isOpen = ({ day, hour }: Moment) => (day < 5 && hour >= 9 && hour < 18) || (day === 5 && hour >= 10 && hour < 14)
 
 const christmas = /-12-2[4-9]$|-12-3[01]$|-01-01$/
@@ -36,16 +49,53 @@ const ownHolidays = /^2026-(06-05|05-15|10-16)$/
 
 const ordinary = '2026-06-08'
 export const kinds: readonly Kind[] = [
-  ...[2, 10, 50, 300].map((perWeek): Kind => ({ name: `steady, ${perWeek} a week`, begins: ordinary, perHour: (moment) => usual(moment, perWeek) })),
+  ...[2, 10, 50, 300].map((perWeek): Kind => ({
+    name: `steady, ${perWeek} a week`,
+    begins: ordinary,
+    perHour: (moment) => usual(moment, perWeek),
+  })),
   // Days are as different from each other as a gamma distribution of shape 2 makes them: counts of a day are negative binomial.
-  { name: 'bursty, 50 a week', begins: ordinary, perHour: (moment, { ofDay, random }) => usual(moment, 50) * ofDay(moment.date, () => -Math.log(random() * random()) / 2) },
-  { name: 'campaigns, 10 a week, 100 in every sixth', begins: ordinary, perHour: (moment) => usual(moment, moment.week % 6 === 4 ? 100 : 10) },
-  { name: 'closed at night and on Sundays, 50 a week', begins: ordinary, perHour: (moment) => (isOpen(moment) ? 50 / 49 : 0) },
-  { name: 'Christmas and Easter, 50 a week', begins: '2025-10-06', perHour: (moment) => usual(moment, christmas.test(moment.date) || easter.test(moment.date) ? 3 : 50) },
-  { name: 'holidays of its own, 50 a week', begins: '2026-04-20', perHour: (moment) => usual(moment, ownHolidays.test(moment.date) ? 5 : 50) },
-  { name: 'growing, 20 to 80 a week', begins: ordinary, perHour: (moment) => usual(moment, 20 + (60 * moment.week) / weeks) },
-  { name: 'shrinking, 80 to 20 a week', begins: ordinary, perHour: (moment) => usual(moment, 80 - (60 * moment.week) / weeks) },
-  { name: 'half in July, 50 a week', begins: '2026-04-20', perHour: (moment) => usual(moment, moment.date.startsWith('2026-07') ? 25 : 50) },
+  {
+    name: 'bursty, 50 a week',
+    begins: ordinary,
+    perHour: (moment, { ofDay, random }) =>
+      usual(moment, 50) * ofDay(moment.date, () => -Math.log(random() * random()) / 2),
+  },
+  {
+    name: 'campaigns, 10 a week, 100 in every sixth',
+    begins: ordinary,
+    perHour: (moment) => usual(moment, moment.week % 6 === 4 ? 100 : 10),
+  },
+  {
+    name: 'closed at night and on Sundays, 50 a week',
+    begins: ordinary,
+    perHour: (moment) => (isOpen(moment) ? 50 / 49 : 0),
+  },
+  {
+    name: 'Christmas and Easter, 50 a week',
+    begins: '2025-10-06',
+    perHour: (moment) => usual(moment, christmas.test(moment.date) || easter.test(moment.date) ? 3 : 50),
+  },
+  {
+    name: 'holidays of its own, 50 a week',
+    begins: '2026-04-20',
+    perHour: (moment) => usual(moment, ownHolidays.test(moment.date) ? 5 : 50),
+  },
+  {
+    name: 'growing, 20 to 80 a week',
+    begins: ordinary,
+    perHour: (moment) => usual(moment, 20 + (60 * moment.week) / weeks),
+  },
+  {
+    name: 'shrinking, 80 to 20 a week',
+    begins: ordinary,
+    perHour: (moment) => usual(moment, 80 - (60 * moment.week) / weeks),
+  },
+  {
+    name: 'half in July, 50 a week',
+    begins: '2026-04-20',
+    perHour: (moment) => usual(moment, moment.date.startsWith('2026-07') ? 25 : 50),
+  },
   { name: 'sent twice a day, 50 a week', begins: ordinary, perHour: (moment) => usual(moment, 50), sentAt: [8, 16] },
 ]
 
@@ -89,18 +139,27 @@ export function trace({ begins, perHour, sentAt }: Kind, seed: number): Trace {
     const local = new Date(at + zone.offset(at) * 60_000)
     const hour = local.getUTCHours()
     const day = (local.getUTCDay() + 6) % 7
-    const mean = perHour({ date: local.toISOString().slice(0, 10), week: Math.floor((at - startedAt) / weekMs), day, hour }, source)
+    const mean = perHour(
+      { date: local.toISOString().slice(0, 10), week: Math.floor((at - startedAt) / weekMs), day, hour },
+      source,
+    )
     means.push((means.at(-1) ?? 0) + mean)
     const come: number[] = []
     for (let wait = -Math.log(random()); wait < mean; wait -= Math.log(random())) come.push(at + (wait / mean) * hourMs)
     if (!sentAt) leads.push(...come)
     else {
       gathered += come.length
-      if (sentAt.includes(hour) && day < 5) for (; gathered > 0; gathered--) leads.push(at + 60_000 + gathered * 200 - 200)
+      if (sentAt.includes(hour) && day < 5)
+        for (; gathered > 0; gathered--) leads.push(at + 60_000 + gathered * 200 - 200)
     }
   }
-  const meanUntil = (at: number) => means[Math.min(means.length - 1, Math.max(0, Math.round((at - startedAt) / hourMs)))] ?? 0
-  return { startedAt, leads: leads.toSorted((one, other) => one - other), mean: (from, to) => meanUntil(to) - meanUntil(from) }
+  const meanUntil = (at: number) =>
+    means[Math.min(means.length - 1, Math.max(0, Math.round((at - startedAt) / hourMs)))] ?? 0
+  return {
+    startedAt,
+    leads: leads.toSorted((one, other) => one - other),
+    mean: (from, to) => meanUntil(to) - meanUntil(from),
+  }
 }
 
 function wakingHours(from: number, to: number): number {
@@ -151,13 +210,20 @@ export function measured(kind: Kind, sources: number, learn: Learner = learnt): 
         const until = day * dayMs
         const known = leads.filter((lead) => lead < Math.min(until, upTo)).slice(-learntLeadsMax)
         const since = (known.at(-1) ?? 0) - learntDays * dayMs
-        rhythms.set(day, learn(known.filter((lead) => lead >= since), startedAt, zoneName))
+        rhythms.set(
+          day,
+          learn(
+            known.filter((lead) => lead >= since),
+            startedAt,
+            zoneName,
+          ),
+        )
       }
       return rhythms.get(day)
     }
     /** When the silence after the lead `from` is told, if before `to`. */
     const toldAt = (from: number, to: number) => {
-      for (let at = from; at < to; ) {
+      for (let at = from; at < to;) {
         const rhythm = rhythmAt(at, from + 1)
         const day = Math.min(to, (Math.floor(at / dayMs) + 1) * dayMs)
         if (rhythm && expectedLeads(rhythm, from, day) >= rhythm.threshold) {
@@ -181,7 +247,8 @@ export function measured(kind: Kind, sources: number, learn: Learner = learnt): 
     waking.push(wakingHours(outage, told))
     missed.push(mean(outage, Math.max(outage, told)))
   }
-  const quantile = (numbers: readonly number[], part: number) => numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length * part)] ?? Number.POSITIVE_INFINITY
+  const quantile = (numbers: readonly number[], part: number) =>
+    numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length * part)] ?? Number.POSITIVE_INFINITY
   return {
     kind: kind.name,
     falseAlarms: alarms / quarters,

@@ -42,7 +42,15 @@ export function maskOf({ text }: KeyText): string {
 const scopesOfKind: Record<ApiKeyKind, { usual: readonly string[]; onRequest: readonly string[] }> = {
   digital_requests: { usual: ['leads:create'], onRequest: [] },
   extensive_integrations: {
-    usual: ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read', 'webhooks:manage'],
+    usual: [
+      'leads:create',
+      'leads:read',
+      'leads:update',
+      'customers:read',
+      'customers:write',
+      'events:read',
+      'webhooks:manage',
+    ],
     onRequest: ['customers:erase'],
   },
 }
@@ -57,7 +65,11 @@ export function grantedScopes(kind: ApiKeyKind, wanted: readonly string[] | unde
   if (!wanted) return usual
   const possible = [...usual, ...onRequest]
   const foreign = wanted.filter((scope) => !possible.includes(scope))
-  if (foreign.length > 0) throw new Problem('scope-not-of-kind', `A ${kind} key cannot have ${foreign.join(' ')}. It can have ${possible.join(' ')}.`)
+  if (foreign.length > 0)
+    throw new Problem(
+      'scope-not-of-kind',
+      `A ${kind} key cannot have ${foreign.join(' ')}. It can have ${possible.join(' ')}.`,
+    )
   return possible.filter((scope) => wanted.includes(scope))
 }
 

@@ -1,6 +1,13 @@
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { ApiKey, ApiKeyKind, ApiKeyReplacement, ApiKeyRequest, ApiKeyStatus, OldSecretEnds } from '../../generated/server/types.gen.ts'
+import type {
+  ApiKey,
+  ApiKeyKind,
+  ApiKeyReplacement,
+  ApiKeyRequest,
+  ApiKeyStatus,
+  OldSecretEnds,
+} from '../../generated/server/types.gen.ts'
 import { type Change, difference, recordChange } from '../audit/audit.ts'
 import { cursorOf, inner, newId, outer } from '../ids.ts'
 import type { Http, Principal, Write } from '../operation.ts'
@@ -9,7 +16,13 @@ import { findRequests, findUsage } from '../requests/store.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../sessions/fresh.ts'
 import { silenceBody } from '../sources/source.ts'
-import { addCredential, disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
+import {
+  addCredential,
+  disableCredentials,
+  endCredentials,
+  setCredentialEnd,
+  setCredentialScopes,
+} from '../tokens/store.ts'
 import { grantedScopes, type KeyText, maskOf, newKeyText } from './api-key.ts'
 import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
 import { saveSecrets } from './secrets.ts'
@@ -19,10 +32,18 @@ const usageRowsMax = 10_000
 
 export const listApiKeys: Handlers['listApiKeys'] = async ({ query, principal }, { db }) => {
   const { limit = 50, cursor, kind, deleted = false } = query
-  const found = await store.findApiKeys(db, principal.dealerId, { limit: limit + 1, deleted, ...(kind && { kind }), ...(cursor && { before: inner(cursor) }) })
+  const found = await store.findApiKeys(db, principal.dealerId, {
+    limit: limit + 1,
+    deleted,
+    ...(kind && { kind }),
+    ...(cursor && { before: inner(cursor) }),
+  })
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { status: 200, body: { items: page.map(apiKeyBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+  return {
+    status: 200,
+    body: { items: page.map(apiKeyBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
 }
 
 /** The secret is in this one answer and nowhere else: what is kept is its HMAC. */
@@ -38,9 +59,31 @@ export const createApiKey =
       const id = newId()
       if (await store.isNameTaken(trx, dealerId, name, id)) throw new Problem('api-key-name-taken')
 
-      await store.addApiKey(trx, dealerId, { id, name, kind, environment, scopes, expires_at: expiresAt, created_by: principal.subject.id }, now)
-      const key = await addSecret(trx, secrets, dealerId, { id, kind, environment, scopes, disabled: false, expires_at: expiresAt }, { role: 'current', graceSeconds: null }, now)
-      await recordChange(trx, principal, http, { action: 'api_key.created', subject: { type: 'api_key', id, name }, after: { name, kind, environment, scopes, ...(body.expiresAt && { expiresAt }) } }, now)
+      await store.addApiKey(
+        trx,
+        dealerId,
+        { id, name, kind, environment, scopes, expires_at: expiresAt, created_by: principal.subject.id },
+        now,
+      )
+      const key = await addSecret(
+        trx,
+        secrets,
+        dealerId,
+        { id, kind, environment, scopes, disabled: false, expires_at: expiresAt },
+        { role: 'current', graceSeconds: null },
+        now,
+      )
+      await recordChange(
+        trx,
+        principal,
+        http,
+        {
+          action: 'api_key.created',
+          subject: { type: 'api_key', id, name },
+          after: { name, kind, environment, scopes, ...(body.expiresAt && { expiresAt }) },
+        },
+        now,
+      )
       return created(await living(trx, dealerId, id), key)
     })
 
@@ -60,14 +103,27 @@ export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path,
   })
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { status: 200, body: { items: page.map(requestBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+  return {
+    status: 200,
+    body: { items: page.map(requestBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
 }
 
 export const getApiKeyUsage: Handlers['getApiKeyUsage'] = async ({ path, query, principal }, { db }) => {
   const { id } = await known(db, principal.dealerId, inner(path.apiKeyId))
   const since = new Date(Date.now() - (query.hours ?? 24) * 3_600_000)
   const rows = await findUsage(db, principal.dealerId, id, since, usageRowsMax)
-  return { status: 200, body: { items: rows.map((row) => ({ hour: row.hour.toISOString(), operation: row.operation, statusClass: row.status_class, requests: Number(row.requests) })) } }
+  return {
+    status: 200,
+    body: {
+      items: rows.map((row) => ({
+        hour: row.hour.toISOString(),
+        operation: row.operation,
+        statusClass: row.status_class,
+        requests: Number(row.requests),
+      })),
+    },
+  }
 }
 
 export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal, http }, { write }) =>
@@ -76,23 +132,40 @@ export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal, 
     const id = inner(path.apiKeyId)
     const before = await living(trx, dealerId, id)
     const { name, disabled } = body
-    if (body.scopes && readsData(before.kind) && body.scopes.toSorted().join() !== before.scopes.toSorted().join()) await requireFreshSignIn(trx, principal, now)
-    if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id))) throw new Problem('api-key-name-taken')
+    if (body.scopes && readsData(before.kind) && body.scopes.toSorted().join() !== before.scopes.toSorted().join())
+      await requireFreshSignIn(trx, principal, now)
+    if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id)))
+      throw new Problem('api-key-name-taken')
     const scopes = body.scopes && [...grantedScopes(before.kind, body.scopes)]
     const expiry = body.expiresAt === undefined ? undefined : { expires_at: toCome(body.expiresAt ?? undefined, now) }
 
-    await store.saveApiKey(trx, dealerId, id, { ...(name !== undefined && { name }), ...(disabled !== undefined && { disabled }), ...(scopes && { scopes }), ...expiry }, now)
+    await store.saveApiKey(
+      trx,
+      dealerId,
+      id,
+      {
+        ...(name !== undefined && { name }),
+        ...(disabled !== undefined && { disabled }),
+        ...(scopes && { scopes }),
+        ...expiry,
+      },
+      now,
+    )
     if (disabled !== undefined && disabled !== before.disabled) await disableCredentials(trx, dealerId, id, disabled)
     if (scopes) await setCredentialScopes(trx, dealerId, id, scopes)
-    if (expiry) for (const secret of await store.findSecrets(trx, dealerId, id)) await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, expiry.expires_at))
+    if (expiry)
+      for (const secret of await store.findSecrets(trx, dealerId, id))
+        await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, expiry.expires_at))
 
     const after = await living(trx, dealerId, id)
     const changed = difference(audited(before), audited(after))
-    if (Object.keys(changed.after).length > 0) await recordKeyChange(trx, principal, http, 'api_key.updated', after, now, changed)
+    if (Object.keys(changed.after).length > 0)
+      await recordKeyChange(trx, principal, http, 'api_key.updated', after, now, changed)
     return { status: 200, body: apiKeyBody(after) }
   })
 
-export const deleteApiKey: Handlers['deleteApiKey'] = ({ path, query, principal, http }, { write }) => remove(write, principal, http, inner(path.apiKeyId), query.reason)
+export const deleteApiKey: Handlers['deleteApiKey'] = ({ path, query, principal, http }, { write }) =>
+  remove(write, principal, http, inner(path.apiKeyId), query.reason)
 
 /** Its secrets work again, as far as they would still; tokens from before stay dead, since their epoch is over. */
 export const restoreApiKey: Handlers['restoreApiKey'] = ({ path, principal, http }, { write }) =>
@@ -102,10 +175,12 @@ export const restoreApiKey: Handlers['restoreApiKey'] = ({ path, principal, http
     const deleted = await store.findApiKey(trx, dealerId, id)
     if (!deleted?.deleted_at) throw new Problem('not-found')
     if (now.getTime() - deleted.deleted_at.getTime() > restorableSeconds * 1000) throw new Problem('restore-too-late')
-    if (await store.isNameTaken(trx, dealerId, deleted.name, id)) throw new Problem('api-key-name-taken', 'Another key has this name by now. Rename that one first.')
+    if (await store.isNameTaken(trx, dealerId, deleted.name, id))
+      throw new Problem('api-key-name-taken', 'Another key has this name by now. Rename that one first.')
 
     await store.saveApiKey(trx, dealerId, id, { deleted_at: null, delete_reason: null }, now)
-    for (const secret of await store.findSecrets(trx, dealerId, id)) await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, deleted.expires_at))
+    for (const secret of await store.findSecrets(trx, dealerId, id))
+      await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, deleted.expires_at))
     await recordKeyChange(trx, principal, http, 'api_key.restored', deleted, now)
     return { status: 200, body: apiKeyBody(await living(trx, dealerId, id)) }
   })
@@ -115,9 +190,19 @@ export const replaceApiKey =
   ({ path, body, principal, http }, { write }) =>
     replace(secrets, write, principal, http, inner(path.apiKeyId), body.oldEnds, body.newCounts)
 
-export const expireOldApiKeySecret: Handlers['expireOldApiKeySecret'] = ({ path, body, principal, http }, { write }) => {
+export const expireOldApiKeySecret: Handlers['expireOldApiKeySecret'] = (
+  { path, body, principal, http },
+  { write },
+) => {
   const { oldEnds = 'after_24_hours' } = body
-  return changeSecrets(write, principal, http, inner(path.apiKeyId), { action: 'api_key.old_secret_ends', after: { oldEnds } }, (secrets, now) => oldEnding(secrets, graceSeconds[oldEnds], now))
+  return changeSecrets(
+    write,
+    principal,
+    http,
+    inner(path.apiKeyId),
+    { action: 'api_key.old_secret_ends', after: { oldEnds } },
+    (secrets, now) => oldEnding(secrets, graceSeconds[oldEnds], now),
+  )
 }
 
 export const cancelApiKeyReplacement: Handlers['cancelApiKeyReplacement'] = ({ path, principal, http }, { write }) =>
@@ -127,7 +212,8 @@ export const getOwnApiKey: Handlers['getOwnApiKey'] = async ({ principal }, { db
   return { status: 200, body: apiKeyBody(await living(db, principal.dealerId, ownId(principal))) }
 }
 
-export const deleteOwnApiKey: Handlers['deleteOwnApiKey'] = ({ query, principal, http }, { write }) => remove(write, principal, http, principal.subject.id, query.reason)
+export const deleteOwnApiKey: Handlers['deleteOwnApiKey'] = ({ query, principal, http }, { write }) =>
+  remove(write, principal, http, principal.subject.id, query.reason)
 
 /** Only on first use: a machine whose answer is lost must not be locked out. */
 export const replaceOwnApiKey =
@@ -147,7 +233,15 @@ function remove(write: Write, principal: Principal, http: Http, id: string, reas
   })
 }
 
-function replace(secrets: Secrets, write: Write, principal: Principal, http: Http, id: string, oldEnds: OldSecretEnds = 'after_24_hours', newCounts: 'on_first_use' | 'at_once' = 'on_first_use') {
+function replace(
+  secrets: Secrets,
+  write: Write,
+  principal: Principal,
+  http: Http,
+  id: string,
+  oldEnds: OldSecretEnds = 'after_24_hours',
+  newCounts: 'on_first_use' | 'at_once' = 'on_first_use',
+) {
   return write(principal, async (trx, now) => {
     const { dealerId } = principal
     const key = await living(trx, dealerId, id)
@@ -157,12 +251,21 @@ function replace(secrets: Secrets, write: Write, principal: Principal, http: Htt
 
     await saveSecrets(trx, dealerId, before, after, key.expires_at)
     const text = await addSecret(trx, secrets, dealerId, key, added, now)
-    await recordKeyChange(trx, principal, http, 'api_key.replaced', key, now, { after: { oldEnds, newCounts, mask: maskOf(text) } })
+    await recordKeyChange(trx, principal, http, 'api_key.replaced', key, now, {
+      after: { oldEnds, newCounts, mask: maskOf(text) },
+    })
     return created(await living(trx, dealerId, id), text)
   })
 }
 
-function changeSecrets(write: Write, principal: Principal, http: Http, id: string, change: Pick<Change, 'action' | 'after'>, rule: (secrets: readonly Secret[], now: Date) => readonly Secret[]) {
+function changeSecrets(
+  write: Write,
+  principal: Principal,
+  http: Http,
+  id: string,
+  change: Pick<Change, 'action' | 'after'>,
+  rule: (secrets: readonly Secret[], now: Date) => readonly Secret[],
+) {
   return write(principal, async (trx, now) => {
     const { dealerId } = principal
     const key = await living(trx, dealerId, id)
@@ -187,9 +290,35 @@ async function addSecret(
   const text = newKeyText(key.kind, key.environment)
   const credentialId = newId()
   const version = secrets.currentVersion
-  await addCredential(trx, dealerId, { id: credentialId, subject: { type: 'api_key', id: key.id }, scopes: key.scopes, environment: key.environment, disabled: key.disabled, ...(key.expires_at && { endsAt: key.expires_at }) }, now)
+  await addCredential(
+    trx,
+    dealerId,
+    {
+      id: credentialId,
+      subject: { type: 'api_key', id: key.id },
+      scopes: key.scopes,
+      environment: key.environment,
+      disabled: key.disabled,
+      ...(key.expires_at && { endsAt: key.expires_at }),
+    },
+    now,
+  )
   const hash = secrets.hash('api-key', version, text.proof)
-  await store.addSecret(trx, dealerId, { lookup: text.lookup, api_key_id: key.id, credential_id: credentialId, hash, secret_version: version, mask: maskOf(text), role, grace_seconds: grace }, now)
+  await store.addSecret(
+    trx,
+    dealerId,
+    {
+      lookup: text.lookup,
+      api_key_id: key.id,
+      credential_id: credentialId,
+      hash,
+      secret_version: version,
+      mask: maskOf(text),
+      role,
+      grace_seconds: grace,
+    },
+    now,
+  )
   return text
 }
 
@@ -219,21 +348,41 @@ function toCome(expiresAt: string | undefined, now: Date): Date | null {
   return time
 }
 
-const audited = ({ name, disabled, scopes, expires_at }: store.ApiKeyRow) => ({ name, disabled, scopes, expiresAt: expires_at })
+const audited = ({ name, disabled, scopes, expires_at }: store.ApiKeyRow) => ({
+  name,
+  disabled,
+  scopes,
+  expiresAt: expires_at,
+})
 
-async function recordKeyChange(trx: Knex.Transaction, principal: Principal, http: Http, action: Change['action'], { id, name }: store.ApiKeyRow, now: Date, more: Pick<Change, 'before' | 'after' | 'reason'> = {}): Promise<void> {
+async function recordKeyChange(
+  trx: Knex.Transaction,
+  principal: Principal,
+  http: Http,
+  action: Change['action'],
+  { id, name }: store.ApiKeyRow,
+  now: Date,
+  more: Pick<Change, 'before' | 'after' | 'reason'> = {},
+): Promise<void> {
   await recordChange(trx, principal, http, { action, subject: { type: 'api_key', id, name }, ...more }, now)
 }
 
 function created(row: store.ApiKeyRow, { text }: KeyText) {
   const apiKey = apiKeyBody(row)
-  return { status: 201, headers: { Location: `/v1/api-keys/${apiKey.id}`, 'Cache-Control': 'no-store' }, body: { apiKey, secret: text } } as const
+  return {
+    status: 201,
+    headers: { Location: `/v1/api-keys/${apiKey.id}`, 'Cache-Control': 'no-store' },
+    body: { apiKey, secret: text },
+  } as const
 }
 
 function apiKeyBody(row: store.ApiKeyRow): ApiKey {
   const replacement = replacementOf(row)
   const status = statusOf(row)
-  const quiet = status === 'active' ? silenceBody({ since: row.silent_since, expected: row.silent_expected, noticed_at: row.silent_noticed_at }) : undefined
+  const quiet =
+    status === 'active'
+      ? silenceBody({ since: row.silent_since, expected: row.silent_expected, noticed_at: row.silent_noticed_at })
+      : undefined
   return {
     id: outer('key', row.id),
     name: row.name,
@@ -245,7 +394,16 @@ function apiKeyBody(row: store.ApiKeyRow): ApiKey {
     mask: row.mask,
     ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
     ...(replacement && { replacement }),
-    ...(row.used_at && { lastUsed: { at: row.used_at.toISOString(), operation: row.used_for, status: row.used_status, address: row.used_from, ...(row.used_agent !== null && { userAgent: row.used_agent }), mask: row.used_mask ?? '' } }),
+    ...(row.used_at && {
+      lastUsed: {
+        at: row.used_at.toISOString(),
+        operation: row.used_for,
+        status: row.used_status,
+        address: row.used_from,
+        ...(row.used_agent !== null && { userAgent: row.used_agent }),
+        mask: row.used_mask ?? '',
+      },
+    }),
     ...(quiet && { quiet }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
@@ -275,10 +433,19 @@ function statusOf({ deleted_at, disabled, expires_at }: store.ApiKeyRow): ApiKey
   return disabled ? 'disabled' : 'active'
 }
 
-function replacementOf({ mask, next_mask, next_grace_seconds, previous_mask, previous_ends_at }: store.ApiKeyRow): ApiKeyReplacement | undefined {
+function replacementOf({
+  mask,
+  next_mask,
+  next_grace_seconds,
+  previous_mask,
+  previous_ends_at,
+}: store.ApiKeyRow): ApiKeyReplacement | undefined {
   // The cast: only these seconds are ever stored.
-  const oldEndsAfter = (Object.keys(graceSeconds) as OldSecretEnds[]).find((name) => graceSeconds[name] === next_grace_seconds)
-  if (next_mask !== null) return { state: 'pending', newMask: next_mask, oldMask: mask, ...(oldEndsAfter && { oldEndsAfter }) }
+  const oldEndsAfter = (Object.keys(graceSeconds) as OldSecretEnds[]).find(
+    (name) => graceSeconds[name] === next_grace_seconds,
+  )
+  if (next_mask !== null)
+    return { state: 'pending', newMask: next_mask, oldMask: mask, ...(oldEndsAfter && { oldEndsAfter }) }
   if (previous_mask === null || previous_ends_at === null || previous_ends_at <= new Date()) return undefined
   return { state: 'in_use', newMask: mask, oldMask: previous_mask, oldEndsAt: previous_ends_at.toISOString() }
 }

@@ -17,7 +17,12 @@ export interface Secret {
   readonly firstUsedAt: Date | null
 }
 
-export const graceSeconds: Record<OldSecretEnds, number> = { at_once: 0, after_1_hour: 3_600, after_24_hours: 86_400, after_7_days: 604_800 }
+export const graceSeconds: Record<OldSecretEnds, number> = {
+  at_once: 0,
+  after_1_hour: 3_600,
+  after_24_hours: 86_400,
+  after_7_days: 604_800,
+}
 export const restorableSeconds = 86_400
 
 /** The secrets as they are to be before a new one is added, and the place of the new one. */
@@ -31,41 +36,72 @@ export interface Replaced {
  *
  * @throws {Problem} `replacement-under-way` when two secrets are in use.
  */
-export function replaced(secrets: readonly Secret[], grace: number, newCounts: 'on_first_use' | 'at_once', now: Date): Replaced {
+export function replaced(
+  secrets: readonly Secret[],
+  grace: number,
+  newCounts: 'on_first_use' | 'at_once',
+  now: Date,
+): Replaced {
   const withoutNext = secrets.map((secret) => (secret.role === 'next' ? ended(secret) : secret))
   const current = withoutNext.find(({ role }) => role === 'current')
   const previous = withoutNext.find((secret) => secret.role === 'previous' && !isOver(secret, now))
 
   if (previous) {
     if (current?.firstUsedAt !== null) throw new Problem('replacement-under-way')
-    return { secrets: withoutNext.map((secret) => (secret === current ? ended(secret) : secret)), added: { role: 'current', graceSeconds: null } }
+    return {
+      secrets: withoutNext.map((secret) => (secret === current ? ended(secret) : secret)),
+      added: { role: 'current', graceSeconds: null },
+    }
   }
   const settled = withoutNext.map((secret) => (secret.role === 'previous' ? ended(secret) : secret))
   if (newCounts === 'on_first_use') return { secrets: settled, added: { role: 'next', graceSeconds: grace } }
-  return { secrets: settled.map((secret) => (secret.role === 'current' ? ending(secret, grace, now) : secret)), added: { role: 'current', graceSeconds: null } }
+  return {
+    secrets: settled.map((secret) => (secret.role === 'current' ? ending(secret, grace, now) : secret)),
+    added: { role: 'current', graceSeconds: null },
+  }
 }
 
 /** The next secret is used: it is the current one, and the time of the old one begins to run. */
 export function firstUsed(secrets: readonly Secret[], lookup: string, now: Date): readonly Secret[] {
   const used = secrets.find((secret) => secret.lookup === lookup)
   return secrets.map((secret) => {
-    if (secret === used) return { ...secret, role: secret.role === 'next' ? 'current' : secret.role, graceSeconds: null, firstUsedAt: secret.firstUsedAt ?? now }
+    if (secret === used)
+      return {
+        ...secret,
+        role: secret.role === 'next' ? 'current' : secret.role,
+        graceSeconds: null,
+        firstUsedAt: secret.firstUsedAt ?? now,
+      }
     return secret.role === 'current' && used?.role === 'next' ? ending(secret, used.graceSeconds ?? 0, now) : secret
   })
 }
 
 /** The old secret ends `grace` seconds from now; a next one becomes current. @throws {Problem} `not-found` when nothing is being replaced */
 export function oldEnding(secrets: readonly Secret[], grace: number, now: Date): readonly Secret[] {
-  if (secrets.some(({ role }) => role === 'next')) return secrets.map((secret) => (secret.role === 'current' ? ending(secret, grace, now) : secret.role === 'next' ? { ...secret, role: 'current', graceSeconds: null } : secret))
+  if (secrets.some(({ role }) => role === 'next'))
+    return secrets.map((secret) =>
+      secret.role === 'current'
+        ? ending(secret, grace, now)
+        : secret.role === 'next'
+          ? { ...secret, role: 'current', graceSeconds: null }
+          : secret,
+    )
   requirePrevious(secrets, now)
   return secrets.map((secret) => (secret.role === 'previous' ? ending(secret, grace, now) : secret))
 }
 
 /** The old secret is the current one again, and the new one ends. @throws {Problem} `not-found` when nothing is being replaced */
 export function cancelled(secrets: readonly Secret[], now: Date): readonly Secret[] {
-  if (secrets.some(({ role }) => role === 'next')) return secrets.map((secret) => (secret.role === 'next' ? ended(secret) : secret))
+  if (secrets.some(({ role }) => role === 'next'))
+    return secrets.map((secret) => (secret.role === 'next' ? ended(secret) : secret))
   requirePrevious(secrets, now)
-  return secrets.map((secret) => (secret.role === 'current' ? ended(secret) : secret.role === 'previous' ? { ...secret, role: 'current', endsAt: null } : secret))
+  return secrets.map((secret) =>
+    secret.role === 'current'
+      ? ended(secret)
+      : secret.role === 'previous'
+        ? { ...secret, role: 'current', endsAt: null }
+        : secret,
+  )
 }
 
 /** When a secret ends: by itself or with its key, whichever is first; undefined for never. */

@@ -7,8 +7,16 @@ import { saveSecret } from './store.ts'
 const order: Secret['role'][] = ['ended', 'previous', 'current', 'next']
 
 /** Saves what a rule made of the secrets, and lets their credentials end accordingly. The caller holds the dealer's clock. */
-export async function saveSecrets(trx: Knex.Transaction, dealerId: string, before: readonly Secret[], after: readonly Secret[], keyExpiresAt: Date | null): Promise<void> {
-  const changed = after.filter((secret, at) => secret !== before[at]).sort((one, other) => order.indexOf(one.role) - order.indexOf(other.role))
+export async function saveSecrets(
+  trx: Knex.Transaction,
+  dealerId: string,
+  before: readonly Secret[],
+  after: readonly Secret[],
+  keyExpiresAt: Date | null,
+): Promise<void> {
+  const changed = after
+    .filter((secret, at) => secret !== before[at])
+    .sort((one, other) => order.indexOf(one.role) - order.indexOf(other.role))
   for (const secret of changed) {
     await saveSecret(trx, secret)
     if (secret.role === 'ended') await endCredential(trx, dealerId, secret.credentialId)

@@ -94,21 +94,38 @@ const columns = {
 }
 
 function keys(db: Knex, dealerId: string) {
-  const secret = (alias: string, role: Secret['role']) => (on: Knex.JoinClause) => on.on(`${alias}.dealer_id`, 'k.dealer_id').on(`${alias}.api_key_id`, 'k.id').onVal(`${alias}.role`, role)
+  const secret = (alias: string, role: Secret['role']) => (on: Knex.JoinClause) =>
+    on.on(`${alias}.dealer_id`, 'k.dealer_id').on(`${alias}.api_key_id`, 'k.id').onVal(`${alias}.role`, role)
   return db('api_keys as k')
     .join('users as u', (on) => on.on('u.dealer_id', 'k.dealer_id').on('u.id', 'k.created_by'))
     .join('api_key_secrets as c', secret('c', 'current'))
     .leftJoin('api_key_secrets as n', secret('n', 'next'))
     .leftJoin('api_key_secrets as p', secret('p', 'previous'))
     .leftJoin('api_key_last_used as l', (on) => on.on('l.dealer_id', 'k.dealer_id').on('l.api_key_id', 'k.id'))
-    .leftJoin('api_key_secrets as ls', (on) => on.on('ls.dealer_id', 'l.dealer_id').on('ls.credential_id', 'l.credential_id'))
-    .leftJoin('source_silences as q', (on) => on.on('q.dealer_id', 'k.dealer_id').on('q.api_key_id', 'k.id').onNull('q.ended_at').on(db.raw('not exists (select from leads where dealer_id = q.dealer_id and source_id = q.api_key_id and id > q.last_lead_id and not test)')))
+    .leftJoin('api_key_secrets as ls', (on) =>
+      on.on('ls.dealer_id', 'l.dealer_id').on('ls.credential_id', 'l.credential_id'),
+    )
+    .leftJoin('source_silences as q', (on) =>
+      on
+        .on('q.dealer_id', 'k.dealer_id')
+        .on('q.api_key_id', 'k.id')
+        .onNull('q.ended_at')
+        .on(
+          db.raw(
+            'not exists (select from leads where dealer_id = q.dealer_id and source_id = q.api_key_id and id > q.last_lead_id and not test)',
+          ),
+        ),
+    )
     .where({ 'k.dealer_id': dealerId })
     .select(columns)
 }
 
 /** The dealer's keys, newest first: the living ones, or the deleted ones. */
-export async function findApiKeys(db: Knex, dealerId: string, filter: { kind?: ApiKeyKind; deleted: boolean; before?: string; limit: number }): Promise<ApiKeyRow[]> {
+export async function findApiKeys(
+  db: Knex,
+  dealerId: string,
+  filter: { kind?: ApiKeyKind; deleted: boolean; before?: string; limit: number },
+): Promise<ApiKeyRow[]> {
   let query = keys(db, dealerId).orderBy('k.id', 'desc').limit(filter.limit)
   query = filter.deleted ? query.whereNotNull('k.deleted_at') : query.whereNull('k.deleted_at')
   if (filter.kind) query = query.where({ 'k.kind': filter.kind })
@@ -121,8 +138,18 @@ export async function findApiKey(db: Knex, dealerId: string, id: string): Promis
   return keys(db, dealerId).where({ 'k.id': id }).first()
 }
 
-export async function isNameTaken(trx: Knex.Transaction, dealerId: string, name: string, but: string): Promise<boolean> {
-  const taken = await trx('api_keys').where({ dealer_id: dealerId }).whereNull('deleted_at').whereNot({ id: but }).whereRaw('lower(name) = lower(?)', [name]).first('id')
+export async function isNameTaken(
+  trx: Knex.Transaction,
+  dealerId: string,
+  name: string,
+  but: string,
+): Promise<boolean> {
+  const taken = await trx('api_keys')
+    .where({ dealer_id: dealerId })
+    .whereNull('deleted_at')
+    .whereNot({ id: but })
+    .whereRaw('lower(name) = lower(?)', [name])
+    .first('id')
   return taken !== undefined
 }
 
@@ -160,11 +187,23 @@ export async function findSecrets(trx: Knex.Transaction, dealerId: string, apiKe
   return trx('api_key_secrets')
     .where({ dealer_id: dealerId, api_key_id: apiKeyId })
     .whereNot({ role: 'ended' })
-    .select({ lookup: 'lookup', credentialId: 'credential_id', role: 'role', endsAt: 'ends_at', graceSeconds: 'grace_seconds', firstUsedAt: 'first_used_at' })
+    .select({
+      lookup: 'lookup',
+      credentialId: 'credential_id',
+      role: 'role',
+      endsAt: 'ends_at',
+      graceSeconds: 'grace_seconds',
+      firstUsedAt: 'first_used_at',
+    })
 }
 
-export async function saveSecret(trx: Knex.Transaction, { lookup, role, endsAt, graceSeconds, firstUsedAt }: Secret): Promise<void> {
-  await trx('api_key_secrets').where({ lookup }).update({ role, ends_at: endsAt, grace_seconds: graceSeconds, first_used_at: firstUsedAt })
+export async function saveSecret(
+  trx: Knex.Transaction,
+  { lookup, role, endsAt, graceSeconds, firstUsedAt }: Secret,
+): Promise<void> {
+  await trx('api_key_secrets')
+    .where({ lookup })
+    .update({ role, ends_at: endsAt, grace_seconds: graceSeconds, first_used_at: firstUsedAt })
 }
 
 export interface ApiKeyChange {
@@ -176,6 +215,14 @@ export interface ApiKeyChange {
   delete_reason?: string | null
 }
 
-export async function saveApiKey(trx: Knex.Transaction, dealerId: string, id: string, change: ApiKeyChange, now: Date): Promise<void> {
-  await trx('api_keys').where({ dealer_id: dealerId, id }).update({ ...change, updated_at: now })
+export async function saveApiKey(
+  trx: Knex.Transaction,
+  dealerId: string,
+  id: string,
+  change: ApiKeyChange,
+  now: Date,
+): Promise<void> {
+  await trx('api_keys')
+    .where({ dealer_id: dealerId, id })
+    .update({ ...change, updated_at: now })
 }

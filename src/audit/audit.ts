@@ -14,25 +14,63 @@ export interface Change {
 }
 
 /** Writes down a change that a request makes, in its transaction. */
-export async function recordChange(trx: Knex.Transaction, principal: Pick<Principal, 'dealerId' | 'subject'>, http: Http, change: Change, now: Date): Promise<void> {
+export async function recordChange(
+  trx: Knex.Transaction,
+  principal: Pick<Principal, 'dealerId' | 'subject'>,
+  http: Http,
+  change: Change,
+  now: Date,
+): Promise<void> {
   const { dealerId, subject } = principal
   const actor = await findSubject(trx, dealerId, subject)
-  await addAuditEntry(trx, dealerId, { ...rowOf(change, now), actor_type: subject.type, actor_id: subject.id, actor_name: actor?.subject_name ?? '', address: http.address() })
+  await addAuditEntry(trx, dealerId, {
+    ...rowOf(change, now),
+    actor_type: subject.type,
+    actor_id: subject.id,
+    actor_name: actor?.subject_name ?? '',
+    address: http.address(),
+  })
 }
 
 /** Writes down a change that the operator makes from the command line. */
-export async function recordOperatorChange(trx: Knex.Transaction, dealerId: string, change: Change, now: Date): Promise<void> {
-  await addAuditEntry(trx, dealerId, { ...rowOf(change, now), actor_type: 'operator', actor_id: null, actor_name: 'Operator', address: null })
+export async function recordOperatorChange(
+  trx: Knex.Transaction,
+  dealerId: string,
+  change: Change,
+  now: Date,
+): Promise<void> {
+  await addAuditEntry(trx, dealerId, {
+    ...rowOf(change, now),
+    actor_type: 'operator',
+    actor_id: null,
+    actor_name: 'Operator',
+    address: null,
+  })
 }
 
 function rowOf({ action, subject, before = {}, after = {}, reason }: Change, now: Date) {
-  return { id: newId(), at: now, action, subject_type: subject.type, subject_id: subject.id, subject_name: subject.name, before, after, reason: reason ?? null }
+  return {
+    id: newId(),
+    at: now,
+    action,
+    subject_type: subject.type,
+    subject_id: subject.id,
+    subject_name: subject.name,
+    before,
+    after,
+    reason: reason ?? null,
+  }
 }
 
 /** The members of `after` that differ from `before`, as both had them. */
-export function difference<Part extends object>(before: Part, after: Part): { before: Partial<Part>; after: Partial<Part> } {
+export function difference<Part extends object>(
+  before: Part,
+  after: Part,
+): { before: Partial<Part>; after: Partial<Part> } {
   // The cast: these are the names of exactly these members.
-  const names = (Object.keys(after) as (keyof Part)[]).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
+  const names = (Object.keys(after) as (keyof Part)[]).filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  )
   // The cast: some members of a Part.
   const only = (part: Part) => Object.fromEntries(names.map((name) => [name, part[name]])) as Partial<Part>
   return { before: only(before), after: only(after) }

@@ -18,7 +18,10 @@ export const listAuditEntries: Handlers['listAuditEntries'] = async ({ query, pr
   })
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { status: 200, body: { items: page.map(entryBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+  return {
+    status: 200,
+    body: { items: page.map(entryBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
 }
 
 function entryBody(row: store.AuditRow): AuditEntry {
@@ -26,7 +29,12 @@ function entryBody(row: store.AuditRow): AuditEntry {
     id: outer('audit', row.id),
     at: row.at.toISOString(),
     action: row.action,
-    actor: { type: row.actor_type, ...(row.actor_id !== null && row.actor_type !== 'operator' && { id: outer(prefixes[row.actor_type], row.actor_id) }), name: row.actor_name },
+    actor: {
+      type: row.actor_type,
+      ...(row.actor_id !== null &&
+        row.actor_type !== 'operator' && { id: outer(prefixes[row.actor_type], row.actor_id) }),
+      name: row.actor_name,
+    },
     ...(row.address !== null && { address: row.address }),
     subject: { type: row.subject_type, id: outer(prefixes[row.subject_type], row.subject_id), name: row.subject_name },
     before: row.before,

@@ -19,7 +19,12 @@ export interface AuditRow {
 
 /** The caller holds the dealer's clock, in the transaction of the change. */
 export async function addAuditEntry(trx: Knex.Transaction, dealerId: string, row: AuditRow): Promise<void> {
-  await trx('audit_entries').insert({ ...row, dealer_id: dealerId, before: JSON.stringify(row.before), after: JSON.stringify(row.after) })
+  await trx('audit_entries').insert({
+    ...row,
+    dealer_id: dealerId,
+    before: JSON.stringify(row.before),
+    after: JSON.stringify(row.after),
+  })
 }
 
 export interface AuditFilter {

@@ -18,8 +18,14 @@ const config = settings()
 /** Works on DATABASE_URL, on the embedded database of a running service, or on the embedded database started for this one command. */
 async function withDatabase(work: (database: Database) => Promise<void>): Promise<void> {
   const running = config.databaseUrl === undefined ? await runningEmbedded(config.dataDir) : undefined
-  const started = config.databaseUrl === undefined && !running ? await startEmbedded(config.dataDir, (level, message) => level !== 'info' && console.error(message)) : undefined
-  const database = openDatabase(running ?? started?.connection ?? { connectionString: config.databaseUrl ?? '' }, () => undefined)
+  const started =
+    config.databaseUrl === undefined && !running
+      ? await startEmbedded(config.dataDir, (level, message) => level !== 'info' && console.error(message))
+      : undefined
+  const database = openDatabase(
+    running ?? started?.connection ?? { connectionString: config.databaseUrl ?? '' },
+    () => undefined,
+  )
   try {
     await migrate(database.db)
     await work(database)
@@ -36,7 +42,8 @@ program
   .description('lists the dealers')
   .action(() =>
     withDatabase(async ({ db }) => {
-      for (const { id, name, country } of await db('dealers').orderBy('id')) console.log(`${outer('dealer', id)}  ${name} (${country})`)
+      for (const { id, name, country } of await db('dealers').orderBy('id'))
+        console.log(`${outer('dealer', id)}  ${name} (${country})`)
     }),
   )
 
@@ -51,9 +58,19 @@ program
   .option('--language <tag>', 'BCP 47', language, 'da')
   .action((options) =>
     withDatabase(async ({ db }) => {
-      const dealer = { name: options.name, country: options.country, time_zone: options.timeZone, language: options.language }
-      const { dealerId: id, password } = await createDealer(db, dealer, { email: options.email, name: options.adminName })
-      console.log(`Dealer    ${outer('dealer', id)}\nAdmin     ${options.email}\nPassword  ${password}  (shown this once)`)
+      const dealer = {
+        name: options.name,
+        country: options.country,
+        time_zone: options.timeZone,
+        language: options.language,
+      }
+      const { dealerId: id, password } = await createDealer(db, dealer, {
+        email: options.email,
+        name: options.adminName,
+      })
+      console.log(
+        `Dealer    ${outer('dealer', id)}\nAdmin     ${options.email}\nPassword  ${password}  (shown this once)`,
+      )
     }),
   )
 
@@ -66,7 +83,10 @@ program
   .addOption(new Option('--role <role>').choices(['admin', 'sales']).default('sales'))
   .action((options) =>
     withDatabase(async ({ db }) => {
-      const { password } = await createUser(db, inner(options.dealer), options.role, { email: options.email, name: options.name })
+      const { password } = await createUser(db, inner(options.dealer), options.role, {
+        email: options.email,
+        name: options.name,
+      })
       console.log(`User      ${options.email}\nPassword  ${password}  (shown this once)`)
     }),
   )
@@ -81,7 +101,9 @@ program
     return withDatabase(async ({ db }) => {
       const { password } = await resetPassword(db, address, wanted)
       if (config.databaseUrl === undefined) forgetFirstAdmin(config.dataDir, address)
-      console.log(`User      ${address}\nPassword  ${wanted === undefined ? `${password}  (shown this once)` : 'changed'}`)
+      console.log(
+        `User      ${address}\nPassword  ${wanted === undefined ? `${password}  (shown this once)` : 'changed'}`,
+      )
     })
   })
 
@@ -93,7 +115,9 @@ program
     withDatabase(async ({ db }) => {
       const secrets = secretsFrom(config.secretKeys ?? secretsIn(config.dataDir))
       const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
-      console.log(now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`)
+      console.log(
+        now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`,
+      )
     }),
   )
 

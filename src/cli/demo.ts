@@ -21,10 +21,17 @@ async function step<T>(what: string, work: () => Promise<T>, told: (value: T) =>
 }
 
 /** The answer of a call, which must have the status that the demo expects. */
-async function expected<T>(call: Promise<{ data?: T; error?: unknown; response?: Response }>, status: number): Promise<{ data: T; response: Response }> {
+async function expected<T>(
+  call: Promise<{ data?: T; error?: unknown; response?: Response }>,
+  status: number,
+): Promise<{ data: T; response: Response }> {
   const { data, error, response } = await call
-  if (!response) throw new Error(`nothing answers at ${baseUrl} (${reasonOf(error)}). Is the service running? Start it with npm start, and give the demo the same PORT and DATA_DIR`)
-  if (response.status !== status) throw new Error(`answered ${response.status} instead of ${status}: ${JSON.stringify(error ?? data)}`)
+  if (!response)
+    throw new Error(
+      `nothing answers at ${baseUrl} (${reasonOf(error)}). Is the service running? Start it with npm start, and give the demo the same PORT and DATA_DIR`,
+    )
+  if (response.status !== status)
+    throw new Error(`answered ${response.status} instead of ${status}: ${JSON.stringify(error ?? data)}`)
   // The cast: an answer of the expected status has the body of that status.
   return { data: data as T, response }
 }
@@ -39,34 +46,81 @@ function firstAdmin(): { email: string; password: string } {
   const path = firstAdminIn(dataDir)
   if (admin.password) return { email: admin.email, password: admin.password }
   if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'))
-  console.error(`There is no ${path}. Start the service with npm start first, or set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin.`)
+  console.error(
+    `There is no ${path}. Start the service with npm start first, or set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin.`,
+  )
   process.exit(1)
 }
 
 console.log(`Demo against ${baseUrl}\n`)
-const session = await step('signs in as the first admin', () => expected(api.signIn({ client: client(), body: firstAdmin() }), 200))
+const session = await step('signs in as the first admin', () =>
+  expected(api.signIn({ client: client(), body: firstAdmin() }), 200),
+)
 const office = client(session.data.access_token)
-const makeKey = (name: string, kind: 'digital_requests' | 'extensive_integrations') => expected(api.createApiKey({ client: office, body: { name: `${name} ${run}`, kind } }), 201)
-const website = await step('makes an API key for digital requests', () => makeKey('Demo web site', 'digital_requests'), ({ data }) => data.apiKey.mask)
-const dms = await step('makes an API key for extensive integrations', () => makeKey('Demo DMS', 'extensive_integrations'), ({ data }) => data.apiKey.mask)
+const makeKey = (name: string, kind: 'digital_requests' | 'extensive_integrations') =>
+  expected(api.createApiKey({ client: office, body: { name: `${name} ${run}`, kind } }), 201)
+const website = await step(
+  'makes an API key for digital requests',
+  () => makeKey('Demo web site', 'digital_requests'),
+  ({ data }) => data.apiKey.mask,
+)
+const dms = await step(
+  'makes an API key for extensive integrations',
+  () => makeKey('Demo DMS', 'extensive_integrations'),
+  ({ data }) => data.apiKey.mask,
+)
 
-const exchange = async (secret: string) => expected(api.exchangeApiKey({ client: api.createClient({ baseUrl, auth: ({ name }) => (name === 'X-Api-Key' ? secret : undefined) }) }), 200)
-const websiteToken = await step('exchanges the first for an access token', () => exchange(website.data.secret), ({ data }) => `${data.expires_in} s, ${data.scope}`)
-const dmsToken = await step('exchanges the second', () => exchange(dms.data.secret), ({ data }) => `${data.expires_in} s, ${data.scope.split(' ').length} scopes`)
+const exchange = async (secret: string) =>
+  expected(
+    api.exchangeApiKey({
+      client: api.createClient({ baseUrl, auth: ({ name }) => (name === 'X-Api-Key' ? secret : undefined) }),
+    }),
+    200,
+  )
+const websiteToken = await step(
+  'exchanges the first for an access token',
+  () => exchange(website.data.secret),
+  ({ data }) => `${data.expires_in} s, ${data.scope}`,
+)
+const dmsToken = await step(
+  'exchanges the second',
+  () => exchange(dms.data.secret),
+  ({ data }) => `${data.expires_in} s, ${data.scope.split(' ').length} scopes`,
+)
 const site = client(websiteToken.data.access_token)
 const system = api.connect({ baseUrl, apiKey: dms.data.secret })
 
 const leads = [
-  { type: 'test_drive', message: 'Can I try the EX30 on Saturday?', customer: { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] }, vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }] },
-  { type: 'trade_in', customer: { name: { full: 'Peter Holm' }, emails: [{ address: 'peter@customer.example' }] }, tradeIns: [{ make: 'Toyota', model: 'Yaris', modelYear: 2016 }] },
-  { type: 'callback', message: 'Ring after four, please', customer: { name: { given: 'Mads' }, phones: [{ number: '32 12 34 5x' }] } },
+  {
+    type: 'test_drive',
+    message: 'Can I try the EX30 on Saturday?',
+    customer: { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] },
+    vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }],
+  },
+  {
+    type: 'trade_in',
+    customer: { name: { full: 'Peter Holm' }, emails: [{ address: 'peter@customer.example' }] },
+    tradeIns: [{ make: 'Toyota', model: 'Yaris', modelYear: 2016 }],
+  },
+  {
+    type: 'callback',
+    message: 'Ring after four, please',
+    customer: { name: { given: 'Mads' }, phones: [{ number: '32 12 34 5x' }] },
+  },
 ].map((lead, at) => ({ ...lead, externalReference: { source: 'demo', id: `${run}-${at}` } }))
 const pushed: { data: api.LeadAccepted }[] = []
 for (const [at, body] of leads.entries())
-  pushed.push(await step(`pushes lead ${at + 1} of ${leads.length}`, () => expected(api.createLead({ client: site, body }), 201), ({ data }) => [data.id, ...data.warnings.map(({ code }) => `(${code})`)].join(' ')))
+  pushed.push(
+    await step(
+      `pushes lead ${at + 1} of ${leads.length}`,
+      () => expected(api.createLead({ client: site, body }), 201),
+      ({ data }) => [data.id, ...data.warnings.map(({ code }) => `(${code})`)].join(' '),
+    ),
+  )
 const [first] = pushed
 await step('has the badly typed phone accepted with a warning', async () => {
-  if (pushed.map(({ data }) => data.warnings.length).join() !== '0,0,1') throw new Error('the third lead, and only that, should have a warning')
+  if (pushed.map(({ data }) => data.warnings.length).join() !== '0,0,1')
+    throw new Error('the third lead, and only that, should have a warning')
 })
 const leadId = first?.data.id ?? ''
 
@@ -75,15 +129,43 @@ await step('pushes the first again: it is the same lead', async () => {
   if (again.data.id !== leadId || !again.data.duplicate) throw new Error('a second lead was made')
 })
 await step('is refused when the write-only key reads', () => expected(api.listLeads({ client: site }), 403))
-await step('reads the leads with the other key, which the client exchanges', async () => {
-  const listed = await expected(api.listLeads({ client: system, query: { sourceKeyId: website.data.apiKey.id } }), 200)
-  if (listed.data.items.length !== leads.length) throw new Error(`${listed.data.items.length} of ${leads.length} leads are listed`)
-  return listed
-}, ({ data }) => `${data.items.length} leads`)
-const seen = await step('reads one of them', () => expected(api.getLead({ client: system, path: { leadId } }), 200), ({ data }) => data.status)
+await step(
+  'reads the leads with the other key, which the client exchanges',
+  async () => {
+    const listed = await expected(
+      api.listLeads({ client: system, query: { sourceKeyId: website.data.apiKey.id } }),
+      200,
+    )
+    if (listed.data.items.length !== leads.length)
+      throw new Error(`${listed.data.items.length} of ${leads.length} leads are listed`)
+    return listed
+  },
+  ({ data }) => `${data.items.length} leads`,
+)
+const seen = await step(
+  'reads one of them',
+  () => expected(api.getLead({ client: system, path: { leadId } }), 200),
+  ({ data }) => data.status,
+)
 const etag = seen.response.headers.get('etag') ?? ''
-await step('moves it through the pipeline', () => expected(api.updateLead({ client: system, path: { leadId }, headers: { 'If-Match': etag }, body: { status: 'in_progress' } }), 200), ({ data }) => data.status)
-for (const { data } of [website, dms]) await step(`deletes ${data.apiKey.name}`, () => expected(api.deleteApiKey({ client: office, path: { apiKeyId: data.apiKey.id } }), 204))
+await step(
+  'moves it through the pipeline',
+  () =>
+    expected(
+      api.updateLead({
+        client: system,
+        path: { leadId },
+        headers: { 'If-Match': etag },
+        body: { status: 'in_progress' },
+      }),
+      200,
+    ),
+  ({ data }) => data.status,
+)
+for (const { data } of [website, dms])
+  await step(`deletes ${data.apiKey.name}`, () =>
+    expected(api.deleteApiKey({ client: office, path: { apiKeyId: data.apiKey.id } }), 204),
+  )
 await step('is refused with the tokens of both', async () => {
   await expected(api.createLead({ client: site, body: { customer: { phones: [{ number: '32 12 34 56' }] } } }), 401)
   await expected(api.getLead({ client: client(dmsToken.data.access_token), path: { leadId } }), 401)

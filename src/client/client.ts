@@ -26,10 +26,17 @@ export interface ConnectOptions {
  * writes, too. When the key buys no token, the operation answers an `error` and, had it been sent, the 401.
  */
 export function connect({ baseUrl, apiKey, fetch }: ConnectOptions): Client {
-  const exchange = createClient({ baseUrl, ...(fetch && { fetch: sentBy(fetch) }), auth: ({ name }) => (name === 'X-Api-Key' ? apiKey : undefined) })
+  const exchange = createClient({
+    baseUrl,
+    ...(fetch && { fetch: sentBy(fetch) }),
+    auth: ({ name }) => (name === 'X-Api-Key' ? apiKey : undefined),
+  })
   const buy = async () => {
     const { data, error } = await exchangeApiKey({ client: exchange })
-    if (!data) throw error instanceof Error ? error : new Error('The API key was not exchanged for an access token', { cause: error })
+    if (!data)
+      throw error instanceof Error
+        ? error
+        : new Error('The API key was not exchanged for an access token', { cause: error })
     return data
   }
   return connectWith({ baseUrl, buy, ...(fetch && { fetch }) }).client
@@ -43,7 +50,10 @@ export interface TokenOptions {
 }
 
 /** The same for whoever comes to a token in another way, as the dashboard does by its session. `forget` drops the token that is held. */
-export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetch(request) }: TokenOptions): { client: Client; forget: () => void } {
+export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetch(request) }: TokenOptions): {
+  client: Client
+  forget: () => void
+} {
   let held: { token: string; renewAt: number } | undefined
   let renewal: Promise<string> | undefined
 
@@ -75,12 +85,17 @@ export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetc
     return fetch(again)
   }
 
-  const client = createClient({ baseUrl, fetch: sendWithRetry, auth: ({ scheme }) => (scheme === 'bearer' ? currentToken() : undefined) })
+  const client = createClient({
+    baseUrl,
+    fetch: sendWithRetry,
+    auth: ({ scheme }) => (scheme === 'bearer' ? currentToken() : undefined),
+  })
   return { client, forget: () => (held = undefined) }
 }
 
 /** The token is good, and another one of the same session would be refused as well (RFC 9470). */
-const asksForFreshSignIn = ({ headers }: Response) => headers.get('www-authenticate')?.includes('insufficient_user_authentication') === true
+const asksForFreshSignIn = ({ headers }: Response) =>
+  headers.get('www-authenticate')?.includes('insufficient_user_authentication') === true
 
 // The generated client calls it with one Request; the signature is that of the global fetch.
 function sentBy(fetch: (request: Request) => Promise<Response>): typeof globalThis.fetch {

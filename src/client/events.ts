@@ -19,13 +19,20 @@ export interface FollowOptions {
 }
 
 /** `open` and `closed` tell how the line stands; `skipped`, that events were left out. `cursor` is where to go on. */
-export type Followed = { type: 'event'; cursor: string; event: Event } | { type: 'open' | 'skipped'; cursor: string } | { type: 'closed' }
+export type Followed =
+  { type: 'event'; cursor: string; event: Event } | { type: 'open' | 'skipped'; cursor: string } | { type: 'closed' }
 
 /**
  * Follows the feed of events until `signal` aborts: each event once, in order. When the line breaks, or is silent for 15 s, it goes on behind
  * the event that came last, after 1 s, 2 s and so on up to 30 s.
  */
-export async function* followEvents({ client, signal, after, test, skip }: FollowOptions): AsyncGenerator<Followed, void> {
+export async function* followEvents({
+  client,
+  signal,
+  after,
+  test,
+  skip,
+}: FollowOptions): AsyncGenerator<Followed, void> {
   let last = after
   for (let failures = 0; !signal.aborted; failures++) {
     const line = new AbortController()

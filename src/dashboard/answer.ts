@@ -16,8 +16,11 @@ export class Failure extends Error {
 }
 
 /** The data of an answer. @throws {Failure} */
-export async function answered<Data>(reply: Promise<{ data?: Data; error?: unknown; response?: Response }>): Promise<NonNullable<Data>> {
+export async function answered<Data>(
+  reply: Promise<{ data?: Data; error?: unknown; response?: Response }>,
+): Promise<NonNullable<Data>> {
   const { data, error, response } = await reply
-  if (error !== undefined || data === undefined || data === null || response?.ok === false) throw error instanceof Failure ? error : new Failure(error, response)
+  if (error !== undefined || data === undefined || data === null || response?.ok === false)
+    throw error instanceof Failure ? error : new Failure(error, response)
   return data
 }

@@ -1,5 +1,25 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
-import { type ApiKeyKind, type AuditAction, getApiKey, getApiKeyUsage, getDealer, getLead, getLeadCounts, getLeadOriginal, getNotifications, type Lead, listApiKeyRequests, listApiKeys, listAuditEntries, listEvents, listLeads, listMails, listOwnSessions, listSources, listUsers } from '../client/client.ts'
+import {
+  type ApiKeyKind,
+  type AuditAction,
+  getApiKey,
+  getApiKeyUsage,
+  getDealer,
+  getLead,
+  getLeadCounts,
+  getLeadOriginal,
+  getNotifications,
+  type Lead,
+  listApiKeyRequests,
+  listApiKeys,
+  listAuditEntries,
+  listEvents,
+  listLeads,
+  listMails,
+  listOwnSessions,
+  listSources,
+  listUsers,
+} from '../client/client.ts'
 import { answered, Failure } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
 import type { LeadSearch } from './lead.ts'
@@ -19,7 +39,10 @@ const proofMs = 1_500
 const hourMs = 3_600_000
 const refreshOfCountsMs = 60_000
 
-const pages = { initialPageParam: undefined as string | undefined, getNextPageParam: (page: { nextCursor?: string }) => page.nextCursor }
+const pages = {
+  initialPageParam: undefined as string | undefined,
+  getNextPageParam: (page: { nextCursor?: string }) => page.nextCursor,
+}
 const from = (cursor: string | undefined) => cursor !== undefined && { cursor }
 
 export const keysKey = ['api-keys'] as const
@@ -28,28 +51,39 @@ export const keysOf = (kind: ApiKeyKind) =>
   infiniteQueryOptions({
     ...pages,
     queryKey: [...keysKey, 'list', kind],
-    queryFn: ({ pageParam }) => answered(listApiKeys({ client, query: { kind, limit: rowsOfKeys, ...from(pageParam) } })),
+    queryFn: ({ pageParam }) =>
+      answered(listApiKeys({ client, query: { kind, limit: rowsOfKeys, ...from(pageParam) } })),
     refetchInterval: refreshMs,
   })
 
 export const deletedKeys = infiniteQueryOptions({
   ...pages,
   queryKey: [...keysKey, 'deleted'],
-  queryFn: ({ pageParam }) => answered(listApiKeys({ client, query: { deleted: true, limit: rowsOfKeys, ...from(pageParam) } })),
+  queryFn: ({ pageParam }) =>
+    answered(listApiKeys({ client, query: { deleted: true, limit: rowsOfKeys, ...from(pageParam) } })),
   refetchInterval: refreshMs,
 })
 
 export const keyOf = (apiKeyId: string) =>
-  queryOptions({ queryKey: [...keysKey, apiKeyId], queryFn: () => answered(getApiKey({ client, path: { apiKeyId } })), refetchInterval: refreshMs / 2 })
+  queryOptions({
+    queryKey: [...keysKey, apiKeyId],
+    queryFn: () => answered(getApiKey({ client, path: { apiKeyId } })),
+    refetchInterval: refreshMs / 2,
+  })
 
 export const usageOf = (apiKeyId: string, hours: number) =>
-  queryOptions({ queryKey: [...keysKey, apiKeyId, 'usage'], queryFn: () => answered(getApiKeyUsage({ client, path: { apiKeyId }, query: { hours } })), refetchInterval: refreshMs })
+  queryOptions({
+    queryKey: [...keysKey, apiKeyId, 'usage'],
+    queryFn: () => answered(getApiKeyUsage({ client, path: { apiKeyId }, query: { hours } })),
+    refetchInterval: refreshMs,
+  })
 
 export const requestsOf = (apiKeyId: string) =>
   infiniteQueryOptions({
     ...pages,
     queryKey: [...keysKey, apiKeyId, 'requests'],
-    queryFn: ({ pageParam }) => answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { limit: rowsOfHistory, ...from(pageParam) } })),
+    queryFn: ({ pageParam }) =>
+      answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { limit: rowsOfHistory, ...from(pageParam) } })),
     refetchInterval: refreshMs,
   })
 
@@ -58,7 +92,9 @@ export const trafficOf = (apiKeyId: string, oldMask: string, newMask: string) =>
   queryOptions({
     queryKey: [...keysKey, apiKeyId, 'traffic', oldMask, newMask],
     queryFn: async () => {
-      const { items } = await answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { limit: rowsOfTraffic } }))
+      const { items } = await answered(
+        listApiKeyRequests({ client, path: { apiKeyId }, query: { limit: rowsOfTraffic } }),
+      )
       const latest = items.filter(({ at }) => Date.now() - Date.parse(at) < hourMs)
       const count = (mask: string) => latest.filter((request) => request.mask === mask).length
       return { old: count(oldMask), new: count(newMask), isAll: latest.length < rowsOfTraffic }
@@ -70,7 +106,8 @@ export const historyOf = (subjectId: string) =>
   infiniteQueryOptions({
     ...pages,
     queryKey: [...keysKey, subjectId, 'history'],
-    queryFn: ({ pageParam }) => answered(listAuditEntries({ client, query: { subjectId, limit: rowsOfHistory, ...from(pageParam) } })),
+    queryFn: ({ pageParam }) =>
+      answered(listAuditEntries({ client, query: { subjectId, limit: rowsOfHistory, ...from(pageParam) } })),
   })
 
 /** What of the audit log is to be seen: `by` a user's id, `from` and `to` days, both included. */
@@ -86,7 +123,12 @@ export const auditOf = ({ action, by, from: first, to }: AuditSearch) =>
     ...pages,
     queryKey: ['audit', action, by, first, to],
     queryFn: ({ pageParam }) => {
-      const filter = { ...(action && { action }), ...(by && { actorId: by }), ...(first && { since: startOfDay(first).toISOString() }), ...(to && { until: nextDay(to).toISOString() }) }
+      const filter = {
+        ...(action && { action }),
+        ...(by && { actorId: by }),
+        ...(first && { since: startOfDay(first).toISOString() }),
+        ...(to && { until: nextDay(to).toISOString() }),
+      }
       return answered(listAuditEntries({ client, query: { ...filter, limit: rowsOfAudit, ...from(pageParam) } }))
     },
     refetchInterval: refreshMs,
@@ -96,7 +138,10 @@ export const dealerSettings = queryOptions({ queryKey: ['dealer'], queryFn: () =
 
 export const usersKey = ['users'] as const
 
-export const users = queryOptions({ queryKey: [...usersKey, 'names'], queryFn: () => answered(listUsers({ client, query: { limit: rowsOfUsers } })) })
+export const users = queryOptions({
+  queryKey: [...usersKey, 'names'],
+  queryFn: () => answered(listUsers({ client, query: { limit: rowsOfUsers } })),
+})
 
 export const people = infiniteQueryOptions({
   ...pages,
@@ -105,9 +150,16 @@ export const people = infiniteQueryOptions({
   refetchInterval: refreshMs,
 })
 
-export const ownSessions = queryOptions({ queryKey: ['own-sessions'], queryFn: () => answered(listOwnSessions({ client })), refetchInterval: refreshMs })
+export const ownSessions = queryOptions({
+  queryKey: ['own-sessions'],
+  queryFn: () => answered(listOwnSessions({ client })),
+  refetchInterval: refreshMs,
+})
 
-export const notifications = queryOptions({ queryKey: ['notifications'], queryFn: () => answered(getNotifications({ client })) })
+export const notifications = queryOptions({
+  queryKey: ['notifications'],
+  queryFn: () => answered(getNotifications({ client })),
+})
 
 export const mails = infiniteQueryOptions({
   ...pages,
@@ -119,44 +171,89 @@ export const mails = infiniteQueryOptions({
 export const leadsKey = ['leads'] as const
 export const listsKey = [...leadsKey, 'list'] as const
 
-const filterOf = ({ type, source, contact, test }: LeadSearch) => ({ ...(type && { type: [type] }), ...(source && { sourceKeyId: source }), ...(contact && { contact }), ...(test && { test }) })
+const filterOf = ({ type, source, contact, test }: LeadSearch) => ({
+  ...(type && { type: [type] }),
+  ...(source && { sourceKeyId: source }),
+  ...(contact && { contact }),
+  ...(test && { test }),
+})
 /** What a list of leads shows, and nothing else: how it is shown is no part of its key. */
-const shownBy = ({ status, type, source, contact, order, test }: LeadSearch): LeadSearch => ({ status, type, source, contact, order, test })
+const shownBy = ({ status, type, source, contact, order, test }: LeadSearch): LeadSearch => ({
+  status,
+  type,
+  source,
+  contact,
+  order,
+  test,
+})
 
 export const leadsOf = (search: LeadSearch) =>
   infiniteQueryOptions({
     ...pages,
     queryKey: [...listsKey, shownBy(search)] as const,
-    queryFn: ({ pageParam }) => answered(listLeads({ client, query: { ...filterOf(search), ...(search.status && { status: [search.status] }), ...(search.order && { order: search.order }), limit: rowsOfLeads, ...from(pageParam) } })),
+    queryFn: ({ pageParam }) =>
+      answered(
+        listLeads({
+          client,
+          query: {
+            ...filterOf(search),
+            ...(search.status && { status: [search.status] }),
+            ...(search.order && { order: search.order }),
+            limit: rowsOfLeads,
+            ...from(pageParam),
+          },
+        }),
+      ),
     // What changes is told by the feed of events.
     staleTime: Number.POSITIVE_INFINITY,
   })
 
 export const leadCountsOf = (search: LeadSearch) =>
-  queryOptions({ queryKey: [...leadsKey, 'counts', shownBy({ ...search, status: undefined, order: undefined })], queryFn: () => answered(getLeadCounts({ client, query: filterOf(search) })), refetchInterval: refreshOfCountsMs })
+  queryOptions({
+    queryKey: [...leadsKey, 'counts', shownBy({ ...search, status: undefined, order: undefined })],
+    queryFn: () => answered(getLeadCounts({ client, query: filterOf(search) })),
+    refetchInterval: refreshOfCountsMs,
+  })
 
-export const leadOf = (leadId: string) => queryOptions({ queryKey: [...leadsKey, 'one', leadId] as const, queryFn: (): Promise<Lead> => answered(getLead({ client, path: { leadId } })) })
+export const leadOf = (leadId: string) =>
+  queryOptions({
+    queryKey: [...leadsKey, 'one', leadId] as const,
+    queryFn: (): Promise<Lead> => answered(getLead({ client, path: { leadId } })),
+  })
 
 export const eventsOf = ({ id, test }: Pick<Lead, 'id' | 'test'>) =>
-  queryOptions({ queryKey: [...leadsKey, 'events', id], queryFn: () => answered(listEvents({ client, query: { leadId: id, test, limit: rowsOfEvents } })) })
+  queryOptions({
+    queryKey: [...leadsKey, 'events', id],
+    queryFn: () => answered(listEvents({ client, query: { leadId: id, test, limit: rowsOfEvents } })),
+  })
 
 /** The document that a lead was read from, or null when it came as JSON. */
 export const originalOf = (leadId: string, enabled: boolean) =>
   queryOptions({
     queryKey: [...leadsKey, 'original', leadId],
     enabled,
-    queryFn: () => answered(getLeadOriginal({ client, path: { leadId } })).catch((error: unknown) => {
-      if (error instanceof Failure && error.status === 404) return null
-      throw error
-    }),
+    queryFn: () =>
+      answered(getLeadOriginal({ client, path: { leadId } })).catch((error: unknown) => {
+        if (error instanceof Failure && error.status === 404) return null
+        throw error
+      }),
   })
 
 /** The requests with a key that were about a lead. */
 export const requestsAbout = (apiKeyId: string, leadId: string, enabled: boolean) =>
-  queryOptions({ queryKey: [...keysKey, apiKeyId, 'about', leadId], enabled, queryFn: () => answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { leadId, limit: rowsOfHistory } })) })
+  queryOptions({
+    queryKey: [...keysKey, apiKeyId, 'about', leadId],
+    enabled,
+    queryFn: () =>
+      answered(listApiKeyRequests({ client, path: { apiKeyId }, query: { leadId, limit: rowsOfHistory } })),
+  })
 
 /** Where leads come from; the newest 200 keys. */
-export const sources = queryOptions({ queryKey: ['sources'], queryFn: () => answered(listSources({ client, query: { limit: rowsOfSources } })), refetchInterval: refreshOfCountsMs })
+export const sources = queryOptions({
+  queryKey: ['sources'],
+  queryFn: () => answered(listSources({ client, query: { limit: rowsOfSources } })),
+  refetchInterval: refreshOfCountsMs,
+})
 
 /** The first lead that came by a key, test leads too; asked for until there is one. */
 export const firstLeadOf = (sourceKeyId: string, enabled: boolean) =>
@@ -164,7 +261,9 @@ export const firstLeadOf = (sourceKeyId: string, enabled: boolean) =>
     queryKey: ['first-lead', sourceKeyId],
     enabled,
     queryFn: async () => {
-      const [real, tests] = await Promise.all([false, true].map((test) => answered(listLeads({ client, query: { sourceKeyId, test, limit: 1 } }))))
+      const [real, tests] = await Promise.all(
+        [false, true].map((test) => answered(listLeads({ client, query: { sourceKeyId, test, limit: 1 } }))),
+      )
       return real?.items[0] ?? tests?.items[0] ?? null
     },
     refetchInterval: ({ state }) => (state.data ? false : proofMs),

@@ -7,7 +7,8 @@ const units = [
 ] as const
 
 /** A name in the middle of a sentence, whose own direction of writing must not turn the sentence around. */
-export const isolated = (name: string) => (/[\p{Bidi_Control}\p{Script=Hebrew}\p{Script=Arabic}]/u.test(name) ? `\u2068${name}\u2069` : name)
+export const isolated = (name: string) =>
+  /[\p{Bidi_Control}\p{Script=Hebrew}\p{Script=Arabic}]/u.test(name) ? `\u2068${name}\u2069` : name
 
 /** Times, numbers and lists in the language of the page. */
 export function useFormats() {
@@ -23,7 +24,11 @@ function formatsIn(language: 'da' | 'en-GB') {
   const lists = new Intl.ListFormat(language)
   const regions = new Intl.DisplayNames(language, { type: 'region' })
   const numbers = new Intl.NumberFormat(language)
-  const lengths = { day: lengthIn(language, 'day'), hour: lengthIn(language, 'hour'), minute: lengthIn(language, 'minute') }
+  const lengths = {
+    day: lengthIn(language, 'day'),
+    hour: lengthIn(language, 'hour'),
+    minute: lengthIn(language, 'minute'),
+  }
   return {
     exact: (at: string) => exact.format(new Date(at)),
     short: (at: string) => short.format(new Date(at)),
@@ -45,11 +50,18 @@ function formatsIn(language: 'da' | 'en-GB') {
     money: (amount: string, currency: string | undefined) => {
       const value = Number(amount)
       const isCurrency = currency !== undefined && /^[A-Z]{3}$/.test(currency)
-      return amount.trim() !== '' && Number.isFinite(value) && isCurrency ? new Intl.NumberFormat(language, { style: 'currency', currency, trailingZeroDisplay: 'stripIfInteger' }).format(value) : [amount, currency].filter(Boolean).join(' ')
+      return amount.trim() !== '' && Number.isFinite(value) && isCurrency
+        ? new Intl.NumberFormat(language, {
+            style: 'currency',
+            currency,
+            trailingZeroDisplay: 'stripIfInteger',
+          }).format(value)
+        : [amount, currency].filter(Boolean).join(' ')
     },
   }
 }
 
-const lengthIn = (language: string, unit: 'day' | 'hour' | 'minute') => new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay: 'short' })
+const lengthIn = (language: string, unit: 'day' | 'hour' | 'minute') =>
+  new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay: 'short' })
 const inDanish = formatsIn('da')
 const inEnglish = formatsIn('en-GB')

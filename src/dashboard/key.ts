@@ -6,19 +6,32 @@ const idleDays = 30
 
 export const scopesOfKind: Record<ApiKeyKind, readonly ApiKeyScope[]> = {
   digital_requests: ['leads:create'],
-  extensive_integrations: ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read', 'webhooks:manage', 'customers:erase'],
+  extensive_integrations: [
+    'leads:create',
+    'leads:read',
+    'leads:update',
+    'customers:read',
+    'customers:write',
+    'events:read',
+    'webhooks:manage',
+    'customers:erase',
+  ],
 }
 /** All but erasing, which is given when it is asked for only. */
 export const usualScopes = (kind: ApiKeyKind) => scopesOfKind[kind].filter((scope) => scope !== 'customers:erase')
 
-export type Chip = { tone: 'good' | 'quiet' | 'notice' | 'bad' } & ({ word: 'active' | 'disabled' | 'expired' | 'deleted' | 'unused' | 'replacing' } | { word: 'idle' | 'expires'; days: number })
+export type Chip = { tone: 'good' | 'quiet' | 'notice' | 'bad' } & (
+  | { word: 'active' | 'disabled' | 'expired' | 'deleted' | 'unused' | 'replacing' }
+  | { word: 'idle' | 'expires'; days: number }
+)
 
 /** What of a key should be seen first. */
 export function chipOf({ status, replacement, expiresAt, lastUsed }: ApiKey, now: Date): Chip {
   if (status === 'deleted' || status === 'expired') return { tone: 'bad', word: status }
   if (status === 'disabled') return { tone: 'quiet', word: status }
   if (replacement) return { tone: 'notice', word: 'replacing' }
-  const daysLeft = expiresAt === undefined ? Number.POSITIVE_INFINITY : Math.ceil((Date.parse(expiresAt) - now.getTime()) / dayMs)
+  const daysLeft =
+    expiresAt === undefined ? Number.POSITIVE_INFINITY : Math.ceil((Date.parse(expiresAt) - now.getTime()) / dayMs)
   if (daysLeft <= expiresSoonDays) return { tone: 'notice', word: 'expires', days: daysLeft }
   if (!lastUsed) return { tone: 'quiet', word: 'unused' }
   const daysIdle = Math.floor((now.getTime() - Date.parse(lastUsed.at)) / dayMs)
@@ -27,11 +40,15 @@ export function chipOf({ status, replacement, expiresAt, lastUsed }: ApiKey, now
 }
 
 /** A key that was deleted and is tried nevertheless: some partner is broken. */
-export const isGhost = ({ deletedAt, lastUsed }: ApiKey) => deletedAt !== undefined && lastUsed !== undefined && lastUsed.at > deletedAt
+export const isGhost = ({ deletedAt, lastUsed }: ApiKey) =>
+  deletedAt !== undefined && lastUsed !== undefined && lastUsed.at > deletedAt
 
 /** Deleting a key that is in use, or that does much, asks for its name. */
 export function isDeletionConfirmed(apiKey: ApiKey, now: Date): boolean {
-  return apiKey.kind === 'extensive_integrations' || (apiKey.lastUsed !== undefined && now.getTime() - Date.parse(apiKey.lastUsed.at) < 7 * dayMs)
+  return (
+    apiKey.kind === 'extensive_integrations' ||
+    (apiKey.lastUsed !== undefined && now.getTime() - Date.parse(apiKey.lastUsed.at) < 7 * dayMs)
+  )
 }
 
 /** A day that was chosen, where the person is. */
@@ -44,4 +61,5 @@ export function nextDay(day: string): Date {
 }
 export const inDays = (days: number, now: Date) => new Date(now.getTime() + days * dayMs)
 /** The day as a date field has it. */
-export const dayOf = (at: Date) => [at.getFullYear(), String(at.getMonth() + 1).padStart(2, '0'), String(at.getDate()).padStart(2, '0')].join('-')
+export const dayOf = (at: Date) =>
+  [at.getFullYear(), String(at.getMonth() + 1).padStart(2, '0'), String(at.getDate()).padStart(2, '0')].join('-')

@@ -24,13 +24,24 @@ export interface LeadSearch {
 }
 
 /** What a lead waits for: an answer in time, soon late or late; a next step, when it has rested too long; or nothing. */
-export type Urgency = { tone: 'good' | 'notice' | 'bad'; word: 'waiting' | 'due' | 'late' } | { tone: 'notice'; word: 'resting'; days: number } | undefined
+export type Urgency =
+  | { tone: 'good' | 'notice' | 'bad'; word: 'waiting' | 'due' | 'late' }
+  | { tone: 'notice'; word: 'resting'; days: number }
+  | undefined
 
 /** `targetMinutes`: how soon a new lead is to be taken up. In the second half of it the lead is due. */
-export function urgencyOf({ status, receivedAt, updatedAt }: Pick<Lead, 'status' | 'receivedAt' | 'updatedAt'>, targetMinutes: number, now: Date): Urgency {
+export function urgencyOf(
+  { status, receivedAt, updatedAt }: Pick<Lead, 'status' | 'receivedAt' | 'updatedAt'>,
+  targetMinutes: number,
+  now: Date,
+): Urgency {
   if (status === 'new') {
     const share = (now.getTime() - Date.parse(receivedAt)) / (targetMinutes * minuteMs)
-    return share >= 1 ? { tone: 'bad', word: 'late' } : share >= 0.5 ? { tone: 'notice', word: 'due' } : { tone: 'good', word: 'waiting' }
+    return share >= 1
+      ? { tone: 'bad', word: 'late' }
+      : share >= 0.5
+        ? { tone: 'notice', word: 'due' }
+        : { tone: 'good', word: 'waiting' }
   }
   const days = Math.floor((now.getTime() - Date.parse(updatedAt)) / dayMs)
   return days >= (restDays[status] ?? Number.POSITIVE_INFINITY) ? { tone: 'notice', word: 'resting', days } : undefined
@@ -38,11 +49,27 @@ export function urgencyOf({ status, receivedAt, updatedAt }: Pick<Lead, 'status'
 
 /** The best name that there is for a customer: a name, or else a way to reach them. */
 export function nameOf({ customer: { name, emails, phones, address } }: Pick<Lead, 'customer'>): string {
-  const said = [name?.full, [name?.given, name?.family].filter(Boolean).join(' '), emails[0]?.address, phones[0]?.number, address?.lines?.[0], address?.city]
+  const said = [
+    name?.full,
+    [name?.given, name?.family].filter(Boolean).join(' '),
+    emails[0]?.address,
+    phones[0]?.number,
+    address?.lines?.[0],
+    address?.city,
+  ]
   return said.find((text) => text !== undefined && text.trim() !== '')?.trim() ?? ''
 }
 
-export function vehicleName({ make, model, variant, modelYear, stockNumber, registration, vin, listingId }: VehicleOfInterest): string {
+export function vehicleName({
+  make,
+  model,
+  variant,
+  modelYear,
+  stockNumber,
+  registration,
+  vin,
+  listingId,
+}: VehicleOfInterest): string {
   const name = [make, model, variant, modelYear].filter(Boolean).join(' ')
   return name || registration?.number || stockNumber || vin || listingId || ''
 }
@@ -58,5 +85,10 @@ export function marketingConsent(consents: readonly Consent[]): ConsentWord {
 
 /** Whether a lead is one of those that a list shows, as far as it can be told without asking. */
 export function isAmong(lead: Lead, { status, type, source, test }: LeadSearch): boolean {
-  return (status === undefined || lead.status === status) && (type === undefined || lead.type === type) && (source === undefined || lead.source.id === source) && lead.test === (test === true)
+  return (
+    (status === undefined || lead.status === status) &&
+    (type === undefined || lead.type === type) &&
+    (source === undefined || lead.source.id === source) &&
+    lead.test === (test === true)
+  )
 }

@@ -11,22 +11,32 @@ export function showLead(queries: QueryClient, lead: Lead): void {
     // The cast: the part of the key that says which leads are listed.
     if (pages) queries.setQueryData(key, withLead(pages, lead, key[listsKey.length] as LeadSearch))
   }
-  queries.setQueryData(leadOf(lead.id).queryKey, (known: Lead | undefined) => (known && known.version < lead.version ? lead : known))
+  queries.setQueryData(leadOf(lead.id).queryKey, (known: Lead | undefined) =>
+    known && known.version < lead.version ? lead : known,
+  )
 }
 
 /** The newest word on a lead: what was on a screen may be old by now, and so may a list that is kept. */
 export function newestOf(queries: QueryClient, lead: Lead): Lead {
-  const listed = queries.getQueriesData<Pages>({ queryKey: listsKey }).flatMap(([, data]) => data?.pages.flatMap(({ items }) => items.filter(({ id }) => id === lead.id)) ?? [])
+  const listed = queries
+    .getQueriesData<Pages>({ queryKey: listsKey })
+    .flatMap(([, data]) => data?.pages.flatMap(({ items }) => items.filter(({ id }) => id === lead.id)) ?? [])
   return listed.reduce((newest, one) => (one.version > newest.version ? one : newest), lead)
 }
 
 function withLead(data: Pages, lead: Lead, search: LeadSearch): Pages {
   const known = data.pages.flatMap(({ items }) => items).find(({ id }) => id === lead.id)
   if (known && known.version > lead.version) return data
-  const without = known ? data.pages.map((page) => ({ ...page, items: page.items.filter(({ id }) => id !== lead.id) })) : data.pages
+  const without = known
+    ? data.pages.map((page) => ({ ...page, items: page.items.filter(({ id }) => id !== lead.id) }))
+    : data.pages
   // Who is looked for, only the service can compare.
   const fits = isAmong(lead, search) && (search.contact === undefined || known !== undefined)
-  return fits ? { ...data, pages: inserted(without, lead, search.order === 'oldest') } : known ? { ...data, pages: without } : data
+  return fits
+    ? { ...data, pages: inserted(without, lead, search.order === 'oldest') }
+    : known
+      ? { ...data, pages: without }
+      : data
 }
 
 /** Where its age puts it: ids rise with time. What lies behind the last page is left to that page. */

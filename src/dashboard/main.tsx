@@ -42,7 +42,13 @@ import { cssVariables, theme } from './theme.ts'
 import { startWords } from './words/words.ts'
 
 const queries = new QueryClient({
-  defaultOptions: { queries: { staleTime: 2_000, retry: (count, error) => count < 1 && !(error instanceof Failure && error.status !== undefined && error.status < 500) } },
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      retry: (count, error) =>
+        count < 1 && !(error instanceof Failure && error.status !== undefined && error.status < 500),
+    },
+  },
 })
 
 await startWords()

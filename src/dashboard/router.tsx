@@ -25,18 +25,38 @@ const matching = (pattern: RegExp, word: unknown) => (typeof word === 'string' &
 const oneOf = <Word extends string>(words: readonly Word[], word: unknown) => words.find((one) => one === word)
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
-const home = createRoute({ getParentRoute: () => root, path: '/', beforeLoad: () => { throw redirect({ to: '/leads', replace: true }) } })
+const home = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/leads', replace: true })
+  },
+})
 const leads = createRoute({
   getParentRoute: () => root,
   path: '/leads',
   component: Pipeline,
   validateSearch: ({ view, status, type, source, contact, order, test }: Record<string, unknown>): LeadSearch => {
-    const known = { view: oneOf(['table'], view), status: oneOf(statuses, status), type: oneOf(types, type), source: matching(keyId, source), contact: matching(/^.{3,320}$/, typeof contact === 'number' ? String(contact) : contact), order: oneOf(['oldest'], order), test: test === true ? true : undefined }
+    const known = {
+      view: oneOf(['table'], view),
+      status: oneOf(statuses, status),
+      type: oneOf(types, type),
+      source: matching(keyId, source),
+      contact: matching(/^.{3,320}$/, typeof contact === 'number' ? String(contact) : contact),
+      order: oneOf(['oldest'], order),
+      test: test === true ? true : undefined,
+    }
     return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
   },
 })
 const lead = createRoute({ getParentRoute: () => root, path: '/leads/$leadId', component: LeadPage })
-const settings = createRoute({ getParentRoute: () => root, path: '/settings', beforeLoad: () => { throw redirect({ to: '/settings/integrations', replace: true }) } })
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: '/settings',
+  beforeLoad: () => {
+    throw redirect({ to: '/settings/integrations', replace: true })
+  },
+})
 const preferences = createRoute({ getParentRoute: () => root, path: '/settings/preferences', component: Preferences })
 const dealer = createRoute({ getParentRoute: () => root, path: '/settings/dealer', component: Dealer })
 const account = createRoute({ getParentRoute: () => root, path: '/settings/account', component: Account })
@@ -46,13 +66,22 @@ const users = createRoute({
   component: Users,
   validateSearch: ({ invite }: Record<string, unknown>): { invite?: true } => (invite === true ? { invite } : {}),
 })
-const notifications = createRoute({ getParentRoute: () => root, path: '/settings/notifications', component: Notifications })
+const notifications = createRoute({
+  getParentRoute: () => root,
+  path: '/settings/notifications',
+  component: Notifications,
+})
 const audit = createRoute({
   getParentRoute: () => root,
   path: '/settings/audit',
   component: Audit,
   validateSearch: ({ action, by, from, to }: Record<string, unknown>): AuditSearch => {
-    const known = { action: oneOf(Object.keys(en.action) as AuditAction[], action), by: matching(userId, by), from: matching(day, from), to: matching(day, to) }
+    const known = {
+      action: oneOf(Object.keys(en.action) as AuditAction[], action),
+      by: matching(userId, by),
+      from: matching(day, from),
+      to: matching(day, to),
+    }
     return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
   },
 })
@@ -60,7 +89,10 @@ const integrations = createRoute({
   getParentRoute: () => root,
   path: '/settings/integrations',
   component: Integrations,
-  validateSearch: ({ create, deleted }: Record<string, unknown>): { create?: (typeof kinds)[number]; deleted?: true } => {
+  validateSearch: ({
+    create,
+    deleted,
+  }: Record<string, unknown>): { create?: (typeof kinds)[number]; deleted?: true } => {
     const kind = oneOf(kinds, create)
     return { ...(kind && { create: kind }), ...(deleted === true && { deleted }) }
   },
@@ -75,7 +107,22 @@ const key = createRoute({
   },
 })
 
-export const router = createRouter({ routeTree: root.addChildren([home, leads, lead, settings, preferences, account, notifications, users, dealer, audit, integrations, key]) })
+export const router = createRouter({
+  routeTree: root.addChildren([
+    home,
+    leads,
+    lead,
+    settings,
+    preferences,
+    account,
+    notifications,
+    users,
+    dealer,
+    audit,
+    integrations,
+    key,
+  ]),
+})
 
 declare module '@tanstack/react-router' {
   interface Register {

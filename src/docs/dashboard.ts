@@ -15,22 +15,46 @@ const notOfTheDashboard = /^\/(v1|docs|\.well-known|healthz|readyz|openapi\.\w+)
  * Serves the built dashboard: its files, whose names change with their content, and its one page at every address that a browser asks for
  * and that is not one of the others. Undefined when it was not built.
  */
-export async function dashboard(publicUrl: string, others: RequestHandler, folder = dashboardFolder): Promise<RequestHandler | undefined> {
+export async function dashboard(
+  publicUrl: string,
+  others: RequestHandler,
+  folder = dashboardFolder,
+): Promise<RequestHandler | undefined> {
   if (!existsSync(join(folder, 'index.html'))) return undefined
   const page = await readFile(join(folder, 'index.html'), 'utf8')
-  const files = sirv(folder, { brotli: true, gzip: true, etag: true, extensions: [], setHeaders: (res, path) => void res.setHeader('Cache-Control', path.startsWith('/assets/') ? `public, max-age=${secondsOfAYear}, immutable` : 'no-cache') })
+  const files = sirv(folder, {
+    brotli: true,
+    gzip: true,
+    etag: true,
+    extensions: [],
+    setHeaders: (res, path) =>
+      void res.setHeader(
+        'Cache-Control',
+        path.startsWith('/assets/') ? `public, max-age=${secondsOfAYear}, immutable` : 'no-cache',
+      ),
+  })
   const headers = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       // Mantine writes its variables into a style element.
-      directives: { defaultSrc: ["'none'"], scriptSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], connectSrc: ["'self'"], formAction: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+      },
     },
     strictTransportSecurity: publicUrl.startsWith('https:'),
   })
 
   const isPage = (accept: string | undefined) => accept?.includes('text/html') === true
   return (req, res, next) => {
-    if ((req.method !== 'GET' && req.method !== 'HEAD') || notOfTheDashboard.test(req.path)) return others(req, res, next)
+    if ((req.method !== 'GET' && req.method !== 'HEAD') || notOfTheDashboard.test(req.path))
+      return others(req, res, next)
     const isFile = filesAt.test(req.path)
     if (!isFile && !isPage(req.headers.accept)) return others(req, res, next)
     headers(req, res, (error) => {

@@ -35,7 +35,12 @@ ${code(`{"access_token":"eyJ…","token_type":"Bearer","expires_in":1800,"scope"
 <p>A token has the scopes of its key, or fewer when the exchange names them, space-separated, as <code>scope</code>. A scope may come before its operations: the <a href="/docs/reference/">reference</a> shows what can be called today.</p>
 ${table(
   ['Scope', 'Allows', 'Digital requests', 'Extensive integrations'],
-  Object.entries(scopes).map(([scope, meaning]) => [`<code>${escaped(scope)}</code>`, escaped(meaning), holds('digital_requests', scope), holds('extensive_integrations', scope)]),
+  Object.entries(scopes).map(([scope, meaning]) => [
+    `<code>${escaped(scope)}</code>`,
+    escaped(meaning),
+    holds('digital_requests', scope),
+    holds('extensive_integrations', scope),
+  ]),
 )}
 
 <h2>Push the first lead</h2>
@@ -100,7 +105,11 @@ ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" 
 ${table(
   ['Status', 'error', 'What to do'],
   [
-    ['400', '<code>invalid_request</code>', 'Send the key in one way only, and <code>grant_type=client_credentials</code> unless it is in X-Api-Key.'],
+    [
+      '400',
+      '<code>invalid_request</code>',
+      'Send the key in one way only, and <code>grant_type=client_credentials</code> unless it is in X-Api-Key.',
+    ],
     ['400', '<code>unsupported_grant_type</code>', 'The only grant type is <code>client_credentials</code>.'],
     ['400', '<code>invalid_scope</code>', 'The key does not have that scope. Ask for fewer, or for another key.'],
     ['401', '<code>invalid_client</code>', 'The key is wrong, disabled or deleted. Do not repeat it: ask the dealer.'],

@@ -14,7 +14,10 @@ type Page = { type: string; content: string | Buffer } | { redirect: string }
 
 /** Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start; nothing comes from outside. */
 export async function documentation(publicUrl: string): Promise<RequestHandler> {
-  const yaml = (await readFile(documentPath, 'utf8')).replace('tokenUrl: http://localhost:3000/', `tokenUrl: ${publicUrl}/`)
+  const yaml = (await readFile(documentPath, 'utf8')).replace(
+    'tokenUrl: http://localhost:3000/',
+    `tokenUrl: ${publicUrl}/`,
+  )
   const document = parse(yaml)
   const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const html = (content: string): Page => ({ type: 'html', content })
@@ -30,7 +33,10 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
     ['/docs/reference/', html(reference)],
     ['/docs/reference/init.js', { type: 'js', content: initialise }],
     ['/docs/reference/swagger-ui.css', { type: 'css', content: await readFile(join(swagger, 'swagger-ui.css')) }],
-    ['/docs/reference/swagger-ui-bundle.js', { type: 'js', content: await readFile(join(swagger, 'swagger-ui-bundle.js')) }],
+    [
+      '/docs/reference/swagger-ui-bundle.js',
+      { type: 'js', content: await readFile(join(swagger, 'swagger-ui-bundle.js')) },
+    ],
     ['/openapi.yaml', { type: 'application/yaml', content: yaml }],
     ['/openapi.json', { type: 'application/json', content: JSON.stringify(document) }],
   ])
@@ -38,7 +44,16 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
     contentSecurityPolicy: {
       useDefaults: false,
       // Swagger UI writes style attributes.
-      directives: { defaultSrc: ["'self'"], scriptSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], connectSrc: ["'self'"], objectSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"] },
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        objectSrc: ["'none'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+      },
     },
     strictTransportSecurity: publicUrl.startsWith('https:'),
   })
@@ -58,13 +73,23 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
 const codes = Object.keys(problems) as ProblemCode[]
 
 function problemIndex(): string {
-  const rows = codes.map((code) => [String(problems[code].status), `<a href="/docs/problems/${code}">${code}</a>`, escaped(problems[code].title)])
-  return page('Problems', `<p>Every failure is a problem (RFC 9457) with a code that never changes. The token endpoint answers OAuth errors instead.</p>\n${table(['Status', 'Code', 'Title'], rows)}`)
+  const rows = codes.map((code) => [
+    String(problems[code].status),
+    `<a href="/docs/problems/${code}">${code}</a>`,
+    escaped(problems[code].title),
+  ])
+  return page(
+    'Problems',
+    `<p>Every failure is a problem (RFC 9457) with a code that never changes. The token endpoint answers OAuth errors instead.</p>\n${table(['Status', 'Code', 'Title'], rows)}`,
+  )
 }
 
 function problemPage(code: ProblemCode): string {
   const { status, title, detail } = problems[code]
-  return page(title, `<p><code>${code}</code>, status ${status}</p><p>${escaped(detail)}</p><h2>What to do</h2><p>${escaped(advice[code])}</p><p><a href="/docs/problems/">All problems</a></p>`)
+  return page(
+    title,
+    `<p><code>${code}</code>, status ${status}</p><p>${escaped(detail)}</p><h2>What to do</h2><p>${escaped(advice[code])}</p><p><a href="/docs/problems/">All problems</a></p>`,
+  )
 }
 
 const reference = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>API reference</title>

@@ -2,42 +2,77 @@ import type { ProblemCode } from '../problem.ts'
 
 /** What the page of each problem says to do about it. A code without a page does not compile. */
 export const advice = {
-  'bad-request': 'The violations of the problem say which part of the request is wrong: a JSON Pointer and a sentence for each, 32 at the most. Compare the request with the reference, mend it, and send it again.',
-  'token-malformed': 'The Authorization header must be there once, as the word Bearer, a space and the access token. Check that no proxy or library adds a second one.',
-  'token-missing': 'Every operation but the token endpoint takes an access token. Exchange the API key at POST /v1/auth/token and send the token as Authorization: Bearer. An API key is no access token.',
-  'token-invalid': 'Access tokens live 1800 seconds, and end at once when their key is disabled or deleted. Exchange the key for a new token; if that answers invalid_client, ask the dealer what became of the key.',
-  'session-ended': 'A session lasts 12 hours, and ends when the person signs out, is deactivated, gets another role or a new password. Sign in again.',
-  'sign-in-too-old': 'Keys that can read customer data are made and replaced by somebody whose password was asked for within the last 15 minutes, so that a screen that was left alone is not enough. Sign in again and send the same request with the new access token (RFC 9470).',
-  'sign-in-refused': 'The answer is the same for an unknown e-mail address, a wrong password and a deactivated user. Check both; an admin of the dealer can tell whether the user is active.',
-  'scope-missing': 'The WWW-Authenticate header names the scope that is needed. A key for digital requests can create leads and read nothing; reading needs a key for extensive integrations.',
-  'person-needed': 'The access token was bought with an API key. Passwords and sessions belong to people: sign in instead. A key that is to see or replace itself has /v1/api-key.',
-  'foreign-origin': 'Sign-in and session work only for pages of this service itself, or for clients that are no browser. Another system uses an API key instead.',
-  'not-found': 'There is nothing at this address, or it belongs to somebody else: both look the same on purpose. Check the path, which is case-sensitive and has no slash at its end, and the id.',
+  'bad-request':
+    'The violations of the problem say which part of the request is wrong: a JSON Pointer and a sentence for each, 32 at the most. Compare the request with the reference, mend it, and send it again.',
+  'token-malformed':
+    'The Authorization header must be there once, as the word Bearer, a space and the access token. Check that no proxy or library adds a second one.',
+  'token-missing':
+    'Every operation but the token endpoint takes an access token. Exchange the API key at POST /v1/auth/token and send the token as Authorization: Bearer. An API key is no access token.',
+  'token-invalid':
+    'Access tokens live 1800 seconds, and end at once when their key is disabled or deleted. Exchange the key for a new token; if that answers invalid_client, ask the dealer what became of the key.',
+  'session-ended':
+    'A session lasts 12 hours, and ends when the person signs out, is deactivated, gets another role or a new password. Sign in again.',
+  'sign-in-too-old':
+    'Keys that can read customer data are made and replaced by somebody whose password was asked for within the last 15 minutes, so that a screen that was left alone is not enough. Sign in again and send the same request with the new access token (RFC 9470).',
+  'sign-in-refused':
+    'The answer is the same for an unknown e-mail address, a wrong password and a deactivated user. Check both; an admin of the dealer can tell whether the user is active.',
+  'scope-missing':
+    'The WWW-Authenticate header names the scope that is needed. A key for digital requests can create leads and read nothing; reading needs a key for extensive integrations.',
+  'person-needed':
+    'The access token was bought with an API key. Passwords and sessions belong to people: sign in instead. A key that is to see or replace itself has /v1/api-key.',
+  'foreign-origin':
+    'Sign-in and session work only for pages of this service itself, or for clients that are no browser. Another system uses an API key instead.',
+  'not-found':
+    'There is nothing at this address, or it belongs to somebody else: both look the same on purpose. Check the path, which is case-sensitive and has no slash at its end, and the id.',
   'method-not-allowed': 'The address exists, and takes other methods. The Allow header names them.',
-  'api-key-name-taken': 'Names of API keys are unique within a dealer, in any case of letters. Choose another name, or delete the key that has it.',
-  'replacement-under-way': 'The key has two working secrets already. End the old one first (its status says until when it works), or cancel the replacement to keep the old one.',
-  'restore-too-late': 'A deleted API key can be restored for 24 hours. After that, create a new key and give its secret to the system that used the old one.',
+  'api-key-name-taken':
+    'Names of API keys are unique within a dealer, in any case of letters. Choose another name, or delete the key that has it.',
+  'replacement-under-way':
+    'The key has two working secrets already. End the old one first (its status says until when it works), or cancel the replacement to keep the old one.',
+  'restore-too-late':
+    'A deleted API key can be restored for 24 hours. After that, create a new key and give its secret to the system that used the old one.',
   'last-admin': 'Somebody must be able to manage the dealer. Make another user an admin, then change this one.',
-  'email-taken': 'An e-mail address belongs to one person, in any case of letters. The person may be there already, perhaps deactivated: look at the list of users.',
-  'user-deactivated': 'Somebody who was deactivated cannot sign in, so a link to choose a password would be of no use. Reactivate the user, then make the link.',
-  'mail-not-set-up': 'The operator of this service has not named a mail server (SMTP_URL and MAIL_FROM). An admin of the dealer can make a link to choose a password in Settings > Users.',
-  'lead-move-illegal': 'The problem names the statuses that the lead can move to, as legalStatuses. Read the lead again: somebody may have moved it meanwhile.',
-  'lead-changed': 'The If-Match that was sent is not the ETag of the lead any more. Read the lead, decide again, and send the new ETag.',
-  'body-too-large': 'Each operation has a limit of its own, named in the reference as x-body-bytes-max. A lead may have 262144 bytes.',
-  'unsupported-media-type': 'Send JSON as application/json in UTF-8 and not compressed; the token endpoint takes application/x-www-form-urlencoded.',
-  'lead-unreachable': 'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored.',
-  'idempotency-key-reused': 'An Idempotency-Key names one request for 72 hours. The same key came with another body before: make a new key for each new lead, keep it with the lead, and send it again only with exactly the same body.',
-  'scope-not-of-kind': 'A digital_requests key can only have leads:create. An extensive_integrations key can have the scopes that the problem names.',
+  'email-taken':
+    'An e-mail address belongs to one person, in any case of letters. The person may be there already, perhaps deactivated: look at the list of users.',
+  'user-deactivated':
+    'Somebody who was deactivated cannot sign in, so a link to choose a password would be of no use. Reactivate the user, then make the link.',
+  'mail-not-set-up':
+    'The operator of this service has not named a mail server (SMTP_URL and MAIL_FROM). An admin of the dealer can make a link to choose a password in Settings > Users.',
+  'lead-move-illegal':
+    'The problem names the statuses that the lead can move to, as legalStatuses. Read the lead again: somebody may have moved it meanwhile.',
+  'lead-changed':
+    'The If-Match that was sent is not the ETag of the lead any more. Read the lead, decide again, and send the new ETag.',
+  'body-too-large':
+    'Each operation has a limit of its own, named in the reference as x-body-bytes-max. A lead may have 262144 bytes.',
+  'unsupported-media-type':
+    'Send JSON as application/json in UTF-8 and not compressed; the token endpoint takes application/x-www-form-urlencoded.',
+  'lead-unreachable':
+    'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored.',
+  'idempotency-key-reused':
+    'An Idempotency-Key names one request for 72 hours. The same key came with another body before: make a new key for each new lead, keep it with the lead, and send it again only with exactly the same body.',
+  'scope-not-of-kind':
+    'A digital_requests key can only have leads:create. An extensive_integrations key can have the scopes that the problem names.',
   'expiry-past': 'A key that is to end now is deleted, or disabled if it may come back. An expiry is a time to come.',
-  'time-zone-unknown': 'Time zones are named as in the IANA time zone database: `Europe/Copenhagen`, `Europe/Berlin`, `UTC`. Abbreviations and offsets such as `+01:00` are none.',
-  'password-link-invalid': 'A link to choose a password works once, for 7 days, until a newer one is made for the same person or the person is deactivated. Whoever used it can sign in; everybody else asks an admin of the dealer for a new one.',
-  'password-wrong': 'A password is changed by whoever knows the one before. Wrong ones count as failed sign-ins. Somebody who forgot it asks an admin of the dealer for a link to choose another.',
-  'password-is-email': 'An e-mail address is the first thing that anybody would try. Any other 12 to 200 characters will do.',
-  'if-match-missing': 'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read.',
-  'too-many-attempts': 'Too many sign-ins failed from this address. Wait as long as Retry-After says. Nobody else can lock you out: failures are counted by address.',
-  'too-many-streams': 'A key, or a signed-in session, may follow the feed of events 20 times at once. Close streams that you no longer read: a client that connects again must let go of the old connection.',
-  'headers-too-large': 'All headers together may have 16384 bytes. Look for cookies or tracing headers that a proxy adds.',
-  'request-timeout': 'The headers must arrive within 10 seconds and the whole request within 30. Look at the network between you and the service.',
-  internal: 'This is a fault of ours. It is in our log under the request id. Trying again may help; when you report it, quote the id.',
-  unavailable: 'The database is away or busy just now. Wait as long as Retry-After says and send the same request again. Give leads an externalReference: sent twice, it is the same lead.',
+  'time-zone-unknown':
+    'Time zones are named as in the IANA time zone database: `Europe/Copenhagen`, `Europe/Berlin`, `UTC`. Abbreviations and offsets such as `+01:00` are none.',
+  'password-link-invalid':
+    'A link to choose a password works once, for 7 days, until a newer one is made for the same person or the person is deactivated. Whoever used it can sign in; everybody else asks an admin of the dealer for a new one.',
+  'password-wrong':
+    'A password is changed by whoever knows the one before. Wrong ones count as failed sign-ins. Somebody who forgot it asks an admin of the dealer for a link to choose another.',
+  'password-is-email':
+    'An e-mail address is the first thing that anybody would try. Any other 12 to 200 characters will do.',
+  'if-match-missing':
+    'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read.',
+  'too-many-attempts':
+    'Too many sign-ins failed from this address. Wait as long as Retry-After says. Nobody else can lock you out: failures are counted by address.',
+  'too-many-streams':
+    'A key, or a signed-in session, may follow the feed of events 20 times at once. Close streams that you no longer read: a client that connects again must let go of the old connection.',
+  'headers-too-large':
+    'All headers together may have 16384 bytes. Look for cookies or tracing headers that a proxy adds.',
+  'request-timeout':
+    'The headers must arrive within 10 seconds and the whole request within 30. Look at the network between you and the service.',
+  internal:
+    'This is a fault of ours. It is in our log under the request id. Trying again may help; when you report it, quote the id.',
+  unavailable:
+    'The database is away or busy just now. Wait as long as Retry-After says and send the same request again. Give leads an externalReference: sent twice, it is the same lead.',
 } as const satisfies Record<ProblemCode, string>

@@ -19,7 +19,8 @@ export interface EventRow {
 }
 
 /** The status of the lead after the event, where that is known. */
-export const statusAfter = ({ type, status }: Pick<EventRow, 'type' | 'status'>): LeadStatus | undefined => (type === 'lead.created' ? 'new' : (status ?? undefined))
+export const statusAfter = ({ type, status }: Pick<EventRow, 'type' | 'status'>): LeadStatus | undefined =>
+  type === 'lead.created' ? 'new' : (status ?? undefined)
 
 /** `lead`: as it is now, for whoever may read leads. */
 export function eventBody(row: EventRow, lead: Lead | undefined): Event {
@@ -30,7 +31,11 @@ export function eventBody(row: EventRow, lead: Lead | undefined): Event {
     type: row.type,
     at: row.at.toISOString(),
     subject: { type: row.subject_type, id: outer('lead', row.subject_id) },
-    actor: { type: row.actor_type, id: outer(row.actor_type === 'user' ? 'user' : 'key', row.actor_id), name: row.actor_name },
+    actor: {
+      type: row.actor_type,
+      id: outer(row.actor_type === 'user' ? 'user' : 'key', row.actor_id),
+      name: row.actor_name,
+    },
     changed: row.changed,
     ...(status && { status }),
     ...(lead && { lead }),

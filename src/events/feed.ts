@@ -74,11 +74,19 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
   async function poll(): Promise<void> {
     if (isPolling) return
     isPolling = true
-    for (let signOfLifeAt = Date.now() + signOfLifeMs; channels.size > 0; await pause(pollMs, undefined, { ref: false })) {
+    for (
+      let signOfLifeAt = Date.now() + signOfLifeMs;
+      channels.size > 0;
+      await pause(pollMs, undefined, { ref: false })
+    ) {
       try {
         const positions = await store.findPositions(hot, [...channels.keys()])
         // All are waited for, also when one fails: what is handed on twice at a time would come twice.
-        const advanced = await Promise.allSettled([...channels].map(([dealerId, channel]) => advance(dealerId, channel, positions.get(dealerId) ?? channel.position)))
+        const advanced = await Promise.allSettled(
+          [...channels].map(([dealerId, channel]) =>
+            advance(dealerId, channel, positions.get(dealerId) ?? channel.position),
+          ),
+        )
         for (const outcome of advanced) if (outcome.status === 'rejected') onFailure(outcome.reason)
         if (Date.now() < signOfLifeAt) continue
         signOfLifeAt = Date.now() + signOfLifeMs
@@ -92,7 +100,11 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
 
   /** Hands what is new to those who stand where the channel stood, and lets the others go on by themselves. */
   async function advance(dealerId: string, channel: Channel, to: bigint): Promise<void> {
-    if (to - channel.position > skippedFrom) await skip([...channel.listeners].filter((listener) => listener.following.skip && isWithin(listener, channel.position)), to)
+    if (to - channel.position > skippedFrom)
+      await skip(
+        [...channel.listeners].filter((listener) => listener.following.skip && isWithin(listener, channel.position)),
+        to,
+      )
     while (channel.position < to && channel.listeners.size > 0) {
       const current = [...channel.listeners].filter((listener) => isWithin(listener, channel.position))
       if (current.length === 0) {
@@ -106,10 +118,12 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
       channel.position = last
       for (const { listener, standing } of await admitted(current.filter(({ at }) => at === from))) {
         listener.at = last
-        for (const row of rows) if (isFor(row, listener, standing)) send(listener, text(row, standing.scopes.has('leads:read')))
+        for (const row of rows)
+          if (isFor(row, listener, standing)) send(listener, text(row, standing.scopes.has('leads:read')))
       }
     }
-    for (const listener of channel.listeners) if (listener.at < channel.position) void catchUp(dealerId, channel, listener)
+    for (const listener of channel.listeners)
+      if (listener.at < channel.position) void catchUp(dealerId, channel, listener)
   }
 
   async function skip(listeners: readonly Listener[], to: bigint): Promise<void> {
@@ -124,7 +138,8 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
     listener.isCatchingUp = true
     try {
       while (listener.at < channel.position && !listener.isEnded) {
-        if (listener.stream.readableLength > bufferBytesMax) await new Promise<void>((resolve) => (listener.drained = resolve))
+        if (listener.stream.readableLength > bufferBytesMax)
+          await new Promise<void>((resolve) => (listener.drained = resolve))
         if (listener.following.skip && channel.position - listener.at > skippedFrom) {
           await skip([listener], channel.position)
           continue
@@ -134,7 +149,9 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
         const [allowed] = await admitted([listener])
         if (!allowed) break
         listener.at = BigInt(rows.at(-1)?.seq ?? channel.position)
-        for (const row of rows) if (isFor(row, listener, allowed.standing)) send(listener, text(row, allowed.standing.scopes.has('leads:read')))
+        for (const row of rows)
+          if (isFor(row, listener, allowed.standing))
+            send(listener, text(row, allowed.standing.scopes.has('leads:read')))
       }
     } catch (error) {
       onFailure(error)
@@ -163,15 +180,21 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
     const all = [...channels.values()].flatMap(({ listeners }) => [...listeners])
     const stuck = all.filter(({ stream, tookAt }) => stream.readableLength > 0 && Date.now() - tookAt > stuckMs)
     for (const { stream } of stuck) stream.destroy()
-    for (const { listener } of await admitted(all.filter(({ isEnded }) => !isEnded))) if (listener.stream.readableLength === 0) send(listener, ':\n\n')
+    for (const { listener } of await admitted(all.filter(({ isEnded }) => !isEnded)))
+      if (listener.stream.readableLength === 0) send(listener, ':\n\n')
   }
 
-  async function textOf(dealerId: string, rows: readonly EventRow[]): Promise<(row: EventRow, withLead: boolean) => string> {
+  async function textOf(
+    dealerId: string,
+    rows: readonly EventRow[],
+  ): Promise<(row: EventRow, withLead: boolean) => string> {
     const leads = await leadsOf(db, dealerId, rows)
     const texts = new Map<string, string>()
     return (row, withLead) => {
       const key = `${row.seq} ${withLead}`
-      const text = texts.get(key) ?? `id: ${row.seq}\ndata: ${JSON.stringify(eventBody(row, withLead ? leads.get(row.subject_id) : undefined))}\n\n`
+      const text =
+        texts.get(key) ??
+        `id: ${row.seq}\ndata: ${JSON.stringify(eventBody(row, withLead ? leads.get(row.subject_id) : undefined))}\n\n`
       texts.set(key, text)
       return text
     }
@@ -182,9 +205,14 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
       const { dealerId, credentialId } = principal
       const position = await store.findPosition(db, dealerId)
       // From here on nothing is waited for, so that those who come side by side are counted.
-      if (isStopped || streams >= streamsMax) throw new Problem('unavailable', 'There are too many streams at this moment. Try again in a moment.')
+      if (isStopped || streams >= streamsMax)
+        throw new Problem('unavailable', 'There are too many streams at this moment. Try again in a moment.')
       const channel = channels.get(dealerId) ?? { position, listeners: new Set<Listener>() }
-      if ([...channel.listeners].filter((other) => other.principal.credentialId === credentialId).length >= streamsOfCredentialMax) throw new Problem('too-many-streams', undefined, { headers: { 'Retry-After': '30' } })
+      if (
+        [...channel.listeners].filter((other) => other.principal.credentialId === credentialId).length >=
+        streamsOfCredentialMax
+      )
+        throw new Problem('too-many-streams', undefined, { headers: { 'Retry-After': '30' } })
       streams++
       const at = following.after ?? position
       const stream = new Readable({
@@ -201,7 +229,16 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
           done(error)
         },
       })
-      const listener: Listener = { principal, following, stream, at, tookAt: Date.now(), isCatchingUp: false, isEnded: false, drained: undefined }
+      const listener: Listener = {
+        principal,
+        following,
+        stream,
+        at,
+        tookAt: Date.now(),
+        isCatchingUp: false,
+        isEnded: false,
+        drained: undefined,
+      }
       send(listener, `retry: ${retryMs}\nevent: open\nid: ${at}\ndata: {}\n\n`)
       channel.listeners.add(listener)
       channels.set(dealerId, channel)
@@ -224,9 +261,11 @@ export async function leadsOf(db: Knex, dealerId: string, rows: readonly EventRo
 }
 
 /** Whether a listener can be handed what comes behind `position`, having taken what came before. */
-const isWithin = ({ at, isCatchingUp, stream }: Listener, position: bigint) => at === position && !isCatchingUp && stream.readableLength <= bufferBytesMax
+const isWithin = ({ at, isCatchingUp, stream }: Listener, position: bigint) =>
+  at === position && !isCatchingUp && stream.readableLength <= bufferBytesMax
 
-const isFor = (row: EventRow, { following }: Listener, { environment }: Standing) => row.test === (following.test || environment === 'test')
+const isFor = (row: EventRow, { following }: Listener, { environment }: Standing) =>
+  row.test === (following.test || environment === 'test')
 
 function send({ isEnded, stream }: Listener, text: string): void {
   if (!isEnded) stream.push(text)

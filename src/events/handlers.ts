@@ -11,7 +11,12 @@ export const listEvents: Handlers['listEvents'] = async ({ query, principal, sta
   if (cursor === 'latest') return { status: 200, body: { items: [], nextCursor: end.toString() } }
 
   const after = BigInt(cursor)
-  const rows = await store.findEvents(db, principal.dealerId, { after, limit, test: test || standing.environment === 'test', ...(leadId && { leadId: inner(leadId) }) })
+  const rows = await store.findEvents(db, principal.dealerId, {
+    after,
+    limit,
+    test: test || standing.environment === 'test',
+    ...(leadId && { leadId: inner(leadId) }),
+  })
   const leads = standing.scopes.has('leads:read') ? await leadsOf(db, principal.dealerId, rows) : undefined
   const passed = [after, BigInt(rows.at(-1)?.seq ?? 0), ...(rows.length < limit ? [end] : [])]
   const nextCursor = passed.reduce((one, other) => (one > other ? one : other)).toString()
@@ -27,5 +32,12 @@ export const streamEvents =
   async ({ headers, query, principal, standing }) => {
     const { test = false, skip = false } = query
     const lastEventId = headers['last-event-id']
-    return { status: 200, body: await feed.follow(principal, { test: test || standing.environment === 'test', skip, ...(lastEventId && { after: BigInt(lastEventId) }) }) }
+    return {
+      status: 200,
+      body: await feed.follow(principal, {
+        test: test || standing.environment === 'test',
+        skip,
+        ...(lastEventId && { after: BigInt(lastEventId) }),
+      }),
+    }
   }

@@ -19,17 +19,30 @@ export function reduceContentType(req: Request, res: Response, { operation }: Ca
   const known: readonly string[] = operation.mediaTypes
   if (known.length === 0) return
 
-  const [mediaType = '', ...parameters] = (sent ?? '').toLowerCase().split(';').map((part) => part.trim())
+  const [mediaType = '', ...parameters] = (sent ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim())
   if (!hasBody) {
     // That the body is missing is told by the validator.
     if (known.includes(mediaType)) req.headers['content-type'] = mediaType
     return
   }
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice(8).replaceAll('"', '')
+  const charset = parameters
+    .find((parameter) => parameter.startsWith('charset='))
+    ?.slice(8)
+    .replaceAll('"', '')
   const encoding = req.headers['content-encoding'] ?? 'identity'
   const isXml = mediaType.endsWith('xml')
-  if (!known.includes(mediaType) || encoding !== 'identity' || (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && !isXml))
-    throw new Problem('unsupported-media-type', `Send ${known.join(' or ')}${isXml ? '' : ' in UTF-8'}, not compressed.`)
+  if (
+    !known.includes(mediaType) ||
+    encoding !== 'identity' ||
+    (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && !isXml)
+  )
+    throw new Problem(
+      'unsupported-media-type',
+      `Send ${known.join(' or ')}${isXml ? '' : ' in UTF-8'}, not compressed.`,
+    )
   req.headers['content-type'] = mediaType
   if (charset !== undefined) res.locals.charset = charset
 }
@@ -41,7 +54,11 @@ export function bodyReader(): (call: Call) => RequestHandler {
   return ({ operation }) => {
     const limit = operation.bodyBytesMax
     if (limit === 0) return nothing
-    const kind = (operation.mediaTypes as readonly string[]).includes('application/json') ? 'json' : operation.mediaTypes[0]?.endsWith('xml') ? 'raw' : 'form'
+    const kind = (operation.mediaTypes as readonly string[]).includes('application/json')
+      ? 'json'
+      : operation.mediaTypes[0]?.endsWith('xml')
+        ? 'raw'
+        : 'form'
     let reader = readers.get(`${kind} ${limit}`)
     if (!reader) {
       reader = readerOf(kind, limit)
@@ -56,7 +73,12 @@ function readerOf(kind: 'json' | 'form' | 'raw', limit: number): RequestHandler 
   const keep = (res: ServerResponse, body: Buffer) => ((res as Response).locals.rawBody = body)
   switch (kind) {
     case 'json':
-      return express.json({ limit, inflate: false, type: 'application/json', verify: (_req, res, body) => refuseDeep(keep(res, body)) })
+      return express.json({
+        limit,
+        inflate: false,
+        type: 'application/json',
+        verify: (_req, res, body) => refuseDeep(keep(res, body)),
+      })
     case 'form':
       return express.urlencoded({ limit, inflate: false, extended: false, parameterLimit: formParametersMax })
     case 'raw':

@@ -47,7 +47,10 @@ type Validated = Request & { openapi?: object }
  *
  * @throws {Error} when a scheme of the document has no handler, or a schema does not compile.
  */
-export async function openContract(handlers: Record<string, SecurityHandler>, strictResponses: boolean): Promise<Contract> {
+export async function openContract(
+  handlers: Record<string, SecurityHandler>,
+  strictResponses: boolean,
+): Promise<Contract> {
   warnOfUrlParse()
   const layers = await layersOf(handlers, false)
   // Opened when the first request is refused: a start need not wait for it.
@@ -65,7 +68,12 @@ export async function openContract(handlers: Record<string, SecurityHandler>, st
     const template = path.split('/')
     const entry = { id, template, openapi: probe.openapi }
     for (const verb of method === 'GET' ? ['GET', 'HEAD'] : [method]) {
-      for (const mediaType of [undefined, ...mediaTypes]) await compile(layers, { ...probe, method: verb, headers: mediaType ? { 'content-type': mediaType } : {} } as Validated, strictResponses)
+      for (const mediaType of [undefined, ...mediaTypes])
+        await compile(
+          layers,
+          { ...probe, method: verb, headers: mediaType ? { 'content-type': mediaType } : {} } as Validated,
+          strictResponses,
+        )
       if (path.includes('{')) methodsOf(variable, template).set(verb, entry)
       else fixed.set(path, (fixed.get(path) ?? new Map()).set(verb, entry))
     }
@@ -101,7 +109,11 @@ export async function openContract(handlers: Record<string, SecurityHandler>, st
       const { method, path, mediaTypes } = operations[id]
       const req = fakeRequest(method, path)
       try {
-        layers.request(Object.assign(req, { openapi: probes.get(id), headers: { 'content-type': mediaTypes[0] }, body }), {} as Response, nothing)
+        layers.request(
+          Object.assign(req, { openapi: probes.get(id), headers: { 'content-type': mediaTypes[0] }, body }),
+          {} as Response,
+          nothing,
+        )
         return []
       } catch (error) {
         if (isRefusal(error)) return violationsIn(error)
@@ -142,21 +154,30 @@ async function layersOf(handlers: Record<string, SecurityHandler>, allErrors: bo
   const made: Partial<Layers> = {}
   // The cast: the methods that make the middlewares are private by their types only.
   const makers = validator as unknown as Record<string, (...args: unknown[]) => RequestHandler>
-  for (const [layer, maker] of Object.entries({ metadata: 'metadataMiddleware', security: 'securityMiddleware', request: 'requestValidationMiddleware', response: 'responseValidationMiddleware' })) {
+  for (const [layer, maker] of Object.entries({
+    metadata: 'metadataMiddleware',
+    security: 'securityMiddleware',
+    request: 'requestValidationMiddleware',
+    response: 'responseValidationMiddleware',
+  })) {
     const make = makers[maker]
     if (!make) throw new Error(`express-openapi-validator has no ${maker}`)
     makers[maker] = (...args) => (made[layer as keyof Layers] = make.apply(validator, args))
   }
 
   const loaded = new OpenApiSpecLoader({ apiDoc: documentPath, validateApiSpec: true }).load()
-  for (const installed of validator.installMiddleware(loaded)) await run(installed as RequestHandler, fakeRequest('GET', '/healthz'))
+  for (const installed of validator.installMiddleware(loaded))
+    await run(installed as RequestHandler, fakeRequest('GET', '/healthz'))
   const { metadata, security, request, response } = made
-  if (!metadata || !security || !request || !response) throw new Error('express-openapi-validator did not make all its middlewares')
+  if (!metadata || !security || !request || !response)
+    throw new Error('express-openapi-validator did not make all its middlewares')
   return { metadata, security, request, response }
 }
 
 function run(layer: RequestHandler, req: Request, res: Response = {} as Response): Promise<void> {
-  return new Promise((resolve, reject) => void layer(req, res, (error?: unknown) => (error ? reject(error) : resolve())))
+  return new Promise(
+    (resolve, reject) => void layer(req, res, (error?: unknown) => (error ? reject(error) : resolve())),
+  )
 }
 
 const isRefusal = (error: unknown): error is Error => error instanceof Error && 'status' in error
@@ -168,13 +189,19 @@ async function compile(layers: Layers, req: Validated, answers: boolean): Promis
     if (!isRefusal(error)) throw error
   }
   await run(layers.request, req).catch(refused)
-  if (answers) await run((given, _res, next) => next(check(layers, given, 200, 'application/json', {})), req).catch(refused)
+  if (answers)
+    await run((given, _res, next) => next(check(layers, given, 200, 'application/json', {})), req).catch(refused)
 }
 
 /** The validator looks at an answer when it is handed to res.json; this one is sent nowhere. */
 function check(layers: Layers, req: Request, status: number, mediaType: string, body: unknown): void {
   let failure: unknown
-  const res = { statusCode: status, headersSent: false, json: () => res, getHeaders: () => ({ 'content-type': mediaType }) } as unknown as Response
+  const res = {
+    statusCode: status,
+    headersSent: false,
+    json: () => res,
+    getHeaders: () => ({ 'content-type': mediaType }),
+  } as unknown as Response
   layers.response(req, res, (error?: unknown) => (failure = error))
   res.json(body)
   if (failure) throw failure
@@ -193,10 +220,26 @@ function warnOfUrlParse(): void {
 
 function fakeRequest(method: string, path: string): Validated {
   const app = { enabled: () => false, param: () => undefined }
-  return { method, path, url: path, originalUrl: path, baseUrl: '', headers: {}, query: {}, params: {}, cookies: {}, body: undefined, app, accepts: () => [] } as unknown as Validated
+  return {
+    method,
+    path,
+    url: path,
+    originalUrl: path,
+    baseUrl: '',
+    headers: {},
+    query: {},
+    params: {},
+    cookies: {},
+    body: undefined,
+    app,
+    accepts: () => [],
+  } as unknown as Validated
 }
 
-function methodsOf(variable: { template: string[]; methods: Map<string, Entry> }[], template: string[]): Map<string, Entry> {
+function methodsOf(
+  variable: { template: string[]; methods: Map<string, Entry> }[],
+  template: string[],
+): Map<string, Entry> {
   const known = variable.find((route) => route.template.join('/') === template.join('/'))
   if (known) return known.methods
   const methods = new Map<string, Entry>()
@@ -204,7 +247,9 @@ function methodsOf(variable: { template: string[]; methods: Map<string, Entry> }
   return methods
 }
 
-const fits = (template: string[], parts: string[]) => template.length === parts.length && template.every((name, at) => (name.startsWith('{') ? parts[at] !== '' : name === parts[at]))
+const fits = (template: string[], parts: string[]) =>
+  template.length === parts.length &&
+  template.every((name, at) => (name.startsWith('{') ? parts[at] !== '' : name === parts[at]))
 
 function pathParamsOf(template: string[], parts: string[]): Record<string, string> {
   const params: Record<string, string> = {}
@@ -213,7 +258,9 @@ function pathParamsOf(template: string[], parts: string[]): Record<string, strin
     try {
       params[name.slice(1, -1)] = decodeURIComponent(parts[at] ?? '')
     } catch {
-      throw new Problem('bad-request', 'The path is not percent-encoded UTF-8.', { violations: [{ in: 'path', pointer: `/${name.slice(1, -1)}`, message: 'is not percent-encoded UTF-8' }] })
+      throw new Problem('bad-request', 'The path is not percent-encoded UTF-8.', {
+        violations: [{ in: 'path', pointer: `/${name.slice(1, -1)}`, message: 'is not percent-encoded UTF-8' }],
+      })
     }
   })
   return params
@@ -224,9 +271,21 @@ export function violationsIn(error: object): Violation[] {
   return 'errors' in error && Array.isArray(error.errors) ? error.errors.slice(0, violationsMax).map(violationOf) : []
 }
 
-const parts: Record<string, Violation['in']> = { body: 'body', query: 'query', params: 'path', headers: 'header', cookies: 'cookie' }
+const parts: Record<string, Violation['in']> = {
+  body: 'body',
+  query: 'query',
+  params: 'path',
+  headers: 'header',
+  cookies: 'cookie',
+}
 
-function violationOf({ path = '', message = 'is not what the contract says' }: { path?: string; message?: string }): Violation {
+function violationOf({
+  path = '',
+  message = 'is not what the contract says',
+}: {
+  path?: string
+  message?: string
+}): Violation {
   const [, part = 'body', rest = ''] = /^\/?(body|query|params|headers|cookies)?(.*)$/s.exec(path) ?? []
   return { in: parts[part] ?? 'body', pointer: rest.slice(0, 512), message: message.slice(0, 256) }
 }

@@ -15,14 +15,33 @@ interface Reply {
 }
 
 /** Calls the handler of the operation with a request that has passed the contract, and writes its answer. */
-export function dispatch(contract: Contract, handlers: Handlers, judge: Judge, services: { db: Knex; write: Write }): RequestHandler {
+export function dispatch(
+  contract: Contract,
+  handlers: Handlers,
+  judge: Judge,
+  services: { db: Knex; write: Write },
+): RequestHandler {
   return async (req, res) => {
     const { call, requestId, rawBody, charset } = res.locals
     if (!call) throw new Error('The request was not matched')
     // The cast: the compiler has matched every handler with its operation; here they are all called alike.
     const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
-    const http: Http = { requestId, address: () => req.ip ?? '', header: (name) => req.get(name), rawBody, charset, note: (about) => void (res.locals.noted = { ...res.locals.noted, ...about }) }
-    const request = { body: req.body, path: call.pathParams, query: req.query, headers: req.headers, http, ...(await admitted(req, call.operation.access, call.operation.method, judge)) }
+    const http: Http = {
+      requestId,
+      address: () => req.ip ?? '',
+      header: (name) => req.get(name),
+      rawBody,
+      charset,
+      note: (about) => void (res.locals.noted = { ...res.locals.noted, ...about }),
+    }
+    const request = {
+      body: req.body,
+      path: call.pathParams,
+      query: req.query,
+      headers: req.headers,
+      http,
+      ...(await admitted(req, call.operation.access, call.operation.method, judge)),
+    }
 
     const { status, headers, body } = await handler(request, services)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')
@@ -48,7 +67,12 @@ async function stream(req: Request, res: Response, status: number, body: Readabl
 }
 
 /** A read is judged here, before its handler runs; a change judges itself inside `write`. */
-async function admitted(req: Request, access: 'accessToken' | 'session' | 'none', method: string, judge: Judge): Promise<object> {
+async function admitted(
+  req: Request,
+  access: 'accessToken' | 'session' | 'none',
+  method: string,
+  judge: Judge,
+): Promise<object> {
   if (access === 'none') return {}
   if (access === 'session') return { session: sessionOf(req) }
   const principal = req.res?.locals.admission?.principal

@@ -9,9 +9,11 @@ const retryAfterSeconds = '1'
 
 const challenges: Partial<Record<Problem['code'], string>> = {
   'token-missing': 'Bearer realm="CarBuddii"',
-  'token-invalid': 'Bearer realm="CarBuddii", error="invalid_token", error_description="The token has expired or was ended"',
+  'token-invalid':
+    'Bearer realm="CarBuddii", error="invalid_token", error_description="The token has expired or was ended"',
   'sign-in-too-old': `Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="${freshSeconds}"`,
-  'person-needed': 'Bearer realm="CarBuddii", error="insufficient_scope", error_description="Only a person may do this"',
+  'person-needed':
+    'Bearer realm="CarBuddii", error="insufficient_scope", error_description="Only a person may do this"',
   'token-malformed': 'Bearer realm="CarBuddii", error="invalid_request"',
   'session-ended': 'Session realm="CarBuddii"',
   'sign-in-refused': 'Session realm="CarBuddii"',
@@ -23,9 +25,11 @@ export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandl
     if (res.headersSent) return next(error)
     const { requestId, call } = res.locals
     const failure = error instanceof OAuthError ? error : asProblem(error, req)
-    if (failure instanceof Problem && failure.code === 'internal') log.error({ requestId, operationId: call?.id, err: error }, 'failed')
+    if (failure instanceof Problem && failure.code === 'internal')
+      log.error({ requestId, operationId: call?.id, err: error }, 'failed')
 
-    if (failure instanceof Problem) for (const [name, value] of Object.entries(failure.more.headers ?? {})) res.setHeader(name, value)
+    if (failure instanceof Problem)
+      for (const [name, value] of Object.entries(failure.more.headers ?? {})) res.setHeader(name, value)
     const challenge = failure instanceof Problem ? challenges[failure.code] : undefined
     if (challenge) res.setHeader('WWW-Authenticate', challenge)
     if (failure.status === 503 && !res.hasHeader('Retry-After')) res.setHeader('Retry-After', retryAfterSeconds)
@@ -34,7 +38,10 @@ export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandl
       const oauth = failure instanceof OAuthError ? failure : asOAuthError(failure)
       for (const [name, value] of Object.entries(oauth.headers)) res.setHeader(name, value)
       res.setHeader('Cache-Control', 'no-store')
-      return contract.answer(req, res, oauth.status, 'application/json', { error: oauth.error, error_description: oauth.message })
+      return contract.answer(req, res, oauth.status, 'application/json', {
+        error: oauth.error,
+        error_description: oauth.message,
+      })
     }
     contract.answer(req, res, failure.status, 'application/problem+json', problemBody(failure, requestId))
   }
@@ -47,7 +54,11 @@ export function asProblem(error: unknown, req: Request): Problem {
   if (denied) return denied
   if (isPassing(error)) return new Problem('unavailable')
   if (!(error instanceof Error)) return new Problem('internal')
-  if (isUnstorable(error)) return new Problem('bad-request', 'A text holds a character that cannot be stored: NUL, or half of a surrogate pair. Send it without.')
+  if (isUnstorable(error))
+    return new Problem(
+      'bad-request',
+      'A text holds a character that cannot be stored: NUL, or half of a surrogate pair. Send it without.',
+    )
 
   switch ('type' in error ? error.type : undefined) {
     case 'entity.parse.failed':
@@ -55,7 +66,10 @@ export function asProblem(error: unknown, req: Request): Problem {
     case 'json.too.deep':
       return badRequest([{ in: 'body', pointer: '', message: 'is nested deeper than 64 levels' }])
     case 'entity.too.large':
-      return new Problem('body-too-large', `The body may have ${'limit' in error ? error.limit : 'fewer'} bytes at the most.`)
+      return new Problem(
+        'body-too-large',
+        `The body may have ${'limit' in error ? error.limit : 'fewer'} bytes at the most.`,
+      )
     case 'parameters.too.many':
       return badRequest([{ in: 'body', pointer: '', message: 'has too many parameters' }])
     case 'charset.unsupported':
@@ -84,6 +98,12 @@ function badRequest(violations: Violation[]): Problem {
 
 function asOAuthError({ status, code, message, more }: Problem): OAuthError {
   const plain = message.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, ' ')
-  if (status >= 500) return new OAuthError(code === 'unavailable' ? 'temporarily_unavailable' : 'server_error', plain, status, more.headers)
+  if (status >= 500)
+    return new OAuthError(
+      code === 'unavailable' ? 'temporarily_unavailable' : 'server_error',
+      plain,
+      status,
+      more.headers,
+    )
   return new OAuthError('invalid_request', plain, status, more.headers)
 }

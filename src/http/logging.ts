@@ -27,12 +27,23 @@ export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
   return (req, res, next) => {
     const started = performance.now()
     const sent = req.headers['x-request-id']
-    const requestId = typeof sent === 'string' && requestIdPattern.test(sent) && !holdsSecret(sent) ? sent : randomUUID()
+    const requestId =
+      typeof sent === 'string' && requestIdPattern.test(sent) && !holdsSecret(sent) ? sent : randomUUID()
     res.locals.requestId = requestId
     res.setHeader('X-Request-Id', requestId)
     res.once('close', () => {
       const durationMs = Math.round((performance.now() - started) * 100) / 100
-      log.info({ requestId, operationId: res.locals.call?.id, method: req.method, status: res.statusCode, durationMs, ...(!res.writableFinished && { aborted: true }) }, 'request')
+      log.info(
+        {
+          requestId,
+          operationId: res.locals.call?.id,
+          method: req.method,
+          status: res.statusCode,
+          durationMs,
+          ...(!res.writableFinished && { aborted: true }),
+        },
+        'request',
+      )
       record(req, res, recorder, durationMs)
     })
     next()
@@ -42,7 +53,11 @@ export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
 function record(req: Request, { locals, statusCode }: Response, recorder: Recorder, durationMs: number): void {
   const { call, admission, noted, requestId } = locals
   const principal = admission?.principal
-  const key = noted?.key ?? (principal?.subject.type === 'api_key' ? { dealerId: principal.dealerId, apiKeyId: principal.subject.id, credentialId: principal.credentialId } : undefined)
+  const key =
+    noted?.key ??
+    (principal?.subject.type === 'api_key'
+      ? { dealerId: principal.dealerId, apiKeyId: principal.subject.id, credentialId: principal.credentialId }
+      : undefined)
   if (!key || !call) return
   recorder.note({
     dealer_id: key.dealerId,

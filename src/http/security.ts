@@ -39,7 +39,8 @@ export function securityHandlers(check: (token: string, now: number) => Verified
 /** The token of the one Authorization header (RFC 6750, section 2.1). Tokens in a query or a body are not looked at. */
 function bearerToken(req: Request): string {
   let headers = 0
-  for (let at = 0; at < req.rawHeaders.length; at += 2) if (req.rawHeaders[at]?.length === 13 && req.rawHeaders[at]?.toLowerCase() === 'authorization') headers++
+  for (let at = 0; at < req.rawHeaders.length; at += 2)
+    if (req.rawHeaders[at]?.length === 13 && req.rawHeaders[at]?.toLowerCase() === 'authorization') headers++
   const header = req.headers.authorization
   if (headers > 1) throw new Problem('token-malformed', 'There is more than one Authorization header.')
   if (header === undefined || !/^bearer(\s|$)/i.test(header)) throw new Problem('token-missing')

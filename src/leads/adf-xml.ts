@@ -63,13 +63,17 @@ function decoded(bytes: Buffer, charset: string | undefined): { text: string; as
   if (wide) {
     const text = decodedAs(wide, bytes)
     const claim = charset ?? claimIn(text ?? '')
-    return { text: text ?? new TextDecoder(wide).decode(bytes), asClaimed: text !== undefined && (claim === undefined || /16|ucs/i.test(claim)) }
+    return {
+      text: text ?? new TextDecoder(wide).decode(bytes),
+      asClaimed: text !== undefined && (claim === undefined || /16|ucs/i.test(claim)),
+    }
   }
 
   const claimed = encodingCalled(charset ?? claimIn(bytes.toString('latin1', 0, declarationBytesMax)) ?? 'utf-8')
   const utf8 = decodedAs('utf-8', bytes)
   // Text in another encoding is practically never valid UTF-8 by chance, unless it is ASCII and reads the same in all of them.
-  if (utf8 !== undefined && (claimed === 'utf-8' || claimed === undefined || /[\u0080-\uffff]/.test(utf8))) return { text: utf8, asClaimed: claimed === 'utf-8' }
+  if (utf8 !== undefined && (claimed === 'utf-8' || claimed === undefined || /[\u0080-\uffff]/.test(utf8)))
+    return { text: utf8, asClaimed: claimed === 'utf-8' }
   const text = claimed === undefined || claimed === 'utf-8' ? undefined : decodedAs(claimed, bytes)
   return { text: text ?? new TextDecoder(singleByte).decode(bytes), asClaimed: text !== undefined }
 }
@@ -106,14 +110,16 @@ function decodedAs(encoding: string, bytes: Buffer): string | undefined {
 // Text to well-formed XML. Every pattern starts where it is told to and cannot match the same characters in two ways.
 
 const startPattern = /<([\p{L}_][^\s<>/="'“”„&]*)/uy
-const attributePattern = /[\s/]*([^\s<>/="'“”„]+)\s*(?:=\s*(?:"([^"<]*)"|'([^'<]*)'|[“”„]([^<>“”„]*)[“”]|((?:[^\s<>"'“”„/]|\/(?!>))*)))?/y
+const attributePattern =
+  /[\s/]*([^\s<>/="'“”„]+)\s*(?:=\s*(?:"([^"<]*)"|'([^'<]*)'|[“”„]([^<>“”„]*)[“”]|((?:[^\s<>"'“”„/]|\/(?!>))*)))?/y
 const tagEndPattern = /[\s/]*>/y
 const strayPattern = /[\s/]*["'“”„=]/y
 const restOfTagPattern = /[^<>]*>/y
 const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
 const declarationPattern = /<!(?:doctype|entity|element|attlist|notation)/iy
 /** The end of an element `comments`, if group 1 is there; else what shows that the end is missing, or that CDATA makes it a matter of course. */
-const commentsEndPattern = /<(?:(\/)(?:[^\s<>/:]+:)?comments?\s*>|!\[CDATA\[|\/?(?:[^\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\s/>])/gi
+const commentsEndPattern =
+  /<(?:(\/)(?:[^\s<>/:]+:)?comments?\s*>|!\[CDATA\[|\/?(?:[^\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\s/>])/gi
 
 interface Tidying {
   readonly text: string
@@ -137,7 +143,18 @@ interface Tidying {
  * attributes quoted; every element closed. A `<` that begins nothing is text, and so is all markup within comments.
  */
 function tidied(text: string): { xml: string; wellFormed: boolean } {
-  const tidying: Tidying = { text, at: 0, xml: [], open: [], isLeaf: false, wellFormed: true, marks: 0, elements: 0, attributes: 0, commentsEnd: { at: -1, next: -1, isEnd: false } }
+  const tidying: Tidying = {
+    text,
+    at: 0,
+    xml: [],
+    open: [],
+    isLeaf: false,
+    wellFormed: true,
+    marks: 0,
+    elements: 0,
+    attributes: 0,
+    commentsEnd: { at: -1, next: -1, isEnd: false },
+  }
   while (tidying.at < text.length) {
     const mark = text.indexOf('<', tidying.at)
     write(tidying, text.slice(tidying.at, mark === -1 ? text.length : mark))
@@ -171,7 +188,8 @@ function readMarkup(tidying: Tidying): boolean {
       tidying.at = endOf('>', tidying, 2)
       return true
     case '!':
-      if (match(declarationPattern, text, at)) throw unreadable('declares a document type or entities, which are not read')
+      if (match(declarationPattern, text, at))
+        throw unreadable('declares a document type or entities, which are not read')
       if (text.startsWith('<!--', at)) {
         tidying.at = endOf('-->', tidying, 4)
         return true
@@ -218,7 +236,8 @@ function readStartTag(tidying: Tidying): boolean {
     const found = attribute ?? match(strayPattern, text, at)
     if (!found) return false
     if (count === attributesPerElementMax) {
-      if (match(restOfTagPattern, text, at)) throw unreadable(`has an element with more than ${attributesPerElementMax} attributes`)
+      if (match(restOfTagPattern, text, at))
+        throw unreadable(`has an element with more than ${attributesPerElementMax} attributes`)
       return false
     }
     at += found[0].length
@@ -240,7 +259,11 @@ function readComments(tidying: Tidying): void {
   if (commentsEnd.at < at) {
     commentsEndPattern.lastIndex = at
     const found = commentsEndPattern.exec(text)
-    tidying.commentsEnd = { at: found?.index ?? text.length, next: commentsEndPattern.lastIndex, isEnd: found?.[1] !== undefined }
+    tidying.commentsEnd = {
+      at: found?.index ?? text.length,
+      next: commentsEndPattern.lastIndex,
+      isEnd: found?.[1] !== undefined,
+    }
   }
   const { at: end, next, isEnd } = tidying.commentsEnd
   if (!isEnd) return
@@ -253,10 +276,13 @@ function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, st
   if (++tidying.elements > elementsMax) throw unreadable(`has more than ${elementsMax} elements`)
   if (tidying.attributes > attributesMax) throw unreadable(`has more than ${attributesMax} attributes`)
   if (tidying.open.length === depthMax) throw unreadable(`is nested deeper than ${depthMax} levels`)
-  if (name.length > nameLengthMax || [...attributes.keys()].some((each) => each.length > nameLengthMax)) throw unreadable(`has a name of more than ${nameLengthMax} characters`)
+  if (name.length > nameLengthMax || [...attributes.keys()].some((each) => each.length > nameLengthMax))
+    throw unreadable(`has a name of more than ${nameLengthMax} characters`)
   tidying.open.push(name)
   tidying.isLeaf = true
-  tidying.xml.push(`<_${name}${[...attributes].map(([each, value]) => ` _${each}="${value.replaceAll('"', '&quot;')}"`).join('')}>`)
+  tidying.xml.push(
+    `<_${name}${[...attributes].map(([each, value]) => ` _${each}="${value.replaceAll('"', '&quot;')}"`).join('')}>`,
+  )
 }
 
 /**

@@ -1,4 +1,15 @@
-import type { ExternalReference, LeadInput, Money, Odometer, PersonName, PhoneInput, PostalAddress, TradeIn, VehicleOfInterest, Warning } from '../../generated/server/types.gen.ts'
+import type {
+  ExternalReference,
+  LeadInput,
+  Money,
+  Odometer,
+  PersonName,
+  PhoneInput,
+  PostalAddress,
+  TradeIn,
+  VehicleOfInterest,
+  Warning,
+} from '../../generated/server/types.gen.ts'
 import { readXml, unreadable, type XmlElement } from './adf-xml.ts'
 import type { NewLead } from './lead.ts'
 
@@ -50,10 +61,12 @@ const messages = {
   'adf-word-unknown': 'ADF 1.0 does not have this word here. It is kept in `extra`.',
   'adf-number-odd': 'This is not a number that we understand, or not one that can be. It is kept in `extra`.',
   'adf-offset-odd': 'The offset of this time is not one. The time was read without it, and is kept in `extra` with it.',
-  'adf-repeated': 'A lead has room for one of these. The first that says something was taken, this one is kept in `extra`.',
+  'adf-repeated':
+    'A lead has room for one of these. The first that says something was taken, this one is kept in `extra`.',
   'adf-too-many': 'A lead does not have room for so many of these. From this one on they are in the original only.',
   'adf-text-cut': 'This is longer than a lead has room for, and was cut. The original has all of it.',
-  'adf-id-unusable': 'This id has no source, is too long, or is what everybody writes: it does not tell whether the lead came before. It is kept in `extra`.',
+  'adf-id-unusable':
+    'This id has no source, is too long, or is what everybody writes: it does not tell whether the lead came before. It is kept in `extra`.',
   'adf-resend-unknown': 'This was sent again, but has no id that tells what it is the same as.',
   'too-many-warnings': 'There were more warnings. They were left out.',
 } as const satisfies Record<string, string>
@@ -125,16 +138,30 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
   const resend = wordOf(prospect, 'status') === 'resend'
   const externalReference = readReference(prospect, notes)
   if (resend && !externalReference) warn('adf-resend-unknown', `${prospect.at}/@status`, notes)
-  const said = [...[...customers, ...contacts, prospect].flatMap((each) => takeComments(each, notes)), ...vehicles.flatMap(({ loose }) => loose)]
+  const said = [
+    ...[...customers, ...contacts, prospect].flatMap((each) => takeComments(each, notes)),
+    ...vehicles.flatMap(({ loose }) => loose),
+  ]
 
   const input: LeadInput = present({
     type: typeOf(vehicles.map(({ interest }) => interest)),
     message: joined(said, messageMax, notes),
     customer: present({
       name: readName(people, notes),
-      emails: upTo(waysMax, people.flatMap((each) => takeSaid(each, 'email', notes)), notes).map((each) => ({ address: textOf(each, emailMax, notes) })),
-      phones: upTo(waysMax, people.flatMap((each) => takeSaid(each, 'phone', notes)), notes).map((each) => readPhone(each, notes)),
-      address: readAddress(people.flatMap((each) => take(each, 'address')), notes),
+      emails: upTo(
+        waysMax,
+        people.flatMap((each) => takeSaid(each, 'email', notes)),
+        notes,
+      ).map((each) => ({ address: textOf(each, emailMax, notes) })),
+      phones: upTo(
+        waysMax,
+        people.flatMap((each) => takeSaid(each, 'phone', notes)),
+        notes,
+      ).map((each) => readPhone(each, notes)),
+      address: readAddress(
+        people.flatMap((each) => take(each, 'address')),
+        notes,
+      ),
     }),
     vehiclesOfInterest: upTo(vehiclesMax, wanted, notes).map(({ read }) => read),
     tradeIns: upTo(tradeInsMax, tradeIns, notes).map(({ read }) => read),
@@ -155,7 +182,10 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
  */
 function readReference(prospect: XmlElement, notes: Notes): ExternalReference | undefined {
   const ids = bySequence(prospect)
-  const usable = ids.find(({ text, attributes }) => isTelling(text, referenceIdMax) && isTelling(attributes.get('source') ?? '', referenceSourceMax))
+  const usable = ids.find(
+    ({ text, attributes }) =>
+      isTelling(text, referenceIdMax) && isTelling(attributes.get('source') ?? '', referenceSourceMax),
+  )
   const [unusable] = ids
   if (!usable && unusable) warn('adf-id-unusable', unusable.at, notes)
   if (!usable) return undefined
@@ -163,11 +193,14 @@ function readReference(prospect: XmlElement, notes: Notes): ExternalReference | 
   return { source: usable.attributes.get('source')?.trim() ?? '', id: usable.text.trim() }
 }
 
-const isTelling = (text: string, lengthMax: number) => !isPlaceholder(text) && text.trim() !== '0' && text.trim().length <= lengthMax
+const isTelling = (text: string, lengthMax: number) =>
+  !isPlaceholder(text) && text.trim() !== '0' && text.trim().length <= lengthMax
 
 function bySequence({ children }: XmlElement): XmlElement[] {
   const sequenceOf = ({ attributes }: XmlElement) => Number.parseInt(attributes.get('sequence') ?? '', 10) || Infinity
-  return children.filter((child) => child.name === 'id' && hasText(child)).sort((a, b) => inOrder(sequenceOf(a), sequenceOf(b)))
+  return children
+    .filter((child) => child.name === 'id' && hasText(child))
+    .sort((a, b) => inOrder(sequenceOf(a), sequenceOf(b)))
 }
 
 type Interest = 'buy' | 'lease' | 'test_drive' | 'trade_in' | 'sell'
@@ -176,13 +209,16 @@ type Interest = 'buy' | 'lease' | 'test_drive' | 'trade_in' | 'sell'
 function typeOf(interests: readonly (Interest | undefined)[]): LeadInput['type'] {
   if (interests.includes('test_drive')) return 'test_drive'
   if (interests.includes('lease')) return 'lease'
-  if (interests.length === 0 || !interests.every((interest) => interest === 'trade_in' || interest === 'sell')) return undefined
+  if (interests.length === 0 || !interests.every((interest) => interest === 'trade_in' || interest === 'sell'))
+    return undefined
   return interests.includes('sell') ? 'sell_to_dealer' : 'trade_in'
 }
 
 /** The name of the first person who has one. Middle names are given names; `suffix` and `title` are kept beside. */
 function readName(people: readonly XmlElement[], notes: Notes): PersonName | undefined {
-  const [own = [], ...others] = people.map((person) => takeSaid(person, 'name', notes)).filter((names) => names.length > 0)
+  const [own = [], ...others] = people
+    .map((person) => takeSaid(person, 'name', notes))
+    .filter((names) => names.length > 0)
   for (const other of others.flat()) keepRepeated(other, notes)
 
   const parts = Map.groupBy(own, takePart)
@@ -223,7 +259,9 @@ function readAddress(addresses: readonly XmlElement[], notes: Notes): PostalAddr
   const lineOf = ({ attributes }: XmlElement) => Number.parseInt(attributes.get('line') ?? '', 10) || Infinity
   const streets = takeSaid(address, 'street', notes).sort((a, b) => inOrder(lineOf(a), lineOf(b)))
   for (const { attributes } of streets) attributes.delete('line')
-  const lines = upTo(linesMax, [...streets, ...takeSaid(address, 'apartment', notes)], notes).map((each) => textOf(each, streetMax, notes))
+  const lines = upTo(linesMax, [...streets, ...takeSaid(address, 'apartment', notes)], notes).map((each) =>
+    textOf(each, streetMax, notes),
+  )
   const rest = {
     postalCode: line(address, 'postalcode', postalCodeMax, notes),
     city: line(address, 'city', cityMax, notes),
@@ -238,7 +276,9 @@ function readAddress(addresses: readonly XmlElement[], notes: Notes): PostalAddr
 
 /** The provider is who brought the customer. All that is said of it is kept beside. */
 function readAttribution(prospect: XmlElement, notes: Notes): LeadInput['attribution'] {
-  const names = prospect.children.filter(({ name }) => name === 'provider').flatMap(({ children }) => children.filter(({ name }) => name === 'name'))
+  const names = prospect.children
+    .filter(({ name }) => name === 'provider')
+    .flatMap(({ children }) => children.filter(({ name }) => name === 'name'))
   const name = names.find(({ text }) => !isPlaceholder(text))
   return name && { source: cut(name.text.trim(), sourceMax, name.at, notes) }
 }
@@ -270,7 +310,12 @@ function readVehicle(element: XmlElement, notes: Notes): Vehicle {
     transmission: line(element, 'transmission', wordMax, notes),
     colour: readColour(element, notes),
     ...(handsIn
-      ? { price, wantedPrice, conditionRating: line(element, 'condition', wordMax, notes), outstandingFinance: readDebt(element, notes) }
+      ? {
+          price,
+          wantedPrice,
+          conditionRating: line(element, 'condition', wordMax, notes),
+          outstandingFinance: readDebt(element, notes),
+        }
       : { price: price ?? wantedPrice }),
   })
   const comments = takeComments(element, notes)
@@ -280,11 +325,18 @@ function readVehicle(element: XmlElement, notes: Notes): Vehicle {
   keepRest(element, notes)
   if (isEmpty(described)) return { interest, loose: comments }
 
-  const rest = { condition: status && cut(status, wordMax, `${at}/@status`, notes), comments: joined(comments, commentsMax, notes) }
+  const rest = {
+    condition: status && cut(status, wordMax, `${at}/@status`, notes),
+    comments: joined(comments, commentsMax, notes),
+  }
   if (handsIn) return { interest, tradeIn: { at, read: present({ ...described, ...rest }) }, loose: [] }
   const role = interest ?? cut(said, wordMax, `${at}/@interest`, notes)
   // Nobody hands in a new car, but one that is wanted is new unless something else is said.
-  return { interest, wanted: { at, read: present({ ...described, ...rest, condition: rest.condition ?? 'new', role }) }, loose: [] }
+  return {
+    interest,
+    wanted: { at, read: present({ ...described, ...rest, condition: rest.condition ?? 'new', role }) },
+    loose: [],
+  }
 }
 
 function takeListingId(vehicle: XmlElement): string | undefined {
@@ -321,8 +373,12 @@ function readOdometer(vehicle: XmlElement, notes: Notes): Odometer | undefined {
 
 /** The exterior colour of the combination that the customer prefers (`preference`, 1 before 2). */
 function readColour(vehicle: XmlElement, notes: Notes): string | undefined {
-  const combinations = vehicle.children.filter(({ name, children }) => name === 'colorcombination' && children.some((child) => child.name === 'exteriorcolor' && hasText(child)))
-  const preferenceOf = ({ children }: XmlElement) => Number.parseInt(children.find(({ name }) => name === 'preference')?.text ?? '', 10) || Infinity
+  const combinations = vehicle.children.filter(
+    ({ name, children }) =>
+      name === 'colorcombination' && children.some((child) => child.name === 'exteriorcolor' && hasText(child)),
+  )
+  const preferenceOf = ({ children }: XmlElement) =>
+    Number.parseInt(children.find(({ name }) => name === 'preference')?.text ?? '', 10) || Infinity
   const [chosen] = combinations.sort((a, b) => inOrder(preferenceOf(a), preferenceOf(b)))
   if (!chosen) return undefined
   drop(vehicle, chosen)
@@ -333,16 +389,22 @@ function readColour(vehicle: XmlElement, notes: Notes): string | undefined {
 
 /** A price; `wantedPrice` is one that is asked for (`price@type`). One with `delta` is a difference from another and stays. */
 function readPrice(vehicle: XmlElement, notes: Notes): { price?: Money | undefined; wantedPrice?: Money | undefined } {
-  const price = vehicle.children.find((child) => child.name === 'price' && hasText(child) && ['', 'absolute'].includes(wordOf(child, 'delta')))
+  const price = vehicle.children.find(
+    (child) => child.name === 'price' && hasText(child) && ['', 'absolute'].includes(wordOf(child, 'delta')),
+  )
   if (!price) return {}
   drop(vehicle, price)
-  return wordOf(price, 'type') === 'asking' ? { wantedPrice: readMoney(price, notes) } : { price: readMoney(price, notes) }
+  return wordOf(price, 'type') === 'asking'
+    ? { wantedPrice: readMoney(price, notes) }
+    : { price: readMoney(price, notes) }
 }
 
 /** `finance/balance` of a vehicle that is handed in is what is still to be paid for it, unless it is a residual value. */
 function readDebt(vehicle: XmlElement, notes: Notes): TradeIn['outstandingFinance'] {
   const finance = vehicle.children.find(({ name }) => name === 'finance')
-  const balance = finance?.children.find((child) => child.name === 'balance' && hasText(child) && ['', 'finance'].includes(wordOf(child, 'type')))
+  const balance = finance?.children.find(
+    (child) => child.name === 'balance' && hasText(child) && ['', 'finance'].includes(wordOf(child, 'type')),
+  )
   if (!finance || !balance) return undefined
   drop(finance, balance)
   const amount = readMoney(balance, notes)
@@ -361,7 +423,10 @@ function readMoney(element: XmlElement, notes: Notes): Money | undefined {
   // A sign such as $ or kr. means several currencies.
   if (number.beside !== '' && !code) notes.extra.set(element.at, said)
   const currency = sent ?? code
-  return { amount: number.decimal, ...(currency && { currency: cut(currency, currencyMax, `${element.at}/@currency`, notes) }) }
+  return {
+    amount: number.decimal,
+    ...(currency && { currency: cut(currency, currencyMax, `${element.at}/@currency`, notes) }),
+  }
 }
 
 const groupedPattern = /^-?\d{1,3}([.,])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d{1,2})?$/
@@ -387,7 +452,8 @@ function readTime(prospect: XmlElement, notes: Notes): string | undefined {
   const element = single(prospect, 'requestdate', notes)
   if (!element) return undefined
   const whole = textOf(element, timeMax, notes)
-  const [, year = '', month = '', day = '', hour = '', minute = '', second = '00', compactOffset] = compactTime.exec(whole) ?? []
+  const [, year = '', month = '', day = '', hour = '', minute = '', second = '00', compactOffset] =
+    compactTime.exec(whole) ?? []
   const [, date = '', time = '', extendedOffset] = extendedTime.exec(whole) ?? []
   const wallClock = year ? `${year}-${month}-${day}T${hour}:${minute}:${second}` : date && `${date}T${time}`
   const offset = (compactOffset ?? extendedOffset ?? '').trim()
@@ -432,7 +498,10 @@ const nameParts = new Map<string, NamePart>([
 const named = new Map<string, string>([
   ['adf', 'prospect'],
   ['prospect', 'id requestdate vehicle customer vendor provider comments @status'],
-  ['vehicle', 'id year make model vin stock trim doors bodystyle transmission odometer condition colorcombination imagetag price pricecomments option finance comments @interest @status'],
+  [
+    'vehicle',
+    'id year make model vin stock trim doors bodystyle transmission odometer condition colorcombination imagetag price pricecomments option finance comments @interest @status',
+  ],
   ['odometer', '@status @units'],
   ['colorcombination', 'interiorcolor exteriorcolor preference'],
   ['price', '@type @currency @delta @relativeto @source'],
@@ -468,7 +537,9 @@ const words = new Map<string, string>([
 
 /** What senders write who have to write something. */
 const placeholders = new Set(
-  ' na n/a none null nil undefined unknown notspecified unspecified notprovided notavailable notapplicable fullline any anymodel tbd ukendt ikkeangivet'.split(' '),
+  ' na n/a none null nil undefined unknown notspecified unspecified notprovided notavailable notapplicable fullline any anymodel tbd ukendt ikkeangivet'.split(
+    ' ',
+  ),
 )
 
 // How elements are read: what is taken is no longer in its parent, so that the rest can be kept.
@@ -537,7 +608,9 @@ function takeText(element: XmlElement, notes: Notes): string {
 
 /** `comments`, as the DTD has it, and `comment`, as people write it. */
 function takeComments(parent: XmlElement, notes: Notes): Said[] {
-  return ['comments', 'comment'].flatMap((name) => takeSaid(parent, name, notes)).map((element) => ({ at: element.at, text: takeText(element, notes) }))
+  return ['comments', 'comment']
+    .flatMap((name) => takeSaid(parent, name, notes))
+    .map((element) => ({ at: element.at, text: takeText(element, notes) }))
 }
 
 function joined(said: readonly Said[], lengthMax: number, notes: Notes): string | undefined {
@@ -578,7 +651,8 @@ function keepRest({ name, at, attributes, children, text }: XmlElement, notes: N
     if (!isNamed(`@${attribute}`)) warn('adf-name-unknown', place, notes)
     judgeWord(`${name}@${attribute}`, value, place, notes)
   }
-  for (const child of children) if (keep(child, notes) && !isNamed(child.name)) warn('adf-name-unknown', child.at, notes)
+  for (const child of children)
+    if (keep(child, notes) && !isNamed(child.name)) warn('adf-name-unknown', child.at, notes)
   if (text.trim() === '') return
   notes.extra.set(`${at}/#text`, text.trim())
   warn('adf-text-unexpected', at, notes)
@@ -618,7 +692,9 @@ const isKnown = (attribute: string, word: string) => words.get(attribute)?.split
 /** An object without the members that are undefined or empty lists. */
 function present<Members extends object>(members: Members): Members {
   // The cast: these members may be left out, or they would not be undefined or empty.
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0))) as Members
+  return Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
+  ) as Members
 }
 
 const isEmpty = (object: object) => Object.keys(object).length === 0

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { LeadBatchItem, LeadBatchMisfit, LeadResult, LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
+import type {
+  LeadBatchItem,
+  LeadBatchMisfit,
+  LeadResult,
+  LeadStatus,
+  LeadType,
+} from '../../generated/server/types.gen.ts'
 import { findDealer } from '../dealers/store.ts'
 import { findLastMove, recordEvent } from '../events/store.ts'
 import { cursorOf, inner, outer } from '../ids.ts'
@@ -10,7 +16,19 @@ import { Problem, problemBody, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
 import type { Intake, Stored } from './intake.ts'
-import { contactIn, isLegal, isUsable, leadBody, type LeadRow, leadStatuses, moved, type NewLead, newLead, respondedAt, takeableBack } from './lead.ts'
+import {
+  contactIn,
+  isLegal,
+  isUsable,
+  leadBody,
+  type LeadRow,
+  leadStatuses,
+  moved,
+  type NewLead,
+  newLead,
+  respondedAt,
+  takeableBack,
+} from './lead.ts'
 import * as store from './store.ts'
 
 const clientRefLengthMax = 128
@@ -28,7 +46,8 @@ export const createLead =
   ({ intake }: LeadIntake): Handlers['createLead'] =>
   async ({ body, headers, principal, http }) => {
     const key = headers['idempotency-key']
-    const idempotency = key === undefined ? undefined : idempotencyOf(keyOf(key), 'createLead', 'application/json', http.rawBody ?? '')
+    const idempotency =
+      key === undefined ? undefined : idempotencyOf(keyOf(key), 'createLead', 'application/json', http.rawBody ?? '')
     const lead = newLead(body, await intake.context(principal))
     // Nothing will be written, but a dead token is told so before anything else.
     if (!lead.reachable) await intake.judge(principal)
@@ -50,7 +69,10 @@ export const createLeadBatch =
       }),
     )
     requireSomeOutcome(outcomes)
-    return { status: 207, body: { results: outcomes.map((outcome, at) => resultOf(outcome, body.leads[at], http.requestId)) } }
+    return {
+      status: 207,
+      body: { results: outcomes.map((outcome, at) => resultOf(outcome, body.leads[at], http.requestId)) },
+    }
   }
 
 /** One prospect is answered like one lead, so that a sender who looks at the status only is not misled; several like a batch. */
@@ -65,10 +87,25 @@ export const createLeadsFromAdf =
     const outcomes = await Promise.allSettled(
       readAdf(document, http.charset).map(async (adf, at, all) => {
         const violations = leadViolations(adf.input)
-        if (violations.length > 0) throw new Problem('bad-request', 'The lead that was read from the document does not fit the contract.', { violations })
-        const named = key === undefined ? undefined : idempotencyOf(all.length > 1 ? `${keyOf(key)}\n${at}` : keyOf(key), 'createLeadsFromAdf', mediaType, document)
+        if (violations.length > 0)
+          throw new Problem('bad-request', 'The lead that was read from the document does not fit the contract.', {
+            violations,
+          })
+        const named =
+          key === undefined
+            ? undefined
+            : idempotencyOf(
+                all.length > 1 ? `${keyOf(key)}\n${at}` : keyOf(key),
+                'createLeadsFromAdf',
+                mediaType,
+                document,
+              )
         const lead = reachable(withWarningsOf(adf, newLead(adf.input, context)))
-        return intake.store(principal, { lead, idempotency: named ?? sameProspect(adf, lead), original: { mediaType, content: document } })
+        return intake.store(principal, {
+          lead,
+          idempotency: named ?? sameProspect(adf, lead),
+          original: { mediaType, content: document },
+        })
       }),
     )
     const [only] = outcomes
@@ -86,22 +123,43 @@ export const reconcileReferences =
   ({ intake, db }: { intake: Pick<Intake, 'judge'>; db: Knex }): Handlers['reconcileReferences'] =>
   async ({ body, principal }) => {
     await intake.judge(principal)
-    const asked = [...new Map(body.references.map((reference) => [JSON.stringify([reference.source, reference.id]), reference])).values()]
+    const asked = [
+      ...new Map(
+        body.references.map((reference) => [JSON.stringify([reference.source, reference.id]), reference]),
+      ).values(),
+    ]
     const usable = asked.filter(isUsable)
     const received = await store.findClaimed(db, principal.dealerId, principal.subject.id, usable)
-    return { status: 200, body: { received: received.size, missing: usable.filter((_, at) => !received.has(at)), unusable: asked.filter((reference) => !isUsable(reference)) } }
+    return {
+      status: 200,
+      body: {
+        received: received.size,
+        missing: usable.filter((_, at) => !received.has(at)),
+        unusable: asked.filter((reference) => !isUsable(reference)),
+      },
+    }
   }
 
 /** A prospect without an id that counts is known again by all that it says. One that says not even when it was made could be another. */
 function sameProspect({ input, resend }: AdfLead, { externalReference }: NewLead): Idempotency | undefined {
   if (externalReference || !(resend || input.submittedAt)) return undefined
   const content = JSON.stringify(input)
-  return idempotencyOf(`adf ${createHash('sha256').update(content).digest('hex')}`, 'createLeadsFromAdf', 'prospect', content)
+  return idempotencyOf(
+    `adf ${createHash('sha256').update(content).digest('hex')}`,
+    'createLeadsFromAdf',
+    'prospect',
+    content,
+  )
 }
 
 /** @throws {Problem} `lead-unreachable` */
 function reachable(lead: NewLead): NewLead {
-  if (!lead.reachable) throw new Problem('lead-unreachable', undefined, { violations: [{ in: 'body', pointer: '/customer', message: 'needs an e-mail address, a phone number or a postal address' }] })
+  if (!lead.reachable)
+    throw new Problem('lead-unreachable', undefined, {
+      violations: [
+        { in: 'body', pointer: '/customer', message: 'needs an e-mail address, a phone number or a postal address' },
+      ],
+    })
   return lead
 }
 
@@ -109,18 +167,33 @@ function reachable(lead: NewLead): NewLead {
 function batchItem(item: LeadBatchItem | LeadBatchMisfit, leadViolations: LeadIntake['leadViolations']): LeadBatchItem {
   const { clientRef, idempotencyKey, lead, ...unknown } = item
   const violations: Violation[] = [
-    ...(isTextUpTo(clientRefLengthMax, clientRef) ? [] : [misfit('/clientRef', `must be a string of 1 to ${clientRefLengthMax} characters`)]),
-    ...(isTextUpTo(idempotencyKeyLengthMax, idempotencyKey) ? [] : [misfit('/idempotencyKey', `must be a string of 1 to ${idempotencyKeyLengthMax} characters`)]),
-    ...Object.keys(unknown).map((name) => misfit(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`.slice(0, 512), 'is not a member of an item')),
+    ...(isTextUpTo(clientRefLengthMax, clientRef)
+      ? []
+      : [misfit('/clientRef', `must be a string of 1 to ${clientRefLengthMax} characters`)]),
+    ...(isTextUpTo(idempotencyKeyLengthMax, idempotencyKey)
+      ? []
+      : [misfit('/idempotencyKey', `must be a string of 1 to ${idempotencyKeyLengthMax} characters`)]),
+    ...Object.keys(unknown).map((name) =>
+      misfit(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`.slice(0, 512), 'is not a member of an item'),
+    ),
     ...leadViolations(lead).map((violation) => ({ ...violation, pointer: `/lead${violation.pointer}`.slice(0, 512) })),
   ]
   const [first] = violations
-  if (first) throw new Problem('bad-request', `body${first.pointer}: ${first.message}`.slice(0, 1024), { violations: violations.slice(0, violationsMax) })
+  if (first)
+    throw new Problem('bad-request', `body${first.pointer}: ${first.message}`.slice(0, 1024), {
+      violations: violations.slice(0, violationsMax),
+    })
   // The cast: that is what has just been checked.
   return item as LeadBatchItem
 }
 
-const isTextUpTo = (lengthMax: number, text: unknown) => text === undefined || (typeof text === 'string' && text.length >= 1 && text.length <= lengthMax && !text.includes('\0') && text.isWellFormed())
+const isTextUpTo = (lengthMax: number, text: unknown) =>
+  text === undefined ||
+  (typeof text === 'string' &&
+    text.length >= 1 &&
+    text.length <= lengthMax &&
+    !text.includes('\0') &&
+    text.isWellFormed())
 const misfit = (pointer: string, message: string): Violation => ({ in: 'body', pointer, message })
 
 /** When nothing at all could be done, the whole request may be sent again, and is told so. @throws {Problem} */
@@ -130,8 +203,15 @@ function requireSomeOutcome(outcomes: readonly PromiseSettledResult<Stored>[]): 
   if (first && failures.length === outcomes.length && failures.every(({ status }) => status >= 500)) throw first
 }
 
-function resultOf(outcome: PromiseSettledResult<Stored>, item: LeadBatchItem | LeadBatchMisfit | undefined, requestId: string): LeadResult {
-  const clientRef = typeof item?.clientRef === 'string' && isTextUpTo(clientRefLengthMax, item.clientRef) ? { clientRef: item.clientRef } : undefined
+function resultOf(
+  outcome: PromiseSettledResult<Stored>,
+  item: LeadBatchItem | LeadBatchMisfit | undefined,
+  requestId: string,
+): LeadResult {
+  const clientRef =
+    typeof item?.clientRef === 'string' && isTextUpTo(clientRefLengthMax, item.clientRef)
+      ? { clientRef: item.clientRef }
+      : undefined
   if (outcome.status === 'fulfilled') {
     const { status, body } = answerOf(outcome.value)
     return { ...clientRef, status, ...(outcome.value.replayed && { replayed: true }), lead: body }
@@ -146,7 +226,9 @@ function answerOf({ verdict, replayed, lead_id, received, lead_warnings }: Store
   const id = outer('lead', lead_id)
   const accepted = { id, receivedAt: received.toISOString(), warnings: lead_warnings }
   const headers = { Location: `/v1/leads/${id}/receipt`, ...(replayed && { 'Idempotency-Replayed': 'true' }) }
-  return verdict === 'duplicate' ? ({ status: 200, headers, body: { ...accepted, duplicate: true } } as const) : ({ status: 201, headers, body: { ...accepted, duplicate: false } } as const)
+  return verdict === 'duplicate'
+    ? ({ status: 200, headers, body: { ...accepted, duplicate: true } } as const)
+    : ({ status: 201, headers, body: { ...accepted, duplicate: false } } as const)
 }
 
 export const listLeads: Handlers['listLeads'] = async ({ query, principal, standing }, { db }) => {
@@ -155,10 +237,17 @@ export const listLeads: Handlers['listLeads'] = async ({ query, principal, stand
   const filter = filterOf(query, standing, country)
   if (!filter) return { status: 200, body: { items: [] } }
   const wanted = { ...filter, ...(status && { status }), ...(updatedSince && { updatedSince: new Date(updatedSince) }) }
-  const found = await store.findLeads(db, principal.dealerId, wanted, { order, limit: limit + 1, ...(cursor && { past: inner(cursor) }) })
+  const found = await store.findLeads(db, principal.dealerId, wanted, {
+    order,
+    limit: limit + 1,
+    ...(cursor && { past: inner(cursor) }),
+  })
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { status: 200, body: { items: page.map(leadBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+  return {
+    status: 200,
+    body: { items: page.map(leadBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
 }
 
 export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principal, standing }, { db }) => {
@@ -166,20 +255,35 @@ export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principa
   const dealer = await findDealer(db, dealerId)
   if (!dealer) throw new Problem('token-invalid')
   const filter = filterOf(query, standing, dealer.country)
-  const count = async (more: { status: [LeadStatus]; receivedBefore?: Date }) => (filter ? store.countLeads(db, dealerId, { ...filter, ...more }, countedMax) : 0)
+  const count = async (more: { status: [LeadStatus]; receivedBefore?: Date }) =>
+    filter ? store.countLeads(db, dealerId, { ...filter, ...more }, countedMax) : 0
   const targetMs = dealer.response_target_minutes * 60_000
-  const [overdue, ...counts] = await Promise.all([count({ status: ['new'], receivedBefore: new Date(Date.now() - targetMs) }), ...leadStatuses.map((status) => count({ status: [status] }))])
-  const statuses = leadStatuses.map((status, at) => ({ status, count: counts[at] ?? 0 })).filter(({ count: leads }) => leads > 0)
+  const [overdue, ...counts] = await Promise.all([
+    count({ status: ['new'], receivedBefore: new Date(Date.now() - targetMs) }),
+    ...leadStatuses.map((status) => count({ status: [status] })),
+  ])
+  const statuses = leadStatuses
+    .map((status, at) => ({ status, count: counts[at] ?? 0 }))
+    .filter(({ count: leads }) => leads > 0)
   return { status: 200, body: { statuses, overdue, responseTargetMinutes: dealer.response_target_minutes } }
 }
 
 type Asked = { type?: LeadType[]; sourceKeyId?: string; contact?: string; test?: boolean }
 
 /** Undefined when no lead can fit: nobody has a phone number that is none. `country`: of the dealer, for such a number. */
-function filterOf({ type, sourceKeyId, contact: typed, test = false }: Asked, { environment }: Standing, country = ''): store.LeadFilter | undefined {
+function filterOf(
+  { type, sourceKeyId, contact: typed, test = false }: Asked,
+  { environment }: Standing,
+  country = '',
+): store.LeadFilter | undefined {
   const contact = typed === undefined ? undefined : contactIn(typed, country)
   if (typed !== undefined && !contact) return undefined
-  return { test: test || environment === 'test', ...(type && { type }), ...(sourceKeyId && { sourceId: inner(sourceKeyId) }), ...(contact && { contact }) }
+  return {
+    test: test || environment === 'test',
+    ...(type && { type }),
+    ...(sourceKeyId && { sourceId: inner(sourceKeyId) }),
+    ...(contact && { contact }),
+  }
 }
 
 export const getLead: Handlers['getLead'] = async ({ path, principal, standing, http }, { db }) => {
@@ -196,13 +300,32 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
 
     const before = { status: lead.status, ...(lead.status_reason && { statusReason: lead.status_reason }) }
     // Asked for only where it decides: this holds the dealer's clock.
-    const takenBack = isLegal(lead.status, body.status) ? undefined : takeableBack(await findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
+    const takenBack = isLegal(lead.status, body.status)
+      ? undefined
+      : takeableBack(await findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
     const after = moved(before, body.status, body.statusReason, takenBack)
     if (after === before) return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead) }
 
-    const next = { ...lead, status: after.status, status_reason: after.statusReason ?? null, version: lead.version + 1, updated_at: now, responded_at: respondedAt(lead, after.status, now) }
-    await store.saveLead(trx, principal.dealerId, { id: next.id, status: next.status, status_reason: next.status_reason, version: next.version, updated_at: now, responded_at: next.responded_at })
-    const changed = [...(next.status === lead.status ? [] : ['status']), ...(next.status_reason === lead.status_reason ? [] : ['statusReason'])]
+    const next = {
+      ...lead,
+      status: after.status,
+      status_reason: after.statusReason ?? null,
+      version: lead.version + 1,
+      updated_at: now,
+      responded_at: respondedAt(lead, after.status, now),
+    }
+    await store.saveLead(trx, principal.dealerId, {
+      id: next.id,
+      status: next.status,
+      status_reason: next.status_reason,
+      version: next.version,
+      updated_at: now,
+      responded_at: next.responded_at,
+    })
+    const changed = [
+      ...(next.status === lead.status ? [] : ['status']),
+      ...(next.status_reason === lead.status_reason ? [] : ['statusReason']),
+    ]
     await recordEvent(trx, principal, { type: 'lead.updated', leadId: lead.id, changed, status: next.status }, now)
     return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next) }
   })
@@ -211,7 +334,15 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
 export const getLeadReceipt: Handlers['getLeadReceipt'] = async ({ path, principal }, { db }) => {
   const lead = await store.findLead(db, principal.dealerId, inner(path.leadId))
   if (lead?.source_id !== principal.subject.id) throw new Problem('not-found')
-  return { status: 200, body: { id: outer('lead', lead.id), state: 'received', receivedAt: lead.received_at.toISOString(), warnings: lead.warnings } }
+  return {
+    status: 200,
+    body: {
+      id: outer('lead', lead.id),
+      state: 'received',
+      receivedAt: lead.received_at.toISOString(),
+      warnings: lead.warnings,
+    },
+  }
 }
 
 export const getLeadOriginal: Handlers['getLeadOriginal'] = async ({ path, principal, standing }, { db }) => {
@@ -233,5 +364,6 @@ const etagOf = ({ version }: { version: number }): string => `"${version}"`
 function requireMatch(ifMatch: string | undefined, lead: LeadRow): void {
   if (ifMatch === undefined) throw new Problem('if-match-missing')
   const tags = ifMatch.split(',').map((tag) => tag.trim())
-  if (!tags.includes('*') && !tags.includes(etagOf(lead))) throw new Problem('lead-changed', undefined, { headers: { ETag: etagOf(lead) } })
+  if (!tags.includes('*') && !tags.includes(etagOf(lead)))
+    throw new Problem('lead-changed', undefined, { headers: { ETag: etagOf(lead) } })
 }

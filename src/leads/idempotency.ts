@@ -16,7 +16,12 @@ export function keyOf(header: string): string {
  *
  * Scoped to the token's subject when it is stored; kept for 72 hours (draft-ietf-httpapi-idempotency-key-header, section 2).
  */
-export function idempotencyOf(key: string | undefined, operation: string, mediaType: string, body: Buffer | string): Idempotency | undefined {
+export function idempotencyOf(
+  key: string | undefined,
+  operation: string,
+  mediaType: string,
+  body: Buffer | string,
+): Idempotency | undefined {
   if (key === undefined) return undefined
   const hash = createHash('sha256')
   for (const part of [operation, mediaType, body]) hash.update(`${Buffer.byteLength(part)} `).update(part)

@@ -69,9 +69,18 @@ interface Waiting {
   reject: (reason: unknown) => void
 }
 
-export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judge, report: (error: unknown) => void): Intake {
+export function openIntake(
+  db: Knex,
+  hot: pg.Pool,
+  keyring: Keyring,
+  judge: Judge,
+  report: (error: unknown) => void,
+): Intake {
   const contexts = new LRUCache<string, LeadContext>({ max: dealersMax, ttl: contextMs })
-  const sweeper = setInterval(() => void sweepIdempotencyKeys(db, sweptAtOnceMax).catch(() => undefined), sweepMs).unref()
+  const sweeper = setInterval(
+    () => void sweepIdempotencyKeys(db, sweptAtOnceMax).catch(() => undefined),
+    sweepMs,
+  ).unref()
   let queue: Waiting[] = []
   let waitingLeads = 0
   let waitingBytes = 0
@@ -86,7 +95,9 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
   const sendNext = () => {
     arrived = 0
     if (underWay.length >= groupsMax) return
-    const group = nextGroup(queue.filter(({ incoming }) => underWay.every((dealers) => !dealers.has(incoming.dealerId))))
+    const group = nextGroup(
+      queue.filter(({ incoming }) => underWay.every((dealers) => !dealers.has(incoming.dealerId))),
+    )
     if (group.length < (underWay.length === 0 ? 1 : besideLeadsMin)) return
     const sent = new Set(group)
     queue = queue.filter((waiting) => !sent.has(waiting))
@@ -135,7 +146,11 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
       const dealers = free.length > 0 ? free : all.slice(0, 1)
       const group = nextGroup(dealers.flatMap((dealerId) => held.get(dealerId) ?? []))
       const sent = new Set(group)
-      for (const dealerId of dealers) held.set(dealerId, (held.get(dealerId) ?? []).filter((waiting) => !sent.has(waiting)))
+      for (const dealerId of dealers)
+        held.set(
+          dealerId,
+          (held.get(dealerId) ?? []).filter((waiting) => !sent.has(waiting)),
+        )
       await send(group, () => undefined, true)
       for (const dealerId of dealers) {
         const left = held.get(dealerId) ?? []
@@ -149,7 +164,12 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
   const send = async (group: Waiting[], stepAside: () => void, redriven = false): Promise<void> => {
     for (let attempt = 0; ; attempt++) {
       try {
-        const verdicts = await createLeads(hot, keyring.generation(), redriven, group.map(({ incoming }) => incoming))
+        const verdicts = await createLeads(
+          hot,
+          keyring.generation(),
+          redriven,
+          group.map(({ incoming }) => incoming),
+        )
         answer(group, verdicts)
         const stale = group.filter((_, at) => verdicts[at]?.verdict === 'keys-newer')
         if (stale.length === 0) return
@@ -165,9 +185,14 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
         const passing = isPassing(error)
         const cut = passing ? 0 : group.length >> 1
         const wait = retryMs[attempt]
-        if (cut > 0) return void (await Promise.all([send(group.slice(0, cut), stepAside, redriven), send(group.slice(cut), stepAside, redriven)]))
+        if (cut > 0)
+          return void (await Promise.all([
+            send(group.slice(0, cut), stepAside, redriven),
+            send(group.slice(cut), stepAside, redriven),
+          ]))
         if (!passing) report(error)
-        if (!passing || wait === undefined) return group.forEach(({ reject }) => reject(new Problem(passing ? 'unavailable' : 'internal')))
+        if (!passing || wait === undefined)
+          return group.forEach(({ reject }) => reject(new Problem(passing ? 'unavailable' : 'internal')))
         redriven = true
         await sleep(wait * (0.5 + Math.random()))
       }
@@ -190,12 +215,30 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
       const data = JSON.stringify(lead.data)
       const warnings = JSON.stringify(lead.warnings)
       const bytes = data.length + warnings.length + (original?.content.length ?? 0)
-      if (waitingLeads >= waitingLeadsMax || waitingBytes + bytes > waitingBytesMax) throw new Problem('unavailable', 'More leads arrive than can be stored at this moment. Nothing was stored; try again in a moment.')
+      if (waitingLeads >= waitingLeadsMax || waitingBytes + bytes > waitingBytesMax)
+        throw new Problem(
+          'unavailable',
+          'More leads arrive than can be stored at this moment. Nothing was stored; try again in a moment.',
+        )
       waitingLeads++
       waitingBytes += bytes
       const { dealerId, credentialId, epoch } = principal
       const { type, test, externalReference, submittedAt } = lead
-      const incoming = { dealerId, credentialId, epoch, id: newId(), eventId: newId(), type, test, externalReference, submittedAt, data, warnings, idempotency, original }
+      const incoming = {
+        dealerId,
+        credentialId,
+        epoch,
+        id: newId(),
+        eventId: newId(),
+        type,
+        test,
+        externalReference,
+        submittedAt,
+        data,
+        warnings,
+        idempotency,
+        original,
+      }
       const answered = new Promise<Stored>((resolve, reject) => {
         const waiting = [{ principal, incoming, bytes, resolve, reject }]
         if (held.has(dealerId)) hold(waiting)
@@ -214,7 +257,9 @@ export function openIntake(db: Knex, hot: pg.Pool, keyring: Keyring, judge: Judg
 
 function nextGroup(queue: readonly Waiting[]): Waiting[] {
   let bytes = 0
-  const tooMany = queue.findIndex((waiting, at) => at >= groupLeadsMax || (at > 0 && (bytes += waiting.bytes) > groupBytesMax))
+  const tooMany = queue.findIndex(
+    (waiting, at) => at >= groupLeadsMax || (at > 0 && (bytes += waiting.bytes) > groupBytesMax),
+  )
   return queue.slice(0, tooMany === -1 ? queue.length : tooMany)
 }
 

@@ -30,7 +30,23 @@ import type {
 } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
-import { asSent, freeText, isStorable, keep, keepExtra, listOf, newNotes, objectOf, type Reading, text, time, utcTime, vocabulary, warn, wordOf } from './lenient.ts'
+import {
+  asSent,
+  freeText,
+  isStorable,
+  keep,
+  keepExtra,
+  listOf,
+  newNotes,
+  objectOf,
+  type Reading,
+  text,
+  time,
+  utcTime,
+  vocabulary,
+  warn,
+  wordOf,
+} from './lenient.ts'
 
 const emailLengthMax = 254
 const e164Pattern = /^\+[1-9]\d{1,14}$/
@@ -59,7 +75,18 @@ export interface LeadContext {
 }
 
 /** What a lead shows when it is read and no column holds. */
-export type LeadData = Pick<Lead, 'message' | 'customer' | 'vehiclesOfInterest' | 'tradeIns' | 'consents' | 'attribution' | 'appointment' | 'locale' | 'extra'>
+export type LeadData = Pick<
+  Lead,
+  | 'message'
+  | 'customer'
+  | 'vehiclesOfInterest'
+  | 'tradeIns'
+  | 'consents'
+  | 'attribution'
+  | 'appointment'
+  | 'locale'
+  | 'extra'
+>
 
 /** A lead as it will be stored; everything that a row needs except its ids and its dealer. */
 export interface NewLead {
@@ -87,7 +114,16 @@ export function newLead(input: LeadInput, { country, timeZone }: LeadContext): N
   const notes = newNotes()
   const reading = { country, timeZone, notes }
   if (input.extra) keepExtra(input.extra, reading)
-  const { type = 'enquiry', test = false, externalReference, submittedAt, vehiclesOfInterest = [], tradeIns = [], consents = [], ...rest } = readLead(input, '', reading)
+  const {
+    type = 'enquiry',
+    test = false,
+    externalReference,
+    submittedAt,
+    vehiclesOfInterest = [],
+    tradeIns = [],
+    consents = [],
+    ...rest
+  } = readLead(input, '', reading)
 
   const extra = notes.extra.size > 0 ? { extra: Object.fromEntries(notes.extra) } : undefined
   return {
@@ -103,7 +139,11 @@ export function newLead(input: LeadInput, { country, timeZone }: LeadContext): N
 
 function isReachable({ emails, phones, address = {} }: LeadCustomer): boolean {
   const { lines = [], city, postalCode } = address
-  return emails.some((email) => isSaid(email.address)) || phones.some((phone) => isSaid(phone.number)) || [...lines, city, postalCode].some(isSaid)
+  return (
+    emails.some((email) => isSaid(email.address)) ||
+    phones.some((phone) => isSaid(phone.number)) ||
+    [...lines, city, postalCode].some(isSaid)
+  )
 }
 
 function isSaid(said: string | undefined): boolean {
@@ -138,8 +178,13 @@ export function leadBody(row: LeadRow): Lead {
     type: row.type,
     status: row.status,
     ...(row.status_reason && { statusReason: row.status_reason }),
-    source: { type: row.source_type, id: outer(row.source_type === 'user' ? 'user' : 'key', row.source_id), name: row.source_name },
-    ...(row.external_source !== null && row.external_id !== null && { externalReference: { source: row.external_source, id: row.external_id } }),
+    source: {
+      type: row.source_type,
+      id: outer(row.source_type === 'user' ? 'user' : 'key', row.source_id),
+      name: row.source_name,
+    },
+    ...(row.external_source !== null &&
+      row.external_id !== null && { externalReference: { source: row.external_source, id: row.external_id } }),
     ...(row.submitted_at && { submittedAt: row.submitted_at.toISOString() }),
     test: row.test,
     warnings: row.warnings,
@@ -192,14 +237,24 @@ export function respondedAt(lead: { responded_at: Date | null }, to: LeadStatus,
  *
  * @throws {Problem} `lead-move-illegal` with the legal statuses.
  */
-export function moved(lead: Movable, to: LeadStatus, reason: LeadStatusReason | undefined, takenBack?: LeadStatus): Movable {
+export function moved(
+  lead: Movable,
+  to: LeadStatus,
+  reason: LeadStatusReason | undefined,
+  takenBack?: LeadStatus,
+): Movable {
   const statusReason = to === 'lost' || to === 'invalid' ? reason : undefined
-  if (to === lead.status) return statusReason === undefined || statusReason === lead.statusReason ? lead : { ...lead, statusReason }
+  if (to === lead.status)
+    return statusReason === undefined || statusReason === lead.statusReason ? lead : { ...lead, statusReason }
 
   const legalStatuses = legalMoves[lead.status]
   if (!isLegal(lead.status, to) && to !== takenBack) {
     const article = /^[aeiou]/.test(lead.status) ? 'An' : 'A'
-    throw new Problem('lead-move-illegal', `${article} ${lead.status} lead can move to ${either.format(legalStatuses)}.`, { legalStatuses })
+    throw new Problem(
+      'lead-move-illegal',
+      `${article} ${lead.status} lead can move to ${either.format(legalStatuses)}.`,
+      { legalStatuses },
+    )
   }
   return { ...lead, status: to, statusReason }
 }
@@ -225,13 +280,21 @@ function readPhone(sent: PhoneInput, at: string, reading: Reading): Phone {
   const verdict = phoneVerdict(parsed)
   if (verdict === 'invalid') warn('phone-not-understood', `${at}/number`, reading)
   if (verdict === 'possible') warn('phone-doubtful', `${at}/number`, reading)
-  return { number, type: type ?? typeOf(parsed), ...(parsed && verdict !== 'invalid' && { e164: parsed.number }), verdict }
+  return {
+    number,
+    type: type ?? typeOf(parsed),
+    ...(parsed && verdict !== 'invalid' && { e164: parsed.number }),
+    verdict,
+  }
 }
 
 function parsedPhone(number: string, country: string): PhoneNumber | undefined {
   try {
     // Not every country dials 00 to get out, but people write it everywhere.
-    return parsePhoneNumberFromString(number.trim().replace(/^00/, '+'), isSupportedCountry(country) ? country : undefined)
+    return parsePhoneNumberFromString(
+      number.trim().replace(/^00/, '+'),
+      isSupportedCountry(country) ? country : undefined,
+    )
   } catch {
     return undefined
   }
@@ -258,9 +321,14 @@ function readTradeIn(sent: TradeIn, at: string, reading: Reading): TradeIn {
   return identified(tradeInMembers(sent, at, reading), at, reading)
 }
 
-function identified<Vehicle extends VehicleOfInterest | TradeIn>(vehicle: Vehicle, at: string, reading: Reading): Vehicle {
+function identified<Vehicle extends VehicleOfInterest | TradeIn>(
+  vehicle: Vehicle,
+  at: string,
+  reading: Reading,
+): Vehicle {
   const { vin, registration, stockNumber, listingId, listingUrl, make, model } = vehicle
-  const named = [vin, registration?.number, stockNumber, listingId, listingUrl].some(isSaid) || (isSaid(make) && isSaid(model))
+  const named =
+    [vin, registration?.number, stockNumber, listingId, listingUrl].some(isSaid) || (isSaid(make) && isSaid(model))
   if (!named) warn('vehicle-not-identifiable', at, reading)
   return vehicle
 }
@@ -352,7 +420,10 @@ const conditionRatings = vocabulary({
 })
 
 // Not `mil`, which is ten kilometres in Sweden.
-const distanceUnits = vocabulary({ km: ['kms', 'kilometer', 'kilometers', 'kilometre', 'kilometres'], mi: ['mile', 'miles'] })
+const distanceUnits = vocabulary({
+  km: ['kms', 'kilometer', 'kilometers', 'kilometre', 'kilometres'],
+  mi: ['mile', 'miles'],
+})
 
 const roles = vocabulary({
   buy: ['purchase', 'køb'],
@@ -409,7 +480,13 @@ const customerMembers = objectOf<LeadCustomerInput, LeadCustomer>({
   name: objectOf<PersonName>({ given: text, family: text, full: text }),
   emails: listOf(readEmail),
   phones: listOf(readPhone),
-  address: objectOf<PostalAddress>({ lines: listOf(text), postalCode: text, city: text, region: text, countryCode: text }),
+  address: objectOf<PostalAddress>({
+    lines: listOf(text),
+    postalCode: text,
+    city: text,
+    region: text,
+    countryCode: text,
+  }),
 })
 
 const money = objectOf<Money>({ amount: text, currency: text })

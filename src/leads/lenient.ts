@@ -16,13 +16,16 @@ const messages = {
   'email-odd': 'This does not look like an e-mail address. It was kept as sent.',
   'word-unknown': 'The contract does not name this word. It is kept in `extra`, if it fits there.',
   'member-unknown': 'The contract does not name this member. It is kept in `extra`.',
-  'extra-too-large': 'This did not fit into `extra` and was left out. All of `extra` may have 8192 bytes as JSON and 64 levels.',
+  'extra-too-large':
+    'This did not fit into `extra` and was left out. All of `extra` may have 8192 bytes as JSON and 64 levels.',
   'date-without-offset': 'This time has no offset from UTC. It was read in the local time zone.',
   'date-not-understood': 'This is not a time in RFC 3339 between the years 1900 and 2200. It was kept as sent.',
   'text-repaired': 'This text held characters that cannot be stored. They became U+FFFD.',
   'national-id-masked': 'This text held what looks like a national identity number. Its last characters are masked.',
-  'external-reference-blank': 'There is nothing to see in this, so it tells no leads apart. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
-  'external-reference-damaged': 'This held characters that cannot be stored, so another one may look the same now. The lead has no external reference; the rest is kept in `extra`, if it fits there.',
+  'external-reference-blank':
+    'There is nothing to see in this, so it tells no leads apart. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
+  'external-reference-damaged':
+    'This held characters that cannot be stored, so another one may look the same now. The lead has no external reference; the rest is kept in `extra`, if it fits there.',
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
   'too-many-warnings': 'There were more warnings. They were left out.',
 } as const satisfies Record<string, string>
@@ -103,7 +106,10 @@ export function vocabulary<Word extends string>(synonyms: Record<Word, readonly 
 }
 
 /** Reads a word; one that `words` does not know becomes `unknown` and is kept in `extra`. A blank one counts as left out. */
-export function wordOf<Word extends string>(words: ReadonlyMap<string, Word>, unknown?: Word): Reader<string, Word | undefined> {
+export function wordOf<Word extends string>(
+  words: ReadonlyMap<string, Word>,
+  unknown?: Word,
+): Reader<string, Word | undefined> {
   return (sent, at, reading) => {
     const said = text(sent, at, reading)
     if (said.trim() === '') return undefined
@@ -116,7 +122,10 @@ export function wordOf<Word extends string>(words: ReadonlyMap<string, Word>, un
 }
 
 function bare(word: string): string {
-  return word.normalize('NFC').toLowerCase().replace(/[\s_-]+/g, '')
+  return word
+    .normalize('NFC')
+    .toLowerCase()
+    .replace(/[\s_-]+/g, '')
 }
 
 /** A time as RFC 3339 with milliseconds and the offset it was sent with, or as it was sent when it is not understood. */
@@ -133,10 +142,23 @@ export function utcTime(sent: string, at: string, reading: Reading): string | un
   return instant?.utc
 }
 
-const timePattern = /^(\d{4})-(\d\d)-(\d\d)(?:T|\s+)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,3})\d*)?)?\s*(?:(Z)|([+-]\d\d)(?::?(\d\d))?)?$/i
+const timePattern =
+  /^(\d{4})-(\d\d)-(\d\d)(?:T|\s+)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,3})\d*)?)?\s*(?:(Z)|([+-]\d\d)(?::?(\d\d))?)?$/i
 
 function instantOf(said: string, at: string, reading: Reading): { utc: string; local: string } | undefined {
-  const [matched, year = '', month = '', day = '', hour = '', minute = '', second = '00', fraction = '', zulu, offsetHours = '', offsetMinutes = '00'] = timePattern.exec(said.trim()) ?? []
+  const [
+    matched,
+    year = '',
+    month = '',
+    day = '',
+    hour = '',
+    minute = '',
+    second = '00',
+    fraction = '',
+    zulu,
+    offsetHours = '',
+    offsetMinutes = '00',
+  ] = timePattern.exec(said.trim()) ?? []
   const wallClock = `${year}-${month}-${day}T${hour.padStart(2, '0')}:${minute}:${second}.${fraction.padEnd(3, '0')}`
   if (!matched || year < yearMin || year > yearMax || !isOnTheClock(wallClock)) return notUnderstood(at, reading)
 

@@ -12,7 +12,13 @@ const sign = /[^\S\r\n]?[-\u2010-\u2015\u2212]?[^\S\r\n]?/.source
 
 const schemes: ReadonlyMap<string, Scheme> = new Map([
   // No check digit: since 2007 there are numbers that fail it.
-  ['DK', { form: new RegExp(`(?<!\\d)(\\d{6})(${sign})(\\d{4})(?!\\d)`, 'g'), isNumber: (born) => isDay(yearOf(born.slice(4)), born.slice(2, 4), born.slice(0, 2)) }],
+  [
+    'DK',
+    {
+      form: new RegExp(`(?<!\\d)(\\d{6})(${sign})(\\d{4})(?!\\d)`, 'g'),
+      isNumber: (born) => isDay(yearOf(born.slice(4)), born.slice(2, 4), born.slice(0, 2)),
+    },
+  ],
   ['SE', { form: new RegExp(`(?<!\\d)((?:18|19|20)?\\d{6})(${sign}|\\+)(\\d{4})(?!\\d)`, 'g'), isNumber: isSwedish }],
   ['NO', { form: new RegExp(`(?<!\\d)(\\d{6})(${sign})(\\d{5})(?!\\d)`, 'g'), isNumber: isNorwegian }],
   ['FI', { form: /(?<!\d)(\d{6})([-+\u2010-\u2015\u2212A-FU-Y])(\d{3}[0-9A-Y])(?![0-9A-Z])/gi, isNumber: isFinnish }],
@@ -51,7 +57,11 @@ export function maskNationalIds(text: string, country: string): string {
   const scheme = schemes.get(country)
   if (!scheme || !/\d{6}/.test(text)) return text
   return text.replace(scheme.form, (found: string, born: string, sign: string, serial: string, at: number) =>
-    scheme.isNumber(born, sign, serial) && !(sign.trim() === '' && isDialled(text, at)) && !isInVin(text, at, at + found.length) ? born + sign + '*'.repeat(serial.length) : found,
+    scheme.isNumber(born, sign, serial) &&
+    !(sign.trim() === '' && isDialled(text, at)) &&
+    !isInVin(text, at, at + found.length)
+      ? born + sign + '*'.repeat(serial.length)
+      : found,
   )
 }
 
@@ -78,7 +88,9 @@ function isSwedish(born: string, sign: string, serial: string): boolean {
 function isNorwegian(born: string, _sign: string, serial: string): boolean {
   const all = digits(born + serial)
   const [day, month] = [Number(born.slice(0, 2)), Number(born.slice(2, 4))]
-  const isChecked = norwegianWeights.every((weights) => weights.reduce((sum, weight, at) => sum + weight * (all[at] ?? 0), 0) % 11 === 0)
+  const isChecked = norwegianWeights.every(
+    (weights) => weights.reduce((sum, weight, at) => sum + weight * (all[at] ?? 0), 0) % 11 === 0,
+  )
   return isChecked && isDay(yearOf(born.slice(4)), month % 40, day > 40 ? day - 40 : day)
 }
 
@@ -86,12 +98,20 @@ function isNorwegian(born: string, _sign: string, serial: string): boolean {
 function isFinnish(born: string, sign: string, serial: string): boolean {
   const century = /[A-F]/i.test(sign) ? 2000 : 1900
   const check = finnishChecks[Number(born + serial.slice(0, 3)) % finnishChecks.length]
-  return check === serial.slice(3).toUpperCase() && isDay(century + Number(born.slice(4)), born.slice(2, 4), born.slice(0, 2))
+  return (
+    check === serial.slice(3).toUpperCase() &&
+    isDay(century + Number(born.slice(4)), born.slice(2, 4), born.slice(0, 2))
+  )
 }
 
 const digits = (text: string): number[] => [...text].map(Number)
 
 function isDay(year: number, month: string | number, day: string | number): boolean {
   // Day 0 of the next month is the last of this one.
-  return Number(month) >= 1 && Number(month) <= 12 && Number(day) >= 1 && Number(day) <= new Date(Date.UTC(year, Number(month), 0)).getUTCDate()
+  return (
+    Number(month) >= 1 &&
+    Number(month) <= 12 &&
+    Number(day) >= 1 &&
+    Number(day) <= new Date(Date.UTC(year, Number(month), 0)).getUTCDate()
+  )
 }

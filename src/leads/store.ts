@@ -38,7 +38,12 @@ export interface Verdict {
  * Stores a group in one call of one function, one round trip, one commit. The verdicts come in the order of the leads. A group whose
  * answer was lost is sent again as `redriven`: what was stored then counts as stored by it.
  */
-export async function createLeads(hot: pg.Pool, generation: string, redriven: boolean, group: readonly IncomingLead[]): Promise<Verdict[]> {
+export async function createLeads(
+  hot: pg.Pool,
+  generation: string,
+  redriven: boolean,
+  group: readonly IncomingLead[],
+): Promise<Verdict[]> {
   const column = <T>(of: (incoming: IncomingLead) => T) => group.map(of)
   const { rows } = await hot.query<Verdict>({
     name: 'create-leads',
@@ -88,7 +93,12 @@ export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<nu
 }
 
 /** The places of those of the references that a lead of the subject came with. */
-export async function findClaimed(db: Knex, dealerId: string, subjectId: string, references: readonly ExternalReference[]): Promise<Set<number>> {
+export async function findClaimed(
+  db: Knex,
+  dealerId: string,
+  subjectId: string,
+  references: readonly ExternalReference[],
+): Promise<Set<number>> {
   // Lateral with a limit, it cannot become a join over all claims of the subject.
   const { rows } = await db.raw<{ rows: { place: string }[] }>(
     `select asked.place from unnest(?::text[], ?::text[]) with ordinality as asked(source, id, place), lateral (
@@ -118,8 +128,22 @@ const earlierWith = (contact: (lead: string) => string) => `
 
 // One by one: a prepared statement fails once its answer has a column more, which a newer version may add.
 const columns = [
-  'id', 'type', 'status', 'status_reason', 'source_type', 'source_id', 'test', 'external_source', 'external_id',
-  'submitted_at', 'received_at', 'updated_at', 'responded_at', 'version', 'data', 'warnings',
+  'id',
+  'type',
+  'status',
+  'status_reason',
+  'source_type',
+  'source_id',
+  'test',
+  'external_source',
+  'external_id',
+  'submitted_at',
+  'received_at',
+  'updated_at',
+  'responded_at',
+  'version',
+  'data',
+  'warnings',
 ] satisfies (keyof LeadRow)[]
 
 function named(db: Knex, dealerId: string): Knex.QueryBuilder {
@@ -127,23 +151,41 @@ function named(db: Knex, dealerId: string): Knex.QueryBuilder {
     .leftJoin('api_keys as k', (on) => on.on('k.dealer_id', 'l.dealer_id').on('k.id', 'l.source_id'))
     .leftJoin('users as u', (on) => on.on('u.dealer_id', 'l.dealer_id').on('u.id', 'l.source_id'))
     .where({ 'l.dealer_id': dealerId })
-    .select(...columns.map((column) => `l.${column}`), db.raw("coalesce(k.name, u.name, '') as source_name"), db.raw(`greatest(${earlierWith(phoneOf)}, ${earlierWith(emailOf)}) as duplicate_of`))
+    .select(
+      ...columns.map((column) => `l.${column}`),
+      db.raw("coalesce(k.name, u.name, '') as source_name"),
+      db.raw(`greatest(${earlierWith(phoneOf)}, ${earlierWith(emailOf)}) as duplicate_of`),
+    )
 }
 
-function only(query: Knex.QueryBuilder, { test, status, type, sourceId, contact, updatedSince }: LeadFilter): Knex.QueryBuilder {
+function only(
+  query: Knex.QueryBuilder,
+  { test, status, type, sourceId, contact, updatedSince }: LeadFilter,
+): Knex.QueryBuilder {
   let some = query.where({ 'l.test': test })
   if (status) some = some.whereIn('l.status', status)
   if (type) some = some.whereIn('l.type', type)
   if (sourceId) some = some.where({ 'l.source_id': sourceId })
-  if (contact) some = 'phone' in contact ? some.whereRaw(`${phoneOf('l')} = ?`, [contact.phone]) : some.whereRaw(`${emailOf('l')} = ?`, [contact.email])
+  if (contact)
+    some =
+      'phone' in contact
+        ? some.whereRaw(`${phoneOf('l')} = ?`, [contact.phone])
+        : some.whereRaw(`${emailOf('l')} = ?`, [contact.email])
   if (updatedSince) some = some.where('l.updated_at', '>=', updatedSince)
   return some
 }
 
 /** By age: ids are UUIDs of version 7, which rise with time. `past`: the id of the last lead of the page before. */
-export async function findLeads(db: Knex, dealerId: string, filter: LeadFilter, page: { order: 'newest' | 'oldest'; past?: string; limit: number }): Promise<LeadRow[]> {
+export async function findLeads(
+  db: Knex,
+  dealerId: string,
+  filter: LeadFilter,
+  page: { order: 'newest' | 'oldest'; past?: string; limit: number },
+): Promise<LeadRow[]> {
   const isNewest = page.order === 'newest'
-  const found = only(named(db, dealerId), filter).orderBy('l.id', isNewest ? 'desc' : 'asc').limit(page.limit)
+  const found = only(named(db, dealerId), filter)
+    .orderBy('l.id', isNewest ? 'desc' : 'asc')
+    .limit(page.limit)
   return page.past ? found.where('l.id', isNewest ? '<' : '>', page.past) : found
 }
 
@@ -152,10 +194,20 @@ export async function findLeadsById(db: Knex, dealerId: string, ids: readonly st
 }
 
 /** How many leads fit, counted no further than `atMost`. */
-export async function countLeads(db: Knex, dealerId: string, filter: LeadFilter & { receivedBefore?: Date }, atMost: number): Promise<number> {
-  let some = only(db('leads as l').where({ 'l.dealer_id': dealerId }), filter).select(db.raw('1')).limit(atMost)
+export async function countLeads(
+  db: Knex,
+  dealerId: string,
+  filter: LeadFilter & { receivedBefore?: Date },
+  atMost: number,
+): Promise<number> {
+  let some = only(db('leads as l').where({ 'l.dealer_id': dealerId }), filter)
+    .select(db.raw('1'))
+    .limit(atMost)
   // By the id, too, for which there is an index: else all that came since would be looked at.
-  if (filter.receivedBefore) some = some.where('l.received_at', '<', filter.receivedBefore).where('l.id', '<', firstIdAt(new Date(filter.receivedBefore.getTime() + idTimeSlackMs)))
+  if (filter.receivedBefore)
+    some = some
+      .where('l.received_at', '<', filter.receivedBefore)
+      .where('l.id', '<', firstIdAt(new Date(filter.receivedBefore.getTime() + idTimeSlackMs)))
   const row = await db.from(some.as('some')).count({ count: '*' }).first()
   return Number(row?.['count'] ?? 0)
 }
@@ -167,11 +219,19 @@ export async function findLead(db: Knex, dealerId: string, id: string): Promise<
 }
 
 /** The document that a lead was read from, if it came as one. */
-export async function findOriginal(db: Knex, dealerId: string, leadId: string): Promise<{ media_type: string; content: Buffer } | undefined> {
+export async function findOriginal(
+  db: Knex,
+  dealerId: string,
+  leadId: string,
+): Promise<{ media_type: string; content: Buffer } | undefined> {
   return db('lead_originals').where({ dealer_id: dealerId, lead_id: leadId }).first('media_type', 'content')
 }
 
-export async function saveLead(trx: Knex.Transaction, dealerId: string, lead: Pick<LeadRow, 'id' | 'status' | 'status_reason' | 'version' | 'updated_at' | 'responded_at'>): Promise<void> {
+export async function saveLead(
+  trx: Knex.Transaction,
+  dealerId: string,
+  lead: Pick<LeadRow, 'id' | 'status' | 'status_reason' | 'version' | 'updated_at' | 'responded_at'>,
+): Promise<void> {
   const { id, ...change } = lead
   await trx('leads').where({ dealer_id: dealerId, id }).update(change)
 }

@@ -24,7 +24,10 @@ export interface Mailing {
 
 export const getNotifications =
   ({ mailIsReady }: Mailing): Handlers['getNotifications'] =>
-  async ({ principal }, { db }) => ({ status: 200, body: notificationsOf(await store.findReader(db, principal.dealerId, personId(principal)), mailIsReady) })
+  async ({ principal }, { db }) => ({
+    status: 200,
+    body: notificationsOf(await store.findReader(db, principal.dealerId, personId(principal)), mailIsReady),
+  })
 
 export const updateNotifications =
   ({ mailIsReady }: Mailing): Handlers['updateNotifications'] =>
@@ -43,10 +46,16 @@ export const updateNotifications =
 
 export const listMails: Handlers['listMails'] = async ({ query, principal }, { db }) => {
   const { limit = 50, cursor } = query
-  const found = await store.findMails(db, principal.dealerId, { limit: limit + 1, ...(cursor && { before: inner(cursor) }) })
+  const found = await store.findMails(db, principal.dealerId, {
+    limit: limit + 1,
+    ...(cursor && { before: inner(cursor) }),
+  })
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { status: 200, body: { items: page.map(mailBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+  return {
+    status: 200,
+    body: { items: page.map(mailBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
 }
 
 /** Whether somebody has the address nobody is told, not even by how long the answer takes: what there is to do is done after it. */
@@ -85,6 +94,24 @@ function notificationsOf(reader: store.ReaderRow | undefined, mailIsReady: boole
   }
 }
 
-function mailBody({ id, kind, email, state, attempts, failure, created_at, changed_at }: store.MailRow & { email: string }): Mail {
-  return { id: outer('mail', id), kind, to: email, state, attempts, ...(failure !== null && { failure }), createdAt: created_at.toISOString(), changedAt: changed_at.toISOString() }
+function mailBody({
+  id,
+  kind,
+  email,
+  state,
+  attempts,
+  failure,
+  created_at,
+  changed_at,
+}: store.MailRow & { email: string }): Mail {
+  return {
+    id: outer('mail', id),
+    kind,
+    to: email,
+    state,
+    attempts,
+    ...(failure !== null && { failure }),
+    createdAt: created_at.toISOString(),
+    changedAt: changed_at.toISOString(),
+  }
 }

@@ -2,8 +2,20 @@ import type { LeadType, MailKind } from '../../generated/server/types.gen.ts'
 
 /** What a mail is about, with everything that it says. */
 export type Matter =
-  | { kind: 'new_leads' | 'unanswered_leads'; count: number; leads: readonly { id: string; type: LeadType; vehicle: string; source: string }[]; targetMinutes: number }
-  | { kind: 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled'; key: string; keyId: string; by: string; address: string | null; at: Date }
+  | {
+      kind: 'new_leads' | 'unanswered_leads'
+      count: number
+      leads: readonly { id: string; type: LeadType; vehicle: string; source: string }[]
+      targetMinutes: number
+    }
+  | {
+      kind: 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled'
+      key: string
+      keyId: string
+      by: string
+      address: string | null
+      at: Date
+    }
   | { kind: 'key_expires'; key: string; keyId: string; expiresAt: Date }
   | { kind: 'source_quiet'; key: string; keyId: string; since: Date; expected: number }
   | { kind: 'invitation' | 'forgotten_password'; url: string; expiresAt: Date }
@@ -30,7 +42,11 @@ type Paragraph = string | { label: string; url: string }
 export function letterOf(matter: Matter, reader: Reader, publicUrl: string): Letter {
   const { subject, paragraphs } = written(matter, reader, publicUrl)
   const { greeting, farewell } = frames[reader.language]
-  const all: Paragraph[] = [greeting(plain(reader.name)), ...paragraphs, farewell(plain(reader.dealer), `${publicUrl}/settings/notifications`)]
+  const all: Paragraph[] = [
+    greeting(plain(reader.name)),
+    ...paragraphs,
+    farewell(plain(reader.dealer), `${publicUrl}/settings/notifications`),
+  ]
   return {
     subject: plain(subject),
     text: `${all.map((part) => (typeof part === 'string' ? part : `${part.label}:\n${part.url}`)).join('\n\n')}\n`,
@@ -40,24 +56,35 @@ export function letterOf(matter: Matter, reader: Reader, publicUrl: string): Let
 
 /** On one line: a name must not look like a part of the mail. */
 const plain = (text: string) => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu, ' ').trim()
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+const escaped = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 const frames = {
   en: {
     greeting: (name: string) => `Hello ${name},`,
-    farewell: (dealer: string, url: string) => `CarBuddii, for ${dealer}\nWhat you are told by mail is up to you: ${url}`,
+    farewell: (dealer: string, url: string) =>
+      `CarBuddii, for ${dealer}\nWhat you are told by mail is up to you: ${url}`,
   },
   da: {
     greeting: (name: string) => `Hej ${name}`,
-    farewell: (dealer: string, url: string) => `CarBuddii, for ${dealer}\nDu bestemmer selv, hvad du får besked om på mail: ${url}`,
+    farewell: (dealer: string, url: string) =>
+      `CarBuddii, for ${dealer}\nDu bestemmer selv, hvad du får besked om på mail: ${url}`,
   },
 }
 
-function written(matter: Matter, { language, timeZone, dealer }: Reader, publicUrl: string): { subject: string; paragraphs: Paragraph[] } {
+function written(
+  matter: Matter,
+  { language, timeZone, dealer }: Reader,
+  publicUrl: string,
+): { subject: string; paragraphs: Paragraph[] } {
   const isDanish = language === 'da'
   const say = (english: string, danish: string) => (isDanish ? danish : english)
-  const time = (at: Date) => new Intl.DateTimeFormat(isDanish ? 'da' : 'en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone }).format(at)
-  const keyLink = (id: string): Paragraph => ({ label: say('See the key', 'Se nøglen'), url: `${publicUrl}/settings/integrations/${id}` })
+  const time = (at: Date) =>
+    new Intl.DateTimeFormat(isDanish ? 'da' : 'en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone }).format(at)
+  const keyLink = (id: string): Paragraph => ({
+    label: say('See the key', 'Se nøglen'),
+    url: `${publicUrl}/settings/integrations/${id}`,
+  })
 
   switch (matter.kind) {
     case 'new_leads':
@@ -66,13 +93,37 @@ function written(matter: Matter, { language, timeZone, dealer }: Reader, publicU
       const first = leads[0]?.source ?? ''
       const isNew = matter.kind === 'new_leads'
       const subject = isNew
-        ? count === 1 ? say(`New lead from ${first}`, `Nyt lead fra ${first}`) : say(`${count} new leads`, `${count} nye leads`)
-        : count === 1 ? say('A lead is waiting for an answer', 'Et lead venter på svar') : say(`${count} leads are waiting for an answer`, `${count} leads venter på svar`)
+        ? count === 1
+          ? say(`New lead from ${first}`, `Nyt lead fra ${first}`)
+          : say(`${count} new leads`, `${count} nye leads`)
+        : count === 1
+          ? say('A lead is waiting for an answer', 'Et lead venter på svar')
+          : say(`${count} leads are waiting for an answer`, `${count} leads venter på svar`)
       const opening = isNew
-        ? say(count === 1 ? 'A new lead has come in.' : `${count} new leads have come in.`, count === 1 ? 'Der er kommet et nyt lead.' : `Der er kommet ${count} nye leads.`)
-        : say(`Nobody has taken ${count === 1 ? 'this lead' : 'these leads'} up within ${targetMinutes} minutes.`, `Ingen har taget ${count === 1 ? 'dette lead' : 'disse leads'} op inden for ${targetMinutes} minutter.`)
-      const links = leads.map(({ id, type, vehicle, source }): Paragraph => ({ label: [leadTypes[type][language], vehicle, source].map(plain).filter(Boolean).join(' · '), url: `${publicUrl}/leads/${id}` }))
-      const more: Paragraph[] = count > leads.length ? [{ label: say(`And ${count - leads.length} more: open the pipeline`, `Og ${count - leads.length} til: åbn pipelinen`), url: `${publicUrl}/leads` }] : []
+        ? say(
+            count === 1 ? 'A new lead has come in.' : `${count} new leads have come in.`,
+            count === 1 ? 'Der er kommet et nyt lead.' : `Der er kommet ${count} nye leads.`,
+          )
+        : say(
+            `Nobody has taken ${count === 1 ? 'this lead' : 'these leads'} up within ${targetMinutes} minutes.`,
+            `Ingen har taget ${count === 1 ? 'dette lead' : 'disse leads'} op inden for ${targetMinutes} minutter.`,
+          )
+      const links = leads.map(({ id, type, vehicle, source }): Paragraph => ({
+        label: [leadTypes[type][language], vehicle, source].map(plain).filter(Boolean).join(' · '),
+        url: `${publicUrl}/leads/${id}`,
+      }))
+      const more: Paragraph[] =
+        count > leads.length
+          ? [
+              {
+                label: say(
+                  `And ${count - leads.length} more: open the pipeline`,
+                  `Og ${count - leads.length} til: åbn pipelinen`,
+                ),
+                url: `${publicUrl}/leads`,
+              },
+            ]
+          : []
       return { subject, paragraphs: [opening, ...links, ...more] }
     }
     case 'key_created':
@@ -85,8 +136,14 @@ function written(matter: Matter, { language, timeZone, dealer }: Reader, publicU
       return {
         subject: say(`API key “${key}” was ${english}`, `API-nøglen “${key}” blev ${danish}`),
         paragraphs: [
-          say(`The API key “${plain(key)}” was ${english} by ${plain(by)}${where}, ${time(at)}.`, `API-nøglen “${plain(key)}” blev ${danish} af ${plain(by)}${where}, ${time(at)}.`),
-          say('If you do not know why, ask, or disable the key at once.', 'Hvis du ikke ved hvorfor, så spørg, eller slå nøglen fra med det samme.'),
+          say(
+            `The API key “${plain(key)}” was ${english} by ${plain(by)}${where}, ${time(at)}.`,
+            `API-nøglen “${plain(key)}” blev ${danish} af ${plain(by)}${where}, ${time(at)}.`,
+          ),
+          say(
+            'If you do not know why, ask, or disable the key at once.',
+            'Hvis du ikke ved hvorfor, så spørg, eller slå nøglen fra med det samme.',
+          ),
           keyLink(keyId),
         ],
       }
@@ -94,26 +151,44 @@ function written(matter: Matter, { language, timeZone, dealer }: Reader, publicU
     case 'key_expires':
       return {
         subject: say(`API key “${matter.key}” expires soon`, `API-nøglen “${matter.key}” udløber snart`),
-        paragraphs: [say(`The API key “${plain(matter.key)}” works until ${time(matter.expiresAt)}. Whatever uses it breaks then. Choose a later expiry, or replace the key.`, `API-nøglen “${plain(matter.key)}” virker indtil ${time(matter.expiresAt)}. Derefter holder det, der bruger den, op med at virke. Vælg et senere udløb, eller udskift nøglen.`), keyLink(matter.keyId)],
+        paragraphs: [
+          say(
+            `The API key “${plain(matter.key)}” works until ${time(matter.expiresAt)}. Whatever uses it breaks then. Choose a later expiry, or replace the key.`,
+            `API-nøglen “${plain(matter.key)}” virker indtil ${time(matter.expiresAt)}. Derefter holder det, der bruger den, op med at virke. Vælg et senere udløb, eller udskift nøglen.`,
+          ),
+          keyLink(matter.keyId),
+        ],
       }
     case 'source_quiet':
       return {
         subject: say(`“${matter.key}” has gone quiet`, `“${matter.key}” er blevet stille`),
         paragraphs: [
-          say(`No lead has come by “${plain(matter.key)}” since ${time(matter.since)}. By its usual rhythm, about ${matter.expected} would have come. Perhaps a form or a system is broken.`, `Der er ikke kommet et lead via “${plain(matter.key)}” siden ${time(matter.since)}. Efter dens sædvanlige rytme ville der være kommet omkring ${matter.expected}. Måske er en formular eller et system gået i stykker.`),
+          say(
+            `No lead has come by “${plain(matter.key)}” since ${time(matter.since)}. By its usual rhythm, about ${matter.expected} would have come. Perhaps a form or a system is broken.`,
+            `Der er ikke kommet et lead via “${plain(matter.key)}” siden ${time(matter.since)}. Efter dens sædvanlige rytme ville der være kommet omkring ${matter.expected}. Måske er en formular eller et system gået i stykker.`,
+          ),
           keyLink(matter.keyId),
         ],
       }
     case 'invitation':
       return {
         subject: say('You have been invited to CarBuddii', 'Du er inviteret til CarBuddii'),
-        paragraphs: [say(`${plain(dealer)} has invited you to CarBuddii. Choose a password; the link works once, until ${time(matter.expiresAt)}.`, `${plain(dealer)} har inviteret dig til CarBuddii. Vælg en adgangskode; linket virker én gang, indtil ${time(matter.expiresAt)}.`), { label: say('Choose a password', 'Vælg en adgangskode'), url: matter.url }],
+        paragraphs: [
+          say(
+            `${plain(dealer)} has invited you to CarBuddii. Choose a password; the link works once, until ${time(matter.expiresAt)}.`,
+            `${plain(dealer)} har inviteret dig til CarBuddii. Vælg en adgangskode; linket virker én gang, indtil ${time(matter.expiresAt)}.`,
+          ),
+          { label: say('Choose a password', 'Vælg en adgangskode'), url: matter.url },
+        ],
       }
     case 'forgotten_password':
       return {
         subject: say('Choose a new password', 'Vælg en ny adgangskode'),
         paragraphs: [
-          say(`Somebody, probably you, asked for a new password. The link works once, until ${time(matter.expiresAt)}. Until then your old password works, too.`, `Nogen, sandsynligvis dig, har bedt om en ny adgangskode. Linket virker én gang, indtil ${time(matter.expiresAt)}. Indtil da virker din gamle adgangskode også.`),
+          say(
+            `Somebody, probably you, asked for a new password. The link works once, until ${time(matter.expiresAt)}. Until then your old password works, too.`,
+            `Nogen, sandsynligvis dig, har bedt om en ny adgangskode. Linket virker én gang, indtil ${time(matter.expiresAt)}. Indtil da virker din gamle adgangskode også.`,
+          ),
           { label: say('Choose a new password', 'Vælg en ny adgangskode'), url: matter.url },
           say('If it was not you, there is nothing to do.', 'Hvis det ikke var dig, behøver du ikke gøre noget.'),
         ],
@@ -121,7 +196,12 @@ function written(matter: Matter, { language, timeZone, dealer }: Reader, publicU
   }
 }
 
-const keyDeeds = { key_created: ['created', 'oprettet'], key_replaced: ['replaced', 'udskiftet'], key_deleted: ['deleted', 'slettet'], key_disabled: ['disabled', 'slået fra'] } as const satisfies Partial<Record<MailKind, readonly [string, string]>>
+const keyDeeds = {
+  key_created: ['created', 'oprettet'],
+  key_replaced: ['replaced', 'udskiftet'],
+  key_deleted: ['deleted', 'slettet'],
+  key_disabled: ['disabled', 'slået fra'],
+} as const satisfies Partial<Record<MailKind, readonly [string, string]>>
 
 const leadTypes: Record<LeadType, { en: string; da: string }> = {
   enquiry: { en: 'Enquiry', da: 'Forespørgsel' },

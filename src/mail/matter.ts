@@ -6,7 +6,10 @@ import type { Matter } from './letter.ts'
 import { findDeed, findKey, type MailRow } from './store.ts'
 
 /** A link that only the reader of a mail may see, wrapped for that mail. */
-export const sealedFor = (secrets: Secrets, dedupe: string, url: string) => ({ sealed: secrets.wrap(secrets.currentVersion, `mail ${dedupe}`, Buffer.from(url)), secret_version: secrets.currentVersion })
+export const sealedFor = (secrets: Secrets, dedupe: string, url: string) => ({
+  sealed: secrets.wrap(secrets.currentVersion, `mail ${dedupe}`, Buffer.from(url)),
+  secret_version: secrets.currentVersion,
+})
 
 /** What a mail says, as things are now; undefined when there is nothing to say any more. */
 export async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matter | undefined> {
@@ -15,30 +18,65 @@ export async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promi
     case 'new_leads':
     case 'unanswered_leads': {
       const rows = await findLeadsById(db, dealerId, data.leadIds ?? [])
-      const standing = rows.filter(({ status }) => kind === 'new_leads' || status === 'new').toSorted((one, other) => (one.id < other.id ? -1 : 1))
+      const standing = rows
+        .filter(({ status }) => kind === 'new_leads' || status === 'new')
+        .toSorted((one, other) => (one.id < other.id ? -1 : 1))
       if (standing.length === 0) return undefined
-      const leads = standing.map(({ id, type, data: { vehiclesOfInterest }, source_name }) => ({ id: outer('lead', id), type, vehicle: [vehiclesOfInterest[0]?.make, vehiclesOfInterest[0]?.model].filter(Boolean).join(' '), source: source_name }))
-      return { kind, count: (data.count ?? 0) - (rows.length - standing.length), leads, targetMinutes: data.targetMinutes ?? 0 }
+      const leads = standing.map(({ id, type, data: { vehiclesOfInterest }, source_name }) => ({
+        id: outer('lead', id),
+        type,
+        vehicle: [vehiclesOfInterest[0]?.make, vehiclesOfInterest[0]?.model].filter(Boolean).join(' '),
+        source: source_name,
+      }))
+      return {
+        kind,
+        count: (data.count ?? 0) - (rows.length - standing.length),
+        leads,
+        targetMinutes: data.targetMinutes ?? 0,
+      }
     }
     case 'key_created':
     case 'key_replaced':
     case 'key_deleted':
     case 'key_disabled': {
       const deed = await findDeed(db, dealerId, data.auditId ?? '')
-      return deed && { kind, key: deed.subject_name, keyId: outer('key', deed.subject_id), by: deed.actor_name, address: deed.address, at: deed.at }
+      return (
+        deed && {
+          kind,
+          key: deed.subject_name,
+          keyId: outer('key', deed.subject_id),
+          by: deed.actor_name,
+          address: deed.address,
+          at: deed.at,
+        }
+      )
     }
     case 'key_expires': {
       const key = await findKey(db, dealerId, data.keyId ?? '')
-      return key?.expires_at && !key.deleted_at ? { kind, key: key.name, keyId: outer('key', data.keyId ?? ''), expiresAt: key.expires_at } : undefined
+      return key?.expires_at && !key.deleted_at
+        ? { kind, key: key.name, keyId: outer('key', data.keyId ?? ''), expiresAt: key.expires_at }
+        : undefined
     }
     case 'source_quiet': {
       const key = await findKey(db, dealerId, data.keyId ?? '')
-      return key && !key.deleted_at ? { kind, key: key.name, keyId: outer('key', data.keyId ?? ''), since: new Date(data.since ?? 0), expected: data.expected ?? 0 } : undefined
+      return key && !key.deleted_at
+        ? {
+            kind,
+            key: key.name,
+            keyId: outer('key', data.keyId ?? ''),
+            since: new Date(data.since ?? 0),
+            expected: data.expected ?? 0,
+          }
+        : undefined
     }
     case 'invitation':
     case 'forgotten_password': {
       if (!mail.sealed || !mail.secret_version) return undefined
-      return { kind, url: secrets.unwrap(mail.secret_version, `mail ${mail.dedupe}`, mail.sealed).toString(), expiresAt: new Date(data.expiresAt ?? 0) }
+      return {
+        kind,
+        url: secrets.unwrap(mail.secret_version, `mail ${mail.dedupe}`, mail.sealed).toString(),
+        expiresAt: new Date(data.expiresAt ?? 0),
+      }
     }
   }
 }

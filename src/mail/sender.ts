@@ -34,7 +34,13 @@ const failureLengthMax = 300
  * handed over in the moment in which the mail server asks for its content (RFC 5321, section 4.1.1.4), and as sent when that was taken. So
  * whoever dies before leaves a mail that will be sent, and whoever dies in between one of which nobody can know: it is not sent again.
  */
-export function openSender(db: Knex, secrets: Secrets, settings: MailSettings, publicUrl: string, report: (error: unknown, what: string) => void): Sender {
+export function openSender(
+  db: Knex,
+  secrets: Secrets,
+  settings: MailSettings,
+  publicUrl: string,
+  report: (error: unknown, what: string) => void,
+): Sender {
   let isStopped = false
   let line: { connection: SMTPConnection; mails: number } | undefined
 
@@ -51,7 +57,8 @@ export function openSender(db: Knex, secrets: Secrets, settings: MailSettings, p
     const progress = { isHandedOver: false }
     try {
       const composed = await compose(mail)
-      if (!composed) return await store.settleMail(db, mail, { state: 'given_up' }, 'There was nothing to say any more.')
+      if (!composed)
+        return await store.settleMail(db, mail, { state: 'given_up' }, 'There was nothing to say any more.')
       line ??= { connection: await connected(settings.smtpUrl), mails: 0 }
       await sent(line.connection, composed, async () => {
         progress.isHandedOver = await store.handOver(db, mail)
@@ -70,9 +77,27 @@ export function openSender(db: Knex, secrets: Secrets, settings: MailSettings, p
     const reader = await store.findReader(db, mail.dealer_id, mail.user_id)
     const matter = reader && !reader.deactivated_at ? await matterOf(db, secrets, mail) : undefined
     if (!reader || !matter) return undefined
-    const { subject, text, html } = letterOf(matter, { name: reader.name, dealer: reader.dealer_name, language: reader.language ?? (reader.dealer_language.startsWith('da') ? 'da' : 'en'), timeZone: reader.time_zone }, publicUrl)
+    const { subject, text, html } = letterOf(
+      matter,
+      {
+        name: reader.name,
+        dealer: reader.dealer_name,
+        language: reader.language ?? (reader.dealer_language.startsWith('da') ? 'da' : 'en'),
+        timeZone: reader.time_zone,
+      },
+      publicUrl,
+    )
     const messageId = `<${mail.id}@${new URL(publicUrl).hostname}>`
-    const message = new MailComposer({ from: settings.from, to: { name: reader.name, address: reader.email }, subject, text, html, messageId, date: mail.created_at, headers: { 'Auto-Submitted': 'auto-generated' } }).compile()
+    const message = new MailComposer({
+      from: settings.from,
+      to: { name: reader.name, address: reader.email },
+      subject,
+      text,
+      html,
+      messageId,
+      date: mail.created_at,
+      headers: { 'Auto-Submitted': 'auto-generated' },
+    }).compile()
     return { content: await message.build(), envelope: message.getEnvelope() }
   }
 
@@ -99,7 +124,10 @@ export function openSender(db: Knex, secrets: Secrets, settings: MailSettings, p
   const teller = setInterval(() => {
     telling = telling.then(() => tellPeople(db)).catch((error: unknown) => report(error, 'people could not be told'))
   }, roundMs).unref()
-  const sweeper = setInterval(() => void store.sweepMails(db).catch((error: unknown) => report(error, 'the outbox could not be swept')), sweepMs).unref()
+  const sweeper = setInterval(
+    () => void store.sweepMails(db).catch((error: unknown) => report(error, 'the outbox could not be swept')),
+    sweepMs,
+  ).unref()
   return {
     stop: async () => {
       isStopped = true
@@ -115,7 +143,14 @@ export function openSender(db: Knex, secrets: Secrets, settings: MailSettings, p
 
 function connected(smtpUrl: string): Promise<SMTPConnection> {
   const { protocol, hostname, port, username, password } = new URL(smtpUrl)
-  const connection = new SMTPConnection({ host: hostname, ...(port && { port: Number(port) }), secure: protocol === 'smtps:', connectionTimeout: connectMs, greetingTimeout: connectMs, socketTimeout: silenceMs })
+  const connection = new SMTPConnection({
+    host: hostname,
+    ...(port && { port: Number(port) }),
+    secure: protocol === 'smtps:',
+    connectionTimeout: connectMs,
+    greetingTimeout: connectMs,
+    socketTimeout: silenceMs,
+  })
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       connection.close()
@@ -126,7 +161,9 @@ function connected(smtpUrl: string): Promise<SMTPConnection> {
     connection.connect((error) => {
       if (error) return fail(error)
       if (!username) return resolve(connection)
-      connection.login({ user: decodeURIComponent(username), pass: decodeURIComponent(password) }, (refusal) => (refusal ? fail(refusal) : resolve(connection)))
+      connection.login({ user: decodeURIComponent(username), pass: decodeURIComponent(password) }, (refusal) =>
+        refusal ? fail(refusal) : resolve(connection),
+      )
     })
   })
 }
@@ -137,14 +174,20 @@ interface Composed {
 }
 
 /** `handOver` is called when the server has asked for the content, and before any of it flows; false keeps it back. */
-function sent(connection: SMTPConnection, { content, envelope }: Composed, handOver: () => Promise<boolean>): Promise<void> {
+function sent(
+  connection: SMTPConnection,
+  { content, envelope }: Composed,
+  handOver: () => Promise<boolean>,
+): Promise<void> {
   const message = Readable.from(
     (async function* () {
       if (!(await handOver())) throw new Error('Somebody else has taken this mail')
       yield content
     })(),
   )
-  return new Promise((resolve, reject) => connection.send(envelope, message, (error) => (error ? reject(error) : resolve())))
+  return new Promise((resolve, reject) =>
+    connection.send(envelope, message, (error) => (error ? reject(error) : resolve())),
+  )
 }
 
 /**
@@ -154,9 +197,11 @@ function sent(connection: SMTPConnection, { content, envelope }: Composed, handO
 function outcomeOf(error: unknown, attempts: number, isHandedOver: boolean): Parameters<typeof store.settleMail>[2] {
   const { responseCode, command } = (error instanceof Error ? error : {}) as { responseCode?: number; command?: string }
   if (isHandedOver && responseCode === undefined) return { state: 'unknown' }
-  if (responseCode !== undefined && responseCode >= 500 && /^(MAIL FROM|RCPT TO|DATA)$/.test(command ?? '')) return { state: 'given_up' }
+  if (responseCode !== undefined && responseCode >= 500 && /^(MAIL FROM|RCPT TO|DATA)$/.test(command ?? ''))
+    return { state: 'given_up' }
   const inMinutes = retryMinutes[attempts - 1]
   return inMinutes === undefined ? { state: 'given_up' } : { state: 'due', inMinutes }
 }
 
-const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, failureLengthMax)
+const wordsOf = (error: unknown) =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, failureLengthMax)

@@ -43,7 +43,15 @@ export interface NewMail {
 export async function addMails(db: Knex, dealerId: string, mails: readonly NewMail[]): Promise<void> {
   if (mails.length === 0) return
   const moment = db.raw('clock_timestamp()')
-  const rows = mails.map((mail) => ({ ...mail, dealer_id: dealerId, id: newId(), data: JSON.stringify(mail.data), due_at: moment, created_at: moment, changed_at: moment }))
+  const rows = mails.map((mail) => ({
+    ...mail,
+    dealer_id: dealerId,
+    id: newId(),
+    data: JSON.stringify(mail.data),
+    due_at: moment,
+    created_at: moment,
+    changed_at: moment,
+  }))
   await db('mails').insert(rows).onConflict(['dealer_id', 'dedupe']).ignore()
 }
 
@@ -61,27 +69,52 @@ const mine = ({ dealer_id, id, attempts }: MailRow) => ({ dealer_id, id, attempt
 
 /** From here on it may have been sent. False when somebody else has taken it meanwhile. */
 export async function handOver(db: Knex, mail: MailRow): Promise<boolean> {
-  const changed = await db('mails').where({ ...mine(mail), state: 'due' }).update({ state: 'handing_over', changed_at: db.raw('clock_timestamp()') })
+  const changed = await db('mails')
+    .where({ ...mine(mail), state: 'due' })
+    .update({ state: 'handing_over', changed_at: db.raw('clock_timestamp()') })
   return changed === 1
 }
 
 /** What became of it. A mail that is over keeps nothing that only its reader may see. */
-export async function settleMail(db: Knex, mail: MailRow, outcome: { state: 'sent' | 'given_up' | 'unknown' } | { state: 'due'; inMinutes: number }, failure: string | undefined): Promise<void> {
+export async function settleMail(
+  db: Knex,
+  mail: MailRow,
+  outcome: { state: 'sent' | 'given_up' | 'unknown' } | { state: 'due'; inMinutes: number },
+  failure: string | undefined,
+): Promise<void> {
   const isOver = outcome.state !== 'due'
   await db('mails')
     .where(mine(mail))
     .whereNot({ state: 'sent' })
-    .update({ state: outcome.state, failure: failure ?? null, changed_at: db.raw('clock_timestamp()'), ...(isOver ? { sealed: null } : { due_at: db.raw('clock_timestamp() + make_interval(mins => ?)', [outcome.inMinutes]) }) })
+    .update({
+      state: outcome.state,
+      failure: failure ?? null,
+      changed_at: db.raw('clock_timestamp()'),
+      ...(isOver
+        ? { sealed: null }
+        : { due_at: db.raw('clock_timestamp() + make_interval(mins => ?)', [outcome.inMinutes]) }),
+    })
 }
 
 /** Those whose sender was lost while it handed them over, and forgets what is old. */
 export async function sweepMails(db: Knex): Promise<void> {
-  await db.raw(`update mails set state = 'unknown', sealed = null, changed_at = clock_timestamp() where state = 'handing_over' and changed_at < clock_timestamp() - interval '5 minutes'`)
+  await db.raw(
+    `update mails set state = 'unknown', sealed = null, changed_at = clock_timestamp() where state = 'handing_over' and changed_at < clock_timestamp() - interval '5 minutes'`,
+  )
   await db.raw(`delete from mails where created_at < clock_timestamp() - interval '30 days'`)
 }
 
-export async function findMails(db: Knex, dealerId: string, filter: { before?: string; limit: number }): Promise<(MailRow & { email: string })[]> {
-  const query = db('mails as m').join('users as u', (on) => on.on('u.dealer_id', 'm.dealer_id').on('u.id', 'm.user_id')).where({ 'm.dealer_id': dealerId }).orderBy('m.id', 'desc').limit(filter.limit).select('m.*', 'u.email')
+export async function findMails(
+  db: Knex,
+  dealerId: string,
+  filter: { before?: string; limit: number },
+): Promise<(MailRow & { email: string })[]> {
+  const query = db('mails as m')
+    .join('users as u', (on) => on.on('u.dealer_id', 'm.dealer_id').on('u.id', 'm.user_id'))
+    .where({ 'm.dealer_id': dealerId })
+    .orderBy('m.id', 'desc')
+    .limit(filter.limit)
+    .select('m.*', 'u.email')
   return filter.before ? query.where('m.id', '<', filter.before) : query
 }
 
@@ -100,19 +133,39 @@ export interface ReaderRow {
 }
 
 export async function findReader(db: Knex, dealerId: string, userId: string): Promise<ReaderRow | undefined> {
-  return db('users as u').join('dealers as d', 'd.id', 'u.dealer_id').where({ 'u.dealer_id': dealerId, 'u.id': userId }).first('u.*', { dealer_name: 'd.name', dealer_language: 'd.language', time_zone: 'd.time_zone' })
+  return db('users as u')
+    .join('dealers as d', 'd.id', 'u.dealer_id')
+    .where({ 'u.dealer_id': dealerId, 'u.id': userId })
+    .first('u.*', { dealer_name: 'd.name', dealer_language: 'd.language', time_zone: 'd.time_zone' })
 }
 
-export async function saveNotifications(trx: Knex.Transaction, dealerId: string, userId: string, change: Partial<Pick<ReaderRow, 'language' | 'mail_new_lead' | 'mail_unanswered_lead' | 'mail_keys'>>): Promise<void> {
+export async function saveNotifications(
+  trx: Knex.Transaction,
+  dealerId: string,
+  userId: string,
+  change: Partial<Pick<ReaderRow, 'language' | 'mail_new_lead' | 'mail_unanswered_lead' | 'mail_keys'>>,
+): Promise<void> {
   await trx('users').where({ dealer_id: dealerId, id: userId }).update(change)
 }
 
 /** What an audit entry says of a key, for a mail about it. */
-export async function findDeed(db: Knex, dealerId: string, auditId: string): Promise<{ subject_name: string; subject_id: string; actor_name: string; address: string | null; at: Date } | undefined> {
-  return db('audit_entries').where({ dealer_id: dealerId, id: auditId }).first('subject_name', 'subject_id', 'actor_name', 'address', 'at')
+export async function findDeed(
+  db: Knex,
+  dealerId: string,
+  auditId: string,
+): Promise<
+  { subject_name: string; subject_id: string; actor_name: string; address: string | null; at: Date } | undefined
+> {
+  return db('audit_entries')
+    .where({ dealer_id: dealerId, id: auditId })
+    .first('subject_name', 'subject_id', 'actor_name', 'address', 'at')
 }
 
-export async function findKey(db: Knex, dealerId: string, id: string): Promise<{ name: string; expires_at: Date | null; deleted_at: Date | null } | undefined> {
+export async function findKey(
+  db: Knex,
+  dealerId: string,
+  id: string,
+): Promise<{ name: string; expires_at: Date | null; deleted_at: Date | null } | undefined> {
   return db('api_keys').where({ dealer_id: dealerId, id }).first('name', 'expires_at', 'deleted_at')
 }
 
@@ -125,7 +178,8 @@ interface KeyNews {
 }
 
 // Admins who have a password and want to know.
-const told = "u.role = 'admin' and u.deactivated_at is null and u.password_hash is not null and coalesce(u.mail_keys, true)"
+const told =
+  "u.role = 'admin' and u.deactivated_at is null and u.password_hash is not null and coalesce(u.mail_keys, true)"
 const notTold = 'not exists (select 1 from mails m where m.dealer_id = news.dealer_id and m.dedupe = news.dedupe)'
 
 /** What happened to keys in the last hour, what is about to, and which are quiet now, for everybody who has not been told. */
@@ -156,11 +210,27 @@ export async function findKeyNews(db: Knex, atMost: number): Promise<KeyNews[]> 
 
 /** Dealers some of whose people want to be told of leads. */
 export async function findDealersToTell(db: Knex): Promise<string[]> {
-  return db('users').distinct('dealer_id').whereNull('deactivated_at').whereNotNull('password_hash').whereRaw("(coalesce(mail_new_lead, false) or coalesce(mail_unanswered_lead, role = 'admin'))").pluck('dealer_id')
+  return db('users')
+    .distinct('dealer_id')
+    .whereNull('deactivated_at')
+    .whereNotNull('password_hash')
+    .whereRaw("(coalesce(mail_new_lead, false) or coalesce(mail_unanswered_lead, role = 'admin'))")
+    .pluck('dealer_id')
 }
 
-export async function findPeopleToTell(trx: Knex.Transaction, dealerId: string): Promise<{ id: string; of_new: boolean; of_unanswered: boolean }[]> {
-  return trx('users').where({ dealer_id: dealerId }).whereNull('deactivated_at').whereNotNull('password_hash').select('id', trx.raw('coalesce(mail_new_lead, false) as of_new'), trx.raw("coalesce(mail_unanswered_lead, role = 'admin') as of_unanswered"))
+export async function findPeopleToTell(
+  trx: Knex.Transaction,
+  dealerId: string,
+): Promise<{ id: string; of_new: boolean; of_unanswered: boolean }[]> {
+  return trx('users')
+    .where({ dealer_id: dealerId })
+    .whereNull('deactivated_at')
+    .whereNotNull('password_hash')
+    .select(
+      'id',
+      trx.raw('coalesce(mail_new_lead, false) as of_new'),
+      trx.raw("coalesce(mail_unanswered_lead, role = 'admin') as of_unanswered"),
+    )
 }
 
 export interface MailCursor {
@@ -188,15 +258,29 @@ export async function lockMailCursor(trx: Knex.Transaction, dealerId: string): P
   return rows[0]
 }
 
-export async function saveMailCursor(trx: Knex.Transaction, dealerId: string, { position, late }: MailCursor): Promise<void> {
-  await trx('mail_cursors').where({ dealer_id: dealerId }).update({ seq: position, waited_until: trx.raw('greatest(waited_until, ?)', [late]) })
+export async function saveMailCursor(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { position, late }: MailCursor,
+): Promise<void> {
+  await trx('mail_cursors')
+    .where({ dealer_id: dealerId })
+    .update({ seq: position, waited_until: trx.raw('greatest(waited_until, ?)', [late]) })
 }
 
 type Some = { ids: string[]; count: number }
-const some = (rows: { id: string; count: string }[]): Some => ({ ids: rows.map(({ id }) => id), count: Number(rows[0]?.count ?? 0) })
+const some = (rows: { id: string; count: string }[]): Some => ({
+  ids: rows.map(({ id }) => id),
+  count: Number(rows[0]?.count ?? 0),
+})
 
 /** Real leads that came between two events: the first of them, and how many. */
-export async function findNewLeads(trx: Knex.Transaction, dealerId: string, { seq, position }: MailCursor, atMost: number): Promise<Some> {
+export async function findNewLeads(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { seq, position }: MailCursor,
+  atMost: number,
+): Promise<Some> {
   const { rows } = await trx.raw<{ rows: { id: string; count: string }[] }>(
     `select l.id, count(*) over () as count from events e join leads l on l.dealer_id = e.dealer_id and l.id = e.subject_id and not l.test
      where e.dealer_id = ? and e.seq > ? and e.seq <= ? and e.type = 'lead.created' order by e.seq limit ?`,
@@ -206,7 +290,12 @@ export async function findNewLeads(trx: Knex.Transaction, dealerId: string, { se
 }
 
 /** Real leads that are new still and came between two times. */
-export async function findWaitingLeads(trx: Knex.Transaction, dealerId: string, { waited_until, late }: MailCursor, atMost: number): Promise<Some> {
+export async function findWaitingLeads(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { waited_until, late }: MailCursor,
+  atMost: number,
+): Promise<Some> {
   const { rows } = await trx.raw<{ rows: { id: string; count: string }[] }>(
     `select l.id, count(*) over () as count from leads l
      where l.dealer_id = ? and l.status = 'new' and not l.test and l.id >= ?::uuid and l.received_at > ? and l.received_at <= ? order by l.id limit ?`,

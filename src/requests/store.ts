@@ -38,7 +38,8 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
       set at = excluded.at, operation = excluded.operation, status = excluded.status, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
       where api_key_last_used.at < excluded.at`
   // Written out here: ids and numbers hold nothing to escape, and the driver would look through each of them. A request may be called NULL.
-  const plain = (of: (request: RequestRow) => string | number | null) => `{${requests.map((request) => of(request) ?? 'null').join()}}`
+  const plain = (of: (request: RequestRow) => string | number | null) =>
+    `{${requests.map((request) => of(request) ?? 'null').join()}}`
   const values = [
     plain(({ dealer_id }) => dealer_id),
     plain(({ id }) => id),
@@ -65,14 +66,22 @@ export interface RequestFilter {
 }
 
 /** Newest first. */
-export async function findRequests(db: Knex, dealerId: string, apiKeyId: string, filter: RequestFilter): Promise<(RequestRow & { mask: string | null })[]> {
+export async function findRequests(
+  db: Knex,
+  dealerId: string,
+  apiKeyId: string,
+  filter: RequestFilter,
+): Promise<(RequestRow & { mask: string | null })[]> {
   let query = db('api_key_requests as r')
-    .leftJoin('api_key_secrets as s', (on) => on.on('s.dealer_id', 'r.dealer_id').on('s.credential_id', 'r.credential_id'))
+    .leftJoin('api_key_secrets as s', (on) =>
+      on.on('s.dealer_id', 'r.dealer_id').on('s.credential_id', 'r.credential_id'),
+    )
     .where({ 'r.dealer_id': dealerId, 'r.api_key_id': apiKeyId })
     .select('r.*', 's.mask')
     .orderBy('r.id', 'desc')
     .limit(filter.limit)
-  if (filter.statusClass) query = query.whereBetween('r.status', [filter.statusClass * 100, filter.statusClass * 100 + 99])
+  if (filter.statusClass)
+    query = query.whereBetween('r.status', [filter.statusClass * 100, filter.statusClass * 100 + 99])
   if (filter.operation) query = query.where({ 'r.operation': filter.operation })
   if (filter.leadId) query = query.where({ 'r.lead_id': filter.leadId })
   if (filter.before) query = query.where('r.id', '<', filter.before)
@@ -86,7 +95,13 @@ export interface UsageRow {
   requests: string
 }
 
-export async function findUsage(db: Knex, dealerId: string, apiKeyId: string, since: Date, limit: number): Promise<UsageRow[]> {
+export async function findUsage(
+  db: Knex,
+  dealerId: string,
+  apiKeyId: string,
+  since: Date,
+  limit: number,
+): Promise<UsageRow[]> {
   return db('api_key_usage')
     .where({ dealer_id: dealerId, api_key_id: apiKeyId })
     .where('hour', '>=', since)
@@ -107,5 +122,8 @@ export async function sweepRequests(db: Knex, now: Date, usageBefore: Date, atMo
        ) as old))`,
     [now, atMost],
   )
-  await db.raw('delete from api_key_usage where ctid = any (array(select ctid from api_key_usage where hour < ? limit ? for update skip locked))', [usageBefore, atMost])
+  await db.raw(
+    'delete from api_key_usage where ctid = any (array(select ctid from api_key_usage where hour < ? limit ? for update skip locked))',
+    [usageBefore, atMost],
+  )
 }

@@ -48,17 +48,34 @@ export const signIn = ({ db, secrets, keyring, issuer, attempts }: Sessions): Ha
 }
 
 /** Adds the credential under the dealer's lock, after reading the user again: whoever was deactivated meanwhile gets none. */
-async function startSession(db: Knex, secrets: Secrets, user: UserRow, http: Http): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
+async function startSession(
+  db: Knex,
+  secrets: Secrets,
+  user: UserRow,
+  http: Http,
+): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
   return db.transaction(async (trx) => {
     await lockDealer(trx, user.dealer_id)
     const current = await findUser(trx, user.dealer_id, user.id)
-    if (!current || current.deactivated_at !== null || current.password_hash !== user.password_hash) throw new Problem('sign-in-refused')
+    if (!current || current.deactivated_at !== null || current.password_hash !== user.password_hash)
+      throw new Problem('sign-in-refused')
 
     const now = await readClock(trx)
     const cookie = newCookie(user.dealer_id, newId())
     const subject = { type: 'user', id: user.id } as const
     const scopes = scopesOfRole[current.role]
-    await addCredential(trx, user.dealer_id, { id: cookie.credentialId, subject, scopes, environment: 'live', endsAt: new Date(now.getTime() + sessionSeconds * 1000) }, now)
+    await addCredential(
+      trx,
+      user.dealer_id,
+      {
+        id: cookie.credentialId,
+        subject,
+        scopes,
+        environment: 'live',
+        endsAt: new Date(now.getTime() + sessionSeconds * 1000),
+      },
+      now,
+    )
     const version = secrets.currentVersion
     await store.addSession(trx, user.dealer_id, {
       credential_id: cookie.credentialId,
@@ -69,7 +86,11 @@ async function startSession(db: Knex, secrets: Secrets, user: UserRow, http: Htt
       address: http.address().slice(0, addressLengthMax),
       user_agent: userAgentOf(http.header('user-agent')),
     })
-    return { cookie, current, grant: { dealerId: user.dealer_id, subject, credentialId: cookie.credentialId, epoch: 1, scopes, authTime: now } }
+    return {
+      cookie,
+      current,
+      grant: { dealerId: user.dealer_id, subject, credentialId: cookie.credentialId, epoch: 1, scopes, authTime: now },
+    }
   })
 }
 
@@ -80,9 +101,20 @@ export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Han
     const user = await findUser(db, cookie.dealerId, row.user_id)
     if (!user) throw new Problem('session-ended')
     await keyring.reload(db)
-    const grant: Grant = { dealerId: user.dealer_id, subject: { type: 'user', id: user.id }, credentialId: cookie.credentialId, epoch: row.epoch, scopes: row.scopes, authTime: row.signed_in_at }
+    const grant: Grant = {
+      dealerId: user.dealer_id,
+      subject: { type: 'user', id: user.id },
+      credentialId: cookie.credentialId,
+      epoch: row.epoch,
+      scopes: row.scopes,
+      authTime: row.signed_in_at,
+    }
     const secondsLeft = Math.max(1, Math.floor((row.ends_at.getTime() - Date.now()) / 1000))
-    return { status: 200, headers: { 'Cache-Control': 'no-store' }, body: tokenBody(grant, user, keyring, issuer, secondsLeft) }
+    return {
+      status: 200,
+      headers: { 'Cache-Control': 'no-store' },
+      body: tokenBody(grant, user, keyring, issuer, secondsLeft),
+    }
   }
 }
 
@@ -115,7 +147,8 @@ export const endOwnSession: Handlers['endOwnSession'] = ({ path, principal }, { 
 async function living(db: Knex, text: string, secrets: Secrets): Promise<{ cookie: Cookie; row: store.SessionRow }> {
   const cookie = parseCookie(text)
   const row = cookie && (await store.findSession(db, cookie.dealerId, cookie.credentialId))
-  if (!cookie || !row?.lives || !timingSafeEqual(secrets.hash('session', row.secret_version, text), row.hash)) throw new Problem('session-ended')
+  if (!cookie || !row?.lives || !timingSafeEqual(secrets.hash('session', row.secret_version, text), row.hash))
+    throw new Problem('session-ended')
   return { cookie, row }
 }
 
@@ -130,7 +163,13 @@ function sessionBody(row: store.OwnSessionRow, principal: Principal): OwnSession
   }
 }
 
-function tokenBody(grant: Grant, user: UserRow, keyring: Keyring, issuer: string, secondsLeft: number): SessionTokenResponse {
+function tokenBody(
+  grant: Grant,
+  user: UserRow,
+  keyring: Keyring,
+  issuer: string,
+  secondsLeft: number,
+): SessionTokenResponse {
   const now = new Date()
   return {
     access_token: accessToken(grant, keyring.signing(now), issuer, now),

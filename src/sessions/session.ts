@@ -23,7 +23,9 @@ export function newCookie(dealerId: string, credentialId: string): Cookie {
 
 export function parseCookie(text: string): Cookie | undefined {
   const [, dealerId, credentialId] = pattern.exec(text) ?? []
-  return dealerId && credentialId ? { text, dealerId: inner(`_${dealerId}`), credentialId: inner(`_${credentialId}`) } : undefined
+  return dealerId && credentialId
+    ? { text, dealerId: inner(`_${dealerId}`), credentialId: inner(`_${credentialId}`) }
+    : undefined
 }
 
 /** HttpOnly and SameSite=Strict, sent to /v1/session only (RFC 6265bis). */

@@ -36,20 +36,43 @@ function livingSessions(db: Knex, dealerId: string, userId: string) {
 }
 
 /** Newest first. */
-export async function findLivingSessions(db: Knex, dealerId: string, userId: string, limit: number): Promise<OwnSessionRow[]> {
+export async function findLivingSessions(
+  db: Knex,
+  dealerId: string,
+  userId: string,
+  limit: number,
+): Promise<OwnSessionRow[]> {
   return livingSessions(db, dealerId, userId)
     .select('s.credential_id', 's.signed_in_at', 'c.ends_at', 's.address', 's.user_agent')
-    .orderBy([{ column: 's.signed_in_at', order: 'desc' }, { column: 's.credential_id', order: 'desc' }])
+    .orderBy([
+      { column: 's.signed_in_at', order: 'desc' },
+      { column: 's.credential_id', order: 'desc' },
+    ])
     .limit(limit)
 }
 
-export async function isLivingSession(trx: Knex.Transaction, dealerId: string, userId: string, credentialId: string): Promise<boolean> {
-  return (await livingSessions(trx, dealerId, userId).where({ 's.credential_id': credentialId }).first('s.credential_id')) !== undefined
+export async function isLivingSession(
+  trx: Knex.Transaction,
+  dealerId: string,
+  userId: string,
+  credentialId: string,
+): Promise<boolean> {
+  return (
+    (await livingSessions(trx, dealerId, userId)
+      .where({ 's.credential_id': credentialId })
+      .first('s.credential_id')) !== undefined
+  )
 }
 
 /** When the person of a session signed in; undefined when the credential is none of a session. */
-export async function findSignedInAt(trx: Knex.Transaction, dealerId: string, credentialId: string): Promise<Date | undefined> {
-  const row: { signed_in_at: Date } | undefined = await trx('sessions').where({ dealer_id: dealerId, credential_id: credentialId }).first('signed_in_at')
+export async function findSignedInAt(
+  trx: Knex.Transaction,
+  dealerId: string,
+  credentialId: string,
+): Promise<Date | undefined> {
+  const row: { signed_in_at: Date } | undefined = await trx('sessions')
+    .where({ dealer_id: dealerId, credential_id: credentialId })
+    .first('signed_in_at')
   return row?.signed_in_at
 }
 

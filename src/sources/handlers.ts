@@ -18,7 +18,10 @@ export const listSources: Handlers['listSources'] = async ({ query, principal, s
   })
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { status: 200, body: { items: page.map(sourceBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+  return {
+    status: 200,
+    body: { items: page.map(sourceBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
 }
 
 function sourceBody(row: store.SourceRow): Source {
@@ -36,5 +39,10 @@ function sourceBody(row: store.SourceRow): Source {
 
 /** As the rule has it, without all the leads. */
 function isLearnt({ first_lead_at, last_lead_at, learnt_from }: store.SourceRow): boolean {
-  return learnt_from >= leadsMin && first_lead_at !== null && last_lead_at !== null && last_lead_at.getTime() - first_lead_at.getTime() >= daysMin * dayMs
+  return (
+    learnt_from >= leadsMin &&
+    first_lead_at !== null &&
+    last_lead_at !== null &&
+    last_lead_at.getTime() - first_lead_at.getTime() >= daysMin * dayMs
+  )
 }

@@ -44,8 +44,13 @@ export interface Rhythm {
  */
 export function learnt(leads: readonly number[], startedAt: number, timeZone: string): Rhythm | undefined {
   const until = leads.at(-1) ?? startedAt
-  const from = Math.max(startedAt, until - learntDays * dayMs, leads.length < learntLeadsMax ? startedAt : (leads[0] ?? startedAt))
-  if (leads.length < leadsMin || until - startedAt < daysMin * dayMs || until - from < newestDaysMin * dayMs) return undefined
+  const from = Math.max(
+    startedAt,
+    until - learntDays * dayMs,
+    leads.length < learntLeadsMax ? startedAt : (leads[0] ?? startedAt),
+  )
+  if (leads.length < leadsMin || until - startedAt < daysMin * dayMs || until - from < newestDaysMin * dayMs)
+    return undefined
   const localOf = localTime(timeZone)
 
   const openDays = Array<number>(7).fill(0)
@@ -66,7 +71,9 @@ export function learnt(leads: readonly number[], startedAt: number, timeZone: st
   const perDay = count / sum(openDays)
 
   const ofDay = onDays.map((each, day) => (each + creditedLeads) / (perDay * (openDays[day] ?? 0) + creditedLeads))
-  const smooth = inHours.map((each, hour) => (2 * each + (inHours[(hour + 1) % 24] ?? 0) + (inHours[(hour + 23) % 24] ?? 0)) / 4 + creditedLeads)
+  const smooth = inHours.map(
+    (each, hour) => (2 * each + (inHours[(hour + 1) % 24] ?? 0) + (inHours[(hour + 23) % 24] ?? 0)) / 4 + creditedLeads,
+  )
   const perHour = ofDay.flatMap((factor) => smooth.map((each) => (perDay * factor * each) / sum(smooth)))
 
   const gaps = leads.slice(1).map((lead, before) => expectedIn(perHour, localOf(leads[before] ?? lead), localOf(lead)))
@@ -80,7 +87,10 @@ export function learnt(leads: readonly number[], startedAt: number, timeZone: st
   return {
     timeZone,
     perHour: perHour.map((each) => each * pace),
-    threshold: Math.max(Math.max(1, beyond) * Math.log((perDay * quarterDays) / chanceInQuarter), longerThanBefore * (longest[0] ?? 0)),
+    threshold: Math.max(
+      Math.max(1, beyond) * Math.log((perDay * quarterDays) / chanceInQuarter),
+      longerThanBefore * (longest[0] ?? 0),
+    ),
   }
 }
 

@@ -7,5 +7,7 @@ export interface SilenceRow {
 }
 
 export function silenceBody({ since, expected, noticed_at }: SilenceRow): Silence | undefined {
-  return since ? { since: since.toISOString(), expectedLeads: Math.max(1, expected), noticedAt: noticed_at.toISOString() } : undefined
+  return since
+    ? { since: since.toISOString(), expectedLeads: Math.max(1, expected), noticedAt: noticed_at.toISOString() }
+    : undefined
 }

@@ -6,8 +6,10 @@ const advisoryLock = 7_203_312
 const countedLeadsMax = 10_000
 const expectedMax = 1_000_000
 
-const isWatched = "k.deleted_at is null and not k.disabled and k.environment = 'live' and (k.expires_at is null or k.expires_at > clock_timestamp())"
-const newerLead = 'select from leads l where l.dealer_id = s.dealer_id and l.source_id = s.api_key_id and l.id > s.last_lead_id and not l.test'
+const isWatched =
+  "k.deleted_at is null and not k.disabled and k.environment = 'live' and (k.expires_at is null or k.expires_at > clock_timestamp())"
+const newerLead =
+  'select from leads l where l.dealer_id = s.dealer_id and l.source_id = s.api_key_id and l.id > s.last_lead_id and not l.test'
 
 /** The newest lead of the key `k` that is a test or none. Looking for it passes over so many of the other kind and no more. */
 const lastLead = (test: string) => `select n.id, n.received_at from (
@@ -38,7 +40,11 @@ export interface SourceFilter {
 }
 
 /** The dealer's keys by which leads come, or may come, newest first. */
-export async function findSources(db: Knex, dealerId: string, { test, weekAgoId, learntDays, before, limit }: SourceFilter): Promise<SourceRow[]> {
+export async function findSources(
+  db: Knex,
+  dealerId: string,
+  { test, weekAgoId, learntDays, before, limit }: SourceFilter,
+): Promise<SourceRow[]> {
   const { rows } = await db.raw<{ rows: SourceRow[] }>(
     `select k.id, k.name, k.deleted_at is not null as deleted, ${isWatched} and not :test as watched, last.received_at as last_lead_at, first.received_at as first_lead_at,
        (select count(*)::integer from (
@@ -60,7 +66,9 @@ export async function findSources(db: Knex, dealerId: string, { test, weekAgoId,
 
 /** Lets one process at a time look after the sources; the turn ends with the transaction, also when the process is killed. */
 export async function takeTurn(trx: Knex.Transaction): Promise<boolean> {
-  const { rows } = await trx.raw<{ rows: { taken: boolean }[] }>('select pg_try_advisory_xact_lock(?) as taken', [advisoryLock])
+  const { rows } = await trx.raw<{ rows: { taken: boolean }[] }>('select pg_try_advisory_xact_lock(?) as taken', [
+    advisoryLock,
+  ])
   return rows[0]?.taken === true
 }
 
@@ -105,7 +113,13 @@ export async function findWatched(trx: Knex.Transaction, after: Place, limit: nu
 }
 
 /** The times of the leads of a key from the one id to the other that are no tests, oldest first, in milliseconds since the epoch. */
-export async function findTimes(trx: Knex.Transaction, dealerId: string, apiKeyId: string, fromId: string, toId: string): Promise<number[]> {
+export async function findTimes(
+  trx: Knex.Transaction,
+  dealerId: string,
+  apiKeyId: string,
+  fromId: string,
+  toId: string,
+): Promise<number[]> {
   const { rows } = await trx.raw<{ rows: { times: number[] }[] }>(
     `select coalesce(array_agg(extract(epoch from n.received_at)::float8 * 1000 order by n.received_at) filter (where not n.test), '{}') as times from (
        select received_at, test from leads where dealer_id = ? and source_id = ? and id between ? and ? order by id desc limit ?) n`,
@@ -115,9 +129,20 @@ export async function findTimes(trx: Knex.Transaction, dealerId: string, apiKeyI
 }
 
 /** Opens the silence of a key, or says anew how many leads it has cost. */
-export async function saveSilence(trx: Knex.Transaction, { dealer_id, id, last_lead_id, last_lead_at, now }: WatchedRow, expected: number): Promise<void> {
+export async function saveSilence(
+  trx: Knex.Transaction,
+  { dealer_id, id, last_lead_id, last_lead_at, now }: WatchedRow,
+  expected: number,
+): Promise<void> {
   await trx('source_silences')
-    .insert({ dealer_id, api_key_id: id, since: last_lead_at, last_lead_id, noticed_at: now, expected: Math.min(expectedMax, expected) })
+    .insert({
+      dealer_id,
+      api_key_id: id,
+      since: last_lead_at,
+      last_lead_id,
+      noticed_at: now,
+      expected: Math.min(expectedMax, expected),
+    })
     .onConflict(trx.raw('(dealer_id, api_key_id) where ended_at is null'))
     .merge(['expected'])
 }

@@ -19,14 +19,18 @@ const rhythmMs = dayMs
 const rhythmsMax = 20_000
 /** Those that are left wait for the next round. */
 const learntInRoundMax = 500
-const first: store.Place = { dealer_id: '00000000-0000-0000-0000-000000000000', id: '00000000-0000-0000-0000-000000000000' }
+const first: store.Place = {
+  dealer_id: '00000000-0000-0000-0000-000000000000',
+  id: '00000000-0000-0000-0000-000000000000',
+}
 
 export function openWatcher(db: Knex, report: (error: unknown) => void): Watcher {
   const rhythms = new LRUCache<string, { rhythm: Rhythm | undefined }>({ max: rhythmsMax, ttl: rhythmMs })
   let looking: Promise<void> | undefined
   let isStopped = false
 
-  const inTurn = <T>(work: (trx: Knex.Transaction) => Promise<T>): Promise<T | undefined> => db.transaction(async (trx) => ((await store.takeTurn(trx)) ? work(trx) : undefined))
+  const inTurn = <T>(work: (trx: Knex.Transaction) => Promise<T>): Promise<T | undefined> =>
+    db.transaction(async (trx) => ((await store.takeTurn(trx)) ? work(trx) : undefined))
 
   const lookAtAll = async () => {
     await inTurn(store.endSilences)
@@ -37,11 +41,14 @@ export function openWatcher(db: Knex, report: (error: unknown) => void): Watcher
       after = await inTurn(async (trx) => {
         const sources = await store.findWatched(trx, from, lookedAtOnceMax)
         for (const source of sources) {
-          if (source.last_lead_id === null || source.now.getTime() - source.last_lead_at.getTime() > learntDays * dayMs) continue
-          if (!rhythms.has(source.id) && learntInRound++ < learntInRoundMax) rhythms.set(source.id, { rhythm: await rhythmOf(trx, source, source.last_lead_id) })
+          if (source.last_lead_id === null || source.now.getTime() - source.last_lead_at.getTime() > learntDays * dayMs)
+            continue
+          if (!rhythms.has(source.id) && learntInRound++ < learntInRoundMax)
+            rhythms.set(source.id, { rhythm: await rhythmOf(trx, source, source.last_lead_id) })
           const rhythm = rhythms.get(source.id)?.rhythm
           const expected = rhythm ? expectedLeads(rhythm, source.awaited_from.getTime(), source.now.getTime()) : 0
-          if (rhythm && expected >= rhythm.threshold && Math.round(expected) !== source.told) await store.saveSilence(trx, source, Math.round(expected))
+          if (rhythm && expected >= rhythm.threshold && Math.round(expected) !== source.told)
+            await store.saveSilence(trx, source, Math.round(expected))
         }
         return sources.length < lookedAtOnceMax ? undefined : sources.at(-1)
       })
@@ -60,7 +67,11 @@ export function openWatcher(db: Knex, report: (error: unknown) => void): Watcher
   }
 }
 
-async function rhythmOf(trx: Knex.Transaction, { dealer_id, id, time_zone, last_lead_at, first_lead_at }: store.WatchedRow, lastLeadId: string): Promise<Rhythm | undefined> {
+async function rhythmOf(
+  trx: Knex.Transaction,
+  { dealer_id, id, time_zone, last_lead_at, first_lead_at }: store.WatchedRow,
+  lastLeadId: string,
+): Promise<Rhythm | undefined> {
   const fromId = firstIdAt(new Date(last_lead_at.getTime() - learntDays * dayMs))
   return learnt(await store.findTimes(trx, dealer_id, id, fromId, lastLeadId), first_lead_at.getTime(), time_zone)
 }

@@ -37,9 +37,14 @@ export const exchangeApiKey = ({ db, hot, secrets, keyring, issuer }: Exchange):
   /** Counting never stands in the way of a right key; only a wrong one is told to wait. */
   const refuse = async (description: string, http: Http): Promise<never> => {
     await failures.consume(networkOf(http.address())).catch((limit: RateLimiterRes) => {
-      throw new OAuthError('temporarily_unavailable', 'Too many failed attempts from this address. Wait, then try again with a valid key.', 429, {
-        'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1),
-      })
+      throw new OAuthError(
+        'temporarily_unavailable',
+        'Too many failed attempts from this address. Wait, then try again with a valid key.',
+        429,
+        {
+          'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1),
+        },
+      )
     })
     throw new OAuthError('invalid_client', description, 401, challenge)
   }
@@ -48,7 +53,11 @@ export const exchangeApiKey = ({ db, hot, secrets, keyring, issuer }: Exchange):
     const { clientId, key } = credentialsOf(body, http)
     if (body?.grant_type !== undefined && body.grant_type !== '' && body.grant_type !== 'client_credentials')
       throw new OAuthError('unsupported_grant_type', 'This server supports grant_type=client_credentials only.')
-    if (!body?.grant_type && http.header('x-api-key') === undefined) throw new OAuthError('invalid_request', 'The parameter grant_type is missing. Send grant_type=client_credentials.')
+    if (!body?.grant_type && http.header('x-api-key') === undefined)
+      throw new OAuthError(
+        'invalid_request',
+        'The parameter grant_type is missing. Send grant_type=client_credentials.',
+      )
 
     const invalid = 'This API key is not valid. Check that it was copied whole, or ask the dealer for a new one.'
     const parts = parseKeyText(key)
@@ -56,23 +65,39 @@ export const exchangeApiKey = ({ db, hot, secrets, keyring, issuer }: Exchange):
 
     const row = await findSecret(hot, parts.lookup)
     const proven = proves(row, parts.proof, secrets)
-    if (!row || !proven || (clientId !== undefined && clientId !== outer('key', row.api_key_id))) return refuse(invalid, http)
+    if (!row || !proven || (clientId !== undefined && clientId !== outer('key', row.api_key_id)))
+      return refuse(invalid, http)
     http.note({ key: { dealerId: row.dealer_id, apiKeyId: row.api_key_id, credentialId: row.credential_id } })
     // From here on the caller holds the whole key, and may know what became of it.
     if (row.deleted) return refuse('This API key was deleted. Ask the dealer for a new one.', http)
     if (row.expired) return refuse('This API key has expired. Ask the dealer to prolong it.', http)
-    if (row.ended) return refuse('This secret of the API key was replaced by another one. Use the new one, or ask the dealer for it.', http)
+    if (row.ended)
+      return refuse(
+        'This secret of the API key was replaced by another one. Use the new one, or ask the dealer for it.',
+        http,
+      )
     if (row.disabled) return refuse('This API key is disabled. Ask the dealer to enable it.', http)
     if (row.first_used_at === null) await firstUse(db, row, parts.lookup, http)
 
     if (row.generation !== keyring.generation()) await keyring.reload(db)
     const granted = scopesOf(body?.scope, row.scopes)
     const now = new Date()
-    const grant = { dealerId: row.dealer_id, subject: { type: 'api_key', id: row.api_key_id }, credentialId: row.credential_id, epoch: row.epoch, scopes: granted } as const
+    const grant = {
+      dealerId: row.dealer_id,
+      subject: { type: 'api_key', id: row.api_key_id },
+      credentialId: row.credential_id,
+      epoch: row.epoch,
+      scopes: granted,
+    } as const
     return {
       status: 200,
       headers: { 'Cache-Control': 'no-store', Pragma: 'no-cache' },
-      body: { access_token: accessToken(grant, keyring.signing(now), issuer, now), token_type: 'Bearer', expires_in: lifetimeSeconds, scope: granted.join(' ') },
+      body: {
+        access_token: accessToken(grant, keyring.signing(now), issuer, now),
+        token_type: 'Bearer',
+        expires_in: lifetimeSeconds,
+        scope: granted.join(' '),
+      },
     }
   }
 }
@@ -88,18 +113,34 @@ function credentialsOf(body: TokenRequest | undefined, http: Http): { clientId: 
   const formId = body?.client_id || undefined
 
   const ways = [header, basic, form].filter((way) => way !== undefined).length
-  if (ways > 1) throw new OAuthError('invalid_request', 'Send the key in one way only: X-Api-Key, HTTP Basic, or client_id and client_secret in the form.')
-  if (ways === 0) throw new OAuthError('invalid_client', 'No API key was sent. Send it as X-Api-Key, by HTTP Basic, or as client_id and client_secret in the form.', 401, challenge)
-  if (basic && formId !== undefined && basic.clientId !== undefined && formId !== basic.clientId) throw new OAuthError('invalid_request', 'The client_id in the form is another one than in the Authorization header.')
+  if (ways > 1)
+    throw new OAuthError(
+      'invalid_request',
+      'Send the key in one way only: X-Api-Key, HTTP Basic, or client_id and client_secret in the form.',
+    )
+  if (ways === 0)
+    throw new OAuthError(
+      'invalid_client',
+      'No API key was sent. Send it as X-Api-Key, by HTTP Basic, or as client_id and client_secret in the form.',
+      401,
+      challenge,
+    )
+  if (basic && formId !== undefined && basic.clientId !== undefined && formId !== basic.clientId)
+    throw new OAuthError(
+      'invalid_request',
+      'The client_id in the form is another one than in the Authorization header.',
+    )
   return { clientId: basic?.clientId ?? formId, key: header ?? basic?.key ?? form ?? '' }
 }
 
 function basicOf(authorization: string | undefined): { clientId: string | undefined; key: string } | undefined {
   if (authorization === undefined) return undefined
   const [, encoded] = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(authorization) ?? []
-  if (encoded === undefined) throw new OAuthError('invalid_client', 'The Authorization header is not HTTP Basic.', 401, challenge)
+  if (encoded === undefined)
+    throw new OAuthError('invalid_client', 'The Authorization header is not HTTP Basic.', 401, challenge)
   const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? []
-  if (user === undefined || password === undefined) throw new OAuthError('invalid_client', 'The Authorization header is not HTTP Basic.', 401, challenge)
+  if (user === undefined || password === undefined)
+    throw new OAuthError('invalid_client', 'The Authorization header is not HTTP Basic.', 401, challenge)
   return { clientId: formDecoded(user) || undefined, key: formDecoded(password) }
 }
 
@@ -125,7 +166,13 @@ async function firstUse(db: Knex, { dealer_id, api_key_id }: SecretRow, lookup: 
     await saveSecrets(trx, dealer_id, before, firstUsed(before, lookup, now), key.expires_at)
     if (used.role !== 'next') return
     const principal = { dealerId: dealer_id, subject: { type: 'api_key', id: api_key_id } } as const
-    await recordChange(trx, principal, http, { action: 'api_key.new_secret_used', subject: { type: 'api_key', id: api_key_id, name: key.name } }, now)
+    await recordChange(
+      trx,
+      principal,
+      http,
+      { action: 'api_key.new_secret_used', subject: { type: 'api_key', id: api_key_id, name: key.name } },
+      now,
+    )
   })
 }
 
@@ -141,7 +188,11 @@ function scopesOf(wanted: string | undefined, held: readonly string[]): readonly
   const foreign = [...asked].filter((scope) => !held.includes(scope))
   // Only scopes that exist are named back: the description may not hold whatever was sent.
   const named = scopes.filter((scope) => foreign.includes(scope))
-  if (foreign.length > 0 || asked.size === 0) throw new OAuthError('invalid_scope', `The key does not have the scope ${named.join(' ') || 'that was asked for'}. It has ${held.join(' ')}.`)
+  if (foreign.length > 0 || asked.size === 0)
+    throw new OAuthError(
+      'invalid_scope',
+      `The key does not have the scope ${named.join(' ') || 'that was asked for'}. It has ${held.join(' ')}.`,
+    )
   return [...asked]
 }
 
@@ -173,8 +224,18 @@ export const getMe: Handlers['getMe'] = async ({ principal, standing }, { db }) 
   return {
     status: 200,
     body: {
-      subject: { type: subject.type, id: outer(subject.type === 'user' ? 'user' : 'key', subject.id), name: row.subject_name },
-      dealer: { id: outer('dealer', dealerId), name: row.dealer_name, country: row.country, timeZone: row.time_zone, language: row.language },
+      subject: {
+        type: subject.type,
+        id: outer(subject.type === 'user' ? 'user' : 'key', subject.id),
+        name: row.subject_name,
+      },
+      dealer: {
+        id: outer('dealer', dealerId),
+        name: row.dealer_name,
+        country: row.country,
+        timeZone: row.time_zone,
+        language: row.language,
+      },
       scopes: [...standing.scopes],
       expiresAt: expiresAt.toISOString(),
     },

@@ -42,7 +42,12 @@ type Held = SigningKey & { signsFrom: Date; jwk: PublicJwk }
  *
  * @throws {Error} when a key has to be made and the current master secret is not one that the database knows.
  */
-export async function openKeyring(db: Knex, secrets: Secrets, onChange: () => void, report: (kid: string, error: unknown) => void = () => undefined): Promise<Keyring> {
+export async function openKeyring(
+  db: Knex,
+  secrets: Secrets,
+  onChange: () => void,
+  report: (kid: string, error: unknown) => void = () => undefined,
+): Promise<Keyring> {
   let generation = ''
   let held: Held[] = []
 
@@ -78,7 +83,8 @@ export async function openKeyring(db: Knex, secrets: Secrets, onChange: () => vo
     publicKey: (kid) => held.find((key) => key.kid === kid)?.publicKey,
     signing: (now) => {
       const key = held.findLast(({ signsFrom }) => signsFrom <= now) ?? held[0]
-      if (!key) throw new Problem('unavailable', 'There is no key to sign access tokens with just now. Try again in a moment.')
+      if (!key)
+        throw new Problem('unavailable', 'There is no key to sign access tokens with just now. Try again in a moment.')
       return key
     },
     jwks: () => held.map(({ jwk }) => jwk),
@@ -139,7 +145,9 @@ async function requireKnown(secrets: Secrets, trx: Knex.Transaction): Promise<vo
   const version = secrets.currentVersion
   const recorded = (await store.findFingerprints(trx)).find((each) => each.version === version)
   if (!recorded?.fingerprint.equals(secrets.fingerprint(version)))
-    throw new Error(`SECRET_KEYS ${version} is not one that the service has run with on this database. Use the service's own, and start the service with a new one first`)
+    throw new Error(
+      `SECRET_KEYS ${version} is not one that the service has run with on this database. Use the service's own, and start the service with a new one first`,
+    )
 }
 
 function opened(row: store.SigningKeyRow, secrets: Secrets): Held {
@@ -147,5 +155,11 @@ function opened(row: store.SigningKeyRow, secrets: Secrets): Held {
   const privateKey = createPrivateKey({ key: clear, type: 'pkcs8', format: 'der' })
   const publicKey = createPublicKey(privateKey)
   const { x = '', y = '' } = publicKey.export({ format: 'jwk' })
-  return { kid: row.kid, privateKey, publicKey, signsFrom: row.signs_from, jwk: { kty: 'EC', crv: 'P-256', x, y, kid: row.kid, use: 'sig', alg: 'ES256' } }
+  return {
+    kid: row.kid,
+    privateKey,
+    publicKey,
+    signsFrom: row.signs_from,
+    jwk: { kty: 'EC', crv: 'P-256', x, y, kid: row.kid, use: 'sig', alg: 'ES256' },
+  }
 }

@@ -67,7 +67,11 @@ export function writer(db: Knex, keyring: Keyring): Write {
 }
 
 /** A token's standing: its own scopes cut with those that its credential has now. */
-export function judged(row: store.CredentialRow | undefined, principal: Principal, keyring: Pick<Keyring, 'has'>): Standing {
+export function judged(
+  row: store.CredentialRow | undefined,
+  principal: Principal,
+  keyring: Pick<Keyring, 'has'>,
+): Standing {
   if (!row?.lives || row.epoch !== principal.epoch || !keyring.has(principal.kid)) throw new Problem('token-invalid')
   const scopes = new Set(row.scopes.filter((scope) => principal.scopes.has(scope)))
   const missing = principal.needed.filter((scope) => !scopes.has(scope))
@@ -76,7 +80,13 @@ export function judged(row: store.CredentialRow | undefined, principal: Principa
 }
 
 export function scopeMissing(missing: readonly string[]): Problem {
-  return new Problem('scope-missing', `This operation needs the scope ${missing.join(' ')}, which the access token does not have.`, {
-    headers: { 'WWW-Authenticate': `Bearer realm="CarBuddii", error="insufficient_scope", scope="${missing.join(' ')}"` },
-  })
+  return new Problem(
+    'scope-missing',
+    `This operation needs the scope ${missing.join(' ')}, which the access token does not have.`,
+    {
+      headers: {
+        'WWW-Authenticate': `Bearer realm="CarBuddii", error="insufficient_scope", scope="${missing.join(' ')}"`,
+      },
+    },
+  )
 }

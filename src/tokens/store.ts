@@ -24,7 +24,11 @@ export async function findCredentials(hot: pg.Pool, dealerIds: string[], ids: st
   return (await hot.query<CredentialRow>({ name: 'find-credentials', text, values: [dealerIds, ids] })).rows
 }
 
-export async function findCredential(trx: Knex.Transaction, dealerId: string, id: string): Promise<CredentialRow | undefined> {
+export async function findCredential(
+  trx: Knex.Transaction,
+  dealerId: string,
+  id: string,
+): Promise<CredentialRow | undefined> {
   const { rows } = await trx.raw<{ rows: CredentialRow[] }>(
     `select ${columns} from credentials c, signing_key_generation g where c.dealer_id = ? and c.id = ?`,
     [dealerId, id],
@@ -54,7 +58,12 @@ export interface NewCredential {
   endsAt?: Date
 }
 
-export async function addCredential(trx: Knex.Transaction, dealerId: string, credential: NewCredential, now: Date): Promise<void> {
+export async function addCredential(
+  trx: Knex.Transaction,
+  dealerId: string,
+  credential: NewCredential,
+  now: Date,
+): Promise<void> {
   await trx('credentials').insert({
     dealer_id: dealerId,
     id: credential.id,
@@ -83,19 +92,36 @@ export async function endCredential(trx: Knex.Transaction, dealerId: string, id:
 }
 
 /** The credential ends at `endsAt`, or never; when it had ended, the tokens that it bought before stay dead. */
-export async function setCredentialEnd(trx: Knex.Transaction, dealerId: string, id: string, endsAt: Date | undefined): Promise<void> {
+export async function setCredentialEnd(
+  trx: Knex.Transaction,
+  dealerId: string,
+  id: string,
+  endsAt: Date | undefined,
+): Promise<void> {
   await trx('credentials')
     .where({ dealer_id: dealerId, id })
     .update({ ends_at: endsAt ?? 'infinity', epoch: trx.raw('epoch + (ends_at <= clock_timestamp())::int') })
 }
 
 /** What the credentials of a subject may do from now on; tokens that are out keep of theirs what is left. */
-export async function setCredentialScopes(trx: Knex.Transaction, dealerId: string, subjectId: string, scopes: readonly string[]): Promise<void> {
-  await trx('credentials').where({ dealer_id: dealerId, subject_id: subjectId }).update({ scopes: [...scopes] })
+export async function setCredentialScopes(
+  trx: Knex.Transaction,
+  dealerId: string,
+  subjectId: string,
+  scopes: readonly string[],
+): Promise<void> {
+  await trx('credentials')
+    .where({ dealer_id: dealerId, subject_id: subjectId })
+    .update({ scopes: [...scopes] })
 }
 
 /** Disabling raises the epoch, so that tokens from before stay dead when the credential is enabled again. */
-export async function disableCredentials(trx: Knex.Transaction, dealerId: string, subjectId: string, disabled: boolean): Promise<void> {
+export async function disableCredentials(
+  trx: Knex.Transaction,
+  dealerId: string,
+  subjectId: string,
+  disabled: boolean,
+): Promise<void> {
   await trx('credentials')
     .where({ dealer_id: dealerId, subject_id: subjectId })
     .update({ disabled, ...(disabled && { epoch: trx.raw('epoch + 1') }) })
@@ -162,10 +188,20 @@ export interface SubjectRow {
   language: string
 }
 
-export async function findSubject(db: Knex, dealerId: string, subject: { type: 'api_key' | 'user'; id: string }): Promise<SubjectRow | undefined> {
+export async function findSubject(
+  db: Knex,
+  dealerId: string,
+  subject: { type: 'api_key' | 'user'; id: string },
+): Promise<SubjectRow | undefined> {
   const table = subject.type === 'user' ? 'users' : 'api_keys'
   return db('dealers as d')
     .join(`${table} as s`, 's.dealer_id', 'd.id')
     .where({ 'd.id': dealerId, 's.id': subject.id })
-    .first({ subject_name: 's.name', dealer_name: 'd.name', country: 'd.country', time_zone: 'd.time_zone', language: 'd.language' })
+    .first({
+      subject_name: 's.name',
+      dealer_name: 'd.name',
+      country: 'd.country',
+      time_zone: 'd.time_zone',
+      language: 'd.language',
+    })
 }

@@ -86,10 +86,18 @@ function verify(token: string, publicKey: (kid: string) => KeyObject | undefined
     if (!kid || !key) throw new Problem('token-invalid')
 
     // Pinning the algorithm keeps a token from choosing how it is checked (RFC 8725, section 3.1).
-    const { header, payload } = jwt.verify(token, key, { algorithms: ['ES256'], issuer, audience: issuer, maxAge: lifetimeSeconds, complete: true })
+    const { header, payload } = jwt.verify(token, key, {
+      algorithms: ['ES256'],
+      issuer,
+      audience: issuer,
+      maxAge: lifetimeSeconds,
+      complete: true,
+    })
     // jsonwebtoken looks at neither typ nor crit, and takes a token without exp.
-    if (header.typ !== 'at+jwt' || header.crit !== undefined || typeof payload === 'string') throw new Problem('token-invalid')
-    if (payload.exp === undefined || payload.iat === undefined || payload.exp - payload.iat !== lifetimeSeconds) throw new Problem('token-invalid')
+    if (header.typ !== 'at+jwt' || header.crit !== undefined || typeof payload === 'string')
+      throw new Problem('token-invalid')
+    if (payload.exp === undefined || payload.iat === undefined || payload.exp - payload.iat !== lifetimeSeconds)
+      throw new Problem('token-invalid')
     return { ...claimsOf(payload), expiresAt: new Date(payload.exp * 1000), kid }
   } catch {
     throw new Problem('token-invalid')
@@ -99,7 +107,13 @@ function verify(token: string, publicKey: (kid: string) => KeyObject | undefined
 function claimsOf(payload: jwt.JwtPayload): Omit<Verified, 'expiresAt' | 'kid'> {
   const { sub, client_id, dealer_id, credential_id, epoch, scope } = payload
   const texts = [sub, client_id, dealer_id, credential_id, scope]
-  if (!texts.every((text) => typeof text === 'string') || !Number.isInteger(epoch) || sub === undefined || sub !== client_id) throw new Problem('token-invalid')
+  if (
+    !texts.every((text) => typeof text === 'string') ||
+    !Number.isInteger(epoch) ||
+    sub === undefined ||
+    sub !== client_id
+  )
+    throw new Problem('token-invalid')
   return {
     dealerId: inner(dealer_id),
     subject: { type: sub.startsWith('user_') ? 'user' : 'api_key', id: inner(sub) },

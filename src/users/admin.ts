@@ -17,7 +17,11 @@ export interface Person {
 }
 
 /** A dealer with its first admin. @throws {Error} when the e-mail address is taken. */
-export async function createDealer(db: Knex, dealer: Omit<store.NewDealer, 'id'>, admin: Person): Promise<{ dealerId: string; password: string }> {
+export async function createDealer(
+  db: Knex,
+  dealer: Omit<store.NewDealer, 'id'>,
+  admin: Person,
+): Promise<{ dealerId: string; password: string }> {
   const password = admin.password ?? newPassword()
   const passwordHash = await hashPassword(password)
   return db.transaction(async (trx) => {
@@ -25,23 +29,47 @@ export async function createDealer(db: Knex, dealer: Omit<store.NewDealer, 'id'>
     const dealerId = newId()
     const now = await readClock(trx)
     await store.addDealer(trx, { id: dealerId, ...dealer }, now)
-    const user = { id: newId(), email: admin.email, name: admin.name, role: 'admin' as const, password_hash: passwordHash, created_at: now }
+    const user = {
+      id: newId(),
+      email: admin.email,
+      name: admin.name,
+      role: 'admin' as const,
+      password_hash: passwordHash,
+      created_at: now,
+    }
     await store.addUser(trx, dealerId, user)
-    await recordOperatorChange(trx, dealerId, { action: 'dealer.created', subject: { type: 'dealer', id: dealerId, name: dealer.name } }, now)
+    await recordOperatorChange(
+      trx,
+      dealerId,
+      { action: 'dealer.created', subject: { type: 'dealer', id: dealerId, name: dealer.name } },
+      now,
+    )
     await recordOperatorChange(trx, dealerId, userCreated(user), now)
     return { dealerId, password }
   })
 }
 
 /** A person of a dealer. @throws {Error} when there is no such dealer or the e-mail address is taken. */
-export async function createUser(db: Knex, dealerId: string, role: Role, person: Person): Promise<{ password: string }> {
+export async function createUser(
+  db: Knex,
+  dealerId: string,
+  role: Role,
+  person: Person,
+): Promise<{ password: string }> {
   const password = person.password ?? newPassword()
   const passwordHash = await hashPassword(password)
   return db.transaction(async (trx) => {
     await lockDealer(trx, dealerId)
     await refuseTakenEmail(trx, person.email)
     const now = await readClock(trx)
-    const user = { id: newId(), email: person.email, name: person.name, role, password_hash: passwordHash, created_at: now }
+    const user = {
+      id: newId(),
+      email: person.email,
+      name: person.name,
+      role,
+      password_hash: passwordHash,
+      created_at: now,
+    }
     await store.addUser(trx, dealerId, user).catch((error: unknown) => refuseUnknownDealer(error, dealerId))
     await recordOperatorChange(trx, dealerId, userCreated(user), now)
     return { password }
@@ -59,7 +87,12 @@ export async function resetPassword(db: Knex, email: string, wanted?: string): P
     await store.saveUser(trx, user.dealer_id, user.id, { password_hash: passwordHash })
     await store.endPasswordLink(trx, user.dealer_id, user.id)
     await endCredentials(trx, user.dealer_id, user.id)
-    await recordOperatorChange(trx, user.dealer_id, { action: 'user.password_reset', subject: { type: 'user', id: user.id, name: user.name } }, await readClock(trx))
+    await recordOperatorChange(
+      trx,
+      user.dealer_id,
+      { action: 'user.password_reset', subject: { type: 'user', id: user.id, name: user.name } },
+      await readClock(trx),
+    )
   })
   return { password }
 }
@@ -74,6 +107,7 @@ async function refuseTakenEmail(trx: Knex.Transaction, email: string): Promise<v
 
 /** The dealer is the only row that a new user points to. */
 function refuseUnknownDealer(error: unknown, dealerId: string): never {
-  if (error instanceof Error && 'code' in error && error.code === foreignKeyViolation) throw new Error(`There is no ${outer('dealer', dealerId)}`)
+  if (error instanceof Error && 'code' in error && error.code === foreignKeyViolation)
+    throw new Error(`There is no ${outer('dealer', dealerId)}`)
   throw error
 }

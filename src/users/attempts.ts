@@ -35,7 +35,10 @@ export function openAttempts(): Attempts {
   let hashes = 0
 
   const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (hashes >= hashesMax) throw new Problem('unavailable', 'Too many people sign in at this moment. Try again in a moment.', { headers: { 'Retry-After': '2' } })
+    if (hashes >= hashesMax)
+      throw new Problem('unavailable', 'Too many people sign in at this moment. Try again in a moment.', {
+        headers: { 'Retry-After': '2' },
+      })
     hashes++
     try {
       return await work()
@@ -57,7 +60,10 @@ export function openAttempts(): Attempts {
       return async () => void (await linksByAddress.reward(network))
     },
     countMail: async (http, email) => {
-      await Promise.all([mailsByEmail.consume(email.toLowerCase()), mailsByAddress.consume(networkOf(http.address()))]).catch(tooMany)
+      await Promise.all([
+        mailsByEmail.consume(email.toLowerCase()),
+        mailsByAddress.consume(networkOf(http.address())),
+      ]).catch(tooMany)
     },
     isPassword: (passwordHash, password) => bounded(() => isPassword(passwordHash, password)),
     hashPassword: (password) => bounded(() => hashPassword(password)),
@@ -66,5 +72,7 @@ export function openAttempts(): Attempts {
 
 function tooMany(limit: RateLimiterRes | Error): never {
   if (limit instanceof Error) throw limit
-  throw new Problem('too-many-attempts', 'Too many failed attempts from this address. Wait, then try again.', { headers: { 'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1) } })
+  throw new Problem('too-many-attempts', 'Too many failed attempts from this address. Wait, then try again.', {
+    headers: { 'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1) },
+  })
 }

@@ -25,10 +25,16 @@ export interface People {
 
 export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => {
   const { limit = 50, cursor } = query
-  const found = await store.findUsers(db, principal.dealerId, { limit: limit + 1, ...(cursor && { before: inner(cursor) }) })
+  const found = await store.findUsers(db, principal.dealerId, {
+    limit: limit + 1,
+    ...(cursor && { before: inner(cursor) }),
+  })
   const page = found.slice(0, limit)
   const last = page.at(-1)
-  return { status: 200, body: { items: page.map(userBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) } }
+  return {
+    status: 200,
+    body: { items: page.map(userBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
 }
 
 export const createUser =
@@ -38,13 +44,32 @@ export const createUser =
       const { dealerId } = principal
       const { email, role } = body
       if (role === 'admin') await requireFreshSignIn(trx, principal, now)
-      const user: UserRow = { id: newId(), dealer_id: dealerId, email, name: body.name.trim(), role, password_hash: null, deactivated_at: null, created_at: now }
+      const user: UserRow = {
+        id: newId(),
+        dealer_id: dealerId,
+        email,
+        name: body.name.trim(),
+        role,
+        password_hash: null,
+        deactivated_at: null,
+        created_at: now,
+      }
 
       await store.addUser(trx, dealerId, user).catch(refuseTakenEmail)
       const passwordLink = await addLink(trx, people, user, now)
-      await recordChange(trx, principal, http, { action: 'user.created', subject: { type: 'user', id: user.id, name: user.name }, after: { email, role } }, now)
+      await recordChange(
+        trx,
+        principal,
+        http,
+        { action: 'user.created', subject: { type: 'user', id: user.id, name: user.name }, after: { email, role } },
+        now,
+      )
       const answer = userBody(user)
-      return { status: 201, headers: { 'Cache-Control': 'no-store', Location: `/v1/users/${answer.id}` }, body: { user: answer, passwordLink } }
+      return {
+        status: 201,
+        headers: { 'Cache-Control': 'no-store', Location: `/v1/users/${answer.id}` },
+        body: { user: answer, passwordLink },
+      }
     })
 
 export const createPasswordLink =
@@ -58,7 +83,13 @@ export const createPasswordLink =
       await requireFreshSignIn(trx, principal, now)
 
       const body = await addLink(trx, people, user, now)
-      await recordChange(trx, principal, http, { action: 'user.password_link_created', subject: { type: 'user', id: user.id, name: user.name } }, now)
+      await recordChange(
+        trx,
+        principal,
+        http,
+        { action: 'user.password_link_created', subject: { type: 'user', id: user.id, name: user.name } },
+        now,
+      )
       return { status: 200, headers: { 'Cache-Control': 'no-store' }, body }
     })
 
@@ -75,15 +106,25 @@ export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http
     const deactivated = body.deactivated ?? before.deactivated_at !== null
     const isAdminBefore = before.role === 'admin' && before.deactivated_at === null
     const isAdminAfter = role === 'admin' && !deactivated
-    if (isAdminBefore && !isAdminAfter && (await store.countOtherActiveAdmins(trx, dealerId, id)) === 0) throw new Problem('last-admin')
+    if (isAdminBefore && !isAdminAfter && (await store.countOtherActiveAdmins(trx, dealerId, id)) === 0)
+      throw new Problem('last-admin')
 
     const after = { ...before, name, role, deactivated_at: deactivated ? (before.deactivated_at ?? now) : null }
-    const changed = difference({ name: before.name, role: before.role, deactivated: before.deactivated_at !== null }, { name, role, deactivated })
+    const changed = difference(
+      { name: before.name, role: before.role, deactivated: before.deactivated_at !== null },
+      { name, role, deactivated },
+    )
     if (Object.keys(changed.after).length > 0) {
       await store.saveUser(trx, dealerId, id, { name, role, deactivated_at: after.deactivated_at })
       if ('role' in changed.after || 'deactivated' in changed.after) await endCredentials(trx, dealerId, id)
       if (deactivated) await store.endPasswordLink(trx, dealerId, id)
-      await recordChange(trx, principal, http, { action: 'user.updated', subject: { type: 'user', id, name }, ...changed }, now)
+      await recordChange(
+        trx,
+        principal,
+        http,
+        { action: 'user.updated', subject: { type: 'user', id, name }, ...changed },
+        now,
+      )
     }
     return { status: 200, body: userBody(after) }
   })
@@ -108,7 +149,13 @@ export const setPassword =
       const { dealerId } = token
       const subject = { type: 'user', id: current.id } as const
       await savePassword(trx, current, passwordHash)
-      await recordChange(trx, { dealerId, subject }, http, { action: 'user.password_set', subject: { ...subject, name: current.name } }, await readClock(trx))
+      await recordChange(
+        trx,
+        { dealerId, subject },
+        http,
+        { action: 'user.password_set', subject: { ...subject, name: current.name } },
+        await readClock(trx),
+      )
     })
     passwordChanged(user.email)
     return { status: 204 }
@@ -129,21 +176,33 @@ export const changeOwnPassword =
       const user = await ownUser(trx, principal.dealerId, personId(principal))
       if (user.password_hash !== before.password_hash) throw new Problem('password-wrong')
       await savePassword(trx, user, passwordHash)
-      await recordChange(trx, principal, http, { action: 'user.password_changed', subject: { type: 'user', id: user.id, name: user.name } }, now)
+      await recordChange(
+        trx,
+        principal,
+        http,
+        { action: 'user.password_changed', subject: { type: 'user', id: user.id, name: user.name } },
+        now,
+      )
     })
     passwordChanged(before.email)
     return { status: 204 }
   }
 
 function refuseTakenEmail(error: unknown): never {
-  if (error instanceof Error && 'constraint' in error && error.constraint === 'users_email') throw new Problem('email-taken')
+  if (error instanceof Error && 'constraint' in error && error.constraint === 'users_email')
+    throw new Problem('email-taken')
   throw error
 }
 
 /** Whom the token lets choose a password; undefined when it lets nobody. */
-async function personOf(db: Knex, secrets: Secrets, { text, dealerId, userId }: LinkToken): Promise<UserRow | undefined> {
+async function personOf(
+  db: Knex,
+  secrets: Secrets,
+  { text, dealerId, userId }: LinkToken,
+): Promise<UserRow | undefined> {
   const link = await store.findPasswordLink(db, dealerId, userId)
-  if (!link?.lives || !timingSafeEqual(secrets.hash('password-link', link.secret_version, text), link.hash)) return undefined
+  if (!link?.lives || !timingSafeEqual(secrets.hash('password-link', link.secret_version, text), link.hash))
+    return undefined
   const user = await store.findUser(db, dealerId, userId)
   return user?.deactivated_at === null ? user : undefined
 }
@@ -155,7 +214,11 @@ async function ownUser(trx: Knex.Transaction, dealerId: string, id: string): Pro
 }
 
 /** Whoever was signed in with the old password, or could choose another by a link, no longer can. */
-async function savePassword(trx: Knex.Transaction, { dealer_id: dealerId, id }: UserRow, passwordHash: string): Promise<void> {
+async function savePassword(
+  trx: Knex.Transaction,
+  { dealer_id: dealerId, id }: UserRow,
+  passwordHash: string,
+): Promise<void> {
   await store.saveUser(trx, dealerId, id, { password_hash: passwordHash })
   await store.endPasswordLink(trx, dealerId, id)
   await endCredentials(trx, dealerId, id)

@@ -13,11 +13,22 @@ export interface Links {
 }
 
 /** A new link for a person to choose a password with, by mail where there is mail; the one from before works no more. The caller holds the dealer's clock. */
-export async function addLink(trx: Knex.Transaction, { secrets, issuer, mailIsReady }: Links, user: UserRow, now: Date): Promise<PasswordLink> {
+export async function addLink(
+  trx: Knex.Transaction,
+  { secrets, issuer, mailIsReady }: Links,
+  user: UserRow,
+  now: Date,
+): Promise<PasswordLink> {
   const token = newLinkToken(user.dealer_id, user.id)
   const version = secrets.currentVersion
   const expiresAt = new Date(now.getTime() + linkSeconds * 1000)
-  await store.savePasswordLink(trx, user.dealer_id, { user_id: user.id, hash: secrets.hash('password-link', version, token.text), secret_version: version, created_at: now, expires_at: expiresAt })
+  await store.savePasswordLink(trx, user.dealer_id, {
+    user_id: user.id,
+    hash: secrets.hash('password-link', version, token.text),
+    secret_version: version,
+    created_at: now,
+    expires_at: expiresAt,
+  })
   const link = { url: linkUrl(issuer, token), expiresAt: expiresAt.toISOString(), mailed: mailIsReady }
   if (mailIsReady) await mailLink(trx, secrets, user, link)
   return link

@@ -1,7 +1,11 @@
 import type { Knex } from 'knex'
 import type { UserRow } from './user.ts'
 
-export async function findUsers(db: Knex, dealerId: string, filter: { before?: string; limit: number }): Promise<UserRow[]> {
+export async function findUsers(
+  db: Knex,
+  dealerId: string,
+  filter: { before?: string; limit: number },
+): Promise<UserRow[]> {
   let query = db('users').where({ dealer_id: dealerId }).orderBy('id', 'desc').limit(filter.limit)
   if (filter.before) query = query.where('id', '<', filter.before)
   return query
@@ -17,15 +21,30 @@ export async function findUserByEmail(db: Knex, email: string): Promise<UserRow 
 }
 
 export async function countOtherActiveAdmins(trx: Knex.Transaction, dealerId: string, but: string): Promise<number> {
-  const row = await trx('users').where({ dealer_id: dealerId, role: 'admin' }).whereNull('deactivated_at').whereNotNull('password_hash').whereNot({ id: but }).count({ others: '*' }).first()
+  const row = await trx('users')
+    .where({ dealer_id: dealerId, role: 'admin' })
+    .whereNull('deactivated_at')
+    .whereNotNull('password_hash')
+    .whereNot({ id: but })
+    .count({ others: '*' })
+    .first()
   return Number(row?.['others'] ?? 0)
 }
 
-export async function addUser(trx: Knex.Transaction, dealerId: string, user: Omit<UserRow, 'dealer_id' | 'deactivated_at'>): Promise<void> {
+export async function addUser(
+  trx: Knex.Transaction,
+  dealerId: string,
+  user: Omit<UserRow, 'dealer_id' | 'deactivated_at'>,
+): Promise<void> {
   await trx('users').insert({ ...user, dealer_id: dealerId })
 }
 
-export async function saveUser(trx: Knex.Transaction, dealerId: string, id: string, change: Partial<Pick<UserRow, 'name' | 'role' | 'deactivated_at' | 'password_hash'>>): Promise<void> {
+export async function saveUser(
+  trx: Knex.Transaction,
+  dealerId: string,
+  id: string,
+  change: Partial<Pick<UserRow, 'name' | 'role' | 'deactivated_at' | 'password_hash'>>,
+): Promise<void> {
   await trx('users').where({ dealer_id: dealerId, id }).update(change)
 }
 
@@ -39,11 +58,20 @@ export interface NewPasswordLink {
 
 /** A person has one link at the most: the newest. */
 export async function savePasswordLink(trx: Knex.Transaction, dealerId: string, link: NewPasswordLink): Promise<void> {
-  await trx('password_links').insert({ ...link, dealer_id: dealerId }).onConflict(['dealer_id', 'user_id']).merge()
+  await trx('password_links')
+    .insert({ ...link, dealer_id: dealerId })
+    .onConflict(['dealer_id', 'user_id'])
+    .merge()
 }
 
-export async function findPasswordLink(db: Knex, dealerId: string, userId: string): Promise<{ hash: Buffer; secret_version: string; lives: boolean } | undefined> {
-  return db('password_links').where({ dealer_id: dealerId, user_id: userId }).first('hash', 'secret_version', db.raw('expires_at > clock_timestamp() as lives'))
+export async function findPasswordLink(
+  db: Knex,
+  dealerId: string,
+  userId: string,
+): Promise<{ hash: Buffer; secret_version: string; lives: boolean } | undefined> {
+  return db('password_links')
+    .where({ dealer_id: dealerId, user_id: userId })
+    .first('hash', 'secret_version', db.raw('expires_at > clock_timestamp() as lives'))
 }
 
 export async function endPasswordLink(trx: Knex.Transaction, dealerId: string, userId: string): Promise<void> {

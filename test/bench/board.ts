@@ -3,7 +3,15 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LeadStatus } from '../../src/client/client.ts'
 
-const statuses: readonly LeadStatus[] = ['new', 'acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid']
+const statuses: readonly LeadStatus[] = [
+  'new',
+  'acknowledged',
+  'in_progress',
+  'appointment_set',
+  'won',
+  'lost',
+  'invalid',
+]
 // As the dashboard does.
 const countsMs = 1_000
 const countsAgainMs = 15_000
@@ -26,7 +34,9 @@ const agent = new Agent({ keepAlive: true })
 export async function watch(url: string, token: string, signal: AbortSignal, watched: Watched): Promise<void> {
   const headers = { authorization: `Bearer ${token}` }
   const asked = async (path: string): Promise<IncomingMessage> => {
-    const [answer] = (await once(request(url + path, { agent, headers, signal }).end(), 'response')) as [IncomingMessage]
+    const [answer] = (await once(request(url + path, { agent, headers, signal }).end(), 'response')) as [
+      IncomingMessage,
+    ]
     if (answer.statusCode !== 200) throw new Error(`${path} was answered ${answer.statusCode}`)
     return answer
   }
@@ -37,7 +47,10 @@ export async function watch(url: string, token: string, signal: AbortSignal, wat
   const readAnew = async () => {
     readAt = Date.now()
     const started = performance.now()
-    await Promise.all([...statuses.map((status) => read(`/v1/leads?status=${status}&limit=50`)), read('/v1/leads/counts')])
+    await Promise.all([
+      ...statuses.map((status) => read(`/v1/leads?status=${status}&limit=50`)),
+      read('/v1/leads/counts'),
+    ])
     watched.readings.push(performance.now() - started)
   }
   let countsDue = false

@@ -3,7 +3,18 @@ import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watch, type Watched } from './board.ts'
-import { atLeast, atMost, generator, httpTarget, measure, ratio, report, rssMb, type Sent, type Target } from './harness.ts'
+import {
+  atLeast,
+  atMost,
+  generator,
+  httpTarget,
+  measure,
+  ratio,
+  report,
+  rssMb,
+  type Sent,
+  type Target,
+} from './harness.ts'
 import { type Dealer, leadInput, makeDealers, openPlace, startOurs } from './world.ts'
 
 /**
@@ -45,14 +56,28 @@ async function main(): Promise<void> {
   if (!place) return
   const ours = await startOurs(place)
   const dealers = await makeDealers(place, ours, dealersCount)
-  const leads = Array.from({ length: differentLeads }, (_, at): Sent => ({ method: 'POST', path: '/v1/leads', token: dealers[at % dealers.length]?.website ?? '', body: JSON.stringify(leadInput(at)) }))
-  const alone = httpTarget({ kind: 'nobody watches', pid: ours.pid, databasePid: place.databasePid }, ours.url, leads, connections)
+  const leads = Array.from({ length: differentLeads }, (_, at): Sent => ({
+    method: 'POST',
+    path: '/v1/leads',
+    token: dealers[at % dealers.length]?.website ?? '',
+    body: JSON.stringify(leadInput(at)),
+  }))
+  const alone = httpTarget(
+    { kind: 'nobody watches', pid: ours.pid, databasePid: place.databasePid },
+    ours.url,
+    leads,
+    connections,
+  )
   const seen: Watched[] = []
   const watched: Target = {
     ...alone,
     kind: `${boardsCount} boards`,
     load: async (length) => {
-      const boards = fork(import.meta.filename, ['watch', ours.url, ...Array.from({ length: boardsCount }, (_, at) => dealers[at % dealers.length]?.dms ?? '')])
+      const boards = fork(import.meta.filename, [
+        'watch',
+        ours.url,
+        ...Array.from({ length: boardsCount }, (_, at) => dealers[at % dealers.length]?.dms ?? ''),
+      ])
       await once(boards, 'message')
       const stretch = await alone.load(length)
       boards.send('stop')
@@ -65,23 +90,38 @@ async function main(): Promise<void> {
   await ours.stop()
   await place.close()
   const sum = (of: (one: Watched) => number) => seen.reduce((total, one) => total + of(one), 0)
-  console.log(`The boards were told ${sum(({ events }) => events)} events and ${sum(({ skipped }) => skipped)} times that many were left out, and read ${sum(({ readings }) => readings.length)} times anew`)
+  console.log(
+    `The boards were told ${sum(({ events }) => events)} events and ${sum(({ skipped }) => skipped)} times that many were left out, and read ${sum(({ readings }) => readings.length)} times anew`,
+  )
   report(
     'boards',
     `${connections} connections for leads of ${dealersCount} dealers by ${generator}`,
     [...measured, ...memory],
     [
-      atLeast(`leads per second, ${boardsCount} boards / nobody`, ratio(measured, 'perSecond', watched.kind, alone.kind), 0.95),
-      atMost('memory with 1,000 streams and 10^5 leads, MB a stream', ((memory[1]?.rssMb ?? Number.NaN) - (memory[0]?.rssMb ?? Number.NaN)) / streamsCount, 0.2),
+      atLeast(
+        `leads per second, ${boardsCount} boards / nobody`,
+        ratio(measured, 'perSecond', watched.kind, alone.kind),
+        0.95,
+      ),
+      atMost(
+        'memory with 1,000 streams and 10^5 leads, MB a stream',
+        ((memory[1]?.rssMb ?? Number.NaN) - (memory[0]?.rssMb ?? Number.NaN)) / streamsCount,
+        0.2,
+      ),
     ],
   )
 }
 
-async function crowd({ url, pid }: { url: string; pid: number }, dealers: readonly Dealer[]): Promise<{ kind: string; rssMb: number; streams: number }[]> {
+async function crowd(
+  { url, pid }: { url: string; pid: number },
+  dealers: readonly Dealer[],
+): Promise<{ kind: string; rssMb: number; streams: number }[]> {
   const before = { kind: 'before the crowd', rssMb: rssMb(pid), streams: 0 }
   const streams: IncomingMessage[] = []
   for (let at = 0; at < streamsCount; at++) {
-    const sent = request(`${url}/v1/events/stream`, { headers: { authorization: `Bearer ${dealers[at % dealers.length]?.dms}` } }).end()
+    const sent = request(`${url}/v1/events/stream`, {
+      headers: { authorization: `Bearer ${dealers[at % dealers.length]?.dms}` },
+    }).end()
     const [answer] = (await once(sent, 'response')) as [IncomingMessage]
     if (answer.statusCode !== 200) throw new Error(`A stream was answered ${answer.statusCode}`)
     answer.on('error', () => undefined)
@@ -91,15 +131,23 @@ async function crowd({ url, pid }: { url: string; pid: number }, dealers: readon
   }
   let peak = 0
   let stored = 0
-  await Promise.all(Array.from({ length: batchesAtOnce }, async (_, lane) => {
-    for (; stored < leadsMeanwhile; stored += batchLength) {
-      const body = JSON.stringify({ leads: Array.from({ length: batchLength }, (_each, at) => ({ lead: leadInput(stored + at) })) })
-      const token = dealers[(stored / batchLength + lane) % busyDealers]?.website
-      const { status } = await fetch(`${url}/v1/leads/batch`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body })
-      if (status !== 207) throw new Error(`A batch was answered ${status}`)
-      peak = Math.max(peak, rssMb(pid))
-    }
-  }))
+  await Promise.all(
+    Array.from({ length: batchesAtOnce }, async (_, lane) => {
+      for (; stored < leadsMeanwhile; stored += batchLength) {
+        const body = JSON.stringify({
+          leads: Array.from({ length: batchLength }, (_each, at) => ({ lead: leadInput(stored + at) })),
+        })
+        const token = dealers[(stored / batchLength + lane) % busyDealers]?.website
+        const { status } = await fetch(`${url}/v1/leads/batch`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body,
+        })
+        if (status !== 207) throw new Error(`A batch was answered ${status}`)
+        peak = Math.max(peak, rssMb(pid))
+      }
+    }),
+  )
   // The last of them reach the slowest listeners, and the deaf are let go.
   for (const end = Date.now() + 45_000; Date.now() < end; await sleep(500)) peak = Math.max(peak, rssMb(pid))
   const open = streams.filter(({ complete, destroyed }) => !complete && !destroyed).length

@@ -11,21 +11,60 @@ import { accessToken, tokenCheck } from '../../src/tokens/token.ts'
 
 const leadId = newId()
 const issuer = 'http://localhost:3000'
-export const answer = { id: outer('lead', leadId), receivedAt: '2026-11-23T09:15:01.000Z', warnings: [], duplicate: false }
-export const body = JSON.stringify({ type: 'test_drive', message: 'Can I try the EX30 on Saturday?', customer: { name: { given: 'Anna', family: 'Jensen' }, emails: [{ address: 'anna@customer.example' }], phones: [{ number: '32 12 34 56', type: 'mobile' }] }, vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1042' }], locale: 'da-DK' })
+export const answer = {
+  id: outer('lead', leadId),
+  receivedAt: '2026-11-23T09:15:01.000Z',
+  warnings: [],
+  duplicate: false,
+}
+export const body = JSON.stringify({
+  type: 'test_drive',
+  message: 'Can I try the EX30 on Saturday?',
+  customer: {
+    name: { given: 'Anna', family: 'Jensen' },
+    emails: [{ address: 'anna@customer.example' }],
+    phones: [{ number: '32 12 34 56', type: 'mobile' }],
+  },
+  vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1042' }],
+  locale: 'da-DK',
+})
 
 /** The server as it ships, but for its database: every createLead is answered alike. */
 export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ app: Express; token: string }> {
   const key = { kid: 'k', ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) }
-  const token = accessToken({ dealerId: newId(), subject: { type: 'api_key', id: newId() }, credentialId: newId(), epoch: 1, scopes: ['leads:create'] }, key, issuer, new Date())
+  const token = accessToken(
+    {
+      dealerId: newId(),
+      subject: { type: 'api_key', id: newId() },
+      credentialId: newId(),
+      epoch: 1,
+      scopes: ['leads:create'],
+    },
+    key,
+    issuer,
+    new Date(),
+  )
   const contract = await openContract(securityHandlers(tokenCheck(() => key.publicKey, issuer).check), false)
   const createLead: Handlers['createLead'] = async ({ http }) => {
     http.note({ leadId })
-    return { status: 201, headers: { Location: `/v1/leads/${answer.id}/receipt` }, body: { ...answer, duplicate: false } }
+    return {
+      status: 201,
+      headers: { Location: `/v1/leads/${answer.id}/receipt` },
+      body: { ...answer, duplicate: false },
+    }
   }
   // The cast: only this one handler is called.
   const handlers = { createLead } as unknown as Handlers
   const nothing = () => Promise.reject(new Error('not used'))
-  const app = createApp({ contract, handlers, judge: nothing, services: { db: nothing as never, write: nothing }, documentation: (_req, _res, next) => next(), trustProxy: false, recorder, log })
+  const app = createApp({
+    contract,
+    handlers,
+    judge: nothing,
+    services: { db: nothing as never, write: nothing },
+    documentation: (_req, _res, next) => next(),
+    trustProxy: false,
+    recorder,
+    log,
+  })
   return { app, token }
 }

@@ -1,5 +1,26 @@
-import { atLeast, atMost, generator, httpTarget, measure, median, ratio, report, rssMb, type Sent, type Target } from './harness.ts'
-import { type Dealer, fillLeads, leadInput, makeDealers, openPlace, type Place, type Service, startOurs } from './world.ts'
+import {
+  atLeast,
+  atMost,
+  generator,
+  httpTarget,
+  measure,
+  median,
+  ratio,
+  report,
+  rssMb,
+  type Sent,
+  type Target,
+} from './harness.ts'
+import {
+  type Dealer,
+  fillLeads,
+  leadInput,
+  makeDealers,
+  openPlace,
+  type Place,
+  type Service,
+  startOurs,
+} from './world.ts'
 
 /**
  * What our server costs when much is stored, and when it has worked for long: single leads, and the newest 50, with 10,000 and with a
@@ -32,17 +53,27 @@ async function grown(size: number): Promise<Grown> {
 }
 
 const creating = ({ size, place: { databasePid }, ours: { pid, url }, dealers }: Grown): Target => {
-  const leads = Array.from({ length: differentLeads }, (_, at): Sent => ({ method: 'POST', path: '/v1/leads', token: dealers[at % dealers.length]?.website ?? '', body: JSON.stringify(leadInput(at)) }))
+  const leads = Array.from({ length: differentLeads }, (_, at): Sent => ({
+    method: 'POST',
+    path: '/v1/leads',
+    token: dealers[at % dealers.length]?.website ?? '',
+    body: JSON.stringify(leadInput(at)),
+  }))
   return httpTarget({ kind: `createLead, ${size} stored`, pid, databasePid }, url, leads, connections)
 }
 
 const listing = ({ size, place: { databasePid }, ours: { pid, url }, dealers }: Grown): Target =>
-  httpTarget({ kind: `listLeads, ${size} stored`, pid, databasePid }, url, [{ method: 'GET', path: '/v1/leads', token: dealers[0]?.dms ?? '' }], listConnections)
+  httpTarget(
+    { kind: `listLeads, ${size} stored`, pid, databasePid },
+    url,
+    [{ method: 'GET', path: '/v1/leads', token: dealers[0]?.dms ?? '' }],
+    listConnections,
+  )
 
 /** Creates leads until 10^6 requests were answered, or the time is up; the memory is that after the first stretch that reached a number. */
 async function remember(target: Target): Promise<{ kind: string; requests: number; rssMb: number }[]> {
   const samples: { done: number; rssMb: number }[] = []
-  for (let done = 0, spent = 0; done < requests[1] && spent < memorySecondsMax; ) {
+  for (let done = 0, spent = 0; done < requests[1] && spent < memorySecondsMax;) {
     const stretch = await target.load(sliceSeconds)
     done += stretch.done
     spent += stretch.seconds
@@ -52,12 +83,19 @@ async function remember(target: Target): Promise<{ kind: string; requests: numbe
     // The collector lets memory rise and fall from one moment to the next: hence the median of three.
     const at = samples.findIndex(({ done }) => done >= wanted)
     const near = at === -1 ? samples.slice(-3) : samples.slice(Math.max(0, at - 1), at + 2)
-    return { kind: 'memory of one process', requests: (samples[at] ?? samples.at(-1))?.done ?? 0, rssMb: median(near.map(({ rssMb }) => rssMb)) }
+    return {
+      kind: 'memory of one process',
+      requests: (samples[at] ?? samples.at(-1))?.done ?? 0,
+      rssMb: median(near.map(({ rssMb }) => rssMb)),
+    }
   })
 }
 
 const [small, large] = [await grown(sizes[0]), await grown(sizes[1])]
-const measured = [...(await measure([creating(small), creating(large)], { rounds, seconds })), ...(await measure([listing(small), listing(large)], { rounds, seconds }))]
+const measured = [
+  ...(await measure([creating(small), creating(large)], { rounds, seconds })),
+  ...(await measure([listing(small), listing(large)], { rounds, seconds })),
+]
 const ended = async ({ ours, place }: Grown) => {
   await ours.stop()
   await place.close()
@@ -67,7 +105,8 @@ const fresh = await grown(sizes[0])
 const memory = await remember(creating(fresh))
 await ended(fresh)
 
-const of = (operation: string, name: 'perSecond' | 'p50Ms' | 'p99Ms') => ratio(measured, name, `${operation}, ${sizes[1]} stored`, `${operation}, ${sizes[0]} stored`)
+const of = (operation: string, name: 'perSecond' | 'p50Ms' | 'p99Ms') =>
+  ratio(measured, name, `${operation}, ${sizes[1]} stored`, `${operation}, ${sizes[0]} stored`)
 report(
   'growth',
   `${connections} connections for leads and ${listConnections} for lists by ${generator}`,

@@ -1,6 +1,19 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { atLeast, forked, generator, httpTarget, measure, median, percentile, ratio, report, type Sent, type Stretch, type Target } from './harness.ts'
+import {
+  atLeast,
+  forked,
+  generator,
+  httpTarget,
+  measure,
+  median,
+  percentile,
+  ratio,
+  report,
+  type Sent,
+  type Stretch,
+  type Target,
+} from './harness.ts'
 import type { PeerWorld } from './peers.ts'
 import { leadInput, leadsStored, makeDealers, openPlace, startOurs } from './world.ts'
 
@@ -22,15 +35,36 @@ const place = await openPlace()
 const ours = await startOurs(place)
 const dealers = await makeDealers(place, ours, dealersCount)
 const { generation } = await place.db('signing_key_generation').first('generation')
-const world: PeerWorld = { connection: place.connection, issuer: ours.url, log: join(place.folder, 'peers.log'), dealers: dealers.map(({ dealerId, website }) => ({ dealerId, website })), generation }
+const world: PeerWorld = {
+  connection: place.connection,
+  issuer: ours.url,
+  log: join(place.folder, 'peers.log'),
+  dealers: dealers.map(({ dealerId, website }) => ({ dealerId, website })),
+  generation,
+}
 process.env['BENCH_WORLD'] = JSON.stringify(world)
 
 const token = (at: number) => dealers[at % dealers.length]?.website ?? ''
-const one = Array.from({ length: differentLeads }, (_, at): Sent => ({ method: 'POST', path: '/v1/leads', token: token(at), body: JSON.stringify(leadInput(at)) }))
-const batches = Array.from({ length: differentBatches }, (_, at): Sent => ({ method: 'POST', path: '/v1/leads/batch', token: token(at), body: JSON.stringify({ leads: Array.from({ length: batchLeads }, (_, place) => ({ lead: leadInput(at * batchLeads + place) })) }) }))
+const one = Array.from({ length: differentLeads }, (_, at): Sent => ({
+  method: 'POST',
+  path: '/v1/leads',
+  token: token(at),
+  body: JSON.stringify(leadInput(at)),
+}))
+const batches = Array.from({ length: differentBatches }, (_, at): Sent => ({
+  method: 'POST',
+  path: '/v1/leads/batch',
+  token: token(at),
+  body: JSON.stringify({
+    leads: Array.from({ length: batchLeads }, (_, place) => ({ lead: leadInput(at * batchLeads + place) })),
+  }),
+}))
 
 const peers = await Promise.all(
-  ['single', 'grouped', 'bare'].map(async (kind) => ({ kind, ...(await forked<{ port: number }>(join(import.meta.dirname, 'peers.ts'), kind)) })),
+  ['single', 'grouped', 'bare'].map(async (kind) => ({
+    kind,
+    ...(await forked<{ port: number }>(join(import.meta.dirname, 'peers.ts'), kind)),
+  })),
 )
 const { databasePid } = place
 const targets: Target[] = [
@@ -49,14 +83,22 @@ const batch = httpTarget({ kind: 'batches of 200', pid: ours.pid, databasePid },
 
 const only = process.env['ONLY']?.split(',')
 let answered = 0
-const counting = (target: Target, leads: number): Target => ({ ...target, load: async (seconds) => counted(await target.load(seconds), leads) })
+const counting = (target: Target, leads: number): Target => ({
+  ...target,
+  load: async (seconds) => counted(await target.load(seconds), leads),
+})
 const counted = (stretch: Stretch, leads: number): Stretch => {
   answered += stretch.done * leads
   // A figure of a batch is that of its leads, so that it can be compared.
   return { ...stretch, done: stretch.done * leads }
 }
 const before = await leadsStored(place)
-const measured = await measure([...targets.map((target) => counting(target, 1)), counting(batch, batchLeads)].filter(({ kind }) => !only || only.includes(kind)), { rounds, seconds })
+const measured = await measure(
+  [...targets.map((target) => counting(target, 1)), counting(batch, batchLeads)].filter(
+    ({ kind }) => !only || only.includes(kind),
+  ),
+  { rounds, seconds },
+)
 const stored = (await leadsStored(place)) - before
 // What was under way when the load ended was stored and not counted.
 if (stored < answered) throw new Error(`${answered} leads were answered, ${stored} are stored`)

@@ -29,20 +29,59 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
   await addFingerprint(db, secrets.currentVersion, secrets.fingerprint(secrets.currentVersion))
   const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
   const keyring = await openKeyring(db, secrets, tokens.forget)
-  const judge = kind === 'judged' ? liveness(hot, db, keyring) : async () => ({ scopes: new Set<string>(scopes), environment: 'live' as const })
+  const judge =
+    kind === 'judged'
+      ? liveness(hot, db, keyring)
+      : async () => ({ scopes: new Set<string>(scopes), environment: 'live' as const })
   const intake = openIntake(db, hot, keyring, judge, console.error)
   const contract = await openContract(securityHandlers(tokens.check), false)
   const feed = openFeed(db, hot, judge, console.error)
-  const handlers = handlersWith({ db, hot, secrets, keyring, issuer, intake, feed, leadViolations: () => [], attempts: openAttempts(), passwordChanged: () => undefined, mailIsReady: false, report: console.error })
-  const app = createApp({ contract, handlers, judge, services: { db, write: writer(db, keyring) }, documentation: (_req, _res, next) => next(), trustProxy: false, recorder: { note: () => undefined, stop: async () => undefined }, log: pino({ level: 'silent' }) })
+  const handlers = handlersWith({
+    db,
+    hot,
+    secrets,
+    keyring,
+    issuer,
+    intake,
+    feed,
+    leadViolations: () => [],
+    attempts: openAttempts(),
+    passwordChanged: () => undefined,
+    mailIsReady: false,
+    report: console.error,
+  })
+  const app = createApp({
+    contract,
+    handlers,
+    judge,
+    services: { db, write: writer(db, keyring) },
+    documentation: (_req, _res, next) => next(),
+    trustProxy: false,
+    recorder: { note: () => undefined, stop: async () => undefined },
+    log: pino({ level: 'silent' }),
+  })
 
-  const { dealerId } = await createDealer(db, { name: kind, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email: `${kind}@dealer.example`, name: 'Admin' })
+  const { dealerId } = await createDealer(
+    db,
+    { name: kind, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
+    { email: `${kind}@dealer.example`, name: 'Admin' },
+  )
   const subject = { type: 'api_key' as const, id: newId() }
   const credentialId = newId()
-  await db.transaction((trx) => addCredential(trx, dealerId, { id: credentialId, subject, scopes, environment: 'live' }, new Date()))
-  const token = accessToken({ dealerId, subject, credentialId, epoch: 1, scopes }, keyring.signing(new Date()), issuer, new Date())
+  await db.transaction((trx) =>
+    addCredential(trx, dealerId, { id: credentialId, subject, scopes, environment: 'live' }, new Date()),
+  )
+  const token = accessToken(
+    { dealerId, subject, credentialId, epoch: 1, scopes },
+    keyring.signing(new Date()),
+    issuer,
+    new Date(),
+  )
   const principal = { ...tokens.check(token, Date.now()), needed: ['leads:create'] }
-  const lead = newLead({ customer: { name: { given: 'Anna' }, phones: [{ number: '32 12 34 56' }] } }, { country: 'DK', timeZone: 'Europe/Copenhagen' })
+  const lead = newLead(
+    { customer: { name: { given: 'Anna' }, phones: [{ number: '32 12 34 56' }] } },
+    { country: 'DK', timeZone: 'Europe/Copenhagen' },
+  )
   const { lead_id } = await intake.store(principal, { lead })
   await ready(createServer(app).listen(0, '127.0.0.1'), { path: `/v1/leads/${outer('lead', lead_id)}`, token })
 }
@@ -53,7 +92,16 @@ else {
   const connections = 64
   const place = await openPlace()
   process.env['BENCH_CONNECTION'] = JSON.stringify(place.connection)
-  const measured = await compare(import.meta.filename, ['believed', 'judged'], { path: '', method: 'GET', connections, rounds: 4, seconds: 3, databasePid: place.databasePid })
+  const measured = await compare(import.meta.filename, ['believed', 'judged'], {
+    path: '',
+    method: 'GET',
+    connections,
+    rounds: 4,
+    seconds: 3,
+    databasePid: place.databasePid,
+  })
   await place.close()
-  report('liveness', `getLead, ${connections} connections by ${generator}`, measured, [atMost('judged - believed, us CPU a request', difference(measured, 'cpuUs', 'judged', 'believed'), 15)])
+  report('liveness', `getLead, ${connections} connections by ${generator}`, measured, [
+    atMost('judged - believed, us CPU a request', difference(measured, 'cpuUs', 'judged', 'believed'), 15),
+  ])
 }

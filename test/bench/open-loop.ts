@@ -25,11 +25,16 @@ const agent = new Agent({ keepAlive: true, maxSockets: connectionsMax })
 /** Sends one request and reads its answer to the end. A request that gets no answer has status 0. */
 function send(url: string, token: string, body?: string): Promise<{ status: number; text: string }> {
   return new Promise((resolve) => {
-    const headers = { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }) }
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+    }
     const sent = request(url, { method: body === undefined ? 'GET' : 'POST', agent, headers }, (answer) => {
       let text = ''
       answer.setEncoding('utf8').on('data', (part: string) => (text += part))
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text })).on('error', () => resolve({ status: 0, text }))
+      answer
+        .on('end', () => resolve({ status: answer.statusCode ?? 0, text }))
+        .on('error', () => resolve({ status: 0, text }))
     })
     sent.on('error', () => resolve({ status: 0, text: '' })).end(body)
   })
@@ -51,7 +56,7 @@ async function read(url: string, token: string, boardTokens: readonly string[]):
     return status === 200 ? JSON.parse(text) : {}
   }
   const dms = async () => {
-    for (let cursor = ''; !stopped; ) {
+    for (let cursor = ''; !stopped;) {
       const { items = [], nextCursor = '' } = await get(`/v1/leads?limit=${pageLeads}${cursor && `&cursor=${cursor}`}`)
       done.dmsPages++
       for (let at = 0; at < items.length && !stopped; at += 20, done.dmsLeads++) await get(`/v1/leads/${items[at].id}`)
@@ -75,7 +80,11 @@ async function main(): Promise<void> {
   const [dealer] = await makeDealers(place, ours, 1)
   if (!dealer) throw new Error('There is no dealer')
   // One credential may not have so many streams.
-  const keys = await Promise.all(Array.from({ length: boardsCount / streamsOfKey }, (_, at) => tokenOfNewKey(ours.url, dealer.admin, `Boards ${at}`, 'extensive_integrations')))
+  const keys = await Promise.all(
+    Array.from({ length: boardsCount / streamsOfKey }, (_, at) =>
+      tokenOfNewKey(ours.url, dealer.admin, `Boards ${at}`, 'extensive_integrations'),
+    ),
+  )
   const boardTokens = keys.flatMap((token) => Array.from({ length: streamsOfKey }, () => token))
   await fillLeads(place, dealer.dealerId, leadsStored)
 
@@ -91,24 +100,42 @@ async function main(): Promise<void> {
     latenciesMs.push(performance.now() - due)
   }
   const start = performance.now() + 500
-  setTimeout(() => (spent = stopwatch({ pid: ours.pid, databasePid: place.databasePid }, readers.pid)), 500 + warmSeconds * 1000)
-  await Promise.all(Array.from({ length: (warmSeconds + seconds) * leadsPerSecond }, (_, at) => push(at, start + (at * 1000) / leadsPerSecond)))
+  setTimeout(
+    () => (spent = stopwatch({ pid: ours.pid, databasePid: place.databasePid }, readers.pid)),
+    500 + warmSeconds * 1000,
+  )
+  await Promise.all(
+    Array.from({ length: (warmSeconds + seconds) * leadsPerSecond }, (_, at) =>
+      push(at, start + (at * 1000) / leadsPerSecond),
+    ),
+  )
   const cores = Object.fromEntries(Object.entries(spent()).map(([whose, us]) => [`${whose}Cores`, us / seconds / 1e6]))
 
   readers.send('stop')
-  const [{ dmsPages, dmsLeads, watched, refused: readsRefused }] = (await once(readers, 'message')) as [Readings & { watched: Watched }]
+  const [{ dmsPages, dmsLeads, watched, refused: readsRefused }] = (await once(readers, 'message')) as [
+    Readings & { watched: Watched },
+  ]
   agent.destroy()
   await ours.stop()
   await place.close()
 
-  const figures = (values: readonly number[]) => ({ p50Ms: percentile(values, 0.5), p99Ms: percentile(values, 0.99), maxMs: Math.max(...values) })
+  const figures = (values: readonly number[]) => ({
+    p50Ms: percentile(values, 0.5),
+    p99Ms: percentile(values, 0.99),
+    maxMs: Math.max(...values),
+  })
   const read = warmSeconds + seconds
   report(
     'open-loop',
     `${leadsPerSecond} leads a second at fixed times, by Node`,
     [
       { kind: 'leads pushed', perSecond: latenciesMs.length / seconds, ...figures(latenciesMs), refused, ...cores },
-      { kind: `readings of ${boardsCount} boards`, perSecond: watched.readings.length / read, ...figures(watched.readings), refused: readsRefused },
+      {
+        kind: `readings of ${boardsCount} boards`,
+        perSecond: watched.readings.length / read,
+        ...figures(watched.readings),
+        refused: readsRefused,
+      },
       { kind: 'events told to them', perSecond: watched.events / read },
       { kind: 'DMS, pages of 200', perSecond: dmsPages / read },
       { kind: 'DMS, single leads', perSecond: dmsLeads / read },

@@ -69,16 +69,36 @@ interface Verdict {
   received: string
 }
 
-const rowOf = (claims: Claims, { type, test, submittedAt, data, warnings }: NewLead): Row => ({ claims, id: newId(), eventId: newId(), type, test, submittedAt, data: JSON.stringify(data), warnings: JSON.stringify(warnings) })
+const rowOf = (claims: Claims, { type, test, submittedAt, data, warnings }: NewLead): Row => ({
+  claims,
+  id: newId(),
+  eventId: newId(),
+  type,
+  test,
+  submittedAt,
+  data: JSON.stringify(data),
+  warnings: JSON.stringify(warnings),
+})
 
 function openPool(max: number, settings = ''): pg.Pool {
-  const types = { getTypeParser: (oid: number) => (oid === pg.types.builtins.TIMESTAMPTZ ? rfc3339 : pg.types.getTypeParser(oid)) }
+  const types = {
+    getTypeParser: (oid: number) => (oid === pg.types.builtins.TIMESTAMPTZ ? rfc3339 : pg.types.getTypeParser(oid)),
+  }
   // The cast: what the driver asks of it is this one method.
-  return new pg.Pool({ ...connection, max, options: `-c timezone=UTC ${settings}`, types: types as pg.CustomTypesConfig })
+  return new pg.Pool({
+    ...connection,
+    max,
+    options: `-c timezone=UTC ${settings}`,
+    types: types as pg.CustomTypesConfig,
+  })
 }
 
 // '2026-11-23 09:15:01.123456+00', with fewer digits when they are zeros.
-const rfc3339 = (text: string) => `${text.slice(0, 10)}T${text.slice(11, -3).padEnd(12, text.length > 22 ? '0' : '.000').slice(0, 12)}Z`
+const rfc3339 = (text: string) =>
+  `${text.slice(0, 10)}T${text
+    .slice(11, -3)
+    .padEnd(12, text.length > 22 ? '0' : '.000')
+    .slice(0, 12)}Z`
 
 const insertLead = `with judged as (
     select c.subject_type, c.subject_id, $7 or c.environment = 'test' as test, clock_timestamp() as moment,
@@ -98,8 +118,23 @@ const insertLead = `with judged as (
   )
   select verdict, moment as received from judged`
 
-async function storeOne(pool: pg.Pool, { claims, id, eventId, type, test, submittedAt, data, warnings }: Row): Promise<Verdict | undefined> {
-  const values = [generation, claims.dealer_id, claims.credential_id, claims.epoch, id, eventId, test, type, submittedAt, data, warnings]
+async function storeOne(
+  pool: pg.Pool,
+  { claims, id, eventId, type, test, submittedAt, data, warnings }: Row,
+): Promise<Verdict | undefined> {
+  const values = [
+    generation,
+    claims.dealer_id,
+    claims.credential_id,
+    claims.epoch,
+    id,
+    eventId,
+    test,
+    type,
+    submittedAt,
+    data,
+    warnings,
+  ]
   return (await pool.query<Verdict>({ name: 'insert-lead', text: insertLead, values })).rows[0]
 }
 
@@ -131,7 +166,8 @@ async function storeGroup(pool: pg.Pool, rows: readonly Row[]): Promise<Verdict[
     nothing,
     nothing,
   ]
-  const text = 'select verdict, received from create_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)'
+  const text =
+    'select verdict, received from create_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)'
   return (await pool.query<Verdict>({ name: 'create-leads', text, values })).rows
 }
 
@@ -145,7 +181,10 @@ function grouping(pool: pg.Pool): (row: Row) => Promise<Verdict | undefined> {
     const group = waiting.slice(0, groupLeadsMax)
     waiting = waiting.slice(groupLeadsMax)
     try {
-      const verdicts = await storeGroup(pool, group.map(({ row }) => row))
+      const verdicts = await storeGroup(
+        pool,
+        group.map(({ row }) => row),
+      )
       group.forEach(({ resolve }, at) => resolve(verdicts[at]))
     } catch (error) {
       for (const { reject } of group) reject(error)
@@ -164,7 +203,15 @@ function grouping(pool: pg.Pool): (row: Row) => Promise<Verdict | undefined> {
 async function verifier(): Promise<(token: string) => Claims> {
   const { keys } = await (await fetch(`${issuer}/.well-known/jwks.json`)).json()
   const key = createPublicKey({ key: keys.at(-1), format: 'jwk' }).export({ type: 'spki', format: 'pem' })
-  return createVerifier({ key, algorithms: ['ES256'], allowedIss: issuer, allowedAud: issuer, checkTyp: 'at+jwt', requiredClaims: ['exp', 'iat'], cache: 20_000 })
+  return createVerifier({
+    key,
+    algorithms: ['ES256'],
+    allowedIss: issuer,
+    allowedAud: issuer,
+    checkTyp: 'at+jwt',
+    requiredClaims: ['exp', 'iat'],
+    cache: 20_000,
+  })
 }
 
 async function serve(store: (row: Row) => Promise<Verdict | undefined>): Promise<void> {
@@ -177,13 +224,34 @@ async function serve(store: (row: Row) => Promise<Verdict | undefined>): Promise
   const log = pino({ base: { pid: process.pid } }, pino.destination({ dest: world.log, sync: false, minLength: 4096 }))
   const place = { country: 'DK', timeZone: 'Europe/Copenhagen' }
 
-  const app = fastify({ genReqId: () => randomUUID(), bodyLimit: 262_144, keepAliveTimeout: 65_000, exposeHeadRoutes: false })
+  const app = fastify({
+    genReqId: () => randomUUID(),
+    bodyLimit: 262_144,
+    keepAliveTimeout: 65_000,
+    exposeHeadRoutes: false,
+  })
   app.decorateRequest('claims', null)
   app.addHook('onResponse', (req, reply, done) => {
     const durationMs = Math.round(reply.elapsedTime * 100) / 100
-    log.info({ requestId: req.id, operationId: 'createLead', method: req.method, status: reply.statusCode, durationMs }, 'request')
+    log.info(
+      { requestId: req.id, operationId: 'createLead', method: req.method, status: reply.statusCode, durationMs },
+      'request',
+    )
     const { claims, leadId } = req as Known
-    if (claims) recorder.note({ dealer_id: claims.dealer_id, at: new Date(), api_key_id: inner(claims.sub), credential_id: claims.credential_id, request_id: req.id, operation: 'createLead', status: reply.statusCode, duration_ms: durationMs, address: req.ip, user_agent: req.headers['user-agent'] ?? null, lead_id: leadId ?? null })
+    if (claims)
+      recorder.note({
+        dealer_id: claims.dealer_id,
+        at: new Date(),
+        api_key_id: inner(claims.sub),
+        credential_id: claims.credential_id,
+        request_id: req.id,
+        operation: 'createLead',
+        status: reply.statusCode,
+        duration_ms: durationMs,
+        address: req.ip,
+        user_agent: req.headers['user-agent'] ?? null,
+        lead_id: leadId ?? null,
+      })
     done()
   })
   type Known = FastifyRequest & { claims?: Claims; leadId?: string }
@@ -191,14 +259,23 @@ async function serve(store: (row: Row) => Promise<Verdict | undefined>): Promise
     const { authorization = '' } = req.headers
     try {
       const claims = verify(authorization.slice(7))
-      if (!authorization.startsWith('Bearer ') || !claims.scope.split(' ').includes('leads:create')) throw new Error('scope')
+      if (!authorization.startsWith('Bearer ') || !claims.scope.split(' ').includes('leads:create'))
+        throw new Error('scope')
       req.claims = { ...claims, dealer_id: inner(claims.dealer_id) }
       done()
     } catch {
       void reply.code(401).send()
     }
   }
-  const accepted = { type: 'object', properties: { id: { type: 'string' }, receivedAt: { type: 'string' }, warnings: { type: 'array', items: { type: 'object', additionalProperties: true } }, duplicate: { type: 'boolean' } } }
+  const accepted = {
+    type: 'object',
+    properties: {
+      id: { type: 'string' },
+      receivedAt: { type: 'string' },
+      warnings: { type: 'array', items: { type: 'object', additionalProperties: true } },
+      duplicate: { type: 'boolean' },
+    },
+  }
   app.route({
     method: 'POST',
     url: '/v1/leads',
@@ -214,7 +291,12 @@ async function serve(store: (row: Row) => Promise<Verdict | undefined>): Promise
       if (verdict?.verdict !== 'created') return reply.code(verdict?.verdict === 'scope-missing' ? 403 : 401).send()
       req.leadId = row.id
       const id = `lead_${row.id.replaceAll('-', '')}`
-      void reply.code(201).headers({ 'x-request-id': req.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', location: `/v1/leads/${id}/receipt` })
+      void reply.code(201).headers({
+        'x-request-id': req.id,
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        location: `/v1/leads/${id}/receipt`,
+      })
       return { id, receivedAt: verdict.received, warnings: lead.warnings, duplicate: false }
     },
   })
@@ -228,8 +310,12 @@ async function callAll(pool: pg.Pool): Promise<void> {
   const store = grouping(pool)
   const verify = await verifier()
   const place = { country: 'DK', timeZone: 'Europe/Copenhagen' }
-  const tokens = world.dealers.map(({ website }) => verify(website)).map((claims) => ({ ...claims, dealer_id: inner(claims.dealer_id) }))
-  const leads = Array.from({ length: 256 }, (_, at) => rowOf(tokens[at % tokens.length] as Claims, newLead(leadInput(at), place)))
+  const tokens = world.dealers
+    .map(({ website }) => verify(website))
+    .map((claims) => ({ ...claims, dealer_id: inner(claims.dealer_id) }))
+  const leads = Array.from({ length: 256 }, (_, at) =>
+    rowOf(tokens[at % tokens.length] as Claims, newLead(leadInput(at), place)),
+  )
   const callFor = async (seconds: number) => {
     const deadline = performance.now() + seconds * 1000
     const tookMs: number[] = []

@@ -5,7 +5,17 @@ import { pino } from 'pino'
 import { openDatabase } from '../../src/db/pool.ts'
 import { openRecorder } from '../../src/requests/recorder.ts'
 import { body, contractOnly } from './contract-only.ts'
-import { atMost, difference, generator, httpTarget, measure, ready, report, type Ready, type Target } from './harness.ts'
+import {
+  atMost,
+  difference,
+  generator,
+  httpTarget,
+  measure,
+  ready,
+  report,
+  type Ready,
+  type Target,
+} from './harness.ts'
 import { openPlace } from './world.ts'
 
 /**
@@ -23,7 +33,10 @@ async function serve(connection: Parameters<typeof openDatabase>[0]) {
   const recorder = openRecorder(db, hot, console.error)
   let isSeeing = true
   process.on('message', (told) => (isSeeing = told === 'seen'))
-  const { app, token } = await contractOnly(pino({ level: 'silent' }), { ...recorder, note: (request) => void (isSeeing && recorder.note(request)) })
+  const { app, token } = await contractOnly(pino({ level: 'silent' }), {
+    ...recorder,
+    note: (request) => void (isSeeing && recorder.note(request)),
+  })
   await ready(app.listen(0, '127.0.0.1'), { token })
 }
 
@@ -36,7 +49,12 @@ else {
   const pid = child.pid ?? 0
   let done = 0
   const target = (kind: 'unseen' | 'seen'): Target => {
-    const { load } = httpTarget({ kind, pid, databasePid }, `http://127.0.0.1:${port}`, [{ method: 'POST', path: '/v1/leads', body, ...(token && { token }) }], connections)
+    const { load } = httpTarget(
+      { kind, pid, databasePid },
+      `http://127.0.0.1:${port}`,
+      [{ method: 'POST', path: '/v1/leads', body, ...(token && { token }) }],
+      connections,
+    )
     return {
       kind,
       pid,
@@ -57,5 +75,7 @@ else {
   await place.close()
   // What was under way when the load ended was seen and not counted.
   if (Number(count) < done) throw new Error(`${done} requests were answered, ${count} are in the log`)
-  report('seeing', `createLead without storing, ${connections} connections by ${generator}`, measured, [atMost('seen - unseen, us CPU a request', difference(measured, 'cpuUs', 'seen', 'unseen'), 3)])
+  report('seeing', `createLead without storing, ${connections} connections by ${generator}`, measured, [
+    atMost('seen - unseen, us CPU a request', difference(measured, 'cpuUs', 'seen', 'unseen'), 3),
+  ])
 }

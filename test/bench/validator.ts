@@ -11,13 +11,25 @@ async function serve(kind: string) {
     app.post('/v1/leads', (_req, res) => void res.status(201).json(answer))
     return ready(app.listen(0, '127.0.0.1'))
   }
-  const { app, token } = await contractOnly(kind === 'logging' ? pino(pino.destination('/dev/null')) : pino({ level: 'silent' }), { note: () => undefined, stop: async () => undefined })
+  const { app, token } = await contractOnly(
+    kind === 'logging' ? pino(pino.destination('/dev/null')) : pino({ level: 'silent' }),
+    { note: () => undefined, stop: async () => undefined },
+  )
   await ready(app.listen(0, '127.0.0.1'), { token })
 }
 
 if (process.argv[2]) await serve(process.argv[2])
 else {
   const connections = 16
-  const measured = await compare(import.meta.filename, ['bare', 'contract', 'logging'], { path: '/v1/leads', method: 'POST', body, connections, rounds: 4, seconds: 3 })
-  report('validator', `createLead without a database, ${connections} connections by ${generator}`, measured, [atMost('contract - bare, us CPU a request', difference(measured, 'cpuUs', 'contract', 'bare'), 20)])
+  const measured = await compare(import.meta.filename, ['bare', 'contract', 'logging'], {
+    path: '/v1/leads',
+    method: 'POST',
+    body,
+    connections,
+    rounds: 4,
+    seconds: 3,
+  })
+  report('validator', `createLead without a database, ${connections} connections by ${generator}`, measured, [
+    atMost('contract - bare, us CPU a request', difference(measured, 'cpuUs', 'contract', 'bare'), 20),
+  ])
 }

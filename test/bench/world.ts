@@ -51,7 +51,9 @@ export async function openPlace(): Promise<Place> {
   // Started by root, the server runs as somebody else, who must get through.
   await chmod(folder, 0o711)
   const server = await startEmbedded(folder, () => undefined)
-  leftovers.push(() => [folder, server.connection.host].forEach((path) => rmSync(path, { recursive: true, force: true })))
+  leftovers.push(() =>
+    [folder, server.connection.host].forEach((path) => rmSync(path, { recursive: true, force: true })),
+  )
   const { db, close } = openDatabase(server.connection, () => undefined)
   await migrate(db)
   return {
@@ -70,14 +72,31 @@ export async function openPlace(): Promise<Place> {
 export async function startOurs({ folder, connection }: Place): Promise<Service> {
   const port = await freePort()
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
-  const env = { PATH: process.env['PATH'], PORT: String(port), DATABASE_URL, SECRET_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`, DATA_DIR: join(folder, 'ours') }
+  const env = {
+    PATH: process.env['PATH'],
+    PORT: String(port),
+    DATABASE_URL,
+    SECRET_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`,
+    DATA_DIR: join(folder, 'ours'),
+  }
   const log = openSync(join(folder, 'ours.log'), 'a')
   const flags = process.env['OURS_FLAGS']?.split(' ') ?? []
-  const child = spawn(process.execPath, [...flags, 'src/main.ts'], { cwd: join(import.meta.dirname, '../..'), env, stdio: ['ignore', log, 'inherit'] })
+  const child = spawn(process.execPath, [...flags, 'src/main.ts'], {
+    cwd: join(import.meta.dirname, '../..'),
+    env,
+    stdio: ['ignore', log, 'inherit'],
+  })
   leftovers.push(() => child.kill())
   const ended = once(child, 'exit')
   const url = `http://localhost:${port}`
-  for (const deadline = Date.now() + readySecondsMax * 1000; !(await fetch(`${url}/readyz`).then(({ ok }) => ok, () => false)); await sleep(50)) {
+  for (
+    const deadline = Date.now() + readySecondsMax * 1000;
+    !(await fetch(`${url}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ));
+    await sleep(50)
+  ) {
     if (Date.now() > deadline || child.exitCode !== null) throw new Error('Our server did not get ready')
   }
   return { url, pid: child.pid ?? 0, stop: async () => (child.kill('SIGTERM'), void (await ended)) }
@@ -88,7 +107,9 @@ export async function makeDealers(place: Place, ours: Service, count: number): P
   const dealers: Dealer[] = []
   // Our server checks no more than 32 passwords at a time.
   while (dealers.length < count) {
-    const some = Array.from({ length: Math.min(16, count - dealers.length) }, (_, at) => makeDealer(place, ours, dealers.length + at))
+    const some = Array.from({ length: Math.min(16, count - dealers.length) }, (_, at) =>
+      makeDealer(place, ours, dealers.length + at),
+    )
     dealers.push(...(await Promise.all(some)))
   }
   return dealers
@@ -96,7 +117,11 @@ export async function makeDealers(place: Place, ours: Service, count: number): P
 
 async function makeDealer({ db }: Place, { url }: Service, at: number): Promise<Dealer> {
   const email = `admin@dealer-${at}.example`
-  const { dealerId } = await createDealer(db, { name: `Dealer ${at}`, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email, name: 'Admin', password })
+  const { dealerId } = await createDealer(
+    db,
+    { name: `Dealer ${at}`, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
+    { email, name: 'Admin', password },
+  )
   const admin = await answered('access_token', `${url}/v1/session`, { body: { email, password } })
   const token = (kind: string) => tokenOfNewKey(url, admin, kind, kind)
   return { dealerId, admin, website: await token('digital_requests'), dms: await token('extensive_integrations') }
@@ -108,8 +133,20 @@ export async function tokenOfNewKey(url: string, admin: string, name: string, ki
 }
 
 /** What a POST answers under `name`. */
-async function answered(name: string, url: string, { token, body, headers = {} }: { token?: string; body?: object; headers?: Record<string, string> }): Promise<string> {
-  const reply = await fetch(url, { method: 'POST', headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }), ...(body && { 'content-type': 'application/json' }) }, ...(body && { body: JSON.stringify(body) }) })
+async function answered(
+  name: string,
+  url: string,
+  { token, body, headers = {} }: { token?: string; body?: object; headers?: Record<string, string> },
+): Promise<string> {
+  const reply = await fetch(url, {
+    method: 'POST',
+    headers: {
+      ...headers,
+      ...(token && { authorization: `Bearer ${token}` }),
+      ...(body && { 'content-type': 'application/json' }),
+    },
+    ...(body && { body: JSON.stringify(body) }),
+  })
   const told = await reply.text()
   if (!reply.ok) throw new Error(`${url} answered ${reply.status} ${told}`)
   return JSON.parse(told)[name]
@@ -121,7 +158,16 @@ export function leadInput(at: number) {
   return {
     type: 'test_drive',
     message: `Can I try number ${at} on Saturday?`,
-    customer: { name, emails: [{ address: `${name.given}.${at}@customer.example` }], phones: [{ number: `20 ${String(at % 100).padStart(2, '0')} ${String(Math.floor(at / 100) % 100).padStart(2, '0')} ${10 + (Math.floor(at / 10_000) % 90)}`, type: 'mobile' }] },
+    customer: {
+      name,
+      emails: [{ address: `${name.given}.${at}@customer.example` }],
+      phones: [
+        {
+          number: `20 ${String(at % 100).padStart(2, '0')} ${String(Math.floor(at / 100) % 100).padStart(2, '0')} ${10 + (Math.floor(at / 10_000) % 90)}`,
+          type: 'mobile',
+        },
+      ],
+    },
     vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: `A-${at}` }],
     locale: 'da-DK',
   }

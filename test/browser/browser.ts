@@ -38,26 +38,44 @@ export async function startDashboard() {
 
   /** A page in a browser context of its own. What it does that it should not is complained about when the test ends. */
   async function open(options: BrowserContextOptions = {}) {
-    const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, reducedMotion: 'reduce', locale: 'en-GB', ...options })
+    const context = await browser.newContext({
+      viewport: { width: 1100, height: 900 },
+      reducedMotion: 'reduce',
+      locale: 'en-GB',
+      ...options,
+    })
     context.setDefaultTimeout(15_000)
     const page = await context.newPage()
     const complaints: string[] = []
     const expected: RegExp[] = []
-    page.on('request', (request) => void (/^(data|blob):/.test(request.url()) || request.url().startsWith(`${url}/`) || complaints.push(`outside: ${request.url()}`)))
+    page.on(
+      'request',
+      (request) =>
+        void (
+          /^(data|blob):/.test(request.url()) ||
+          request.url().startsWith(`${url}/`) ||
+          complaints.push(`outside: ${request.url()}`)
+        ),
+    )
     page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())))
     page.on('dialog', (dialog) => {
       complaints.push(`${dialog.type()}: ${dialog.message()}`)
       void dialog.dismiss()
     })
     page.on('pageerror', (error) => void complaints.push(error.message))
-    await page.addInitScript(() => addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => console.error(`CSP ${violatedDirective} ${blockedURI}`)))
+    await page.addInitScript(() =>
+      addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+        console.error(`CSP ${violatedDirective} ${blockedURI}`),
+      ),
+    )
     onTestFinished(async () => {
       const unexpected = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)))
       await context.close()
       expect(unexpected).toEqual([])
     })
     // Chromium itself notes every answer that is a failure. Opening without a session is one.
-    const expectFailure = (why: number | string) => expected.push(new RegExp(`^Failed to load resource: .*\\b${why}\\b`))
+    const expectFailure = (why: number | string) =>
+      expected.push(new RegExp(`^Failed to load resource: .*\\b${why}\\b`))
     expectFailure(401)
     const signIn = async (email: string, path = '/') => {
       await page.goto(url + path)
@@ -80,7 +98,10 @@ export async function startDashboard() {
       texts.set(language, await page.locator('main, [role=dialog]').last().innerText())
       for (const scheme of schemes) {
         await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
-        await page.waitForFunction((wanted) => document.documentElement.dataset['mantineColorScheme'] === wanted, scheme)
+        await page.waitForFunction(
+          (wanted) => document.documentElement.dataset['mantineColorScheme'] === wanted,
+          scheme,
+        )
         await check(page, `${name} ${language} ${scheme}`)
       }
     }
@@ -98,9 +119,16 @@ export async function startDashboard() {
       mkdirSync(screenshots, { recursive: true })
       await page.screenshot({ path: join(screenshots, `${name.replaceAll(' ', '-')}.png`), fullPage: true })
     }
-    const { violations } = await new AxeBuilder({ page }).options({ resultTypes: ['violations'] }).withTags(tags).setLegacyMode().analyze()
-    for (const { id, nodes } of violations) faults.push(...nodes.slice(0, 3).map(({ html, failureSummary }) => `${name}: ${id}: ${html} ${failureSummary}`))
-    const [wanted, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth] as const)
+    const { violations } = await new AxeBuilder({ page })
+      .options({ resultTypes: ['violations'] })
+      .withTags(tags)
+      .setLegacyMode()
+      .analyze()
+    for (const { id, nodes } of violations)
+      faults.push(...nodes.slice(0, 3).map(({ html, failureSummary }) => `${name}: ${id}: ${html} ${failureSummary}`))
+    const [wanted, window] = await page.evaluate(
+      () => [document.documentElement.scrollWidth, document.documentElement.clientWidth] as const,
+    )
     if (wanted > window) faults.push(`${name}: ${wanted} px wide in a window of ${window}`)
     faults.push(...(await page.evaluate(faintFields)).map((field) => `${name}: ${field}`))
     checked++
@@ -128,10 +156,14 @@ function faintFields(): string[] {
     const color = element ? getComputedStyle(element).backgroundColor : 'rgb(255, 255, 255)'
     return channels(color)[3] === 0 ? behind(element?.parentElement ?? null) : color
   }
-  const framed = (field: Element) => [field, field.parentElement].find((element) => element && getComputedStyle(element).borderTopWidth !== '0px')
+  const framed = (field: Element) =>
+    [field, field.parentElement].find((element) => element && getComputedStyle(element).borderTopWidth !== '0px')
   return [...document.querySelectorAll('input:not([type=hidden]), select')].flatMap((field) => {
     const frame = framed(field)
-    const [dark = 0, bright = 0] = [luminance(frame ? getComputedStyle(frame).borderTopColor : 'rgb(0, 0, 0)'), luminance(behind(frame?.parentElement ?? null))].toSorted((one, other) => one - other)
+    const [dark = 0, bright = 0] = [
+      luminance(frame ? getComputedStyle(frame).borderTopColor : 'rgb(0, 0, 0)'),
+      luminance(behind(frame?.parentElement ?? null)),
+    ].toSorted((one, other) => one - other)
     const contrast = frame ? (bright + 0.05) / (dark + 0.05) : 0
     return contrast >= 3 ? [] : [`a border of ${contrast.toFixed(2)}:1 around ${field.outerHTML}`]
   })
@@ -150,7 +182,11 @@ async function speak(page: Page, language: (typeof languages)[number]): Promise<
 async function buildAsPublished(outDir: string): Promise<void> {
   const before = process.env['NODE_ENV']
   process.env['NODE_ENV'] = 'production'
-  await build({ configFile: new URL('../../src/dashboard/vite.config.ts', import.meta.url).pathname, logLevel: 'error', build: { outDir } })
+  await build({
+    configFile: new URL('../../src/dashboard/vite.config.ts', import.meta.url).pathname,
+    logLevel: 'error',
+    build: { outDir },
+  })
   process.env['NODE_ENV'] = before
 }
 
@@ -161,9 +197,20 @@ async function launch(folder: string): Promise<Browser> {
   const { default: bundled } = await import('@sparticuz/chromium')
   const executablePath = process.env['CHROME_PATH'] ?? (await bundled.executablePath())
   // Its own configuration looks for fonts in /tmp/fonts only; without a font every text is empty.
-  writeFileSync(join(folder, 'fonts.conf'), `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${folder}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${folder}/font-cache</cachedir></fontconfig>`)
+  writeFileSync(
+    join(folder, 'fonts.conf'),
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${folder}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${folder}/font-cache</cachedir></fontconfig>`,
+  )
   process.env['FONTCONFIG_FILE'] = join(folder, 'fonts.conf')
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+  const args = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ]
   return chromium.launch({ executablePath, args, headless: true })
 }
 

@@ -41,7 +41,9 @@ it.runIf(process.env['INP'])('is measured: interaction to next paint', { timeout
   }
   for (const [name, values] of Object.entries(measured)) {
     const sorted = values.toSorted((one, other) => one - other)
-    console.info(`interaction to next paint at ${slowdown} x slowdown, ${name}: n=${sorted.length}, p50 ${sorted[Math.floor(sorted.length / 2)]} ms, p75 ${sorted[Math.floor(sorted.length * 0.75)]} ms, max ${sorted.at(-1)} ms`)
+    console.info(
+      `interaction to next paint at ${slowdown} x slowdown, ${name}: n=${sorted.length}, p50 ${sorted[Math.floor(sorted.length / 2)]} ms, p75 ${sorted[Math.floor(sorted.length * 0.75)]} ms, max ${sorted.at(-1)} ms`,
+    )
     expect([name, sorted.length]).toEqual([name, expect.toSatisfy((count: number) => count > 0)])
   }
 })

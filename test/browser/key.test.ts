@@ -1,13 +1,41 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { grantedScopes } from '../../src/api-keys/api-key.ts'
 import type { ApiKey } from '../../src/client/client.ts'
-import { chipOf, isDeletionConfirmed, isGhost, nextDay, scopesOfKind, startOfDay, usualScopes } from '../../src/dashboard/key.ts'
+import {
+  chipOf,
+  isDeletionConfirmed,
+  isGhost,
+  nextDay,
+  scopesOfKind,
+  startOfDay,
+  usualScopes,
+} from '../../src/dashboard/key.ts'
 
 const now = new Date('2026-11-23T12:00:00Z')
 const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000).toISOString()
-const used = (days: number): Pick<ApiKey, 'lastUsed'> => ({ lastUsed: { at: daysAgo(days), operation: 'createLead', status: 201, address: '192.0.2.1', mask: 'cb_dr_live_abcd…wxyz' } })
+const used = (days: number): Pick<ApiKey, 'lastUsed'> => ({
+  lastUsed: {
+    at: daysAgo(days),
+    operation: 'createLead',
+    status: 201,
+    address: '192.0.2.1',
+    mask: 'cb_dr_live_abcd…wxyz',
+  },
+})
 const replacement = { state: 'pending', newMask: 'new', oldMask: 'old', oldEndsAfter: 'after_1_hour' } as const
-const key = (more: Partial<ApiKey> = {}): ApiKey => ({ id: `key_${'0'.repeat(32)}`, name: 'Form', kind: 'digital_requests', environment: 'live', scopes: ['leads:create'], status: 'active', disabled: false, mask: 'cb_dr_live_abcd…wxyz', createdAt: daysAgo(100), updatedAt: daysAgo(100), ...more })
+const key = (more: Partial<ApiKey> = {}): ApiKey => ({
+  id: `key_${'0'.repeat(32)}`,
+  name: 'Form',
+  kind: 'digital_requests',
+  environment: 'live',
+  scopes: ['leads:create'],
+  status: 'active',
+  disabled: false,
+  mask: 'cb_dr_live_abcd…wxyz',
+  createdAt: daysAgo(100),
+  updatedAt: daysAgo(100),
+  ...more,
+})
 
 it('shows of a key what should be seen first', () => {
   const chips: [Partial<ApiKey>, object][] = [
@@ -17,11 +45,26 @@ it('shows of a key what should be seen first', () => {
     [used(30), { word: 'idle', days: 30 }],
     [{ ...used(0), expiresAt: daysAgo(-7.1) }, { word: 'active' }],
     [{ expiresAt: daysAgo(-7) }, { tone: 'notice', word: 'expires', days: 7 }],
-    [{ ...used(40), expiresAt: daysAgo(-0.2) }, { word: 'expires', days: 1 }],
-    [{ expiresAt: daysAgo(-1), replacement }, { tone: 'notice', word: 'replacing' }],
-    [{ ...used(0), status: 'disabled', replacement }, { tone: 'quiet', word: 'disabled' }],
-    [{ status: 'expired', expiresAt: daysAgo(1) }, { tone: 'bad', word: 'expired' }],
-    [{ status: 'deleted', deletedAt: daysAgo(1) }, { tone: 'bad', word: 'deleted' }],
+    [
+      { ...used(40), expiresAt: daysAgo(-0.2) },
+      { word: 'expires', days: 1 },
+    ],
+    [
+      { expiresAt: daysAgo(-1), replacement },
+      { tone: 'notice', word: 'replacing' },
+    ],
+    [
+      { ...used(0), status: 'disabled', replacement },
+      { tone: 'quiet', word: 'disabled' },
+    ],
+    [
+      { status: 'expired', expiresAt: daysAgo(1) },
+      { tone: 'bad', word: 'expired' },
+    ],
+    [
+      { status: 'deleted', deletedAt: daysAgo(1) },
+      { tone: 'bad', word: 'deleted' },
+    ],
   ]
   expect(chips.map(([more]) => chipOf(key(more), now))).toEqual(chips.map(([, chip]) => expect.objectContaining(chip)))
 })
@@ -41,7 +84,12 @@ it('asks for the name of a key that was used within a week or does much, before 
 })
 
 it('knows a deleted key that is still tried', () => {
-  const keys = [key(used(1)), key({ ...used(2), deletedAt: daysAgo(1) }), key({ ...used(1), deletedAt: daysAgo(2) }), key({ deletedAt: daysAgo(2) })]
+  const keys = [
+    key(used(1)),
+    key({ ...used(2), deletedAt: daysAgo(1) }),
+    key({ ...used(1), deletedAt: daysAgo(2) }),
+    key({ deletedAt: daysAgo(2) }),
+  ]
   expect(keys.map(isGhost)).toEqual([false, false, true, false])
 })
 

@@ -7,7 +7,9 @@ export async function observe(page: Page): Promise<void> {
     Object.assign(globalThis, { longest })
     const interactions = { type: 'event', durationThreshold: 16 }
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries() as PerformanceEventTiming[]) if (entry.interactionId) longest.set(entry.interactionId, Math.max(entry.duration, longest.get(entry.interactionId) ?? 0))
+      for (const entry of list.getEntries() as PerformanceEventTiming[])
+        if (entry.interactionId)
+          longest.set(entry.interactionId, Math.max(entry.duration, longest.get(entry.interactionId) ?? 0))
     }).observe(interactions)
   })
 }

@@ -12,56 +12,70 @@ beforeAll(async () => {
 }, browserTimeoutMs)
 afterAll(() => dashboard.close())
 
-it('takes somebody from the invitation by an admin to a session of their own, and out again at once', { timeout: browserTimeoutMs }, async () => {
-  const { service, url } = dashboard
-  const { admin } = await service.dealer('inviting')
-  const { page, signIn } = await dashboard.open()
-  await signIn(admin.email, '/settings/users')
-  await page.getByRole('button', { name: 'Invite somebody' }).click()
-  const dialog = page.getByRole('dialog')
-  await dialog.getByLabel('Name').fill('Sofie Sales')
-  await dialog.getByLabel('E-mail').fill('sofie@inviting.example')
-  await dialog.getByRole('button', { name: 'Make the link' }).click()
-  const link = new URL(await dialog.getByLabel('Link', { exact: true }).inputValue())
-  expect([link.pathname, link.search, link.hash.length]).toEqual(['/password', '', 108])
-  await dialog.getByRole('button', { name: 'Done' }).click()
-  expect(await page.content()).not.toContain(link.hash.slice(1))
-  await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Invited').waitFor()
+it(
+  'takes somebody from the invitation by an admin to a session of their own, and out again at once',
+  { timeout: browserTimeoutMs },
+  async () => {
+    const { service, url } = dashboard
+    const { admin } = await service.dealer('inviting')
+    const { page, signIn } = await dashboard.open()
+    await signIn(admin.email, '/settings/users')
+    await page.getByRole('button', { name: 'Invite somebody' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name').fill('Sofie Sales')
+    await dialog.getByLabel('E-mail').fill('sofie@inviting.example')
+    await dialog.getByRole('button', { name: 'Make the link' }).click()
+    const link = new URL(await dialog.getByLabel('Link', { exact: true }).inputValue())
+    expect([link.pathname, link.search, link.hash.length]).toEqual(['/password', '', 108])
+    await dialog.getByRole('button', { name: 'Done' }).click()
+    expect(await page.content()).not.toContain(link.hash.slice(1))
+    await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Invited').waitFor()
 
-  const invited = await dashboard.open()
-  const asked: string[] = []
-  invited.page.on('request', (request) => void asked.push(request.url()))
-  await invited.page.goto(url + link.pathname + link.hash)
-  await invited.page.getByLabel('New password').fill(password)
-  expect([invited.page.url(), await invited.page.evaluate(() => location.href + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]))].join()).not.toContain(link.hash.slice(1))
-  await invited.page.getByLabel('The same once more').fill(password)
-  await invited.page.getByRole('button', { name: 'Save the password' }).click()
-  await invited.page.getByText('Your password is saved. Sign in with it.').waitFor()
-  expect(asked.filter((address) => new URL(address).hash === '' && address.includes(link.hash.slice(1)))).toEqual([])
-  await invited.page.getByLabel('E-mail').fill('sofie@inviting.example')
-  await invited.page.getByLabel('Password', { exact: true }).fill(password)
-  await invited.page.getByRole('button', { name: 'Sign in' }).click()
-  await invited.page.getByText('Sofie Sales, ').waitFor()
-  expect(invited.page.url()).toBe(`${url}/leads`)
-  await invited.page.getByRole('link', { name: 'Settings' }).click()
-  await invited.page.getByRole('link', { name: 'My account' }).click()
-  await invited.page.getByText('This one').waitFor()
-  expect(await invited.page.getByRole('link', { name: 'Users' }).count()).toBe(0)
+    const invited = await dashboard.open()
+    const asked: string[] = []
+    invited.page.on('request', (request) => void asked.push(request.url()))
+    await invited.page.goto(url + link.pathname + link.hash)
+    await invited.page.getByLabel('New password').fill(password)
+    expect(
+      [
+        invited.page.url(),
+        await invited.page.evaluate(
+          () => location.href + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
+        ),
+      ].join(),
+    ).not.toContain(link.hash.slice(1))
+    await invited.page.getByLabel('The same once more').fill(password)
+    await invited.page.getByRole('button', { name: 'Save the password' }).click()
+    await invited.page.getByText('Your password is saved. Sign in with it.').waitFor()
+    expect(asked.filter((address) => new URL(address).hash === '' && address.includes(link.hash.slice(1)))).toEqual([])
+    await invited.page.getByLabel('E-mail').fill('sofie@inviting.example')
+    await invited.page.getByLabel('Password', { exact: true }).fill(password)
+    await invited.page.getByRole('button', { name: 'Sign in' }).click()
+    await invited.page.getByText('Sofie Sales, ').waitFor()
+    expect(invited.page.url()).toBe(`${url}/leads`)
+    await invited.page.getByRole('link', { name: 'Settings' }).click()
+    await invited.page.getByRole('link', { name: 'My account' }).click()
+    await invited.page.getByText('This one').waitFor()
+    expect(await invited.page.getByRole('link', { name: 'Users' }).count()).toBe(0)
 
-  await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Active').waitFor({ timeout: 15_000 })
-  await page.getByRole('button', { name: 'Deactivate Sofie Sales' }).click()
-  await dialog.getByRole('button', { name: 'Deactivate', exact: true }).click()
-  await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Deactivated').waitFor()
-  await invited.page.getByRole('dialog', { name: 'Your session has ended' }).waitFor({ timeout: 15_000 })
-  await invited.page.getByRole('dialog').getByLabel('Password', { exact: true }).fill(password)
-  await invited.page.getByRole('button', { name: 'Sign in' }).click()
-  await invited.page.getByText('The e-mail is unknown or the password is wrong.').waitFor()
-})
+    await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Active').waitFor({ timeout: 15_000 })
+    await page.getByRole('button', { name: 'Deactivate Sofie Sales' }).click()
+    await dialog.getByRole('button', { name: 'Deactivate', exact: true }).click()
+    await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Deactivated').waitFor()
+    await invited.page.getByRole('dialog', { name: 'Your session has ended' }).waitFor({ timeout: 15_000 })
+    await invited.page.getByRole('dialog').getByLabel('Password', { exact: true }).fill(password)
+    await invited.page.getByRole('button', { name: 'Sign in' }).click()
+    await invited.page.getByText('The e-mail is unknown or the password is wrong.').waitFor()
+  },
+)
 
 it('tells whoever opens a used link what to do', { timeout: browserTimeoutMs }, async () => {
   const { service, url } = dashboard
   const { admin } = await service.dealer('used-link')
-  const { body } = await service.call('POST', '/v1/users', { token: admin.token, body: { email: 'sofie@used-link.example', name: 'Sofie', role: 'sales' } })
+  const { body } = await service.call('POST', '/v1/users', {
+    token: admin.token,
+    body: { email: 'sofie@used-link.example', name: 'Sofie', role: 'sales' },
+  })
   const { hash } = new URL(body.passwordLink.url)
   await service.call('POST', '/v1/password', { body: { token: hash.slice(1), password } })
   const { page, expectFailure } = await dashboard.open()
@@ -71,7 +85,9 @@ it('tells whoever opens a used link what to do', { timeout: browserTimeoutMs }, 
   await page.getByLabel('The same once more').fill(another)
   await page.getByRole('button', { name: 'Save the password' }).click()
   await page.getByText('Ask an admin of your dealership for a new link.').waitFor()
-  expect((await service.call('POST', '/v1/session', { body: { email: 'sofie@used-link.example', password } })).status).toBe(200)
+  expect(
+    (await service.call('POST', '/v1/session', { body: { email: 'sofie@used-link.example', password } })).status,
+  ).toBe(200)
 
   const next = await service.call('POST', `/v1/users/${body.user.id}/password-link`, { token: admin.token })
   await page.goto(`${url}/password${new URL(next.body.url).hash}`)
@@ -81,34 +97,44 @@ it('tells whoever opens a used link what to do', { timeout: browserTimeoutMs }, 
   await page.getByText('Your password is saved. Sign in with it.').waitFor()
 })
 
-it('asks for the password again before a key that reads customer data, and loses nothing by it', { timeout: browserTimeoutMs }, async () => {
-  const { service } = dashboard
-  const { admin, dealerId } = await service.dealer('fresh')
-  const { page, signIn } = await dashboard.open()
-  await signIn(admin.email, '/settings/integrations')
-  await service.db('sessions').where({ dealer_id: dealerId }).update({ signed_in_at: new Date(Date.now() - 16 * 60_000) })
-  await page.getByRole('button', { name: 'Create a key for extensive integrations' }).click()
-  const form = page.getByRole('dialog', { name: 'Create a key for extensive integrations' })
-  await form.getByLabel('Name').fill('Accounting')
-  await form.getByLabel('read customers').uncheck()
-  const sent: string[] = []
-  page.on('request', (request) => void (request.method() === 'POST' && sent.push(new URL(request.url()).pathname)))
-  await form.getByRole('button', { name: 'Create key' }).click()
+it(
+  'asks for the password again before a key that reads customer data, and loses nothing by it',
+  { timeout: browserTimeoutMs },
+  async () => {
+    const { service } = dashboard
+    const { admin, dealerId } = await service.dealer('fresh')
+    const { page, signIn } = await dashboard.open()
+    await signIn(admin.email, '/settings/integrations')
+    await service
+      .db('sessions')
+      .where({ dealer_id: dealerId })
+      .update({ signed_in_at: new Date(Date.now() - 16 * 60_000) })
+    await page.getByRole('button', { name: 'Create a key for extensive integrations' }).click()
+    const form = page.getByRole('dialog', { name: 'Create a key for extensive integrations' })
+    await form.getByLabel('Name').fill('Accounting')
+    await form.getByLabel('read customers').uncheck()
+    const sent: string[] = []
+    page.on('request', (request) => void (request.method() === 'POST' && sent.push(new URL(request.url()).pathname)))
+    await form.getByRole('button', { name: 'Create key' }).click()
 
-  const again = page.getByRole('dialog', { name: 'Confirm that it is you' })
-  await again.getByRole('button', { name: 'Close' }).click()
-  await form.getByText('This needs your password again.').waitFor()
-  expect([await form.getByLabel('Name').inputValue(), await form.getByLabel('read customers').isChecked()]).toEqual(['Accounting', false])
-  expect(sent).toEqual(['/v1/api-keys'])
+    const again = page.getByRole('dialog', { name: 'Confirm that it is you' })
+    await again.getByRole('button', { name: 'Close' }).click()
+    await form.getByText('This needs your password again.').waitFor()
+    expect([await form.getByLabel('Name').inputValue(), await form.getByLabel('read customers').isChecked()]).toEqual([
+      'Accounting',
+      false,
+    ])
+    expect(sent).toEqual(['/v1/api-keys'])
 
-  await form.getByRole('button', { name: 'Create key' }).click()
-  expect(await again.getByLabel('E-mail').inputValue()).toBe(admin.email)
-  await again.getByLabel('Password', { exact: true }).fill(password)
-  await again.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByRole('dialog', { name: 'Save your key' }).getByLabel('API key').waitFor()
-  const { scopes } = await service.db('api_keys').where({ dealer_id: dealerId, name: 'Accounting' }).first('scopes')
-  expect([scopes.includes('customers:read'), scopes.includes('leads:read')]).toEqual([false, true])
-})
+    await form.getByRole('button', { name: 'Create key' }).click()
+    expect(await again.getByLabel('E-mail').inputValue()).toBe(admin.email)
+    await again.getByLabel('Password', { exact: true }).fill(password)
+    await again.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('dialog', { name: 'Save your key' }).getByLabel('API key').waitFor()
+    const { scopes } = await service.db('api_keys').where({ dealer_id: dealerId, name: 'Accounting' }).first('scopes')
+    expect([scopes.includes('customers:read'), scopes.includes('leads:read')]).toEqual([false, true])
+  },
+)
 
 it('changes the own password, stays signed in here and nowhere else', { timeout: browserTimeoutMs }, async () => {
   const { service } = dashboard
@@ -124,7 +150,9 @@ it('changes the own password, stays signed in here and nowhere else', { timeout:
   await page.getByRole('row').nth(2).waitFor({ state: 'detached' })
   expect([await page.getByRole('row').count(), await page.getByText('This one').count()]).toEqual([2, 1])
   expect((await service.call('GET', '/v1/me', { token: sales.token })).status).toBe(401)
-  expect((await service.call('POST', '/v1/session', { body: { email: sales.email, password: another } })).status).toBe(200)
+  expect((await service.call('POST', '/v1/session', { body: { email: sales.email, password: another } })).status).toBe(
+    200,
+  )
 })
 
 it('ends a session elsewhere, and this one by signing out', { timeout: browserTimeoutMs }, async () => {
@@ -140,8 +168,17 @@ it('ends a session elsewhere, and this one by signing out', { timeout: browserTi
 })
 
 it('calls browsers by the names that people know', () => {
-  const chrome = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36'
-  expect([chrome, `${chrome} Edg/140.0.0.0`, 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'].map(browserOf)).toEqual(['Chrome, Windows', 'Edge, Windows', 'Firefox, Linux'])
-  expect(browserOf('Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1')).toBe('Safari, iPhone')
+  const chrome =
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36'
+  expect(
+    [chrome, `${chrome} Edg/140.0.0.0`, 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'].map(
+      browserOf,
+    ),
+  ).toEqual(['Chrome, Windows', 'Edge, Windows', 'Firefox, Linux'])
+  expect(
+    browserOf(
+      'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1',
+    ),
+  ).toBe('Safari, iPhone')
   expect(browserOf('curl/8.5.0')).toBe('curl/8.5.0')
 })

@@ -14,7 +14,8 @@ const rounds = 12
 
 const figures = (values: readonly number[]) => {
   const sorted = values.toSorted((one, other) => one - other)
-  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN)
+  const at = (share: number) =>
+    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN)
   return `n=${sorted.length}, p50 ${at(0.5)} ms, p75 ${at(0.75)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`
 }
 
@@ -35,7 +36,8 @@ describe.runIf(process.env['INP'])('the board is measured', () => {
       const seen: Record<string, number> = {}
       Object.assign(globalThis, { seen })
       const look = () => {
-        for (const { textContent } of document.querySelectorAll('.card a')) if (textContent) seen[textContent] ??= performance.timeOrigin + performance.now()
+        for (const { textContent } of document.querySelectorAll('.card a'))
+          if (textContent) seen[textContent] ??= performance.timeOrigin + performance.now()
       }
       new MutationObserver(() => requestAnimationFrame(look)).observe(document.body, { subtree: true, childList: true })
     })
@@ -43,7 +45,10 @@ describe.runIf(process.env['INP'])('the board is measured', () => {
     for (let at = 0; at < pushed; at++) {
       const full = `Lead ${at}`
       sent[full] = performance.timeOrigin + performance.now()
-      await dashboard.service.call('POST', '/v1/leads', { token: website.token, body: lead({ customer: { name: { full }, phones: [{ number: '32 12 34 56' }] } }) })
+      await dashboard.service.call('POST', '/v1/leads', {
+        token: website.token,
+        body: lead({ customer: { name: { full }, phones: [{ number: '32 12 34 56' }] } }),
+      })
       await pause(100 + ((at * 37) % 250))
     }
     await pause(2_000)
@@ -55,8 +60,14 @@ describe.runIf(process.env['INP'])('the board is measured', () => {
 
   it('with 10^5 leads, on a computer that is slowed down', { timeout: timeoutMs }, async () => {
     const { sales, dealerId } = await dashboard.service.dealer('large')
-    await fillLeads({ connection: dashboard.service.connection } as Parameters<typeof fillLeads>[0], dealerId, leadsStored)
-    await dashboard.service.db.raw(`update leads set status = (array['new', 'acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid'])[1 + get_byte(decode(replace(id::text, '-', ''), 'hex'), 15) % 7]`)
+    await fillLeads(
+      { connection: dashboard.service.connection } as Parameters<typeof fillLeads>[0],
+      dealerId,
+      leadsStored,
+    )
+    await dashboard.service.db.raw(
+      `update leads set status = (array['new', 'acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid'])[1 + get_byte(decode(replace(id::text, '-', ''), 'hex'), 15) % 7]`,
+    )
     await dashboard.service.db.raw('vacuum analyze leads').catch(() => undefined)
     const { page, context, signIn } = await dashboard.open({ viewport: { width: 1600, height: 900 } })
     await signIn(sales.email)
@@ -69,23 +80,39 @@ describe.runIf(process.env['INP'])('the board is measured', () => {
       for (let round = 0; round < 5; round++) {
         await page.goto(`${dashboard.url}/leads`)
         await page.locator('.card').first().waitFor()
-        times.push(await page.evaluate(async () => {
-          await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))
-          return performance.now()
-        }))
+        times.push(
+          await page.evaluate(async () => {
+            await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))
+            return performance.now()
+          }),
+        )
       }
       console.info(`address to cards at ${rate} x slowdown: ${figures(times)}`)
     }
     console.info(`heap: ${await heapMb(cdp)} MB`)
 
     await observe(page)
-    const measured: Record<string, number[]> = { 'open the move buttons': [], move: [], 'take back': [], 'switch to the table': [], 'switch to the board': [], type: [] }
+    const measured: Record<string, number[]> = {
+      'open the move buttons': [],
+      move: [],
+      'take back': [],
+      'switch to the table': [],
+      'switch to the board': [],
+      type: [],
+    }
     const add = async (name: string) => measured[name]?.push(...(await durations(page)))
     for (let round = 0; round < rounds; round++) {
       await durations(page)
-      await page.getByRole('button', { name: /^Move / }).first().click()
+      await page
+        .getByRole('button', { name: /^Move / })
+        .first()
+        .click()
       await add('open the move buttons')
-      await page.getByRole('group', { name: /^Move / }).getByRole('button').first().click()
+      await page
+        .getByRole('group', { name: /^Move / })
+        .getByRole('button')
+        .first()
+        .click()
       await add('move')
       await page.getByRole('button', { name: 'Undo' }).click()
       await add('take back')
@@ -101,7 +128,8 @@ describe.runIf(process.env['INP'])('the board is measured', () => {
       await add('type')
       await page.getByLabel('Phone or e-mail').fill('')
     }
-    for (const [name, values] of Object.entries(measured)) console.info(`interaction to next paint at ${slowdown} x slowdown, ${name}: ${figures(values)}`)
+    for (const [name, values] of Object.entries(measured))
+      console.info(`interaction to next paint at ${slowdown} x slowdown, ${name}: ${figures(values)}`)
 
     await cdp.send('Emulation.setCPUThrottlingRate', { rate: 1 })
     const scroller = page.locator('.cards').first()
@@ -110,7 +138,9 @@ describe.runIf(process.env['INP'])('the board is measured', () => {
       await pause(80)
     }
     const cards = await page.locator('.card').count()
-    console.info(`after scrolling through ${await scroller.locator('ul').evaluate((element) => Math.round(element.clientHeight / 148))} leads of a column: ${cards} cards in the page, heap ${await heapMb(cdp)} MB`)
+    console.info(
+      `after scrolling through ${await scroller.locator('ul').evaluate((element) => Math.round(element.clientHeight / 148))} leads of a column: ${cards} cards in the page, heap ${await heapMb(cdp)} MB`,
+    )
     expect(cards).toBeLessThan(150)
   })
 })

@@ -20,30 +20,42 @@ const push = async ({ website }: Dealer, more: object = {}): Promise<string> => 
   expect(status).toBe(201)
   return body.id
 }
-const named = (given: string, family = 'Holm') => ({ customer: { name: { given, family }, phones: [{ number: '32 12 34 56' }] } })
-const column = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
-const statusOf = async (id: string) => (await dashboard.service.db('leads').where({ id: inner(id) }).first('status')).status
-
-it('shows a pushed lead on an open board within a second, announces it, and counts it in the title of a hidden tab', { timeout: browserTimeoutMs }, async () => {
-  const dealer = await dashboard.service.dealer('board')
-  const { page, signIn } = await dashboard.open()
-  await signIn(dealer.sales.email)
-  await column(page, 'New').getByText('No new leads.').waitFor()
-  await page.evaluate(() => {
-    Object.defineProperty(document, 'hidden', { value: true, configurable: true })
-  })
-  const started = performance.now()
-  await push(dealer, { ...named('Anna'), vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }] })
-  await column(page, 'New').getByRole('link', { name: 'Anna Holm' }).waitFor()
-  expect(performance.now() - started).toBeLessThan(5_000)
-  await page.getByRole('log').getByText('New lead: Anna Holm, Volvo EX30, from Main Website Lead Form').waitFor()
-  await page.waitForFunction(() => document.title === '(1) Pipeline · CarBuddii')
-  await page.evaluate(() => {
-    Object.defineProperty(document, 'hidden', { value: false, configurable: true })
-    document.dispatchEvent(new Event('visibilitychange'))
-  })
-  await page.waitForFunction(() => document.title === 'Pipeline · CarBuddii')
+const named = (given: string, family = 'Holm') => ({
+  customer: { name: { given, family }, phones: [{ number: '32 12 34 56' }] },
 })
+const column = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
+const statusOf = async (id: string) =>
+  (
+    await dashboard.service
+      .db('leads')
+      .where({ id: inner(id) })
+      .first('status')
+  ).status
+
+it(
+  'shows a pushed lead on an open board within a second, announces it, and counts it in the title of a hidden tab',
+  { timeout: browserTimeoutMs },
+  async () => {
+    const dealer = await dashboard.service.dealer('board')
+    const { page, signIn } = await dashboard.open()
+    await signIn(dealer.sales.email)
+    await column(page, 'New').getByText('No new leads.').waitFor()
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true })
+    })
+    const started = performance.now()
+    await push(dealer, { ...named('Anna'), vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }] })
+    await column(page, 'New').getByRole('link', { name: 'Anna Holm' }).waitFor()
+    expect(performance.now() - started).toBeLessThan(5_000)
+    await page.getByRole('log').getByText('New lead: Anna Holm, Volvo EX30, from Main Website Lead Form').waitFor()
+    await page.waitForFunction(() => document.title === '(1) Pipeline · CarBuddii')
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { value: false, configurable: true })
+      document.dispatchEvent(new Event('visibilitychange'))
+    })
+    await page.waitForFunction(() => document.title === 'Pipeline · CarBuddii')
+  },
+)
 
 it('moves a lead by its buttons, takes that back, and by keyboard alone', { timeout: browserTimeoutMs }, async () => {
   const dealer = await dashboard.service.dealer('moves')
@@ -65,7 +77,10 @@ it('moves a lead by its buttons, takes that back, and by keyboard alone', { time
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
   await page.getByText('Bo Holm is now: Acknowledged.').waitFor()
-  expect([await statusOf(id), await page.evaluate(() => document.activeElement?.textContent)]).toEqual(['acknowledged', 'Undo'])
+  expect([await statusOf(id), await page.evaluate(() => document.activeElement?.textContent)]).toEqual([
+    'acknowledged',
+    'Undo',
+  ])
 
   await page.getByRole('button', { name: 'Move Bo Holm' }).click()
   await page.getByRole('group', { name: 'Move Bo Holm' }).getByRole('button', { name: 'Lost' }).click()
@@ -73,7 +88,10 @@ it('moves a lead by its buttons, takes that back, and by keyboard alone', { time
   await page.getByRole('dialog').getByRole('button', { name: 'Move to “Lost”' }).click()
   await column(page, 'Lost').getByRole('link', { name: 'Bo Holm' }).waitFor()
   await page.getByText('Bo Holm is now: Lost.').waitFor()
-  const row = await dashboard.service.db('leads').where({ id: inner(id) }).first('status', 'status_reason')
+  const row = await dashboard.service
+    .db('leads')
+    .where({ id: inner(id) })
+    .first('status', 'status_reason')
   expect(row).toEqual({ status: 'lost', status_reason: 'bought_elsewhere' })
 })
 
@@ -110,7 +128,12 @@ it('says who was first when two move the same lead', { timeout: browserTimeoutMs
   await page.getByRole('button', { name: 'Move Erik Holm' }).waitFor()
   // The word of the other move comes after this one has begun.
   await page.route('**/v1/leads/lead_*', async (route) => {
-    if (route.request().method() === 'PATCH') await dashboard.service.call('PATCH', `/v1/leads/${id}`, { token: dealer.admin.token, body: { status: 'won' }, headers: { 'if-match': '"1"' } })
+    if (route.request().method() === 'PATCH')
+      await dashboard.service.call('PATCH', `/v1/leads/${id}`, {
+        token: dealer.admin.token,
+        body: { status: 'won' },
+        headers: { 'if-match': '"1"' },
+      })
     await route.continue()
   })
   await page.getByRole('button', { name: 'Move Erik Holm' }).click()
@@ -142,49 +165,92 @@ it('keeps filters in the address, for board and table alike', { timeout: browser
   await page.getByRole('link', { name: 'Gert Holm' }).waitFor()
 })
 
-it('tells on the page of a lead all that is known of it, down to the request that brought it', { timeout: browserTimeoutMs }, async () => {
-  const dealer = await dashboard.service.dealer('detail')
-  const first = await push(dealer, named('Hanne'))
-  const id = await push(dealer, { customer: { ...named('Hanne').customer, emails: [{ address: 'hanne+car@customer.example' }] }, message: 'Can I try it?', vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1' }], tradeIns: [{ make: 'Fiat', model: '500' }], consents: [{ purpose: 'marketing', channel: 'email', state: 'granted' }], unknown: 'kept' })
-  // Requests are written some seconds after they were answered.
-  await expect.poll(() => dashboard.service.db('api_key_requests').where({ lead_id: inner(id) }).first(), { timeout: 10_000 }).toBeTruthy()
-  const { page, signIn, expectFailure } = await dashboard.open()
-  // It came as JSON: there is no other original.
-  expectFailure(404)
-  await signIn(dealer.admin.email, `/leads/${id}`)
-  await page.getByRole('heading', { name: 'Hanne Holm' }).waitFor()
-  for (const text of ['Can I try it?', 'Volvo EX30', 'Fiat 500', 'kept', 'The customer may be sent advertising.', 'This is not known.', 'Perhaps there twice']) await page.getByText(text).first().waitFor()
-  await page.getByText(/createLead, 201, /).waitFor()
-  expect(await page.getByRole('link', { name: 'hanne+car@customer.example' }).getAttribute('href')).toBe('mailto:hanne%2Bcar@customer.example')
-  await page.getByRole('button', { name: 'As it was received' }).click()
-  await page.getByText('It came as JSON').waitFor()
-  await page.getByRole('link', { name: 'An earlier lead' }).click()
-  await page.waitForURL(`**/leads/${first}`)
-  await page.goto(`${dashboard.url}/leads/${id}`)
-  await page.getByRole('button', { name: 'Move Hanne Holm' }).click()
-  await page.getByRole('group', { name: 'Move Hanne Holm' }).getByRole('button', { name: 'Acknowledged' }).click()
-  await page.getByText('Moved to “Acknowledged”').waitFor()
-  await page.getByRole('link', { name: 'Main Website Lead Form' }).click()
-  await page.getByRole('link', { name: 'to the lead' }).first().click()
-  await page.waitForURL('**/leads/lead_*')
-})
+it(
+  'tells on the page of a lead all that is known of it, down to the request that brought it',
+  { timeout: browserTimeoutMs },
+  async () => {
+    const dealer = await dashboard.service.dealer('detail')
+    const first = await push(dealer, named('Hanne'))
+    const id = await push(dealer, {
+      customer: { ...named('Hanne').customer, emails: [{ address: 'hanne+car@customer.example' }] },
+      message: 'Can I try it?',
+      vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1' }],
+      tradeIns: [{ make: 'Fiat', model: '500' }],
+      consents: [{ purpose: 'marketing', channel: 'email', state: 'granted' }],
+      unknown: 'kept',
+    })
+    // Requests are written some seconds after they were answered.
+    await expect
+      .poll(
+        () =>
+          dashboard.service
+            .db('api_key_requests')
+            .where({ lead_id: inner(id) })
+            .first(),
+        { timeout: 10_000 },
+      )
+      .toBeTruthy()
+    const { page, signIn, expectFailure } = await dashboard.open()
+    // It came as JSON: there is no other original.
+    expectFailure(404)
+    await signIn(dealer.admin.email, `/leads/${id}`)
+    await page.getByRole('heading', { name: 'Hanne Holm' }).waitFor()
+    for (const text of [
+      'Can I try it?',
+      'Volvo EX30',
+      'Fiat 500',
+      'kept',
+      'The customer may be sent advertising.',
+      'This is not known.',
+      'Perhaps there twice',
+    ])
+      await page.getByText(text).first().waitFor()
+    await page.getByText(/createLead, 201, /).waitFor()
+    expect(await page.getByRole('link', { name: 'hanne+car@customer.example' }).getAttribute('href')).toBe(
+      'mailto:hanne%2Bcar@customer.example',
+    )
+    await page.getByRole('button', { name: 'As it was received' }).click()
+    await page.getByText('It came as JSON').waitFor()
+    await page.getByRole('link', { name: 'An earlier lead' }).click()
+    await page.waitForURL(`**/leads/${first}`)
+    await page.goto(`${dashboard.url}/leads/${id}`)
+    await page.getByRole('button', { name: 'Move Hanne Holm' }).click()
+    await page.getByRole('group', { name: 'Move Hanne Holm' }).getByRole('button', { name: 'Acknowledged' }).click()
+    await page.getByText('Moved to “Acknowledged”').waitFor()
+    await page.getByRole('link', { name: 'Main Website Lead Form' }).click()
+    await page.getByRole('link', { name: 'to the lead' }).first().click()
+    await page.waitForURL('**/leads/lead_*')
+  },
+)
 
-it('says how long a lead waits against the target of the dealer, and leads to those that wait too long', { timeout: browserTimeoutMs }, async () => {
-  const dealer = await dashboard.service.dealer('late')
-  const ids = [await push(dealer, named('Ida')), await push(dealer, named('Jens')), await push(dealer, named('Karen'))]
-  for (const [at, minutes] of [[0, 95], [1, 20]] as const) await ageLeads(dashboard.service.db, [inner(ids[at] ?? '')], minutes * minuteMs)
-  const { page, signIn } = await dashboard.open()
-  await signIn(dealer.sales.email)
-  const card = (name: string) => column(page, 'New').getByRole('listitem').filter({ hasText: name })
-  await card('Ida').getByText('Late: waiting 1 hr').waitFor()
-  await card('Jens').getByText('Answer soon: waiting 20 min').waitFor()
-  await card('Karen').getByText('Waiting 0 min').waitFor()
-  await page.getByRole('link', { name: '1 lead has waited too long' }).click()
-  await page.waitForURL(/status=new/)
-  await pause(300)
-  const names = await column(page, 'New').getByRole('listitem').getByRole('link').allTextContents()
-  expect(names).toEqual(['Ida Holm', 'Jens Holm', 'Karen Holm'])
-})
+it(
+  'says how long a lead waits against the target of the dealer, and leads to those that wait too long',
+  { timeout: browserTimeoutMs },
+  async () => {
+    const dealer = await dashboard.service.dealer('late')
+    const ids = [
+      await push(dealer, named('Ida')),
+      await push(dealer, named('Jens')),
+      await push(dealer, named('Karen')),
+    ]
+    for (const [at, minutes] of [
+      [0, 95],
+      [1, 20],
+    ] as const)
+      await ageLeads(dashboard.service.db, [inner(ids[at] ?? '')], minutes * minuteMs)
+    const { page, signIn } = await dashboard.open()
+    await signIn(dealer.sales.email)
+    const card = (name: string) => column(page, 'New').getByRole('listitem').filter({ hasText: name })
+    await card('Ida').getByText('Late: waiting 1 hr').waitFor()
+    await card('Jens').getByText('Answer soon: waiting 20 min').waitFor()
+    await card('Karen').getByText('Waiting 0 min').waitFor()
+    await page.getByRole('link', { name: '1 lead has waited too long' }).click()
+    await page.waitForURL(/status=new/)
+    await pause(300)
+    const names = await column(page, 'New').getByRole('listitem').getByRole('link').allTextContents()
+    expect(names).toEqual(['Ida Holm', 'Jens Holm', 'Karen Holm'])
+  },
+)
 
 it('misses nothing that happened while another page was open', { timeout: browserTimeoutMs }, async () => {
   const dealer = await dashboard.service.dealer('away')
@@ -195,7 +261,11 @@ it('misses nothing that happened while another page was open', { timeout: browse
   await page.getByRole('link', { name: 'Settings' }).click()
   await page.getByRole('heading', { name: 'Language and appearance' }).waitFor()
   await push(dealer, named('Mads'))
-  await dashboard.service.call('PATCH', `/v1/leads/${moved}`, { token: dealer.admin.token, body: { status: 'won' }, headers: { 'if-match': '*' } })
+  await dashboard.service.call('PATCH', `/v1/leads/${moved}`, {
+    token: dealer.admin.token,
+    body: { status: 'won' },
+    headers: { 'if-match': '*' },
+  })
   await page.getByRole('link', { name: 'Pipeline' }).click()
   await column(page, 'New').getByRole('link', { name: 'Mads Holm' }).waitFor()
   await column(page, 'Won').getByRole('link', { name: 'Lone Holm' }).waitFor()

@@ -13,7 +13,13 @@ const textLengthMax = 262_144
 type Referable = { $ref?: string }
 type Parameter = Referable & { name: string; in: 'path' | 'query' | 'header'; example: unknown }
 type RequestBody = { content: Record<string, { examples: Record<string, Referable & { value: object | string }> }> }
-type Operation = { operationId: string; security: Record<string, string[]>[]; parameters?: Parameter[]; requestBody?: RequestBody; responses: Record<string, object> }
+type Operation = {
+  operationId: string
+  security: Record<string, string[]>[]
+  parameters?: Parameter[]
+  requestBody?: RequestBody
+  responses: Record<string, object>
+}
 type Document = { paths: Record<string, Record<string, Operation> & { parameters?: Parameter[] }> }
 
 const document: Document = parse(readFileSync(bundle, 'utf8'))
@@ -21,7 +27,16 @@ const methods = ['get', 'post', 'patch', 'put', 'delete']
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
   methods.flatMap((method) => {
     const operation = item[method]
-    return operation ? [{ path, method, ...operation, parameters: [...(item.parameters ?? []), ...(operation.parameters ?? [])].map(resolved) }] : []
+    return operation
+      ? [
+          {
+            path,
+            method,
+            ...operation,
+            parameters: [...(item.parameters ?? []), ...(operation.parameters ?? [])].map(resolved),
+          },
+        ]
+      : []
   }),
 )
 
@@ -38,7 +53,9 @@ describe.each(operations)('the mock of $operationId', (operation) => {
     const successes = answers.filter((status) => status.startsWith('2'))
     for (const body of bodies(operation)) {
       const response = await call(operation, { body })
-      expect(response.status, await response.clone().text()).toBe(Number(successes.includes('201') ? 201 : successes[0]))
+      expect(response.status, await response.clone().text()).toBe(
+        Number(successes.includes('201') ? 201 : successes[0]),
+      )
     }
   })
 
@@ -59,21 +76,34 @@ describe.each(operations)('the mock of $operationId', (operation) => {
 
 describe('the mock', () => {
   const send = (path: string, headers: Record<string, string>, lead?: object) =>
-    fetch(prism.url + path, { method: lead ? 'POST' : 'GET', headers: { 'Content-Type': 'application/json', ...headers }, ...(lead && { body: JSON.stringify(lead) }) })
+    fetch(prism.url + path, {
+      method: lead ? 'POST' : 'GET',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      ...(lead && { body: JSON.stringify(lead) }),
+    })
   const token = { Authorization: 'Bearer token' }
   const good = { customer: { phones: [{ number: '32 12 34 56' }] } }
 
   it('stores a good lead like the service', async () => {
     const response = await send('/v1/leads', token, good)
     const { id, duplicate } = (await response.json()) as { id: string; duplicate: boolean }
-    expect([response.status, duplicate, response.headers.get('location')]).toEqual([201, false, `/v1/leads/${id}/receipt`])
+    expect([response.status, duplicate, response.headers.get('location')]).toEqual([
+      201,
+      false,
+      `/v1/leads/${id}/receipt`,
+    ])
   })
 
   it('refuses what does not fit with the problem of the service, and says in a header what Prism found', async () => {
     const response = await send('/v1/leads', token, { customer: { phones: '32 12 34 56' } })
     expect([response.status, response.headers.get('content-type')]).toEqual([400, 'application/problem+json'])
-    expect(await response.json()).toMatchObject({ code: 'bad-request', violations: [{ in: 'body', pointer: '/customer' }] })
-    expect(JSON.parse(response.headers.get('sl-violations') ?? '')).toMatchObject([{ location: ['request', 'body', 'customer', 'phones'] }])
+    expect(await response.json()).toMatchObject({
+      code: 'bad-request',
+      violations: [{ in: 'body', pointer: '/customer' }],
+    })
+    expect(JSON.parse(response.headers.get('sl-violations') ?? '')).toMatchObject([
+      { location: ['request', 'body', 'customer', 'phones'] },
+    ])
   })
 
   it('refuses a stranger and an unknown address', async () => {
@@ -93,12 +123,20 @@ describe('the mock', () => {
 describe.each<Generator>(['openapi-typescript', 'orval'])('the client that %s generates', (generator) => {
   it('compiles strictly and does the main job', { timeout: 60_000 }, async () => {
     const mainJob = await mainJobOf(generator)
-    const key = { id: 'key_0198c0ffee00700080000000000000a1', secret: 'cb_ei_live_EXAMPLEkey00NotARealSecretJustForTheDocument3arcE5' }
+    const key = {
+      id: 'key_0198c0ffee00700080000000000000a1',
+      secret: 'cb_ei_live_EXAMPLEkey00NotARealSecretJustForTheDocument3arcE5',
+    }
 
     const outcome = await mainJob(prism.url, { websiteKey: key, dmsKey: key })
 
     const id = 'lead_0198c0ffee0070008000000000000031'
-    expect(outcome).toMatchObject({ created: { id }, listed: [id], etag: '"2"', updated: { id, status: 'in_progress', version: 2 } })
+    expect(outcome).toMatchObject({
+      created: { id },
+      listed: [id],
+      etag: '"2"',
+      updated: { id, status: 'in_progress', version: 2 },
+    })
   })
 })
 
@@ -110,7 +148,9 @@ it('has no time that a tool with YAML 1.1 reads as a date', () => {
 async function startMock() {
   const [, ...script] = JSON.parse(readFileSync('package.json', 'utf8')).scripts.mock.split(' ')
   const port = await freePort()
-  const child = spawn(process.execPath, [...script, '--port', String(port), '--errors'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...script, '--port', String(port), '--errors'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   child.stdout.on('data', (chunk) => (output += chunk))
   child.stderr.on('data', (chunk) => (output += chunk))
@@ -135,13 +175,28 @@ type Case = (typeof operations)[number]
 type Body = { type: string; value: object | string }
 type Change = { body?: Body | undefined; headers?: Record<string, string>; credential?: boolean; spoilt?: boolean }
 
-function call(operation: Case, { body = bodies(operation)[0], headers = {}, credential = true, spoilt = false }: Change = {}): Promise<Response> {
+function call(
+  operation: Case,
+  { body = bodies(operation)[0], headers = {}, credential = true, spoilt = false }: Change = {},
+): Promise<Response> {
   const { path, query, header } = request(operation, spoilt)
   const sent = body && (spoilt ? spoil(body) : body.value)
   return fetch(`${prism.url}${path}?${query}`, {
     method: operation.method.toUpperCase(),
-    headers: { ...header, ...(credential && credentials(operation)), ...(body && { 'Content-Type': body.type }), ...headers },
-    ...(sent && { body: typeof sent === 'string' ? sent : isForm(body) ? new URLSearchParams({ ...sent }).toString() : JSON.stringify(sent) }),
+    headers: {
+      ...header,
+      ...(credential && credentials(operation)),
+      ...(body && { 'Content-Type': body.type }),
+      ...headers,
+    },
+    ...(sent && {
+      body:
+        typeof sent === 'string'
+          ? sent
+          : isForm(body)
+            ? new URLSearchParams({ ...sent }).toString()
+            : JSON.stringify(sent),
+    }),
   })
 }
 
@@ -152,14 +207,17 @@ function request({ path, parameters }: Case, spoilt: boolean) {
   for (const { name, in: place, example } of parameters) {
     if (place === 'path') filled = filled.replace(`{${name}}`, spoilt ? 'nonsense' : String(example))
     if (place === 'header') header[name] = String(example)
-    if (place === 'query') for (const value of [example].flat()) query.append(name, spoilt && name === 'limit' ? '0' : String(value))
+    if (place === 'query')
+      for (const value of [example].flat()) query.append(name, spoilt && name === 'limit' ? '0' : String(value))
   }
   return { path: filled, query, header }
 }
 
 function bodies({ requestBody }: Case): (Body | undefined)[] {
   if (!requestBody) return [undefined]
-  return Object.entries(requestBody.content).flatMap(([type, { examples }]) => Object.values(examples).map((example) => ({ type, value: resolved(example).value })))
+  return Object.entries(requestBody.content).flatMap(([type, { examples }]) =>
+    Object.values(examples).map((example) => ({ type, value: resolved(example).value })),
+  )
 }
 
 function spoil(body: Body): object | string {

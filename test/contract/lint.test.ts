@@ -17,17 +17,53 @@ type Fault = { rule: string; fault: string; spoil: (paths: Node, schemas: Node, 
 const lead = '/v1/leads/{leadId}'
 
 const faults: Fault[] = [
-  { rule: 'rule/operation-id-camel-case', fault: 'an operationId in snake case', spoil: (paths) => put(paths, [lead, 'get', 'operationId'], 'get_lead') },
-  { rule: 'rule/operation-id-camel-case', fault: 'no operationId', spoil: (paths) => remove(paths, [lead, 'get', 'operationId']) },
+  {
+    rule: 'rule/operation-id-camel-case',
+    fault: 'an operationId in snake case',
+    spoil: (paths) => put(paths, [lead, 'get', 'operationId'], 'get_lead'),
+  },
+  {
+    rule: 'rule/operation-id-camel-case',
+    fault: 'no operationId',
+    spoil: (paths) => remove(paths, [lead, 'get', 'operationId']),
+  },
   { rule: 'operation-summary', fault: 'no summary', spoil: (paths) => remove(paths, [lead, 'get', 'summary']) },
-  { rule: 'operation-description', fault: 'no description', spoil: (paths) => remove(paths, [lead, 'get', 'description']) },
+  {
+    rule: 'operation-description',
+    fault: 'no description',
+    spoil: (paths) => remove(paths, [lead, 'get', 'description']),
+  },
   { rule: 'rule/security-explicit', fault: 'no security', spoil: (paths) => remove(paths, [lead, 'get', 'security']) },
-  { rule: 'security-scopes-defined', fault: 'an unknown scope', spoil: (paths) => put(paths, [lead, 'get', 'security'], [{ accessToken: ['leads:guess'] }]) },
-  { rule: 'carbuddii/scope-stated', fault: 'a scope that the description does not name', spoil: (paths) => put(paths, [lead, 'get', 'security'], [{ accessToken: ['leads:update'] }]) },
-  { rule: 'carbuddii/scope-stated', fault: 'no scope left', spoil: (paths) => put(paths, [lead, 'get', 'security'], [{ accessToken: [] }]) },
-  { rule: 'rule/no-default-response', fault: 'a default response', spoil: (paths) => copy(paths, [lead, 'get', 'responses'], '500', 'default') },
-  { rule: 'rule/no-read-only', fault: 'readOnly', spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'version', 'readOnly'], true) },
-  { rule: 'rule/no-read-only', fault: 'writeOnly', spoil: (_paths, schemas) => put(schemas, ['SignIn', 'properties', 'password', 'writeOnly'], true) },
+  {
+    rule: 'security-scopes-defined',
+    fault: 'an unknown scope',
+    spoil: (paths) => put(paths, [lead, 'get', 'security'], [{ accessToken: ['leads:guess'] }]),
+  },
+  {
+    rule: 'carbuddii/scope-stated',
+    fault: 'a scope that the description does not name',
+    spoil: (paths) => put(paths, [lead, 'get', 'security'], [{ accessToken: ['leads:update'] }]),
+  },
+  {
+    rule: 'carbuddii/scope-stated',
+    fault: 'no scope left',
+    spoil: (paths) => put(paths, [lead, 'get', 'security'], [{ accessToken: [] }]),
+  },
+  {
+    rule: 'rule/no-default-response',
+    fault: 'a default response',
+    spoil: (paths) => copy(paths, [lead, 'get', 'responses'], '500', 'default'),
+  },
+  {
+    rule: 'rule/no-read-only',
+    fault: 'readOnly',
+    spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'version', 'readOnly'], true),
+  },
+  {
+    rule: 'rule/no-read-only',
+    fault: 'writeOnly',
+    spoil: (_paths, schemas) => put(schemas, ['SignIn', 'properties', 'password', 'writeOnly'], true),
+  },
   ...[
     ['/healthz', 'get', '400'],
     [lead, 'get', '401'],
@@ -45,32 +81,141 @@ const faults: Fault[] = [
     fault: `no ${status} of ${method} ${path}`,
     spoil: (paths: Node) => remove(paths, [path, method, 'responses', status]),
   })),
-  { rule: 'response-contains-header', fault: 'an answer without X-Request-Id', spoil: (paths) => remove(paths, [lead, 'get', 'responses', '200', 'headers', 'X-Request-Id']) },
-  { rule: 'response-contains-header', fault: '201 without Location', spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'responses', '201', 'headers', 'Location']) },
-  { rule: 'response-contains-header', fault: '503 without Retry-After', spoil: (_paths, _schemas, components) => remove(components, ['responses', 'Unavailable', 'headers', 'Retry-After']) },
-  { rule: 'carbuddii/challenge-declared', fault: '401 without a challenge', spoil: (_paths, _schemas, components) => remove(components, ['responses', 'Unauthorized', 'headers', 'WWW-Authenticate']) },
-  { rule: 'carbuddii/challenge-declared', fault: '403 without a challenge', spoil: (_paths, _schemas, components) => remove(components, ['responses', 'Forbidden', 'headers', 'WWW-Authenticate']) },
-  { rule: 'carbuddii/body-limited', fault: 'a body without a limit', spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'x-body-bytes-max']) },
-  { rule: 'carbuddii/body-limited', fault: 'a limit without a body', spoil: (paths) => put(paths, [lead, 'get', 'x-body-bytes-max'], 1024) },
-  { rule: 'carbuddii/body-limited', fault: 'a body that may or may not be required', spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'requestBody', 'required']) },
-  { rule: 'carbuddii/examples-named', fault: 'a request body without examples', spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'requestBody', 'content', 'application/json', 'examples']) },
-  { rule: 'carbuddii/examples-named', fault: 'a problem without examples', spoil: (_paths, _schemas, components) => remove(components, ['responses', 'NotFound', 'content', 'application/problem+json', 'examples']) },
-  { rule: 'carbuddii/examples-named', fault: 'an example without a summary', spoil: (_paths, _schemas, components) => remove(components, ['examples', 'LeadInProgress', 'summary']) },
-  { rule: 'carbuddii/examples-named', fault: 'an example without a value', spoil: (_paths, _schemas, components) => remove(components, ['examples', 'LeadInProgress', 'value']) },
-  { rule: 'no-invalid-media-type-examples', fault: 'an example that does not fit', spoil: (_paths, _schemas, components) => put(components, ['examples', 'LeadInProgress', 'value', 'version'], 'two') },
-  { rule: 'carbuddii/schemas-named', fault: 'a body schema without a name', spoil: (paths, schemas) => put(paths, [lead, 'get', 'responses', '200', 'content', 'application/json', 'schema'], at(schemas, ['Lead'])) },
-  { rule: 'carbuddii/schemas-named', fault: 'an object without a name as a property', spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'customer'], at(schemas, ['LeadCustomer'])) },
-  { rule: 'carbuddii/schemas-named', fault: 'an object without a name in an array', spoil: (_paths, schemas) => put(schemas, ['LeadPage', 'properties', 'items', 'items'], at(schemas, ['Lead'])) },
-  { rule: 'carbuddii/schema-typed', fault: 'a property of any type', spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'locale'], { description: 'Anything.' }) },
-  { rule: 'carbuddii/string-bounded', fault: 'a string without maxLength', spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'message', 'maxLength']) },
-  { rule: 'carbuddii/string-bounded', fault: 'a time without maxLength', spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'receivedAt', 'maxLength']) },
-  { rule: 'carbuddii/array-bounded', fault: 'an array without maxItems', spoil: (_paths, schemas) => remove(schemas, ['LeadPage', 'properties', 'items', 'maxItems']) },
-  { rule: 'carbuddii/number-bounded', fault: 'an integer without maximum', spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'version', 'maximum']) },
-  { rule: 'carbuddii/number-bounded', fault: 'a number without minimum', spoil: (_paths, schemas) => remove(schemas, ['Odometer', 'properties', 'value', 'minimum']) },
-  { rule: 'carbuddii/input-closed', fault: 'an open input', spoil: (_paths, schemas) => remove(schemas, ['LeadUpdate', 'additionalProperties']) },
-  { rule: 'carbuddii/input-closed', fault: 'a closed part of a lead', spoil: (_paths, schemas) => put(schemas, ['PersonName', 'additionalProperties'], false) },
-  { rule: 'carbuddii/times-formatted', fault: 'a time without format', spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'receivedAt', 'format']) },
-  { rule: 'carbuddii/path-parameter-anchored', fault: 'a pattern that is not anchored', spoil: (_paths, _schemas, components) => put(components, ['parameters', 'LeadId', 'schema', 'pattern'], 'lead_[0-9a-f]{32}') },
+  {
+    rule: 'response-contains-header',
+    fault: 'an answer without X-Request-Id',
+    spoil: (paths) => remove(paths, [lead, 'get', 'responses', '200', 'headers', 'X-Request-Id']),
+  },
+  {
+    rule: 'response-contains-header',
+    fault: '201 without Location',
+    spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'responses', '201', 'headers', 'Location']),
+  },
+  {
+    rule: 'response-contains-header',
+    fault: '503 without Retry-After',
+    spoil: (_paths, _schemas, components) => remove(components, ['responses', 'Unavailable', 'headers', 'Retry-After']),
+  },
+  {
+    rule: 'carbuddii/challenge-declared',
+    fault: '401 without a challenge',
+    spoil: (_paths, _schemas, components) =>
+      remove(components, ['responses', 'Unauthorized', 'headers', 'WWW-Authenticate']),
+  },
+  {
+    rule: 'carbuddii/challenge-declared',
+    fault: '403 without a challenge',
+    spoil: (_paths, _schemas, components) =>
+      remove(components, ['responses', 'Forbidden', 'headers', 'WWW-Authenticate']),
+  },
+  {
+    rule: 'carbuddii/body-limited',
+    fault: 'a body without a limit',
+    spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'x-body-bytes-max']),
+  },
+  {
+    rule: 'carbuddii/body-limited',
+    fault: 'a limit without a body',
+    spoil: (paths) => put(paths, [lead, 'get', 'x-body-bytes-max'], 1024),
+  },
+  {
+    rule: 'carbuddii/body-limited',
+    fault: 'a body that may or may not be required',
+    spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'requestBody', 'required']),
+  },
+  {
+    rule: 'carbuddii/examples-named',
+    fault: 'a request body without examples',
+    spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'requestBody', 'content', 'application/json', 'examples']),
+  },
+  {
+    rule: 'carbuddii/examples-named',
+    fault: 'a problem without examples',
+    spoil: (_paths, _schemas, components) =>
+      remove(components, ['responses', 'NotFound', 'content', 'application/problem+json', 'examples']),
+  },
+  {
+    rule: 'carbuddii/examples-named',
+    fault: 'an example without a summary',
+    spoil: (_paths, _schemas, components) => remove(components, ['examples', 'LeadInProgress', 'summary']),
+  },
+  {
+    rule: 'carbuddii/examples-named',
+    fault: 'an example without a value',
+    spoil: (_paths, _schemas, components) => remove(components, ['examples', 'LeadInProgress', 'value']),
+  },
+  {
+    rule: 'no-invalid-media-type-examples',
+    fault: 'an example that does not fit',
+    spoil: (_paths, _schemas, components) => put(components, ['examples', 'LeadInProgress', 'value', 'version'], 'two'),
+  },
+  {
+    rule: 'carbuddii/schemas-named',
+    fault: 'a body schema without a name',
+    spoil: (paths, schemas) =>
+      put(paths, [lead, 'get', 'responses', '200', 'content', 'application/json', 'schema'], at(schemas, ['Lead'])),
+  },
+  {
+    rule: 'carbuddii/schemas-named',
+    fault: 'an object without a name as a property',
+    spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'customer'], at(schemas, ['LeadCustomer'])),
+  },
+  {
+    rule: 'carbuddii/schemas-named',
+    fault: 'an object without a name in an array',
+    spoil: (_paths, schemas) => put(schemas, ['LeadPage', 'properties', 'items', 'items'], at(schemas, ['Lead'])),
+  },
+  {
+    rule: 'carbuddii/schema-typed',
+    fault: 'a property of any type',
+    spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'locale'], { description: 'Anything.' }),
+  },
+  {
+    rule: 'carbuddii/string-bounded',
+    fault: 'a string without maxLength',
+    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'message', 'maxLength']),
+  },
+  {
+    rule: 'carbuddii/string-bounded',
+    fault: 'a time without maxLength',
+    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'receivedAt', 'maxLength']),
+  },
+  {
+    rule: 'carbuddii/array-bounded',
+    fault: 'an array without maxItems',
+    spoil: (_paths, schemas) => remove(schemas, ['LeadPage', 'properties', 'items', 'maxItems']),
+  },
+  {
+    rule: 'carbuddii/number-bounded',
+    fault: 'an integer without maximum',
+    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'version', 'maximum']),
+  },
+  {
+    rule: 'carbuddii/number-bounded',
+    fault: 'a number without minimum',
+    spoil: (_paths, schemas) => remove(schemas, ['Odometer', 'properties', 'value', 'minimum']),
+  },
+  {
+    rule: 'carbuddii/input-closed',
+    fault: 'an open input',
+    spoil: (_paths, schemas) => remove(schemas, ['LeadUpdate', 'additionalProperties']),
+  },
+  {
+    rule: 'carbuddii/input-closed',
+    fault: 'a closed part of a lead',
+    spoil: (_paths, schemas) => put(schemas, ['PersonName', 'additionalProperties'], false),
+  },
+  {
+    rule: 'carbuddii/times-formatted',
+    fault: 'a time without format',
+    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'receivedAt', 'format']),
+  },
+  {
+    rule: 'carbuddii/path-parameter-anchored',
+    fault: 'a pattern that is not anchored',
+    spoil: (_paths, _schemas, components) =>
+      put(components, ['parameters', 'LeadId', 'schema', 'pattern'], 'lead_[0-9a-f]{32}'),
+  },
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'lint-'))
@@ -94,7 +239,9 @@ it('finds nothing wrong with the contract and its bundle', async () => {
 describe.each(faults)('$rule', ({ rule, fault, spoil }) => {
   it(`refuses ${fault}`, () => {
     const file = `${faults.findIndex((other) => other.spoil === spoil)}.yaml`
-    const rules = found.filter(({ location }) => location.some(({ source }) => basename(source.ref) === file)).map(({ ruleId }) => ruleId)
+    const rules = found
+      .filter(({ location }) => location.some(({ source }) => basename(source.ref) === file))
+      .map(({ ruleId }) => ruleId)
     expect(rules).toContain(rule)
   })
 })

@@ -65,7 +65,15 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
 }
 const holds = {
   website: ['leads:create'],
-  dms: ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read', 'webhooks:manage'],
+  dms: [
+    'leads:create',
+    'leads:read',
+    'leads:update',
+    'customers:read',
+    'customers:write',
+    'events:read',
+    'webhooks:manage',
+  ],
   admin: Object.values(needs),
   sales: ['leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read'],
   narrowed: ['customers:read'],
@@ -89,7 +97,8 @@ let shots: (id: OperationId, tokens?: { admin: string; dms: string; website: str
 /** The token of one who holds scopes. What ends or replaces its own key gets a key to itself. */
 async function tokenOf(who: string, id: OperationId): Promise<string> {
   const kind = { website: 'digital_requests', dms: 'extensive_integrations', narrowed: 'extensive_integrations' }[who]
-  if (kind && (id === 'deleteOwnApiKey' || id === 'replaceOwnApiKey')) return service.exchange((await service.createKey(ours.admin.token, { kind })).secret)
+  if (kind && (id === 'deleteOwnApiKey' || id === 'replaceOwnApiKey'))
+    return service.exchange((await service.createKey(ours.admin.token, { kind })).secret)
   if (!kind && id === 'changeOwnPassword') return (await service.signIn(await aPerson())).token
   const { website, dms, admin, sales } = ours
   return { website: website.token, dms: dms.token, admin: admin.token, sales: sales.token, narrowed }[who] ?? ''
@@ -104,7 +113,12 @@ async function aPerson(): Promise<string> {
 
 async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<string, string> = {}): Promise<Reply> {
   const { method } = operations[id]
-  const reply = await service.call(method, shot.path, { ...(token && { token }), ...(shot.body && { body: shot.body }), ...(shot.raw && { raw: shot.raw }), headers: { ...shot.headers, ...more } })
+  const reply = await service.call(method, shot.path, {
+    ...(token && { token }),
+    ...(shot.body && { body: shot.body }),
+    ...(shot.raw && { raw: shot.raw }),
+    headers: { ...shot.headers, ...more },
+  })
   seen.add(`${id} ${reply.status}`)
   cells++
   return reply
@@ -116,7 +130,9 @@ beforeAll(async () => {
   ours = await service.dealer('ours')
   theirs = await service.dealer('theirs')
   const { admin } = ours
-  narrowed = await service.exchange((await service.createKey(admin.token, { kind: 'extensive_integrations', scopes: ['customers:read'] })).secret)
+  narrowed = await service.exchange(
+    (await service.createKey(admin.token, { kind: 'extensive_integrations', scopes: ['customers:read'] })).secret,
+  )
 
   const doomed = async (kind: string) => {
     const key = await service.createKey(admin.token, { kind })
@@ -127,15 +143,26 @@ beforeAll(async () => {
   const disabled = await doomed('extensive_integrations')
   await service.call('PATCH', `/v1/api-keys/${disabled.id}`, { token: admin.token, body: { disabled: true } })
   const enabledAgain = await doomed('extensive_integrations')
-  for (const value of [true, false]) await service.call('PATCH', `/v1/api-keys/${enabledAgain.id}`, { token: admin.token, body: { disabled: value } })
+  for (const value of [true, false])
+    await service.call('PATCH', `/v1/api-keys/${enabledAgain.id}`, { token: admin.token, body: { disabled: value } })
   const out = await service.signIn(ours.admin.email)
   await service.call('DELETE', '/v1/session', { headers: { cookie: out.cookie } })
   const gone = await service.signIn(theirs.sales.email)
   await service.call('PATCH', `/v1/users/${gone.userId}`, { token: theirs.admin.token, body: { deactivated: true } })
 
   const keyring = await openKeyring(service.db, service.service.secrets, () => undefined)
-  const [row] = await service.db('credentials').where({ subject_type: 'user', dealer_id: ours.dealerId, ends_at: 'infinity' }).orWhere({ subject_type: 'user', dealer_id: ours.dealerId }).limit(1)
-  const grant = { dealerId: ours.dealerId, subject: { type: 'user', id: row.subject_id }, credentialId: row.id, epoch: row.epoch, scopes: row.scopes } as const
+  const [row] = await service
+    .db('credentials')
+    .where({ subject_type: 'user', dealer_id: ours.dealerId, ends_at: 'infinity' })
+    .orWhere({ subject_type: 'user', dealer_id: ours.dealerId })
+    .limit(1)
+  const grant = {
+    dealerId: ours.dealerId,
+    subject: { type: 'user', id: row.subject_id },
+    credentialId: row.id,
+    epoch: row.epoch,
+    scopes: row.scopes,
+  } as const
   const expired = accessToken(grant, keyring.signing(new Date()), service.url, new Date(Date.now() - 1_801_000))
   keyring.stop()
   const { dms, admin: everything, sales } = holds
@@ -150,7 +177,8 @@ beforeAll(async () => {
     { who: 'a deactivated user', token: gone.token, held: sales },
   ]
 
-  const newLead = async () => (await service.call('POST', '/v1/leads', { token: ours.website.token, body: lead() })).body.id as string
+  const newLead = async () =>
+    (await service.call('POST', '/v1/leads', { token: ours.website.token, body: lead() })).body.id as string
   const aKey = async (replacement?: 'pending' | 'in use') => {
     const { id } = await service.createKey(admin.token, { kind: 'digital_requests' })
     const replace = () => service.call('POST', `/v1/api-keys/${id}/replacement`, { token: admin.token, body: {} })
@@ -162,27 +190,54 @@ beforeAll(async () => {
     const any = { 'if-match': '*' }
     switch (id) {
       case 'createLead':
-        return [{ path: '/v1/leads', body: lead(), status: 201 }, { path: '/v1/leads', body: { customer: {} }, status: 422 }]
+        return [
+          { path: '/v1/leads', body: lead(), status: 201 },
+          { path: '/v1/leads', body: { customer: {} }, status: 422 },
+        ]
       case 'createLeadBatch':
-        return [{ path: '/v1/leads/batch', body: { leads: [{ lead: lead() }] }, status: 207 }, { path: '/v1/leads/batch', body: { leads: [{}] }, status: 207 }]
+        return [
+          { path: '/v1/leads/batch', body: { leads: [{ lead: lead() }] }, status: 207 },
+          { path: '/v1/leads/batch', body: { leads: [{}] }, status: 207 },
+        ]
       case 'createLeadsFromAdf': {
         const prospect = (contact: string) => `<prospect><customer><contact>${contact}</contact></customer></prospect>`
         const good = prospect('<phone>32 12 34 56</phone>')
-        const send = (xml: string, status: number) => ({ path: '/v1/leads/adf', raw: `<adf>${xml}</adf>`, headers: { 'content-type': 'application/xml' }, status })
+        const send = (xml: string, status: number) => ({
+          path: '/v1/leads/adf',
+          raw: `<adf>${xml}</adf>`,
+          headers: { 'content-type': 'application/xml' },
+          status,
+        })
         return [send(good, 201), send(good + good, 207), send(prospect(''), 422), send('', 400)]
       }
       case 'reconcileReferences':
-        return [{ path: '/v1/leads/reconciliation', body: { references: [{ source: 'matrix', id: '1' }] }, status: 200 }]
+        return [
+          { path: '/v1/leads/reconciliation', body: { references: [{ source: 'matrix', id: '1' }] }, status: 200 },
+        ]
       case 'listLeads':
         return [{ path: '/v1/leads', status: 200 }]
       case 'getLead':
-        return [{ path: `/v1/leads/${await newLead()}`, status: 200 }, { path: `/v1/leads/lead_${missing}`, status: 404 }]
+        return [
+          { path: `/v1/leads/${await newLead()}`, status: 200 },
+          { path: `/v1/leads/lead_${missing}`, status: 404 },
+        ]
       case 'getLeadReceipt':
-        return [{ path: `/v1/leads/${await newLead()}/receipt`, status: 200 }, { path: `/v1/leads/lead_${missing}/receipt`, status: 404 }]
+        return [
+          { path: `/v1/leads/${await newLead()}/receipt`, status: 200 },
+          { path: `/v1/leads/lead_${missing}/receipt`, status: 404 },
+        ]
       case 'getLeadOriginal': {
         const leadId = await newLead()
-        await service.db('lead_originals').insert({ dealer_id: ours.dealerId, lead_id: inner(leadId), media_type: 'application/xml', content: Buffer.from('<adf/>') })
-        return [{ path: `/v1/leads/${leadId}/original`, status: 200 }, { path: `/v1/leads/lead_${missing}/original`, status: 404 }]
+        await service.db('lead_originals').insert({
+          dealer_id: ours.dealerId,
+          lead_id: inner(leadId),
+          media_type: 'application/xml',
+          content: Buffer.from('<adf/>'),
+        })
+        return [
+          { path: `/v1/leads/${leadId}/original`, status: 200 },
+          { path: `/v1/leads/lead_${missing}/original`, status: 404 },
+        ]
       }
       case 'updateLead': {
         const path = `/v1/leads/${await newLead()}`
@@ -197,7 +252,10 @@ beforeAll(async () => {
       case 'getLeadCounts':
         return [{ path: '/v1/leads/counts', status: 200 }]
       case 'listEvents':
-        return [{ path: '/v1/events', status: 200 }, { path: '/v1/events?cursor=latest', status: 200 }]
+        return [
+          { path: '/v1/events', status: 200 },
+          { path: '/v1/events?cursor=latest', status: 200 },
+        ]
       case 'streamEvents':
         return [{ path: '/v1/events/stream', status: 200 }]
       case 'listSources':
@@ -208,10 +266,17 @@ beforeAll(async () => {
         return [
           { path: '/v1/api-keys', body: { name: `Made ${Math.random()}`, kind: 'digital_requests' }, status: 201 },
           { path: '/v1/api-keys', body: { name: 'DMS Sync', kind: 'digital_requests' }, status: 409 },
-          { path: '/v1/api-keys', body: { name: 'Wants more', kind: 'digital_requests', scopes: ['leads:read'] }, status: 422 },
+          {
+            path: '/v1/api-keys',
+            body: { name: 'Wants more', kind: 'digital_requests', scopes: ['leads:read'] },
+            status: 422,
+          },
         ]
       case 'getApiKey':
-        return [{ path: `/v1/api-keys/${ours.website.id}`, status: 200 }, { path: `/v1/api-keys/key_${missing}`, status: 404 }]
+        return [
+          { path: `/v1/api-keys/${ours.website.id}`, status: 200 },
+          { path: `/v1/api-keys/key_${missing}`, status: 404 },
+        ]
       case 'updateApiKey':
         return [
           { path: `/v1/api-keys/${ours.website.id}`, body: { name: 'Main Website Lead Form' }, status: 200 },
@@ -220,14 +285,27 @@ beforeAll(async () => {
           { path: `/v1/api-keys/${ours.website.id}`, body: { expiresAt: '2020-01-01T00:00:00Z' }, status: 422 },
         ]
       case 'deleteApiKey':
-        return [{ path: `/v1/api-keys/${(await service.createKey(admin.token, { kind: 'digital_requests' })).id}`, status: 204 }, { path: `/v1/api-keys/key_${missing}`, status: 404 }]
+        return [
+          {
+            path: `/v1/api-keys/${(await service.createKey(admin.token, { kind: 'digital_requests' })).id}`,
+            status: 204,
+          },
+          { path: `/v1/api-keys/key_${missing}`, status: 404 },
+        ]
       case 'restoreApiKey': {
         const gone = await aKey()
         await service.call('DELETE', `/v1/api-keys/${gone}`, { token: admin.token })
         const old = await aKey()
         await service.call('DELETE', `/v1/api-keys/${old}`, { token: admin.token })
-        await service.db('api_keys').where({ id: inner(old) }).update({ deleted_at: new Date(Date.now() - 86_401_000) })
-        return [{ path: `/v1/api-keys/${gone}/restoration`, status: 200 }, { path: `/v1/api-keys/${old}/restoration`, status: 409 }, { path: `/v1/api-keys/key_${missing}/restoration`, status: 404 }]
+        await service
+          .db('api_keys')
+          .where({ id: inner(old) })
+          .update({ deleted_at: new Date(Date.now() - 86_401_000) })
+        return [
+          { path: `/v1/api-keys/${gone}/restoration`, status: 200 },
+          { path: `/v1/api-keys/${old}/restoration`, status: 409 },
+          { path: `/v1/api-keys/key_${missing}/restoration`, status: 404 },
+        ]
       }
       case 'replaceApiKey': {
         const inUse = await aKey('in use')
@@ -238,13 +316,25 @@ beforeAll(async () => {
         ]
       }
       case 'expireOldApiKeySecret':
-        return [{ path: `/v1/api-keys/${await aKey('pending')}/replacement`, body: { oldEnds: 'at_once' }, status: 200 }, { path: `/v1/api-keys/key_${missing}/replacement`, body: {}, status: 404 }]
+        return [
+          { path: `/v1/api-keys/${await aKey('pending')}/replacement`, body: { oldEnds: 'at_once' }, status: 200 },
+          { path: `/v1/api-keys/key_${missing}/replacement`, body: {}, status: 404 },
+        ]
       case 'cancelApiKeyReplacement':
-        return [{ path: `/v1/api-keys/${await aKey('pending')}/replacement`, status: 200 }, { path: `/v1/api-keys/key_${missing}/replacement`, status: 404 }]
+        return [
+          { path: `/v1/api-keys/${await aKey('pending')}/replacement`, status: 200 },
+          { path: `/v1/api-keys/key_${missing}/replacement`, status: 404 },
+        ]
       case 'listApiKeyRequests':
-        return [{ path: `/v1/api-keys/${ours.website.id}/requests`, status: 200 }, { path: `/v1/api-keys/key_${missing}/requests`, status: 404 }]
+        return [
+          { path: `/v1/api-keys/${ours.website.id}/requests`, status: 200 },
+          { path: `/v1/api-keys/key_${missing}/requests`, status: 404 },
+        ]
       case 'getApiKeyUsage':
-        return [{ path: `/v1/api-keys/${ours.website.id}/usage`, status: 200 }, { path: `/v1/api-keys/key_${missing}/usage`, status: 404 }]
+        return [
+          { path: `/v1/api-keys/${ours.website.id}/usage`, status: 200 },
+          { path: `/v1/api-keys/key_${missing}/usage`, status: 404 },
+        ]
       case 'getOwnApiKey':
       case 'deleteOwnApiKey':
         return [{ path: '/v1/api-key', status: id === 'getOwnApiKey' ? 200 : 204 }]
@@ -260,7 +350,10 @@ beforeAll(async () => {
         ]
       case 'createUser': {
         const body = (email: string) => ({ email, name: 'Somebody', role: 'sales' })
-        return [{ path: '/v1/users', body: body(`${randomUUID()}@ours.example`), status: 201 }, { path: '/v1/users', body: body(ours.sales.email), status: 409 }]
+        return [
+          { path: '/v1/users', body: body(`${randomUUID()}@ours.example`), status: 201 },
+          { path: '/v1/users', body: body(ours.sales.email), status: 409 },
+        ]
       }
       case 'createPasswordLink': {
         const { userId } = await service.signIn(await aPerson())
@@ -275,14 +368,21 @@ beforeAll(async () => {
       case 'changeOwnPassword':
         return [
           { path: '/v1/me/password', body: { currentPassword: 'wrong', newPassword: password }, status: 422 },
-          { path: '/v1/me/password', body: { currentPassword: password, newPassword: 'another-password-for-tests' }, status: 204 },
+          {
+            path: '/v1/me/password',
+            body: { currentPassword: password, newPassword: 'another-password-for-tests' },
+            status: 204,
+          },
         ]
       case 'listOwnSessions':
         return [{ path: '/v1/me/sessions', status: 200 }]
       case 'endOwnSession': {
         const { token } = await service.signIn(admin.email)
         const [{ id }] = (await service.call('GET', '/v1/me/sessions', { token })).body.items
-        return [{ path: `/v1/me/sessions/${id}`, status: 204 }, { path: `/v1/me/sessions/session_${missing}`, status: 404 }]
+        return [
+          { path: `/v1/me/sessions/${id}`, status: 204 },
+          { path: `/v1/me/sessions/session_${missing}`, status: 404 },
+        ]
       }
       case 'getNotifications':
         return [{ path: '/v1/me/notifications', status: 200 }]
@@ -293,7 +393,10 @@ beforeAll(async () => {
       case 'getDealer':
         return [{ path: '/v1/dealer', status: 200 }]
       case 'updateDealer':
-        return [{ path: '/v1/dealer', body: { name: 'Ours' }, status: 200 }, { path: '/v1/dealer', body: { timeZone: 'Mars/Olympus' }, status: 422 }]
+        return [
+          { path: '/v1/dealer', body: { name: 'Ours' }, status: 200 },
+          { path: '/v1/dealer', body: { timeZone: 'Mars/Olympus' }, status: 422 },
+        ]
       case 'listAuditEntries':
         return [{ path: '/v1/audit-entries', status: 200 }]
       case 'getMe':
@@ -308,7 +411,11 @@ afterAll(() => service.close())
 it('agrees with the document about what every operation needs', () => {
   for (const id of ids) {
     const { access, scopes } = operations[id]
-    expect([id, access === 'none' ? 'nothing' : access === 'session' ? 'session' : (scopes[0] ?? 'any token'), scopes.length <= 1]).toEqual([id, needs[id] === 'a person' ? 'any token' : needs[id], true])
+    expect([
+      id,
+      access === 'none' ? 'nothing' : access === 'session' ? 'session' : (scopes[0] ?? 'any token'),
+      scopes.length <= 1,
+    ]).toEqual([id, needs[id] === 'a person' ? 'any token' : needs[id], true])
   }
 })
 
@@ -316,13 +423,22 @@ describe.each(guarded)('%s', (id) => {
   it('answers 401 before anything else to whoever has no living token', async () => {
     for (const shot of await shots(id)) {
       const none = await shoot(id, shot)
-      expect([none.status, none.body.code, none.headers.get('www-authenticate')]).toEqual([401, 'token-missing', 'Bearer realm="CarBuddii"'])
+      expect([none.status, none.body.code, none.headers.get('www-authenticate')]).toEqual([
+        401,
+        'token-missing',
+        'Bearer realm="CarBuddii"',
+      ])
       for (const { who, token, held } of dead) {
         const reply = await shoot(id, shot, token)
         // A token that never had the scope is refused for that, without asking the database about its credential.
         const couldOnce = ['any token', 'a person'].includes(needs[id]) || held.includes(needs[id])
-        expect([who, reply.status, reply.body.code]).toEqual([who, ...(couldOnce ? [401, 'token-invalid'] : [403, 'scope-missing'])])
-        expect(reply.headers.get('www-authenticate')).toContain(couldOnce ? 'error="invalid_token"' : 'error="insufficient_scope"')
+        expect([who, reply.status, reply.body.code]).toEqual([
+          who,
+          ...(couldOnce ? [401, 'token-invalid'] : [403, 'scope-missing']),
+        ])
+        expect(reply.headers.get('www-authenticate')).toContain(
+          couldOnce ? 'error="invalid_token"' : 'error="insufficient_scope"',
+        )
       }
     }
   })
@@ -331,15 +447,25 @@ describe.each(guarded)('%s', (id) => {
     for (const [who, scopes] of Object.entries(holds)) {
       const token = await tokenOf(who, id)
       const isKey = !['admin', 'sales'].includes(who)
-      const allowed = needs[id] === 'any token' || (needs[id] === 'a person' && !isKey) || (scopes as readonly string[]).includes(needs[id])
+      const allowed =
+        needs[id] === 'any token' ||
+        (needs[id] === 'a person' && !isKey) ||
+        (scopes as readonly string[]).includes(needs[id])
       for (const shot of await shots(id)) {
         const reply = await shoot(id, shot, token)
         // Only whoever pushed a lead sees its receipt, and a person has no key of its own, and a session is its person's: to the others it is not there.
-        const hidden = (id === 'getLeadReceipt' && who !== 'website') || (id.endsWith('OwnApiKey') && !isKey) || (id === 'endOwnSession' && who !== 'admin')
+        const hidden =
+          (id === 'getLeadReceipt' && who !== 'website') ||
+          (id.endsWith('OwnApiKey') && !isKey) ||
+          (id === 'endOwnSession' && who !== 'admin')
         const expected = !allowed ? 403 : hidden ? 404 : shot.status
         expect([who, shot.path, reply.status]).toEqual([who, shot.path, expected])
         const more = needs[id] === 'a person' ? 'error_description="Only a person may do this"' : `scope="${needs[id]}"`
-        if (!allowed) expect([reply.body.code, reply.headers.get('www-authenticate')]).toEqual([needs[id] === 'a person' ? 'person-needed' : 'scope-missing', `Bearer realm="CarBuddii", error="insufficient_scope", ${more}`])
+        if (!allowed)
+          expect([reply.body.code, reply.headers.get('www-authenticate')]).toEqual([
+            needs[id] === 'a person' ? 'person-needed' : 'scope-missing',
+            `Bearer realm="CarBuddii", error="insufficient_scope", ${more}`,
+          ])
       }
     }
   })
@@ -370,9 +496,21 @@ describe('what any operation refuses', () => {
   const sessionCookie = async () => ({ cookie: (await service.signIn(ours.admin.email)).cookie })
   const first = async (id: OperationId): Promise<Shot> => {
     if (operations[id].access === 'accessToken') return (await shots(id))[0] as Shot
-    return { path: operations[id].path, ...(operations[id].access === 'session' && { headers: await sessionCookie() }), status: 200, ...(id === 'signIn' && { body: { email: ours.admin.email, password } }), ...(id === 'requestPasswordLink' && { body: { email: 'nobody@ours.example' } }), ...(id === 'setPassword' && { body: { token: 'nothing', password } }) }
+    return {
+      path: operations[id].path,
+      ...(operations[id].access === 'session' && { headers: await sessionCookie() }),
+      status: 200,
+      ...(id === 'signIn' && { body: { email: ours.admin.email, password } }),
+      ...(id === 'requestPasswordLink' && { body: { email: 'nobody@ours.example' } }),
+      ...(id === 'setPassword' && { body: { token: 'nothing', password } }),
+    }
   }
-  const tokenFor = (id: OperationId) => (operations[id].access === 'accessToken' ? (needs[id] === 'leads:create' || id.endsWith('OwnApiKey') ? ours.website.token : ours.admin.token) : undefined)
+  const tokenFor = (id: OperationId) =>
+    operations[id].access === 'accessToken'
+      ? needs[id] === 'leads:create' || id.endsWith('OwnApiKey')
+        ? ours.website.token
+        : ours.admin.token
+      : undefined
 
   it.each(ids)('%s: a query parameter that the contract does not name', async (id) => {
     const shot = await first(id)
@@ -380,28 +518,64 @@ describe('what any operation refuses', () => {
     expect(reply.status).toBe(400)
   })
 
-  it.each(ids.filter((id) => operations[id].bodyBytesMax > 0))('%s: a body of another type, or too large', async (id) => {
-    const { method, bodyBytesMax, mediaTypes } = operations[id]
-    const { path } = await first(id)
-    const headers = (type: string) => ({ 'content-type': type, ...(tokenFor(id) && { authorization: `Bearer ${tokenFor(id)}` }) })
-    const other = await service.call(method, path, { raw: 'a', headers: headers('text/csv') })
-    expect(other.status).toBe(415)
-    const large = await service.call(method, path, { raw: 'x'.repeat(bodyBytesMax + 1), headers: headers(mediaTypes[0] as string) })
-    expect(large.status).toBe(413)
-    seen.add(`${id} 415`).add(`${id} 413`)
-  })
+  it.each(ids.filter((id) => operations[id].bodyBytesMax > 0))(
+    '%s: a body of another type, or too large',
+    async (id) => {
+      const { method, bodyBytesMax, mediaTypes } = operations[id]
+      const { path } = await first(id)
+      const headers = (type: string) => ({
+        'content-type': type,
+        ...(tokenFor(id) && { authorization: `Bearer ${tokenFor(id)}` }),
+      })
+      const other = await service.call(method, path, { raw: 'a', headers: headers('text/csv') })
+      expect(other.status).toBe(415)
+      const large = await service.call(method, path, {
+        raw: 'x'.repeat(bodyBytesMax + 1),
+        headers: headers(mediaTypes[0] as string),
+      })
+      expect(large.status).toBe(413)
+      seen.add(`${id} 415`).add(`${id} 413`)
+    },
+  )
 
   it('a page of another origin at the session', async () => {
-    for (const more of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }] as Record<string, string>[]) {
+    for (const more of [
+      { origin: 'https://evil.example' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ] as Record<string, string>[]) {
       const cookie = await sessionCookie()
-      for (const id of ['exchangeSession', 'signOut'] as const) expect((await shoot(id, { path: operations[id].path, headers: cookie, status: 0 }, undefined, more)).status).toBe(403)
-      expect((await shoot('signIn', { path: '/v1/session', body: { email: ours.admin.email, password }, status: 0 }, undefined, more)).status).toBe(403)
-      expect((await shoot('setPassword', { path: '/v1/password', body: { token: 'a', password }, status: 0 }, undefined, more)).status).toBe(403)
+      for (const id of ['exchangeSession', 'signOut'] as const)
+        expect(
+          (await shoot(id, { path: operations[id].path, headers: cookie, status: 0 }, undefined, more)).status,
+        ).toBe(403)
+      expect(
+        (
+          await shoot(
+            'signIn',
+            { path: '/v1/session', body: { email: ours.admin.email, password }, status: 0 },
+            undefined,
+            more,
+          )
+        ).status,
+      ).toBe(403)
+      expect(
+        (
+          await shoot(
+            'setPassword',
+            { path: '/v1/password', body: { token: 'a', password }, status: 0 },
+            undefined,
+            more,
+          )
+        ).status,
+      ).toBe(403)
     }
   })
 
   it('a session that is not there', async () => {
-    for (const cookie of ['', 'session=nothing', `session=${'0'.repeat(64)}${'A'.repeat(43)}`]) for (const id of ['exchangeSession', 'signOut'] as const) expect((await shoot(id, { path: operations[id].path, headers: { cookie }, status: 401 })).status).toBe(401)
+    for (const cookie of ['', 'session=nothing', `session=${'0'.repeat(64)}${'A'.repeat(43)}`])
+      for (const id of ['exchangeSession', 'signOut'] as const)
+        expect((await shoot(id, { path: operations[id].path, headers: { cookie }, status: 401 })).status).toBe(401)
   })
 })
 
@@ -412,55 +586,129 @@ it('lets a signed-in person exchange and end the session', async () => {
   expect((await service.call('GET', '/v1/me', { token: exchanged.body.access_token })).status).toBe(200)
   expect((await shoot('signOut', { path: '/v1/session', headers: { cookie }, status: 204 })).status).toBe(204)
   expect((await service.call('GET', '/v1/me', { token: exchanged.body.access_token })).status).toBe(401)
-  expect((await shoot('exchangeSession', { path: '/v1/session/token', headers: { cookie }, status: 401 })).status).toBe(401)
+  expect((await shoot('exchangeSession', { path: '/v1/session/token', headers: { cookie }, status: 401 })).status).toBe(
+    401,
+  )
 })
 
 it('lets a person choose a password by a link', async () => {
   const { userId } = await service.signIn(await aPerson())
   const { url } = (await service.call('POST', `/v1/users/${userId}/password-link`, { token: ours.admin.token })).body
-  expect((await shoot('setPassword', { path: '/v1/password', body: { token: url.split('#')[1], password }, status: 204 })).status).toBe(204)
+  expect(
+    (await shoot('setPassword', { path: '/v1/password', body: { token: url.split('#')[1], password }, status: 204 }))
+      .status,
+  ).toBe(204)
 })
 
 it('slows down whoever guesses, and never a right key', async () => {
-  const guess = async () => (await shoot('signIn', { path: '/v1/session', body: { email: 'nobody@ours.example', password: 'wrong' }, status: 401 })).status
+  const guess = async () =>
+    (
+      await shoot('signIn', {
+        path: '/v1/session',
+        body: { email: 'nobody@ours.example', password: 'wrong' },
+        status: 401,
+      })
+    ).status
   for (let count = 0; count < 10; count++) expect(await guess()).toBe(401)
   expect(await guess()).toBe(429)
   const { token } = await service.signIn(await aPerson())
-  const forgotten = async (more: Record<string, string> = {}) => (await shoot('requestPasswordLink', { path: '/v1/password-link', body: { email: ours.sales.email }, status: 204 }, undefined, more)).status
+  const forgotten = async (more: Record<string, string> = {}) =>
+    (
+      await shoot(
+        'requestPasswordLink',
+        { path: '/v1/password-link', body: { email: ours.sales.email }, status: 204 },
+        undefined,
+        more,
+      )
+    ).status
   expect(await forgotten({ origin: 'https://evil.example' })).toBe(403)
   for (let count = 0; count < 3; count++) expect(await forgotten()).toBe(204)
   expect(await forgotten()).toBe(429)
-  const guessOwn = async () => (await shoot('changeOwnPassword', { path: '/v1/me/password', body: { currentPassword: 'wrong', newPassword: password }, status: 422 }, token)).status
+  const guessOwn = async () =>
+    (
+      await shoot(
+        'changeOwnPassword',
+        { path: '/v1/me/password', body: { currentPassword: 'wrong', newPassword: password }, status: 422 },
+        token,
+      )
+    ).status
   for (let count = 0; count < 10; count++) expect(await guessOwn()).toBe(422)
   expect(await guessOwn()).toBe(429)
-  const guessLink = async () => (await shoot('setPassword', { path: '/v1/password', body: { token: `${'0'.repeat(64)}${'A'.repeat(43)}`, password }, status: 422 })).status
+  const guessLink = async () =>
+    (
+      await shoot('setPassword', {
+        path: '/v1/password',
+        body: { token: `${'0'.repeat(64)}${'A'.repeat(43)}`, password },
+        status: 422,
+      })
+    ).status
   const linkStatuses = new Set<number>()
   for (let count = 0; count < 105; count++) linkStatuses.add(await guessLink())
   expect(linkStatuses).toEqual(new Set([422, 429]))
-  const wrong = () => shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': 'cb_dr_live_nothing' }, status: 401 })
+  const wrong = () =>
+    shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': 'cb_dr_live_nothing' }, status: 401 })
   const statuses = new Set<number>()
   for (let count = 0; count < 320; count++) statuses.add((await wrong()).status)
   expect(statuses).toEqual(new Set([401, 429]))
-  expect((await shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': ours.dms.secret }, status: 200 })).status).toBe(200)
+  expect(
+    (await shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': ours.dms.secret }, status: 200 }))
+      .status,
+  ).toBe(200)
 })
 
 it('has shown every answer that the document names', async () => {
-  for (const id of ['getHealth', 'getReadiness', 'getJwks', 'getAuthorizationServerMetadata'] as const) expect((await shoot(id, { path: operations[id].path, status: 200 })).status).toBe(200)
-  expect((await shoot('signIn', { path: '/v1/session', body: { email: ours.admin.email, password }, status: 200 })).status).toBe(200)
+  for (const id of ['getHealth', 'getReadiness', 'getJwks', 'getAuthorizationServerMetadata'] as const)
+    expect((await shoot(id, { path: operations[id].path, status: 200 })).status).toBe(200)
+  expect(
+    (await shoot('signIn', { path: '/v1/session', body: { email: ours.admin.email, password }, status: 200 })).status,
+  ).toBe(200)
   const twice = lead({ externalReference: { source: 'matrix', id: '1' } })
-  for (const status of [201, 200]) expect((await shoot('createLead', { path: '/v1/leads', body: twice, status }, ours.website.token)).status).toBe(status)
+  for (const status of [201, 200])
+    expect((await shoot('createLead', { path: '/v1/leads', body: twice, status }, ours.website.token)).status).toBe(
+      status,
+    )
 
-  const adf = '<adf><prospect><id source="matrix">2</id><customer><contact><phone>32 12 34 56</phone></contact></customer></prospect></adf>'
-  for (const status of [201, 200]) expect((await shoot('createLeadsFromAdf', { path: '/v1/leads/adf', raw: adf, headers: { 'content-type': 'text/xml' }, status }, ours.website.token)).status).toBe(status)
+  const adf =
+    '<adf><prospect><id source="matrix">2</id><customer><contact><phone>32 12 34 56</phone></contact></customer></prospect></adf>'
+  for (const status of [201, 200])
+    expect(
+      (
+        await shoot(
+          'createLeadsFromAdf',
+          { path: '/v1/leads/adf', raw: adf, headers: { 'content-type': 'text/xml' }, status },
+          ours.website.token,
+        )
+      ).status,
+    ).toBe(status)
   const own = await service.createKey(ours.admin.token, { kind: 'digital_requests' })
-  const replacement = await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 201 }, await service.exchange(own.secret))
-  expect((await shoot('replaceOwnApiKey', { path: '/v1/api-key/replacement', body: {}, status: 409 }, await service.exchange(replacement.body.secret))).status).toBe(409)
+  const replacement = await shoot(
+    'replaceOwnApiKey',
+    { path: '/v1/api-key/replacement', body: {}, status: 201 },
+    await service.exchange(own.secret),
+  )
+  expect(
+    (
+      await shoot(
+        'replaceOwnApiKey',
+        { path: '/v1/api-key/replacement', body: {}, status: 409 },
+        await service.exchange(replacement.body.secret),
+      )
+    ).status,
+  ).toBe(409)
 
   const streams: Response[] = []
-  for (let count = 0; count < 20; count++) streams.push(await fetch(`${service.url}/v1/events/stream`, { headers: { authorization: `Bearer ${ours.dms.token}` } }))
+  for (let count = 0; count < 20; count++)
+    streams.push(
+      await fetch(`${service.url}/v1/events/stream`, { headers: { authorization: `Bearer ${ours.dms.token}` } }),
+    )
   const [first] = streams
-  expect([first?.headers.get('content-type'), first?.headers.get('cache-control')]).toEqual(['text/event-stream', 'no-store'])
-  expect((await shoot('streamEvents', { path: '/v1/events/stream', status: 429 }, ours.dms.token)).body.code).toBe('too-many-streams')
+  expect([first?.headers.get('content-type'), first?.headers.get('cache-control')]).toEqual([
+    'text/event-stream',
+    'no-store',
+  ])
+  expect((await shoot('streamEvents', { path: '/v1/events/stream', status: 429 }, ours.dms.token)).body.code).toBe(
+    'too-many-streams',
+  )
   for (const { body } of streams) await body?.cancel()
 
   const withoutMail = await startService()
@@ -470,7 +718,11 @@ it('has shown every answer that the document names', async () => {
   seen.add('requestPasswordLink 409')
 
   const document = parse(readFileSync('generated/openapi.yaml', 'utf8'))
-  const named = ids.flatMap((id) => Object.keys(document.paths[operations[id].path][operations[id].method.toLowerCase()].responses).map((status) => `${id} ${status}`))
+  const named = ids.flatMap((id) =>
+    Object.keys(document.paths[operations[id].path][operations[id].method.toLowerCase()].responses).map(
+      (status) => `${id} ${status}`,
+    ),
+  )
   const unseen = named.filter((pair) => !/ (405|500|503)$/.test(pair) && !seen.has(pair))
   expect(unseen).toEqual([])
   expect([...seen].filter((pair) => !named.includes(pair))).toEqual([])

@@ -28,6 +28,11 @@ it.each([
 
 async function emitted(input: Record<string, unknown>): Promise<string> {
   const path = join(folder, 'server') // hey-api removes it before it writes.
-  await createClient({ input, output: { path, importFileExtension: '.ts' }, plugins: ['@hey-api/typescript', express()], logs: { level: 'silent', file: false } })
+  await createClient({
+    input,
+    output: { path, importFileExtension: '.ts' },
+    plugins: ['@hey-api/typescript', express()],
+    logs: { level: 'silent', file: false },
+  })
   return readFileSync(join(path, 'express.gen.ts'), 'utf8')
 }

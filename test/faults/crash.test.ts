@@ -6,7 +6,20 @@ import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { runningEmbedded } from '../../src/db/embedded.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { startService } from '../service.ts'
-import { endServers, freePort, holdClock, type LogLine, openDealer, pause, randomFrom, type Server, spread, startServer, waitingForLocks, workersOf } from './processes.ts'
+import {
+  endServers,
+  freePort,
+  holdClock,
+  type LogLine,
+  openDealer,
+  pause,
+  randomFrom,
+  type Server,
+  spread,
+  startServer,
+  waitingForLocks,
+  workersOf,
+} from './processes.ts'
 import { bodyOf, type Ledger, newLedger, nothingWrong, openSender, tally } from './sender.ts'
 
 // `CYCLES=50 LEADS=20000 npx vitest run --config test/vitest.config.ts test/faults/crash.test.ts` is the long run. SEED repeats the choices
@@ -58,7 +71,12 @@ async function openSite(): Promise<Site> {
   chmodSync(dataDir, 0o711)
   mkdirSync(join(dataDir, 't'), { mode: 0o755 })
   const port = await freePort()
-  const env = { DATA_DIR: dataDir, TMPDIR: join(dataDir, 't'), PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}` }
+  const env = {
+    DATA_DIR: dataDir,
+    TMPDIR: join(dataDir, 't'),
+    PORT: String(port),
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
+  }
   const errors: LogLine[] = []
   const server = await startServer(env, errors)
   const connection = await runningEmbedded(dataDir)
@@ -75,7 +93,12 @@ async function openSite(): Promise<Site> {
 }
 
 /** Kills again and again under load; says what the senders know when every one of their leads was acknowledged. */
-async function crash(site: Site, plan: readonly (readonly [Victim, workers: number])[], keyed: boolean, random: () => number) {
+async function crash(
+  site: Site,
+  plan: readonly (readonly [Victim, workers: number])[],
+  keyed: boolean,
+  random: () => number,
+) {
   const ledger = newLedger()
   const recoveries: number[] = []
   let isOver = false
@@ -85,7 +108,10 @@ async function crash(site: Site, plan: readonly (readonly [Victim, workers: numb
       const sender = openSender({ url: site.server.url, secret, ledger, random, keyed, impatience })
       for (let count = 0; !isOver; count++) {
         const name = `${dealer}-${lane}-${count}`
-        if (random() < batchShare) await sender.deliverBatch(Array.from({ length: 1 + Math.floor(random() * batchMax) }, (_item, at) => `${name}-${at}`))
+        if (random() < batchShare)
+          await sender.deliverBatch(
+            Array.from({ length: 1 + Math.floor(random() * batchMax) }, (_item, at) => `${name}-${at}`),
+          )
         else await sender.deliver(name)
       }
     }),
@@ -124,7 +150,9 @@ async function kill(site: Site, victim: Victim, workers: number, random: () => n
       return killAll(pick(workersOf(site.server)))
     case 'backend': {
       // One that is at work, if there is one.
-      const { rows } = await site.database.db.raw("select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() order by state = 'active' desc limit 3")
+      const { rows } = await site.database.db.raw(
+        "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() order by state = 'active' desc limit 3",
+      )
       return killAll(pick(rows.map(({ pid }: { pid: number }) => pid)))
     }
     case 'postmaster':
@@ -154,30 +182,39 @@ const summary = (ledger: Ledger, recoveries: number[]) =>
   `SEED=${seed} ${recoveries.length} kills, ${ledger.acknowledged.size} leads acknowledged, ${ledger.attempts} attempts, ${ledger.unknown} of unknown outcome; back after ${spread(recoveries)}`
 
 /** What is wrong in the log: leads and requests that failed for good. */
-const failures = ({ errors }: Site) => errors.filter(({ msg }) => msg === 'failed' || msg === 'a lead could not be stored')
+const failures = ({ errors }: Site) =>
+  errors.filter(({ msg }) => msg === 'failed' || msg === 'a lead could not be stored')
 
-it('loses no lead and doubles none when its processes and its database are killed at random', async () => {
-  const random = randomFrom(seed)
-  const site = await openSite()
-  const { ledger, recoveries } = await crash(site, planned(random), true, random)
-  console.log(summary(ledger, recoveries))
-  expect(ledger.acknowledged.size).toBe(ledger.begun.size)
-  expect(ledger.acknowledged.size).toBeGreaterThanOrEqual(leadsMin)
-  expect(ledger.unknown).toBeGreaterThan(0)
-  expect(await tally(site.database.db, site.dealerIds, ledger, true)).toEqual(nothingWrong)
-  expect([ledger.unexpected, failures(site)]).toEqual([[], []])
-}, 60_000 + cycles * 20_000)
+it(
+  'loses no lead and doubles none when its processes and its database are killed at random',
+  async () => {
+    const random = randomFrom(seed)
+    const site = await openSite()
+    const { ledger, recoveries } = await crash(site, planned(random), true, random)
+    console.log(summary(ledger, recoveries))
+    expect(ledger.acknowledged.size).toBe(ledger.begun.size)
+    expect(ledger.acknowledged.size).toBeGreaterThanOrEqual(leadsMin)
+    expect(ledger.unknown).toBeGreaterThan(0)
+    expect(await tally(site.database.db, site.dealerIds, ledger, true)).toEqual(nothingWrong)
+    expect([ledger.unexpected, failures(site)]).toEqual([[], []])
+  },
+  60_000 + cycles * 20_000,
+)
 
-it.runIf(isLong)('sees doubles when the same senders leave their keys out', async () => {
-  const random = randomFrom(seed)
-  const site = await openSite()
-  const { ledger, recoveries } = await crash(site, planned(random), false, random)
-  const { doubled, ...others } = await tally(site.database.db, site.dealerIds, ledger, false)
-  console.log(`without keys: ${doubled.length} doubled; ${summary(ledger, recoveries)}`)
-  expect(doubled.length).toBeGreaterThan(0)
-  // The one that was acknowledged is among those that are there.
-  expect(others).toEqual({ ...nothingWrong, doubled: undefined })
-}, 60_000 + cycles * 20_000)
+it.runIf(isLong)(
+  'sees doubles when the same senders leave their keys out',
+  async () => {
+    const random = randomFrom(seed)
+    const site = await openSite()
+    const { ledger, recoveries } = await crash(site, planned(random), false, random)
+    const { doubled, ...others } = await tally(site.database.db, site.dealerIds, ledger, false)
+    console.log(`without keys: ${doubled.length} doubled; ${summary(ledger, recoveries)}`)
+    expect(doubled.length).toBeGreaterThan(0)
+    // The one that was acknowledged is among those that are there.
+    expect(others).toEqual({ ...nothingWrong, doubled: undefined })
+  },
+  60_000 + cycles * 20_000,
+)
 
 describe('the count', () => {
   it('sees the lead of a sender without a key who hung up before the answer, and one that was acknowledged and is not there', async () => {
@@ -193,18 +230,37 @@ describe('the count', () => {
       const first = fetch(`${service.url}/v1/leads`, {
         method: 'POST',
         signal: hangUp.signal,
-        headers: { authorization: `Bearer ${website.token}`, 'content-type': 'application/json', ...(keyed && { 'idempotency-key': `"${message}"` }) },
+        headers: {
+          authorization: `Bearer ${website.token}`,
+          'content-type': 'application/json',
+          ...(keyed && { 'idempotency-key': `"${message}"` }),
+        },
         body: bodyOf(message),
       }).catch(() => undefined)
       await vi.waitUntil(async () => (await waitingForLocks(service.db)) === 1)
       hangUp.abort()
       await first
       await clock.commit()
-      await vi.waitUntil(async () => (await service.db('leads').where({ dealer_id: dealerId }).whereRaw("data->>'message' = ?", [message])).length === 1)
-      await openSender({ url: service.url, secret: website.secret, ledger, random: () => 0.5, keyed, impatience: 0 }).deliver(message)
+      await vi.waitUntil(
+        async () =>
+          (await service.db('leads').where({ dealer_id: dealerId }).whereRaw("data->>'message' = ?", [message]))
+            .length === 1,
+      )
+      await openSender({
+        url: service.url,
+        secret: website.secret,
+        ledger,
+        random: () => 0.5,
+        keyed,
+        impatience: 0,
+      }).deliver(message)
     }
     ledger.begun.add('lost')
     ledger.acknowledged.set('lost', `lead_${'0'.repeat(32)}`)
-    expect(await tally(service.db, [dealerId], ledger, false)).toEqual({ ...nothingWrong, doubled: ['without a key'], lost: ['lost'] })
+    expect(await tally(service.db, [dealerId], ledger, false)).toEqual({
+      ...nothingWrong,
+      doubled: ['without a key'],
+      lost: ['lost'],
+    })
   })
 })

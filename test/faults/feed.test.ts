@@ -30,7 +30,12 @@ beforeAll(async () => {
   // The first makes the first admin.
   servers = [await startServer(env), await startServer(env)]
   dealer = await openDealer(database.db, some(servers).url, 'feed')
-  reader = (await send(`${some(servers).url}/v1/api-keys`, 'POST', { token: dealer.admin, body: { name: 'Reader', kind: 'extensive_integrations' } })).body.secret
+  reader = (
+    await send(`${some(servers).url}/v1/api-keys`, 'POST', {
+      token: dealer.admin,
+      body: { name: 'Reader', kind: 'extensive_integrations' },
+    })
+  ).body.secret
   console.log(`SEED=${seed}`)
 })
 afterAll(async () => {
@@ -45,57 +50,80 @@ function listen(signal: AbortSignal, isSlow: boolean): { cursors: number[]; line
   const fetchThroughBadLine = async (request: Request) => {
     const { pathname, search } = new URL(request.url)
     const line = new AbortController()
-    const response = await fetch(new Request(some(servers).url + pathname + search, request), { signal: AbortSignal.any([line.signal, request.signal]) })
+    const response = await fetch(new Request(some(servers).url + pathname + search, request), {
+      signal: AbortSignal.any([line.signal, request.signal]),
+    })
     if (!pathname.endsWith('/stream')) return response
     lines++
     setTimeout(() => line.abort(), random() * cutMsMax)
-    const slow = new TransformStream({ transform: async (part, out) => {
-      await pause(slowMs)
-      out.enqueue(part)
-    } })
+    const slow = new TransformStream({
+      transform: async (part, out) => {
+        await pause(slowMs)
+        out.enqueue(part)
+      },
+    })
     return isSlow ? new Response(response.body?.pipeThrough(slow), response) : response
   }
   const client = connect({ baseUrl: servers[0]?.url ?? '', apiKey: reader, fetch: fetchThroughBadLine })
   const done = (async () => {
-    for await (const message of followEvents({ client, signal, after: '0' })) if (message.type === 'event') cursors.push(Number(message.cursor))
+    for await (const message of followEvents({ client, signal, after: '0' }))
+      if (message.type === 'event') cursors.push(Number(message.cursor))
   })()
   return { cursors, lines: () => lines, done }
 }
 
-it('tells every event once and in order to listeners that are cut off and go on, at either process', { timeout: testTimeoutMs }, async () => {
-  const stop = new AbortController()
-  const heard = Array.from({ length: listeners }, (_, index) => listen(stop.signal, index === 0))
-  let stored = 0
-  await Promise.all(Array.from({ length: senders }, async () => {
-    while (stored < eventsWanted) {
-      const leads = Array.from({ length: 1 + Math.floor(random() * batchMax) }, () => ({ lead: lead() }))
-      const { status, body } = await send(`${some(servers).url}/v1/leads/batch`, 'POST', { token: dealer.token, body: { leads } })
-      expect(status).toBe(207)
-      stored += body.results.filter((result: { status: number }) => result.status === 201).length
-      if (eventsWanted > 10_000) await pause(40)
+it(
+  'tells every event once and in order to listeners that are cut off and go on, at either process',
+  { timeout: testTimeoutMs },
+  async () => {
+    const stop = new AbortController()
+    const heard = Array.from({ length: listeners }, (_, index) => listen(stop.signal, index === 0))
+    let stored = 0
+    await Promise.all(
+      Array.from({ length: senders }, async () => {
+        while (stored < eventsWanted) {
+          const leads = Array.from({ length: 1 + Math.floor(random() * batchMax) }, () => ({ lead: lead() }))
+          const { status, body } = await send(`${some(servers).url}/v1/leads/batch`, 'POST', {
+            token: dealer.token,
+            body: { leads },
+          })
+          expect(status).toBe(207)
+          stored += body.results.filter((result: { status: number }) => result.status === 201).length
+          if (eventsWanted > 10_000) await pause(40)
+        }
+      }),
+    )
+    const firstWrong = (cursors: readonly number[]) => cursors.findIndex((cursor, at) => cursor !== at + 1)
+    for (
+      let [deadline, told] = [Date.now() + patienceMs, -1];
+      heard.some(({ cursors }) => cursors.length < stored);
+      await pause(50)
+    ) {
+      const now = heard.reduce((sum, { cursors }) => sum + cursors.length, 0)
+      if (now !== told) deadline = Date.now() + patienceMs
+      told = now
+      if (Date.now() > deadline || heard.some(({ cursors }) => firstWrong(cursors) !== -1)) break
     }
-  }))
-  const firstWrong = (cursors: readonly number[]) => cursors.findIndex((cursor, at) => cursor !== at + 1)
-  for (let [deadline, told] = [Date.now() + patienceMs, -1]; heard.some(({ cursors }) => cursors.length < stored); await pause(50)) {
-    const now = heard.reduce((sum, { cursors }) => sum + cursors.length, 0)
-    if (now !== told) deadline = Date.now() + patienceMs
-    told = now
-    if (Date.now() > deadline || heard.some(({ cursors }) => firstWrong(cursors) !== -1)) break
-  }
-  stop.abort()
-  await Promise.all(heard.map(({ done }) => done))
+    stop.abort()
+    await Promise.all(heard.map(({ done }) => done))
 
-  for (const { cursors } of heard) expect([cursors.length, firstWrong(cursors)]).toEqual([stored, -1])
-  expect(Number((await database.db('dealer_clocks').where({ dealer_id: dealer.dealerId }).first()).seq)).toBe(stored)
-  const cuts = heard.map(({ lines }) => lines() - 1)
-  expect(Math.min(...cuts)).toBeGreaterThan(0)
-  console.log(`${stored} events by ${senders} senders on ${servers.length} processes; ${listeners} listeners, cut off ${cuts.join(', ')} times: none missed, none twice, none out of order`)
-})
+    for (const { cursors } of heard) expect([cursors.length, firstWrong(cursors)]).toEqual([stored, -1])
+    expect(Number((await database.db('dealer_clocks').where({ dealer_id: dealer.dealerId }).first()).seq)).toBe(stored)
+    const cuts = heard.map(({ lines }) => lines() - 1)
+    expect(Math.min(...cuts)).toBeGreaterThan(0)
+    console.log(
+      `${stored} events by ${senders} senders on ${servers.length} processes; ${listeners} listeners, cut off ${cuts.join(', ')} times: none missed, none twice, none out of order`,
+    )
+  },
+)
 
 it('ends its streams when it is stopped, and keeps nobody waiting for them', { timeout: testTimeoutMs }, async () => {
   const [, stopped] = servers
-  const { access_token } = (await send(`${stopped?.url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': reader } })).body
-  const response = await fetch(`${stopped?.url}/v1/events/stream`, { headers: { authorization: `Bearer ${access_token}` } })
+  const { access_token } = (await send(`${stopped?.url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': reader } }))
+    .body
+  const response = await fetch(`${stopped?.url}/v1/events/stream`, {
+    headers: { authorization: `Bearer ${access_token}` },
+  })
   // Kept open, the connection would be waited for.
   expect(response.headers.get('connection')).toBe('close')
   // Cut off instead of ended, it cannot be read to its end.

@@ -46,7 +46,12 @@ beforeAll(async () => {
   await once(mailServer.server, 'listening')
   const connection = await freshDatabase()
   database = openDatabase(connection, () => undefined)
-  env = { ...onDatabase(connection, 'http://localhost:3000'), SMTP_URL: `smtp://127.0.0.1:${(mailServer.server.address() as AddressInfo).port}`, MAIL_FROM: 'mail@service.example', LOG_LEVEL: 'fatal' }
+  env = {
+    ...onDatabase(connection, 'http://localhost:3000'),
+    SMTP_URL: `smtp://127.0.0.1:${(mailServer.server.address() as AddressInfo).port}`,
+    MAIL_FROM: 'mail@service.example',
+    LOG_LEVEL: 'fatal',
+  }
   servers = [await startServer(env)]
   while (servers.length < processesCount) servers.push(await startServer(env))
   console.log(`SEED=${seed}`)
@@ -57,35 +62,70 @@ afterAll(async () => {
   await new Promise<void>((resolve) => void mailServer.close(resolve))
 })
 
-it('sends no mail twice and loses none in silence when its senders are killed', { timeout: testTimeoutMs }, async () => {
-  const { db } = database
-  const { dealerId } = await openDealer(db, servers[0]?.url ?? '', 'mail')
-  const { id: userId } = await db('users').where({ dealer_id: dealerId }).first('id')
-  const { id: auditId } = await db('audit_entries').where({ dealer_id: dealerId, action: 'api_key.created' }).first('id')
-  await db('users').where({ dealer_id: dealerId }).update({ mail_keys: false, mail_unanswered_lead: false })
-  await addMails(db, dealerId, Array.from({ length: mailsWanted }, (_, at) => ({ user_id: inner(`user_${userId.replaceAll('-', '')}`), kind: 'key_created' as const, data: { auditId }, dedupe: `mail ${at}` })))
-  const waiting = async () => Number((await db('mails').where({ dealer_id: dealerId, state: 'due' }).count({ count: '*' }).first())?.['count'])
+it(
+  'sends no mail twice and loses none in silence when its senders are killed',
+  { timeout: testTimeoutMs },
+  async () => {
+    const { db } = database
+    const { dealerId } = await openDealer(db, servers[0]?.url ?? '', 'mail')
+    const { id: userId } = await db('users').where({ dealer_id: dealerId }).first('id')
+    const { id: auditId } = await db('audit_entries')
+      .where({ dealer_id: dealerId, action: 'api_key.created' })
+      .first('id')
+    await db('users').where({ dealer_id: dealerId }).update({ mail_keys: false, mail_unanswered_lead: false })
+    await addMails(
+      db,
+      dealerId,
+      Array.from({ length: mailsWanted }, (_, at) => ({
+        user_id: inner(`user_${userId.replaceAll('-', '')}`),
+        kind: 'key_created' as const,
+        data: { auditId },
+        dedupe: `mail ${at}`,
+      })),
+    )
+    const waiting = async () =>
+      Number((await db('mails').where({ dealer_id: dealerId, state: 'due' }).count({ count: '*' }).first())?.['count'])
 
-  let kills = 0
-  for (; (await waiting()) > 0; kills++) {
-    await pause(random() * killMsMax)
-    const at = Math.floor(random() * servers.length)
-    await servers[at]?.end('SIGKILL')
-    // What the killed one had taken is not waited for; that this may take it from a living one, too, must do no harm.
-    await db('mails').where({ dealer_id: dealerId, state: 'due' }).update({ due_at: db.raw('clock_timestamp()') })
-    servers[at] = await startServer(env)
-  }
-  await expect.poll(async () => (await db('mails').where({ dealer_id: dealerId, state: 'handing_over' }).where('changed_at', '>', db.raw("clock_timestamp() - interval '3 seconds'"))).length, { timeout: 20_000 }).toBe(0)
-  await db('mails').where({ dealer_id: dealerId, state: 'handing_over' }).update({ changed_at: db.raw("clock_timestamp() - interval '6 minutes'") })
-  await sweepMails(db)
+    let kills = 0
+    for (; (await waiting()) > 0; kills++) {
+      await pause(random() * killMsMax)
+      const at = Math.floor(random() * servers.length)
+      await servers[at]?.end('SIGKILL')
+      // What the killed one had taken is not waited for; that this may take it from a living one, too, must do no harm.
+      await db('mails')
+        .where({ dealer_id: dealerId, state: 'due' })
+        .update({ due_at: db.raw('clock_timestamp()') })
+      servers[at] = await startServer(env)
+    }
+    await expect
+      .poll(
+        async () =>
+          (
+            await db('mails')
+              .where({ dealer_id: dealerId, state: 'handing_over' })
+              .where('changed_at', '>', db.raw("clock_timestamp() - interval '3 seconds'"))
+          ).length,
+        { timeout: 20_000 },
+      )
+      .toBe(0)
+    await db('mails')
+      .where({ dealer_id: dealerId, state: 'handing_over' })
+      .update({ changed_at: db.raw("clock_timestamp() - interval '6 minutes'") })
+    await sweepMails(db)
 
-  const rows = await db('mails').where({ dealer_id: dealerId }).select('id', 'state')
-  const times = (id: string) => taken.get(`<${id}@localhost>`) ?? 0
-  const of = (state: string) => rows.filter((row) => row.state === state)
-  expect(rows).toHaveLength(mailsWanted)
-  expect(rows.filter(({ id }) => times(id) > 1)).toEqual([])
-  expect(of('sent').filter(({ id }) => times(id) !== 1)).toEqual([])
-  expect([of('sent').length + of('unknown').length, kills]).toEqual([mailsWanted, expect.toSatisfy((count: number) => count > 2)])
-  const reached = of('unknown').filter(({ id }) => times(id) === 1).length
-  console.log(`${mailsWanted} mails, ${kills} kills of a sender: ${of('sent').length} sent once, ${of('unknown').length} unknown (${reached} of them taken by the mail server), 0 twice`)
-})
+    const rows = await db('mails').where({ dealer_id: dealerId }).select('id', 'state')
+    const times = (id: string) => taken.get(`<${id}@localhost>`) ?? 0
+    const of = (state: string) => rows.filter((row) => row.state === state)
+    expect(rows).toHaveLength(mailsWanted)
+    expect(rows.filter(({ id }) => times(id) > 1)).toEqual([])
+    expect(of('sent').filter(({ id }) => times(id) !== 1)).toEqual([])
+    expect([of('sent').length + of('unknown').length, kills]).toEqual([
+      mailsWanted,
+      expect.toSatisfy((count: number) => count > 2),
+    ])
+    const reached = of('unknown').filter(({ id }) => times(id) === 1).length
+    console.log(
+      `${mailsWanted} mails, ${kills} kills of a sender: ${of('sent').length} sent once, ${of('unknown').length} unknown (${reached} of them taken by the mail server), 0 twice`,
+    )
+  },
+)

@@ -46,7 +46,10 @@ export async function endServers(): Promise<void> {
 export async function startServer(env: Record<string, string>, errors: LogLine[] = []): Promise<Server> {
   const port = env['PORT'] ?? String(await freePort())
   const url = `http://127.0.0.1:${port}`
-  const child = spawn(process.execPath, ['src/main.ts'], { env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', ...env, PORT: port }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', ...env, PORT: port },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && errors.push(JSON.parse(line)))
   const server: Server = {
     url,
@@ -61,7 +64,13 @@ export async function startServer(env: Record<string, string>, errors: LogLine[]
     },
   }
   started.push(server)
-  for (const deadline = Date.now() + readySecondsMax * 1000; !(await fetch(`${url}/readyz`).then(({ ok }) => ok).catch(() => false)); await pause(20)) {
+  for (
+    const deadline = Date.now() + readySecondsMax * 1000;
+    !(await fetch(`${url}/readyz`)
+      .then(({ ok }) => ok)
+      .catch(() => false));
+    await pause(20)
+  ) {
     if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(errors)}`)
     if (Date.now() > deadline) throw new Error(`The service did not get ready: ${JSON.stringify(errors)}`)
   }
@@ -71,7 +80,10 @@ export async function startServer(env: Record<string, string>, errors: LogLine[]
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
 /** What main.ts needs to serve a database that it does not own. */
-export function onDatabase(connection: { host: string; port: number; user: string; database: string }, publicUrl: string): Record<string, string> {
+export function onDatabase(
+  connection: { host: string; port: number; user: string; database: string },
+  publicUrl: string,
+): Record<string, string> {
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
   return { DATABASE_URL, SECRET_KEYS: secretKeys, PUBLIC_URL: publicUrl }
 }
@@ -85,10 +97,17 @@ export function workersOf({ pid }: Server): number[] {
 /** A dealer in the time zone of Copenhagen with an API key that may push leads. */
 export async function openDealer(db: Knex, url: string, name: string) {
   const email = `admin@${name}.example`
-  const { dealerId } = await createDealer(db, { name, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }, { email, name: 'Admin', password })
+  const { dealerId } = await createDealer(
+    db,
+    { name, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
+    { email, name: 'Admin', password },
+  )
   const admin: string = (await send(`${url}/v1/session`, 'POST', { body: { email, password } })).body.access_token
-  const { apiKey, secret } = (await send(`${url}/v1/api-keys`, 'POST', { token: admin, body: { name: 'Website', kind: 'digital_requests' } })).body
-  const token: string = (await send(`${url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': secret } })).body.access_token
+  const { apiKey, secret } = (
+    await send(`${url}/v1/api-keys`, 'POST', { token: admin, body: { name: 'Website', kind: 'digital_requests' } })
+  ).body
+  const token: string = (await send(`${url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': secret } })).body
+    .access_token
   return { dealerId, admin, keyId: apiKey.id as string, secret: secret as string, token }
 }
 
@@ -104,7 +123,9 @@ export async function holdClock(db: Knex, dealerId: string): Promise<Knex.Transa
 
 /** How many sessions of this database wait for a lock. */
 export async function waitingForLocks(db: Knex): Promise<number> {
-  const { rows } = await db.raw("select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+  const { rows } = await db.raw(
+    "select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+  )
   return rows[0].waiting
 }
 

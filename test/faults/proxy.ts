@@ -48,7 +48,9 @@ export async function openProxy(to: { host: string; port: number; user: string; 
         fate = fates.shift()
       }
       if (fate === 'call lost') return void cut()
-      database.write(fate === 'end held back' && chunk.subarray(-sync.length).equals(sync) ? chunk.subarray(0, -sync.length) : chunk)
+      database.write(
+        fate === 'end held back' && chunk.subarray(-sync.length).equals(sync) ? chunk.subarray(0, -sync.length) : chunk,
+      )
       if (fate === 'cut off') process.destroy()
     })
     database.on('data', (chunk) => {

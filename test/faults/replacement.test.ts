@@ -8,7 +8,16 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { runningEmbedded } from '../../src/db/embedded.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { send } from '../service.ts'
-import { endServers, freePort, openDealer, pause, randomFrom, type Server, startServer, workersOf } from './processes.ts'
+import {
+  endServers,
+  freePort,
+  openDealer,
+  pause,
+  randomFrom,
+  type Server,
+  startServer,
+  workersOf,
+} from './processes.ts'
 
 // `KILLS=1000 RESTARTS=50 npx vitest run --config test/vitest.config.ts test/faults/replacement.test.ts` is the long run.
 const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
@@ -37,7 +46,13 @@ beforeAll(async () => {
   chmodSync(dataDir, 0o711)
   mkdirSync(join(dataDir, 't'), { mode: 0o755 })
   const port = await freePort()
-  env = { DATA_DIR: dataDir, TMPDIR: join(dataDir, 't'), PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}`, WORKERS: '2' }
+  env = {
+    DATA_DIR: dataDir,
+    TMPDIR: join(dataDir, 't'),
+    PORT: String(port),
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
+    WORKERS: '2',
+  }
   server = await startServer(env)
   const connection = await runningEmbedded(dataDir)
   if (!connection) throw new Error('There is no database')
@@ -51,10 +66,23 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-const counts = { kills: 0, silences: 0, replaced: 0, byItself: 0, unanswered: 0, firstUses: 0, ended: 0, cancelled: 0, lockouts: 0 }
+const counts = {
+  kills: 0,
+  silences: 0,
+  replaced: 0,
+  byItself: 0,
+  unanswered: 0,
+  firstUses: 0,
+  ended: 0,
+  cancelled: 0,
+  lockouts: 0,
+}
 const nobody = { status: 0, body: {} as any }
 /** Whether a request was answered, and how; 503 says as little as nothing. */
-const answer = async (method: string, path: string, options: Parameters<typeof send>[2]) => send(server.url + path, method, options).catch(() => nobody).then((reply) => (reply.status === 503 ? nobody : reply))
+const answer = async (method: string, path: string, options: Parameters<typeof send>[2]) =>
+  send(server.url + path, method, options)
+    .catch(() => nobody)
+    .then((reply) => (reply.status === 503 ? nobody : reply))
 async function ask(...request: Parameters<typeof answer>) {
   const reply = await Promise.race([answer(...request), pause(silenceMsMax)])
   if (!reply) counts.silences++
@@ -83,16 +111,25 @@ async function exchanged(secret: string): Promise<string | undefined> {
  */
 async function rotate(at: number, isOver: () => boolean): Promise<void> {
   const random = randomFrom(seed + at)
-  const { apiKey, secret } = (await answered(() => asAdmin('POST', '/v1/api-keys', { name: `Rotated ${at} ${random()}`, kind: 'digital_requests' }))).body
+  const { apiKey, secret } = (
+    await answered(() =>
+      asAdmin('POST', '/v1/api-keys', { name: `Rotated ${at} ${random()}`, kind: 'digital_requests' }),
+    )
+  ).body
   const path = `/v1/api-keys/${apiKey.id}/replacement`
   const held = new Set<string>([secret])
   let token = await exchanged(secret)
   while (!isOver()) {
     const newCounts = random() < 0.3 ? 'at_once' : 'on_first_use'
     // Both at once is the one choice that ends the old secret before anybody has the new one.
-    const oldEnds = (['after_1_hour', 'after_7_days', 'at_once'] as const)[Math.floor(random() * (newCounts === 'at_once' ? 2 : 3))]
+    const oldEnds = (['after_1_hour', 'after_7_days', 'at_once'] as const)[
+      Math.floor(random() * (newCounts === 'at_once' ? 2 : 3))
+    ]
     const byItself = random() < 0.3
-    const reply = byItself && token ? await ask('POST', '/v1/api-key/replacement', { token, body: { oldEnds } }) : await asAdmin('POST', path, { newCounts, oldEnds })
+    const reply =
+      byItself && token
+        ? await ask('POST', '/v1/api-key/replacement', { token, body: { oldEnds } })
+        : await asAdmin('POST', path, { newCounts, oldEnds })
     // A kill seldom falls between the commit and the answer; that is when it counts, so some answers are not read.
     if (reply.status === 0 || random() < unreadShare) {
       counts.unanswered++
@@ -146,7 +183,10 @@ it('leaves nobody in silence who connects to a worker that is about to be killed
   for (const pid of workersOf(server)) {
     process.kill(pid, 'SIGSTOP')
     let open = connectionsCount
-    for (let count = 0; count < connectionsCount; count++) get(`${server.url}/healthz`, { agent: false }, (response) => response.resume()).on('error', () => undefined).on('close', () => open--)
+    for (let count = 0; count < connectionsCount; count++)
+      get(`${server.url}/healthz`, { agent: false }, (response) => response.resume())
+        .on('error', () => undefined)
+        .on('close', () => open--)
     // For the first process to take them, if it does.
     await pause(takenWithinMs)
     process.kill(pid, 'SIGKILL')
@@ -154,44 +194,53 @@ it('leaves nobody in silence who connects to a worker that is about to be killed
   }
 })
 
-it('locks nobody out, and leaves no key with two permanent secrets, when workers and the whole service are killed while keys are replaced', { timeout: testTimeoutMs }, async () => {
-  let isOver = false
-  const random = randomFrom(seed - 1)
-  const rotating = Promise.all(Array.from({ length: keysCount }, (_, at) => rotate(at, () => isOver)))
-  let rotatingFailed = false
-  rotating.catch(() => (rotatingFailed = true))
-  // Something was done since the last kill: else a service that never comes back would be killed again and again.
-  const progress = async () => {
-    const before = counts.replaced
-    await vi.waitUntil(() => counts.replaced > before || rotatingFailed, { timeout: giveUpMs, interval: 2 })
-  }
-  const plan = [...Array<'worker'>(kills).fill('worker'), ...Array<'service'>(restarts).fill('service')].map((victim) => ({ victim, order: random() })).toSorted((one, other) => one.order - other.order)
-  try {
-    for (const { victim } of plan) {
-      await progress()
-      await pause(random() * killedWithinMs)
-      if (victim === 'service') {
-        await server.end('SIGKILL')
-        server = await startServer(env)
-      } else {
-        const pid = await vi.waitUntil(() => {
-          const workers = workersOf(server)
-          return workers[Math.floor(random() * workers.length)]
-        }, { timeout: giveUpMs })
-        process.kill(pid, 'SIGKILL')
-      }
-      counts.kills++
-      expect(await unsound()).toEqual([])
+it(
+  'locks nobody out, and leaves no key with two permanent secrets, when workers and the whole service are killed while keys are replaced',
+  { timeout: testTimeoutMs },
+  async () => {
+    let isOver = false
+    const random = randomFrom(seed - 1)
+    const rotating = Promise.all(Array.from({ length: keysCount }, (_, at) => rotate(at, () => isOver)))
+    let rotatingFailed = false
+    rotating.catch(() => (rotatingFailed = true))
+    // Something was done since the last kill: else a service that never comes back would be killed again and again.
+    const progress = async () => {
+      const before = counts.replaced
+      await vi.waitUntil(() => counts.replaced > before || rotatingFailed, { timeout: giveUpMs, interval: 2 })
     }
-    await progress()
-  } finally {
-    isOver = true
-  }
-  await rotating
-  console.log(`SEED=${seed} ${kills} kills of a worker, ${restarts} of the service: ${JSON.stringify(counts)}`)
-  expect([await unsound(), counts.lockouts, counts.silences, counts.kills]).toEqual([[], 0, 0, kills + restarts])
-  expect(counts.unanswered).toBeGreaterThan(0)
-})
+    const plan = [...Array<'worker'>(kills).fill('worker'), ...Array<'service'>(restarts).fill('service')]
+      .map((victim) => ({ victim, order: random() }))
+      .toSorted((one, other) => one.order - other.order)
+    try {
+      for (const { victim } of plan) {
+        await progress()
+        await pause(random() * killedWithinMs)
+        if (victim === 'service') {
+          await server.end('SIGKILL')
+          server = await startServer(env)
+        } else {
+          const pid = await vi.waitUntil(
+            () => {
+              const workers = workersOf(server)
+              return workers[Math.floor(random() * workers.length)]
+            },
+            { timeout: giveUpMs },
+          )
+          process.kill(pid, 'SIGKILL')
+        }
+        counts.kills++
+        expect(await unsound()).toEqual([])
+      }
+      await progress()
+    } finally {
+      isOver = true
+    }
+    await rotating
+    console.log(`SEED=${seed} ${kills} kills of a worker, ${restarts} of the service: ${JSON.stringify(counts)}`)
+    expect([await unsound(), counts.lockouts, counts.silences, counts.kills]).toEqual([[], 0, 0, kills + restarts])
+    expect(counts.unanswered).toBeGreaterThan(0)
+  },
+)
 
 it('would see a second secret that counts for ever, and a credential that outlives its secret', async () => {
   let seen: unknown
@@ -199,7 +248,12 @@ it('would see a second secret that counts for ever, and a credential that outliv
     const [{ api_key_id }] = await trx('api_key_secrets').where({ role: 'ended' }).limit(1)
     await trx('api_key_secrets').where({ api_key_id }).whereNot({ role: 'current' }).update({ role: 'ended' })
     const ended = await trx('api_key_secrets').where({ api_key_id, role: 'ended' })
-    await trx('credentials').whereIn('id', ended.map(({ credential_id }) => credential_id)).update({ ends_at: '-infinity' })
+    await trx('credentials')
+      .whereIn(
+        'id',
+        ended.map(({ credential_id }) => credential_id),
+      )
+      .update({ ends_at: '-infinity' })
     const before = await unsound(trx)
     await trx('api_key_secrets').where({ lookup: ended[0].lookup }).update({ role: 'previous', ends_at: null })
     await trx('credentials').where({ id: ended[0].credential_id }).update({ ends_at: 'infinity' })

@@ -56,15 +56,21 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const as = (token: string, method: string, path: string, body?: object) => (url: string) => send(url + path, method, { token, ...(body && { body }), headers: { 'if-match': '*' } })
+const as = (token: string, method: string, path: string, body?: object) => (url: string) =>
+  send(url + path, method, { token, ...(body && { body }), headers: { 'if-match': '*' } })
 const done = async (reply: Promise<Reply>) => {
   const { status, body } = await reply
   if (status >= 300) throw new Error(`${status} ${JSON.stringify(body)}`)
   return body
 }
-const exchange = async (secret: string): Promise<string> => (await done(send(`${some(servers).url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': secret } }))).access_token
+const exchange = async (secret: string): Promise<string> =>
+  (await done(send(`${some(servers).url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': secret } }))).access_token
 async function newKey() {
-  const { apiKey, secret } = await done(as(dealer.admin, 'POST', '/v1/api-keys', { name: `Key ${Math.random()}`, kind: 'extensive_integrations' })(some(servers).url))
+  const { apiKey, secret } = await done(
+    as(dealer.admin, 'POST', '/v1/api-keys', { name: `Key ${Math.random()}`, kind: 'extensive_integrations' })(
+      some(servers).url,
+    ),
+  )
   return { path: `/v1/api-keys/${apiKey.id}`, actorId: inner(apiKey.id), token: await exchange(secret) }
 }
 
@@ -80,19 +86,32 @@ const endings: Record<string, () => Promise<Doomed>> = {
   },
   'the end of an old secret': async () => {
     const { path, actorId, token } = await newKey()
-    await done(as(dealer.admin, 'POST', `${path}/replacement`, { newCounts: 'at_once', oldEnds: 'after_7_days' })(some(servers).url))
+    await done(
+      as(dealer.admin, 'POST', `${path}/replacement`, { newCounts: 'at_once', oldEnds: 'after_7_days' })(
+        some(servers).url,
+      ),
+    )
     return { actorId, token, end: as(dealer.admin, 'PATCH', `${path}/replacement`, { oldEnds: 'at_once' }) }
   },
   'a signing out': async () => {
-    const { headers, body } = await send(`${some(servers).url}/v1/session`, 'POST', { body: { email: 'admin@fire.example', password } })
+    const { headers, body } = await send(`${some(servers).url}/v1/session`, 'POST', {
+      body: { email: 'admin@fire.example', password },
+    })
     const cookie = headers.get('set-cookie')?.split(';')[0] ?? ''
-    return { actorId: inner(body.user.id), token: body.access_token, end: (url) => send(`${url}/v1/session`, 'DELETE', { headers: { cookie } }) }
+    return {
+      actorId: inner(body.user.id),
+      token: body.access_token,
+      end: (url) => send(`${url}/v1/session`, 'DELETE', { headers: { cookie } }),
+    }
   },
 }
 
 /** What one has written, as far as it is committed. */
 async function written(actorId: string): Promise<number> {
-  const [row] = await database.db('events').where({ dealer_id: dealer.dealerId, actor_id: actorId }).count({ count: '*' })
+  const [row] = await database
+    .db('events')
+    .where({ dealer_id: dealer.dealerId, actor_id: actorId })
+    .count({ count: '*' })
   return Number(row?.['count'])
 }
 
@@ -104,7 +123,7 @@ async function fire(open: () => Promise<Doomed>, seen: ReturnType<typeof empty>,
   let ended = false
   let inFlight = 0
   const lane = async (url: string, request: (url: string) => Promise<Reply>, writes: boolean) => {
-    for (let answered = 0; answered < requestsAfter; ) {
+    for (let answered = 0; answered < requestsAfter;) {
       const startedAfter = ended
       if (writes) inFlight++
       const { status } = await request(url).catch(() => ({ status: 0 }))
@@ -119,8 +138,16 @@ async function fire(open: () => Promise<Doomed>, seen: ReturnType<typeof empty>,
   }
   const busy = servers.flatMap(({ url }) => [
     ...Array.from({ length: lanes.create }, () => lane(url, as(token, 'POST', '/v1/leads', lead()), true)),
-    ...Array.from({ length: lanes.update }, () => lane(url, as(token, 'PATCH', `/v1/leads/${knownLead}`, { status: some(['appointment_set', 'in_progress']) }), true)),
-    ...Array.from({ length: lanes.read }, (_lane, at) => lane(url, as(token, 'GET', at % 2 === 0 ? '/v1/leads?limit=1' : `/v1/leads/${knownLead}`), false)),
+    ...Array.from({ length: lanes.update }, () =>
+      lane(
+        url,
+        as(token, 'PATCH', `/v1/leads/${knownLead}`, { status: some(['appointment_set', 'in_progress']) }),
+        true,
+      ),
+    ),
+    ...Array.from({ length: lanes.read }, (_lane, at) =>
+      lane(url, as(token, 'GET', at % 2 === 0 ? '/v1/leads?limit=1' : `/v1/leads/${knownLead}`), false),
+    ),
   ])
   await pause(random() * warmMsMax)
   const { url } = some(servers)
@@ -129,7 +156,10 @@ async function fire(open: () => Promise<Doomed>, seen: ReturnType<typeof empty>,
   const asked = performance.now()
   seen.racing += inFlight
   for (;;) {
-    const status = await end(url).then((reply) => reply.status, () => 0)
+    const status = await end(url).then(
+      (reply) => reply.status,
+      () => 0,
+    )
     // Who was not answered asks again, and finds it done.
     if (status === 200 || status === 204 || (fault && [401, 404, 409].includes(status))) break
     if (!fault || ![0, 503].includes(status)) throw new Error(`The end was answered ${status}`)
@@ -145,19 +175,24 @@ async function fire(open: () => Promise<Doomed>, seen: ReturnType<typeof empty>,
 
 const shown = ({ waitsMs, ...counts }: ReturnType<typeof empty>) => {
   const sorted = waitsMs.toSorted((one, other) => one - other)
-  const at = (share: number) => `${Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)} ms`
+  const at = (share: number) =>
+    `${Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)} ms`
   return `${JSON.stringify(counts)}; waited p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}`
 }
 
 describe.each(Object.entries(endings))('after %s was answered', (what, open) => {
-  it(`nothing that begins is accepted by any of ${processesCount} processes, and nothing more is committed`, { timeout: testTimeoutMs }, async () => {
-    const seen = empty()
-    for (let round = 0; round < rounds; round++) await fire(open, seen)
-    console.log(`${what}, ${rounds} rounds: ${shown(seen)}`)
-    expect([seen.accepted, seen.committedLate]).toEqual([0, 0])
-    // Else nothing was seen.
-    expect(Math.min(seen.before, seen.racing, seen.refused)).toBeGreaterThan(rounds * processesCount)
-  })
+  it(
+    `nothing that begins is accepted by any of ${processesCount} processes, and nothing more is committed`,
+    { timeout: testTimeoutMs },
+    async () => {
+      const seen = empty()
+      for (let round = 0; round < rounds; round++) await fire(open, seen)
+      console.log(`${what}, ${rounds} rounds: ${shown(seen)}`)
+      expect([seen.accepted, seen.committedLate]).toEqual([0, 0])
+      // Else nothing was seen.
+      expect(Math.min(seen.before, seen.racing, seen.refused)).toBeGreaterThan(rounds * processesCount)
+    },
+  )
 
   it.each<[string, Fault]>([
     [

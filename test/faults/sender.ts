@@ -18,7 +18,13 @@ export interface Ledger {
   unexpected: string[]
 }
 
-export const newLedger = (): Ledger => ({ begun: new Set(), acknowledged: new Map(), attempts: 0, unknown: 0, unexpected: [] })
+export const newLedger = (): Ledger => ({
+  begun: new Set(),
+  acknowledged: new Map(),
+  attempts: 0,
+  unknown: 0,
+  unexpected: [],
+})
 
 export interface Sender {
   /** Sends one lead until it is acknowledged. */
@@ -44,14 +50,24 @@ export function openSender({ url, secret, ledger, random, keyed, impatience }: S
   let token: string | undefined
 
   /** One attempt; undefined when nobody knows what became of it. */
-  const attempt = async (path: string, body: string, headers: Record<string, string> = {}): Promise<Reply | undefined> => {
+  const attempt = async (
+    path: string,
+    body: string,
+    headers: Record<string, string> = {},
+  ): Promise<Reply | undefined> => {
     token ??= (await post(`${url}/v1/auth/token`, '', { 'x-api-key': secret }, patienceMs))?.body?.access_token
     if (token === undefined) return undefined
     ledger.attempts++
-    const reply = await post(url + path, body, { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers }, random() < impatience ? random() * 30 : patienceMs)
+    const reply = await post(
+      url + path,
+      body,
+      { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+      random() < impatience ? random() * 30 : patienceMs,
+    )
     if (!reply) ledger.unknown++
     else if (reply.status === 401) token = undefined
-    else if (reply.status !== 503 && reply.status >= 300) ledger.unexpected.push(`${reply.status} ${JSON.stringify(reply.body).slice(0, 300)}`)
+    else if (reply.status !== 503 && reply.status >= 300)
+      ledger.unexpected.push(`${reply.status} ${JSON.stringify(reply.body).slice(0, 300)}`)
     return reply
   }
 
@@ -71,7 +87,11 @@ export function openSender({ url, secret, ledger, random, keyed, impatience }: S
       })
     },
     deliverBatch: async (messages) => {
-      let open = messages.map((message) => ({ clientRef: message, ...(keyed && { idempotencyKey: message }), lead: lead({ message }) }))
+      let open = messages.map((message) => ({
+        clientRef: message,
+        ...(keyed && { idempotencyKey: message }),
+        lead: lead({ message }),
+      }))
       for (const { clientRef } of open) ledger.begun.add(clientRef)
       await untilDone(async () => {
         const reply = await attempt('/v1/leads/batch', JSON.stringify({ leads: open }))
@@ -92,7 +112,12 @@ export const bodyOf = (message: string): string => JSON.stringify(lead({ message
 type Reply = { status: number; body: any }
 
 /** Undefined when no whole answer came in time. */
-async function post(url: string, body: string, headers: Record<string, string>, withinMs: number): Promise<Reply | undefined> {
+async function post(
+  url: string,
+  body: string,
+  headers: Record<string, string>,
+  withinMs: number,
+): Promise<Reply | undefined> {
   try {
     const response = await fetch(url, { method: 'POST', body, headers, signal: AbortSignal.timeout(withinMs) })
     return { status: response.status, body: await response.json() }
@@ -101,18 +126,33 @@ async function post(url: string, body: string, headers: Record<string, string>, 
   }
 }
 
-export const nothingWrong = { lost: [], doubled: [], other: [], unasked: [], eventless: 0, leadless: 0, gaps: [], dangling: 0, strayed: [], unkept: 0 }
+export const nothingWrong = {
+  lost: [],
+  doubled: [],
+  other: [],
+  unasked: [],
+  eventless: 0,
+  leadless: 0,
+  gaps: [],
+  dangling: 0,
+  strayed: [],
+  unkept: 0,
+}
 
 /** What is wrong with the leads of these dealers, counted by what their senders sent. */
 export async function tally(db: Knex, dealerIds: readonly string[], { begun, acknowledged }: Ledger, keyed: boolean) {
-  const stored: { message: string; id: string }[] = await db('leads').whereIn('dealer_id', dealerIds).select('id', db.raw("data->>'message' as message"))
+  const stored: { message: string; id: string }[] = await db('leads')
+    .whereIn('dealer_id', dealerIds)
+    .select('id', db.raw("data->>'message' as message"))
   const byMessage = Map.groupBy(stored, ({ message }) => message)
   const one = async (sql: string): Promise<number> => (await db.raw(sql, [[...dealerIds]])).rows[0].count
   return {
     lost: [...acknowledged.keys()].filter((message) => !byMessage.has(message)),
     doubled: [...byMessage].filter(([, leads]) => leads.length > 1).map(([message]) => message),
     /** Acknowledged by the id of another lead. */
-    other: [...acknowledged].filter(([message, id]) => byMessage.has(message) && byMessage.get(message)?.every((row) => row.id !== inner(id))).map(([message]) => message),
+    other: [...acknowledged]
+      .filter(([message, id]) => byMessage.has(message) && byMessage.get(message)?.every((row) => row.id !== inner(id)))
+      .map(([message]) => message),
     unasked: [...byMessage.keys()].filter((message) => !begun.has(message)),
     eventless: await one(`select count(*)::int from leads l where l.dealer_id = any (?)
       and 1 <> (select count(*) from events e where e.dealer_id = l.dealer_id and e.subject_id = l.id and e.type = 'lead.created')`),
@@ -129,8 +169,14 @@ export async function tally(db: Knex, dealerIds: readonly string[], { begun, ack
       and not exists (select from leads l where l.dealer_id = c.dealer_id and l.id = c.lead_id)`),
     /** Keys that lead to another message; a key is its message's id. */
     strayed: (
-      await db.raw("select c.value from lead_claims c join leads l on l.dealer_id = c.dealer_id and l.id = c.lead_id where c.dealer_id = any (?) and c.kind = 'idempotency' and c.value <> l.data->>'message'", [[...dealerIds]])
+      await db.raw(
+        "select c.value from lead_claims c join leads l on l.dealer_id = c.dealer_id and l.id = c.lead_id where c.dealer_id = any (?) and c.kind = 'idempotency' and c.value <> l.data->>'message'",
+        [[...dealerIds]],
+      )
     ).rows as object[],
-    unkept: keyed ? stored.length - (await one("select count(*)::int from lead_claims where dealer_id = any (?) and kind = 'idempotency'")) : 0,
+    unkept: keyed
+      ? stored.length -
+        (await one("select count(*)::int from lead_claims where dealer_id = any (?) and kind = 'idempotency'"))
+      : 0,
   }
 }

@@ -12,7 +12,17 @@ import { openService } from '../../src/service.ts'
 import { openKeyring, replaceSigningKeys, rotateSigningKey } from '../../src/tokens/keyring.ts'
 import { endCredentials } from '../../src/tokens/store.ts'
 import { lead, masters, type Reply, send, startService, type TestService } from '../service.ts'
-import { endServers, holdClock, type LogLine, onDatabase, pause, type Server, spread, startServer, waitingForLocks } from './processes.ts'
+import {
+  endServers,
+  holdClock,
+  type LogLine,
+  onDatabase,
+  pause,
+  type Server,
+  spread,
+  startServer,
+  waitingForLocks,
+} from './processes.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 import { newLedger, tally } from './sender.ts'
 
@@ -31,10 +41,21 @@ afterAll(async () => {
 })
 
 type Dealer = Awaited<ReturnType<TestService['dealer']>>
-const push = (url: string, token: string, body: object, key?: string) => send(`${url}/v1/leads`, 'POST', { token, body, headers: { ...(key !== undefined && { 'idempotency-key': `"${key}"` }) } })
+const push = (url: string, token: string, body: object, key?: string) =>
+  send(`${url}/v1/leads`, 'POST', {
+    token,
+    body,
+    headers: { ...(key !== undefined && { 'idempotency-key': `"${key}"` }) },
+  })
 const leadsNamed = (message: string) => service.db('leads').whereRaw("data->>'message' = ?", [message])
-const waiting = (sessions: number) => vi.waitUntil(async () => (await waitingForLocks(service.db)) === sessions, { interval: 5 })
-const idleInTransaction = async () => (await service.db('pg_stat_activity').whereRaw("datname = current_database() and state = 'idle in transaction' and pid <> pg_backend_pid()")).length
+const waiting = (sessions: number) =>
+  vi.waitUntil(async () => (await waitingForLocks(service.db)) === sessions, { interval: 5 })
+const idleInTransaction = async () =>
+  (
+    await service
+      .db('pg_stat_activity')
+      .whereRaw("datname = current_database() and state = 'idle in transaction' and pid <> pg_backend_pid()")
+  ).length
 /** The answer, and the milliseconds that it took. */
 async function timed(request: Promise<Reply>) {
   const started = performance.now()
@@ -42,7 +63,12 @@ async function timed(request: Promise<Reply>) {
   return { ...reply, ms: performance.now() - started }
 }
 async function expectSound(...dealers: { dealerId: string }[]) {
-  const { eventless, leadless, gaps, dangling } = await tally(service.db, dealers.map(({ dealerId }) => dealerId), newLedger(), false)
+  const { eventless, leadless, gaps, dangling } = await tally(
+    service.db,
+    dealers.map(({ dealerId }) => dealerId),
+    newLedger(),
+    false,
+  )
   expect([eventless, leadless, gaps, dangling]).toEqual([0, 0, [], 0])
 }
 
@@ -66,7 +92,10 @@ describe('a process that is stopped', () => {
     const again = await push(service.url, dealer.website.token, lead({ message: 'unread' }), 'unread')
     stopped.signal('SIGCONT')
     const first = await begun
-    expect([first, again].map(({ status, headers }) => [status, headers.get('idempotency-replayed')])).toEqual([[201, null], [201, 'true']])
+    expect([first, again].map(({ status, headers }) => [status, headers.get('idempotency-replayed')])).toEqual([
+      [201, null],
+      [201, 'true'],
+    ])
     expect(again.text).toBe(first.text)
     expect(await leadsNamed('unread')).toHaveLength(1)
     await expectSound(dealer)
@@ -77,8 +106,14 @@ describe('a process that is stopped', () => {
     const { body: known } = await push(service.url, held.dms.token, lead())
     // Its change waits for this row, with the dealer's clock in its hands; a lead of the same dealer waits behind it.
     const row = await service.db.transaction()
-    await row('leads').where({ id: inner(known.id) }).forUpdate()
-    const change = send(`${stopped.url}/v1/leads/${known.id}`, 'PATCH', { token: held.dms.token, body: { status: 'won' }, headers: { 'if-match': '*' } })
+    await row('leads')
+      .where({ id: inner(known.id) })
+      .forUpdate()
+    const change = send(`${stopped.url}/v1/leads/${known.id}`, 'PATCH', {
+      token: held.dms.token,
+      body: { status: 'won' },
+      headers: { 'if-match': '*' },
+    })
     await waiting(1)
     const begun = push(stopped.url, held.website.token, lead({ message: 'begun' }), 'begun')
     await waiting(2)
@@ -100,20 +135,31 @@ describe('a process that is stopped', () => {
       lane(delays.reads, () => service.call('GET', '/v1/leads', { token: dms.token })),
     ])
     await Promise.all([
-      ...Array.from({ length: 4 }, async () => delays.held.push((await timed(push(service.url, held.website.token, lead()))).ms)),
+      ...Array.from({ length: 4 }, async () =>
+        delays.held.push((await timed(push(service.url, held.website.token, lead()))).ms),
+      ),
       // Its sender does not wait for ever.
-      push(service.url, held.website.token, lead({ message: 'begun' }), 'begun').then((reply) => expect(reply.status).toBe(201)),
+      push(service.url, held.website.token, lead({ message: 'begun' }), 'begun').then((reply) =>
+        expect(reply.status).toBe(201),
+      ),
     ])
     isHeld = false
     await Promise.all(others)
-    console.log(`a dealer is held: its leads ${spread(delays.held)}; other leads (${delays.others.length}) ${spread(delays.others)}; reads (${delays.reads.length}) ${spread(delays.reads)}`)
+    console.log(
+      `a dealer is held: its leads ${spread(delays.held)}; other leads (${delays.others.length}) ${spread(delays.others)}; reads (${delays.reads.length}) ${spread(delays.reads)}`,
+    )
     expect(Math.max(...delays.held, ...delays.others)).toBeLessThan(idleInTransactionMs + slackMs)
     expect(Math.max(...delays.reads)).toBeLessThan(slackMs)
 
     stopped.signal('SIGCONT')
     expect([(await change).status, (await begun).status]).toEqual([503, 201])
     expect(await leadsNamed('begun')).toHaveLength(1)
-    expect(await service.db('leads').where({ id: inner(known.id) }).first()).toMatchObject({ status: 'new', version: 1 })
+    expect(
+      await service
+        .db('leads')
+        .where({ id: inner(known.id) })
+        .first(),
+    ).toMatchObject({ status: 'new', version: 1 })
     await expectSound(...dealers)
     await stopped.end('SIGTERM')
     expect(errors).toEqual([])
@@ -122,18 +168,26 @@ describe('a process that is stopped', () => {
 
 describe('a dealer who is held', () => {
   it('holds up nobody who shares a group with it', async () => {
-    const [before, held, behind] = [await service.dealer('sharing1'), await service.dealer('sharing2'), await service.dealer('sharing3')]
+    const [before, held, behind] = [
+      await service.dealer('sharing1'),
+      await service.dealer('sharing2'),
+      await service.dealer('sharing3'),
+    ]
     const clock = await holdClock(service.db, held.dealerId)
     await clock.raw('set local idle_in_transaction_session_timeout = 0')
 
     const ahead = push(service.url, held.website.token, lead())
     await waiting(1)
     // These wait behind the lead ahead, and then share a group.
-    const [one, withThem, other] = [before, held, behind].map((dealer) => timed(push(service.url, dealer.website.token, lead())))
+    const [one, withThem, other] = [before, held, behind].map((dealer) =>
+      timed(push(service.url, dealer.website.token, lead())),
+    )
     const sharing = (await Promise.all([one, other])).filter((reply) => reply !== undefined)
     // The clock is held still.
     expect(sharing.map(({ status }) => status)).toEqual([201, 201])
-    console.log(`leads that shared a group with those of a dealer who is held: ${sharing.map(({ ms }) => `${Math.round(ms)} ms`).join(', ')}`)
+    console.log(
+      `leads that shared a group with those of a dealer who is held: ${sharing.map(({ ms }) => `${Math.round(ms)} ms`).join(', ')}`,
+    )
     await clock.commit()
     expect([(await ahead).status, (await withThem)?.status]).toEqual([201, 201])
     await expectSound(before, held, behind)
@@ -158,10 +212,19 @@ describe(`a bad row among ${neighbours}`, () => {
   afterAll(() => service.db.raw('drop trigger refuse_marked on leads; drop function refuse_marked()'))
 
   it.each([0, 31, 63])('is answered alone, the others are stored: in a batch, at place %i', async (place) => {
-    const messages = Array.from({ length: neighbours }, (_, at) => (at === place ? `refused ${place}` : `batch ${place}, ${at}`))
-    const { body } = await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads: messages.map((message) => ({ clientRef: message, lead: lead({ message }) })) } })
-    expect(body.results.map(({ clientRef, status }: any) => [clientRef, status])).toEqual(messages.map((message) => [message, refused(message) ? 500 : 201]))
-    expect(await service.db('leads').whereRaw("data->>'message' like ?", [`batch ${place},%`])).toHaveLength(neighbours - 1)
+    const messages = Array.from({ length: neighbours }, (_, at) =>
+      at === place ? `refused ${place}` : `batch ${place}, ${at}`,
+    )
+    const { body } = await service.call('POST', '/v1/leads/batch', {
+      token: dealer.website.token,
+      body: { leads: messages.map((message) => ({ clientRef: message, lead: lead({ message }) })) },
+    })
+    expect(body.results.map(({ clientRef, status }: any) => [clientRef, status])).toEqual(
+      messages.map((message) => [message, refused(message) ? 500 : 201]),
+    )
+    expect(await service.db('leads').whereRaw("data->>'message' like ?", [`batch ${place},%`])).toHaveLength(
+      neighbours - 1,
+    )
     await expectSound(dealer)
   })
 
@@ -169,14 +232,25 @@ describe(`a bad row among ${neighbours}`, () => {
     clock = await holdClock(service.db, dealer.dealerId)
     const ahead = push(service.url, dealer.website.token, lead())
     await waiting(1)
-    const posts = Array.from({ length: neighbours }, (_, at) => ({ message: at % 16 === 5 ? `refused ${at}` : `single ${at}`, key: `single ${at >> 1}` }))
-    const bodies = posts.map(({ message }, at) => lead({ message, ...(at % 4 === 1 && { externalReference: { source: 'rows', id: message } }) }))
-    const replies = posts.map(({ message }, at) => push(service.url, dealer.website.token, bodies[at] ?? {}, refused(message) ? message : undefined))
+    const posts = Array.from({ length: neighbours }, (_, at) => ({
+      message: at % 16 === 5 ? `refused ${at}` : `single ${at}`,
+      key: `single ${at >> 1}`,
+    }))
+    const bodies = posts.map(({ message }, at) =>
+      lead({ message, ...(at % 4 === 1 && { externalReference: { source: 'rows', id: message } }) }),
+    )
+    const replies = posts.map(({ message }, at) =>
+      push(service.url, dealer.website.token, bodies[at] ?? {}, refused(message) ? message : undefined),
+    )
     await pause(50)
     await clock.commit()
     await ahead
-    expect((await Promise.all(replies)).map(({ status }) => status)).toEqual(posts.map(({ message }) => (refused(message) ? 500 : 201)))
-    expect(await service.db('lead_claims').where({ dealer_id: dealer.dealerId }).whereLike('value', '%refused%')).toEqual([])
+    expect((await Promise.all(replies)).map(({ status }) => status)).toEqual(
+      posts.map(({ message }) => (refused(message) ? 500 : 201)),
+    )
+    expect(
+      await service.db('lead_claims').where({ dealer_id: dealer.dealerId }).whereLike('value', '%refused%'),
+    ).toEqual([])
     await expectSound(dealer)
   })
 
@@ -190,17 +264,43 @@ describe(`a bad row among ${neighbours}`, () => {
       { ...plain('time'), submittedAt: '2026-02-31T00:00:00.000Z' },
     ]
     const stored = await service.db('leads').where({ dealer_id: dealer.dealerId })
-    const outcomes = await Promise.allSettled(Array.from({ length: neighbours }, (_, at) => intake.store(principal, { lead: odd[(at - 3) / 16] ?? plain(`direct ${at}`) })))
-    const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : outcome.value.verdict))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: neighbours }, (_, at) =>
+        intake.store(principal, { lead: odd[(at - 3) / 16] ?? plain(`direct ${at}`) }),
+      ),
+    )
+    const codes = outcomes.map((outcome) =>
+      outcome.status === 'rejected' ? outcome.reason.code : outcome.value.verdict,
+    )
     expect(codes).toEqual(Array.from({ length: neighbours }, (_, at) => (odd[(at - 3) / 16] ? 'internal' : 'created')))
-    expect(await service.db('leads').where({ dealer_id: dealer.dealerId })).toHaveLength(stored.length + neighbours - odd.length)
+    expect(await service.db('leads').where({ dealer_id: dealer.dealerId })).toHaveLength(
+      stored.length + neighbours - odd.length,
+    )
     await expectSound(dealer)
   })
 
   it('does not come about by what a sender writes: every one is stored', async () => {
-    const hostile = ['\0', '\ud800', '\udfff\ud800', '\u0000\u0001\u007f\uffff', '\ufeff', '\u{10ffff}', '\\u0000', '\\x00']
-    const items = hostile.flatMap((text) => [{ message: text }, { extra: { [text]: text } }, { customer: { name: { given: text, family: text }, phones: [{ number: `1${text}` }] } }, { externalReference: { source: `a${text}`, id: `b${text}` } }, { submittedAt: `2026-01-01${text}` }])
-    const { body } = await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads: items.map((item) => ({ lead: lead(item) })) } })
+    const hostile = [
+      '\0',
+      '\ud800',
+      '\udfff\ud800',
+      '\u0000\u0001\u007f\uffff',
+      '\ufeff',
+      '\u{10ffff}',
+      '\\u0000',
+      '\\x00',
+    ]
+    const items = hostile.flatMap((text) => [
+      { message: text },
+      { extra: { [text]: text } },
+      { customer: { name: { given: text, family: text }, phones: [{ number: `1${text}` }] } },
+      { externalReference: { source: `a${text}`, id: `b${text}` } },
+      { submittedAt: `2026-01-01${text}` },
+    ])
+    const { body } = await service.call('POST', '/v1/leads/batch', {
+      token: dealer.website.token,
+      body: { leads: items.map((item) => ({ lead: lead(item) })) },
+    })
     expect(new Set(body.results.map(({ status }: any) => status))).toEqual(new Set([201]))
   })
 })
@@ -217,7 +317,15 @@ describe('a lost commit', () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    const behindProxy = await openService({ connection: proxy.connection, masters, issuer: service.url, trustProxy: false, documentation: (_req, _res, next) => next(), log: pino({ level: 'silent' }), strictResponses: true })
+    const behindProxy = await openService({
+      connection: proxy.connection,
+      masters,
+      issuer: service.url,
+      trustProxy: false,
+      documentation: (_req, _res, next) => next(),
+      log: pino({ level: 'silent' }),
+      strictResponses: true,
+    })
     server.on('request', behindProxy.app)
     dealer = await service.dealer('lost')
     tokens = async () => {
@@ -238,24 +346,37 @@ describe('a lost commit', () => {
     return expectSound(dealer)
   })
 
-  const revoke = (id: string) => () => service.db.transaction(async (trx) => endCredentials(trx, dealer.dealerId, inner(id)))
+  const revoke = (id: string) => () =>
+    service.db.transaction(async (trx) => endCredentials(trx, dealer.dealerId, inner(id)))
 
   it.each([
     ['once', ['answer lost'], 2],
     ['three times', ['answer lost', 'answer lost', 'answer lost'], 4],
     ['after a call that never arrived', ['call lost', 'answer lost'], 3],
-  ] as const)('is found again, %s: the lead is answered and stored once, with and without a key', async (how, fates, calls) => {
-    for (const key of [undefined, `lost ${how}`]) {
-      const message = `${key} ${how}`
-      const before = proxy.calls()
-      proxy.next(fates)
-      const reply = await push(url, dealer.website.token, lead({ message, customer: { phones: [{ number: 'none' }] } }), key)
-      expect([reply.status, reply.headers.get('idempotency-replayed'), reply.body.warnings.length]).toEqual([201, null, 1])
-      expect(proxy.calls() - before).toBe(calls)
-      const [row, ...more] = await leadsNamed(message)
-      expect([inner(reply.body.id), reply.body.receivedAt, more]).toEqual([row.id, row.received_at.toISOString(), []])
-    }
-  })
+  ] as const)(
+    'is found again, %s: the lead is answered and stored once, with and without a key',
+    async (how, fates, calls) => {
+      for (const key of [undefined, `lost ${how}`]) {
+        const message = `${key} ${how}`
+        const before = proxy.calls()
+        proxy.next(fates)
+        const reply = await push(
+          url,
+          dealer.website.token,
+          lead({ message, customer: { phones: [{ number: 'none' }] } }),
+          key,
+        )
+        expect([reply.status, reply.headers.get('idempotency-replayed'), reply.body.warnings.length]).toEqual([
+          201,
+          null,
+          1,
+        ])
+        expect(proxy.calls() - before).toBe(calls)
+        const [row, ...more] = await leadsNamed(message)
+        expect([inner(reply.body.id), reply.body.receivedAt, more]).toEqual([row.id, row.received_at.toISOString(), []])
+      }
+    },
+  )
 
   it('counts, also when the key was revoked meanwhile', async () => {
     const { id, token } = await tokens()
@@ -266,15 +387,28 @@ describe('a lost commit', () => {
     expect((await push(url, token, lead())).status).toBe(401)
   })
 
-  it.each([['rotated', rotateSigningKey], ['replaced', replaceSigningKeys]])('counts, also when the signing keys were %s meanwhile', async (how, change) => {
+  it.each([
+    ['rotated', rotateSigningKey],
+    ['replaced', replaceSigningKeys],
+  ])('counts, also when the signing keys were %s meanwhile', async (how, change) => {
     const { token } = await tokens()
     proxy.next(['answer lost'], () => change(service.db, service.service.secrets))
     const twin = { lead: lead({ message: how }), idempotencyKey: how }
-    const { status, body } = await send(`${url}/v1/leads/batch`, 'POST', { token, body: { leads: [{ lead: lead() }, twin, twin] } })
+    const { status, body } = await send(`${url}/v1/leads/batch`, 'POST', {
+      token,
+      body: { leads: [{ lead: lead() }, twin, twin] },
+    })
     // Who follows on a key was not stored, and is judged as it is now.
-    expect([status, body.results.map(({ status }: any) => status)]).toEqual([207, how === 'rotated' ? [201, 201, 201] : [201, 201, 401]])
+    expect([status, body.results.map(({ status }: any) => status)]).toEqual([
+      207,
+      how === 'rotated' ? [201, 201, 201] : [201, 201, 401],
+    ])
     expect(await leadsNamed(how)).toHaveLength(1)
-    dealer = { ...dealer, admin: { ...dealer.admin, ...(await service.signIn(dealer.admin.email)) }, website: { ...dealer.website, token: await service.exchange(dealer.website.secret) } }
+    dealer = {
+      ...dealer,
+      admin: { ...dealer.admin, ...(await service.signIn(dealer.admin.email)) },
+      website: { ...dealer.website, token: await service.exchange(dealer.website.secret) },
+    }
   })
 
   it('that was none stores nothing when the key was revoked meanwhile', async () => {
@@ -299,8 +433,20 @@ describe('a lost commit', () => {
     ]
     proxy.next(['answer lost'])
     const before = await service.db('leads').where({ dealer_id: dealer.dealerId })
-    const { body } = await send(`${url}/v1/leads/batch`, 'POST', { token: dealer.website.token, body: { leads: items } })
-    expect(body.results.map(({ status }: any) => status)).toEqual([201, 201, 201, 422, 201, 200, 200, ...Array(57).fill(201)])
+    const { body } = await send(`${url}/v1/leads/batch`, 'POST', {
+      token: dealer.website.token,
+      body: { leads: items },
+    })
+    expect(body.results.map(({ status }: any) => status)).toEqual([
+      201,
+      201,
+      201,
+      422,
+      201,
+      200,
+      200,
+      ...Array(57).fill(201),
+    ])
     const ids = body.results.map(({ lead }: any) => lead?.id)
     expect([ids[2], ids[5], ids[6], body.results[2].replayed]).toEqual([ids[1], ids[4], ids[4], true])
     expect(await service.db('leads').where({ dealer_id: dealer.dealerId })).toHaveLength(before.length + 60)
@@ -332,7 +478,17 @@ describe('a lost commit', () => {
   it('that a stopped process keeps back holds its dealer no longer than the time-outs', async () => {
     proxy.next(['end held back'])
     const back = push(url, dealer.website.token, lead({ message: 'held back' }), 'held back').catch(() => undefined)
-    await vi.waitUntil(async () => proxy.calls() > 0 && (await service.db('pg_locks as l').join('pg_stat_activity as a', 'a.pid', 'l.pid').whereRaw("a.datname = current_database() and l.relation = 'dealer_clocks'::regclass and l.mode = 'RowExclusiveLock'").first()))
+    await vi.waitUntil(
+      async () =>
+        proxy.calls() > 0 &&
+        (await service
+          .db('pg_locks as l')
+          .join('pg_stat_activity as a', 'a.pid', 'l.pid')
+          .whereRaw(
+            "a.datname = current_database() and l.relation = 'dealer_clocks'::regclass and l.mode = 'RowExclusiveLock'",
+          )
+          .first()),
+    )
     const { status, ms } = await timed(push(service.url, dealer.website.token, lead()))
     console.log(`behind a call without its end: ${status} after ${Math.round(ms)} ms`)
     expect(status).toBe(201)
@@ -345,7 +501,13 @@ describe('a lost commit', () => {
 /** The intake of a process of its own. */
 async function openIntakeOf({ service: { database, secrets } }: TestService): Promise<Intake> {
   const keyring = await openKeyring(database.db, secrets, () => undefined)
-  const intake = openIntake(database.db, database.hot, keyring, () => Promise.reject(new Error('not asked')), () => undefined)
+  const intake = openIntake(
+    database.db,
+    database.hot,
+    keyring,
+    () => Promise.reject(new Error('not asked')),
+    () => undefined,
+  )
   onTestFinished(() => {
     intake.stop()
     keyring.stop()
@@ -354,11 +516,25 @@ async function openIntakeOf({ service: { database, secrets } }: TestService): Pr
 }
 
 async function principalOf({ db }: TestService, keyId: string): Promise<Principal> {
-  const { dealer_id, id, subject_id, epoch, scopes } = await db('credentials').where({ subject_id: inner(keyId) }).first()
+  const { dealer_id, id, subject_id, epoch, scopes } = await db('credentials')
+    .where({ subject_id: inner(keyId) })
+    .first()
   const { kid } = await db('signing_keys').whereNull('withdrawn_at').first()
-  return { dealerId: dealer_id, subject: { type: 'api_key', id: subject_id }, credentialId: id, epoch, scopes: new Set(scopes), needed: ['leads:create'], expiresAt: new Date(Date.now() + 60_000), kid }
+  return {
+    dealerId: dealer_id,
+    subject: { type: 'api_key', id: subject_id },
+    credentialId: id,
+    epoch,
+    scopes: new Set(scopes),
+    needed: ['leads:create'],
+    expiresAt: new Date(Date.now() + 60_000),
+    kid,
+  }
 }
 
 function plain(message: string): NewLead {
-  return newLead({ message, customer: { phones: [{ number: '32 12 34 56' }] } }, { country: 'DK', timeZone: 'Europe/Copenhagen' })
+  return newLead(
+    { message, customer: { phones: [{ number: '32 12 34 56' }] } },
+    { country: 'DK', timeZone: 'Europe/Copenhagen' },
+  )
 }

@@ -20,12 +20,19 @@ export function Account() {
     <Page title={t('settings.account')} before={<SettingsMenu />}>
       <Panel title={t('account.facts')}>
         <dl className="facts">
-          <dt>{t('form.name')}</dt><dd><bdi>{user.name}</bdi></dd>
-          <dt>{t('signIn.email')}</dt><dd>{user.email}</dd>
-          <dt>{t('column.role')}</dt><dd>{t(`users.role.${user.role}`)}</dd>
+          <dt>{t('form.name')}</dt>
+          <dd>
+            <bdi>{user.name}</bdi>
+          </dd>
+          <dt>{t('signIn.email')}</dt>
+          <dd>{user.email}</dd>
+          <dt>{t('column.role')}</dt>
+          <dd>{t(`users.role.${user.role}`)}</dd>
         </dl>
       </Panel>
-      <Panel title={t('account.password')}><OwnPassword email={user.email} /></Panel>
+      <Panel title={t('account.password')}>
+        <OwnPassword email={user.email} />
+      </Panel>
       <Panel title={t('account.sessions')}>
         <Text>{t('account.sessionsText')}</Text>
         <Asked query={query}>{({ items }) => <Sessions sessions={items} />}</Asked>
@@ -47,7 +54,9 @@ function OwnPassword({ email }: { email: string }) {
     setChecked(true)
     if (!chosen.check() || current === '') return
     const changed = await run(async () => {
-      await answered(changeOwnPassword({ client: service, body: { currentPassword: current, newPassword: chosen.password } }))
+      await answered(
+        changeOwnPassword({ client: service, body: { currentPassword: current, newPassword: chosen.password } }),
+      )
       // The password is changed, whatever becomes of this: then the next request asks for it.
       await enterWith(email, chosen.password).catch(() => undefined)
       return true
@@ -63,11 +72,24 @@ function OwnPassword({ email }: { email: string }) {
       <Stack maw={520}>
         {failure !== undefined && <Failed failure={failure} />}
         <Text>{t('account.passwordText')}</Text>
-        <PasswordInput name="currentPassword" autoComplete="current-password" label={t('account.current')} value={current} error={checked && current === '' && t('signIn.missing')} onChange={(event) => setCurrent(event.currentTarget.value)} visibilityToggleFocusable visibilityToggleButtonProps={{ 'aria-label': t('signIn.show') }} />
+        <PasswordInput
+          name="currentPassword"
+          autoComplete="current-password"
+          label={t('account.current')}
+          value={current}
+          error={checked && current === '' && t('signIn.missing')}
+          onChange={(event) => setCurrent(event.currentTarget.value)}
+          visibilityToggleFocusable
+          visibilityToggleButtonProps={{ 'aria-label': t('signIn.show') }}
+        />
         <NewPasswordFields chosen={chosen} />
         <Group>
-          <Button type="submit" loading={busy}>{t('account.change')}</Button>
-          <Text role="status" size="sm">{succeeded && `✓ ${t('account.changed')}`}</Text>
+          <Button type="submit" loading={busy}>
+            {t('account.change')}
+          </Button>
+          <Text role="status" size="sm">
+            {succeeded && `✓ ${t('account.changed')}`}
+          </Text>
         </Group>
       </Stack>
     </form>
@@ -80,25 +102,58 @@ function Sessions({ sessions }: { sessions: readonly OwnSession[] }) {
   const queries = useQueryClient()
   const { busy, failure, run } = useDeed()
   const heads = ['signedIn', 'browser', 'address', 'ends', 'deeds'] as const
-  const end = ({ id: sessionId, current }: OwnSession) => run(async () => {
-    if (current) return leave()
-    await answered(endOwnSession({ client: service, path: { sessionId } }))
-    await queries.invalidateQueries({ queryKey: ownSessions.queryKey })
-  })
+  const end = ({ id: sessionId, current }: OwnSession) =>
+    run(async () => {
+      if (current) return leave()
+      await answered(endOwnSession({ client: service, path: { sessionId } }))
+      await queries.invalidateQueries({ queryKey: ownSessions.queryKey })
+    })
   return (
     <>
       {failure !== undefined && <Failed failure={failure} />}
       <table className="rows">
         <VisuallyHidden component="caption">{t('account.sessions')}</VisuallyHidden>
-        <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{t(`column.${head}`)}</th>)}</tr></thead>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th key={head} className={head} scope="col">
+                {t(`column.${head}`)}
+              </th>
+            ))}
+          </tr>
+        </thead>
         <tbody>
           {sessions.map((session) => (
             <tr key={session.id}>
-              <td data-label={t('column.signedIn')}><When at={session.signedInAt} />{session.current && <> <Chip tone="good">{t('account.this')}</Chip></>}</td>
-              <td data-label={t('column.browser')}><span title={session.userAgent}>{session.userAgent === undefined ? t('account.unknown') : browserOf(session.userAgent)}</span></td>
+              <td data-label={t('column.signedIn')}>
+                <When at={session.signedInAt} />
+                {session.current && (
+                  <>
+                    {' '}
+                    <Chip tone="good">{t('account.this')}</Chip>
+                  </>
+                )}
+              </td>
+              <td data-label={t('column.browser')}>
+                <span title={session.userAgent}>
+                  {session.userAgent === undefined ? t('account.unknown') : browserOf(session.userAgent)}
+                </span>
+              </td>
               <td data-label={t('column.address')}>{session.address ?? t('account.unknown')}</td>
               <td data-label={t('column.ends')}>{short(session.expiresAt)}</td>
-              <td><Button variant="default" size="compact-sm" disabled={busy} aria-label={t(session.current ? 'account.endThis' : 'account.endNamed', { when: short(session.signedInAt) })} onClick={() => void end(session)}>{t('menu.signOut')}</Button></td>
+              <td>
+                <Button
+                  variant="default"
+                  size="compact-sm"
+                  disabled={busy}
+                  aria-label={t(session.current ? 'account.endThis' : 'account.endNamed', {
+                    when: short(session.signedInAt),
+                  })}
+                  onClick={() => void end(session)}
+                >
+                  {t('menu.signOut')}
+                </Button>
+              </td>
             </tr>
           ))}
         </tbody>

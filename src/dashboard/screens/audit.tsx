@@ -22,7 +22,9 @@ function AuditLog() {
     <Page title={t('settings.audit')} before={<SettingsMenu />}>
       <Text>{t('audit.text')}</Text>
       <Filters search={search} />
-      <div className="panel"><Entries query={query} caption={t('settings.audit')} none={t('audit.none')} withSubject /></div>
+      <div className="panel">
+        <Entries query={query} caption={t('settings.audit')} none={t('audit.none')} withSubject />
+      </div>
     </Page>
   )
 }
@@ -31,15 +33,52 @@ function Filters({ search }: { search: AuditSearch }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const people = useQuery({ ...users, enabled: usePerson().can('users:manage') }).data?.items ?? []
-  const show = (next: AuditSearch) => void navigate({ to: '/settings/audit', search: Object.fromEntries(Object.entries(next).filter(([, value]) => value)), resetScroll: false })
+  const show = (next: AuditSearch) =>
+    void navigate({
+      to: '/settings/audit',
+      search: Object.fromEntries(Object.entries(next).filter(([, value]) => value)),
+      resetScroll: false,
+    })
   const actions = Object.keys(en.action) as (keyof typeof en.action)[]
   return (
     <Group className="filters" role="search" aria-label={t('audit.filter')} align="flex-end" gap="sm">
-      <NativeSelect label={t('audit.action')} value={search.action ?? ''} data={[{ value: '', label: t('audit.all') }, ...actions.map((value) => ({ value, label: t(`action.${value}`) }))]} onChange={(event) => show({ ...search, action: event.currentTarget.value as AuditSearch['action'] })} />
-      {people.length > 0 && <NativeSelect label={t('audit.by')} value={search.by ?? ''} data={[{ value: '', label: t('audit.everybody') }, ...people.map(({ id, name }) => ({ value: id, label: name }))]} onChange={(event) => show({ ...search, by: event.currentTarget.value })} />}
-      <TextInput type="date" label={t('audit.from')} value={search.from ?? ''} onChange={(event) => show({ ...search, from: event.currentTarget.value })} />
-      <TextInput type="date" label={t('audit.to')} value={search.to ?? ''} onChange={(event) => show({ ...search, to: event.currentTarget.value })} />
-      {Object.keys(search).length > 0 && <Button variant="default" onClick={() => show({})}>{t('audit.clear')}</Button>}
+      <NativeSelect
+        label={t('audit.action')}
+        value={search.action ?? ''}
+        data={[
+          { value: '', label: t('audit.all') },
+          ...actions.map((value) => ({ value, label: t(`action.${value}`) })),
+        ]}
+        onChange={(event) => show({ ...search, action: event.currentTarget.value as AuditSearch['action'] })}
+      />
+      {people.length > 0 && (
+        <NativeSelect
+          label={t('audit.by')}
+          value={search.by ?? ''}
+          data={[
+            { value: '', label: t('audit.everybody') },
+            ...people.map(({ id, name }) => ({ value: id, label: name })),
+          ]}
+          onChange={(event) => show({ ...search, by: event.currentTarget.value })}
+        />
+      )}
+      <TextInput
+        type="date"
+        label={t('audit.from')}
+        value={search.from ?? ''}
+        onChange={(event) => show({ ...search, from: event.currentTarget.value })}
+      />
+      <TextInput
+        type="date"
+        label={t('audit.to')}
+        value={search.to ?? ''}
+        onChange={(event) => show({ ...search, to: event.currentTarget.value })}
+      />
+      {Object.keys(search).length > 0 && (
+        <Button variant="default" onClick={() => show({})}>
+          {t('audit.clear')}
+        </Button>
+      )}
     </Group>
   )
 }

@@ -32,22 +32,53 @@ export function Board({ counts, ...view }: PipelineView & { counts: readonly Sta
   useEffect(() => monitorForElements({ onDragStart: () => hold(true), onDrop: () => hold(false) }), [hold])
   return (
     <>
-      {shownStatuses.length > 1 && <NativeSelect className="column-choice" label={t('pipeline.column')} value={shown} data={statuses.map((status) => ({ value: status, label: `${t(`leadStatus.${status}`)} ${countOf(status)}` }))} onChange={(event) => setShown(statuses.find((one) => one === event.currentTarget.value) ?? 'new')} />}
+      {shownStatuses.length > 1 && (
+        <NativeSelect
+          className="column-choice"
+          label={t('pipeline.column')}
+          value={shown}
+          data={statuses.map((status) => ({ value: status, label: `${t(`leadStatus.${status}`)} ${countOf(status)}` }))}
+          onChange={(event) => setShown(statuses.find((one) => one === event.currentTarget.value) ?? 'new')}
+        />
+      )}
       <div className="board" role="region" aria-label={t('pipeline.board')} tabIndex={0}>
-        {shownStatuses.map((status) => <Column key={status} status={status} count={countOf(status)} isShown={shownStatuses.length === 1 || status === shown} {...view} />)}
+        {shownStatuses.map((status) => (
+          <Column
+            key={status}
+            status={status}
+            count={countOf(status)}
+            isShown={shownStatuses.length === 1 || status === shown}
+            {...view}
+          />
+        ))}
       </div>
     </>
   )
 }
 
-function Column({ status, count, isShown, search, enabled, targetMinutes, moving, hold }: PipelineView & { status: LeadStatus; count: string; isShown: boolean }) {
+function Column({
+  status,
+  count,
+  isShown,
+  search,
+  enabled,
+  targetMinutes,
+  moving,
+  hold,
+}: PipelineView & { status: LeadStatus; count: string; isShown: boolean }) {
   const { t } = useTranslation()
   const query = useInfiniteQuery({ ...leadsOf({ ...search, status }), enabled })
   const leads = query.data?.pages.flatMap(({ items }) => items) ?? []
   const element = useRef<HTMLElement>(null)
   const scroller = useRef<HTMLDivElement>(null)
   const [isOver, setIsOver] = useState(false)
-  const rows = useVirtualizer({ count: leads.length, getScrollElement: () => scroller.current, estimateSize: () => cardHeight, getItemKey: (index) => leads[index]?.id ?? index, overscan: cardsBeyond })
+  const rows = useVirtualizer({
+    count: leads.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => cardHeight,
+    getItemKey: (index) => leads[index]?.id ?? index,
+    overscan: cardsBeyond,
+  })
   const visible = rows.getVirtualItems()
   const title = t(`leadStatus.${status}`)
 
@@ -56,7 +87,8 @@ function Column({ status, count, isShown, search, enabled, targetMinutes, moving
   const firstId = leads[0]?.id
   useLayoutEffect(() => {
     const before = first.current === undefined ? -1 : leads.findIndex(({ id }) => id === first.current)
-    if (before > 0 && scroller.current && scroller.current.scrollTop > 0) scroller.current.scrollTop += rows.measurementsCache[before]?.start ?? 0
+    if (before > 0 && scroller.current && scroller.current.scrollTop > 0)
+      scroller.current.scrollTop += rows.measurementsCache[before]?.start ?? 0
     first.current = firstId
     // Only when another lead is the first one.
   }, [firstId])
@@ -64,7 +96,8 @@ function Column({ status, count, isShown, search, enabled, targetMinutes, moving
   const lastShown = visible.at(-1)?.index ?? 0
   const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = query
   useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage && !isFetchNextPageError && lastShown >= leads.length - cardsBeyond) void fetchNextPage()
+    if (hasNextPage && !isFetchingNextPage && !isFetchNextPageError && lastShown >= leads.length - cardsBeyond)
+      void fetchNextPage()
   }, [hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage, lastShown, leads.length])
 
   useEffect(() => {
@@ -83,22 +116,45 @@ function Column({ status, count, isShown, search, enabled, targetMinutes, moving
   }, [status, moving])
 
   return (
-    <section ref={element} className={isShown ? 'column' : 'column column-away'} aria-label={title} data-over={isOver || undefined}>
-      <Title order={2} size="h5">{title} <Text component="span" c="dimmed" fw={400}>{count}</Text></Title>
+    <section
+      ref={element}
+      className={isShown ? 'column' : 'column column-away'}
+      aria-label={title}
+      data-over={isOver || undefined}
+    >
+      <Title order={2} size="h5">
+        {title}{' '}
+        <Text component="span" c="dimmed" fw={400}>
+          {count}
+        </Text>
+      </Title>
       <div className="cards" ref={scroller}>
         <Asked query={query}>
-          {() => leads.length === 0 ? <Empty status={status} isNarrow={Object.keys(search).length > 0} /> : (
-            <ul style={{ height: rows.getTotalSize() }}>
-              {visible.map(({ index, key, start }) => {
-                const lead = leads[index]
-                return lead && (
-                  <li key={key} data-index={index} ref={rows.measureElement} aria-setsize={hasNextPage ? -1 : leads.length} aria-posinset={index + 1} style={{ transform: `translateY(${start}px)` }}>
-                    <Card lead={lead} targetMinutes={targetMinutes} moving={moving} hold={hold} />
-                  </li>
-                )
-              })}
-            </ul>
-          )}
+          {() =>
+            leads.length === 0 ? (
+              <Empty status={status} isNarrow={Object.keys(search).length > 0} />
+            ) : (
+              <ul style={{ height: rows.getTotalSize() }}>
+                {visible.map(({ index, key, start }) => {
+                  const lead = leads[index]
+                  return (
+                    lead && (
+                      <li
+                        key={key}
+                        data-index={index}
+                        ref={rows.measureElement}
+                        aria-setsize={hasNextPage ? -1 : leads.length}
+                        aria-posinset={index + 1}
+                        style={{ transform: `translateY(${start}px)` }}
+                      >
+                        <Card lead={lead} targetMinutes={targetMinutes} moving={moving} hold={hold} />
+                      </li>
+                    )
+                  )
+                })}
+              </ul>
+            )
+          }
         </Asked>
         {isFetchNextPageError && <Failed failure={query.error} retry={() => void fetchNextPage()} />}
       </div>
@@ -109,37 +165,74 @@ function Column({ status, count, isShown, search, enabled, targetMinutes, moving
 // The cast: nothing else is dragged here.
 const leadIn = (data: Record<string | symbol, unknown>) => data['lead'] as Lead | undefined
 
-const Card = memo(function Card({ lead, targetMinutes, moving, hold }: { lead: Lead; targetMinutes: number; moving: Moving; hold: PipelineView['hold'] }) {
-  const { t } = useTranslation()
-  const element = useRef<HTMLDivElement>(null)
-  const [isHeld, setIsHeld] = useState(false)
-  useEffect(() => {
-    if (!element.current) return undefined
-    return draggable({ element: element.current, getInitialData: () => ({ lead }), onDragStart: () => setIsHeld(true), onDrop: () => setIsHeld(false) })
-  }, [lead])
-  const [vehicle] = lead.vehiclesOfInterest
-  return (
-    <div className="card" ref={element} data-held={isHeld || undefined}>
-      <Stack gap={6} align="flex-start">
-        <Link className="link wrap" to="/leads/$leadId" params={{ leadId: lead.id }} draggable={false}><bdi>{nameOf(lead) || t('lead.nameless')}</bdi></Link>
-        {vehicle && vehicleName(vehicle) && <Text size="sm" className="wrap"><bdi>{vehicleName(vehicle)}</bdi></Text>}
-        <Text size="sm" c="dimmed" className="wrap">{t(`leadType.${lead.type}`)} · <bdi>{lead.source.name}</bdi></Text>
-        <LeadChips lead={lead} targetMinutes={targetMinutes} />
-        <MoveButtons lead={lead} moving={moving} onOpen={hold} />
-      </Stack>
-    </div>
-  )
-}, (before, after) => before.lead === after.lead && before.targetMinutes === after.targetMinutes)
+const Card = memo(
+  function Card({
+    lead,
+    targetMinutes,
+    moving,
+    hold,
+  }: {
+    lead: Lead
+    targetMinutes: number
+    moving: Moving
+    hold: PipelineView['hold']
+  }) {
+    const { t } = useTranslation()
+    const element = useRef<HTMLDivElement>(null)
+    const [isHeld, setIsHeld] = useState(false)
+    useEffect(() => {
+      if (!element.current) return undefined
+      return draggable({
+        element: element.current,
+        getInitialData: () => ({ lead }),
+        onDragStart: () => setIsHeld(true),
+        onDrop: () => setIsHeld(false),
+      })
+    }, [lead])
+    const [vehicle] = lead.vehiclesOfInterest
+    return (
+      <div className="card" ref={element} data-held={isHeld || undefined}>
+        <Stack gap={6} align="flex-start">
+          <Link className="link wrap" to="/leads/$leadId" params={{ leadId: lead.id }} draggable={false}>
+            <bdi>{nameOf(lead) || t('lead.nameless')}</bdi>
+          </Link>
+          {vehicle && vehicleName(vehicle) && (
+            <Text size="sm" className="wrap">
+              <bdi>{vehicleName(vehicle)}</bdi>
+            </Text>
+          )}
+          <Text size="sm" c="dimmed" className="wrap">
+            {t(`leadType.${lead.type}`)} · <bdi>{lead.source.name}</bdi>
+          </Text>
+          <LeadChips lead={lead} targetMinutes={targetMinutes} />
+          <MoveButtons lead={lead} moving={moving} onOpen={hold} />
+        </Stack>
+      </div>
+    )
+  },
+  (before, after) => before.lead === after.lead && before.targetMinutes === after.targetMinutes,
+)
 
 /** Nothing here; where leads come in first, it says how they come. */
 function Empty({ status, isNarrow }: { status: LeadStatus; isNarrow: boolean }) {
   const { t } = useTranslation()
   const { can } = usePerson()
-  if (isNarrow || status !== 'new') return <Text size="sm" c="dimmed">{t('pipeline.none')}</Text>
+  if (isNarrow || status !== 'new')
+    return (
+      <Text size="sm" c="dimmed">
+        {t('pipeline.none')}
+      </Text>
+    )
   return (
     <Stack gap={6} align="flex-start">
-      <Text size="sm" c="dimmed">{t('pipeline.noneNew')}</Text>
-      {can('api-keys:manage') && <Link className="link" to="/settings/integrations" search={{}}>{t('pipeline.connect')}</Link>}
+      <Text size="sm" c="dimmed">
+        {t('pipeline.noneNew')}
+      </Text>
+      {can('api-keys:manage') && (
+        <Link className="link" to="/settings/integrations" search={{}}>
+          {t('pipeline.connect')}
+        </Link>
+      )}
     </Stack>
   )
 }

@@ -42,7 +42,9 @@ export function LeadChips({ lead, targetMinutes }: { lead: Lead; targetMinutes: 
   return (
     <Group gap={6}>
       {urgency?.word === 'resting' && <Chip tone={urgency.tone}>{t('urgency.resting', { count: urgency.days })}</Chip>}
-      {urgency && urgency.word !== 'resting' && <Chip tone={urgency.tone}>{t(`urgency.${urgency.word}`, { waited })}</Chip>}
+      {urgency && urgency.word !== 'resting' && (
+        <Chip tone={urgency.tone}>{t(`urgency.${urgency.word}`, { waited })}</Chip>
+      )}
       {lead.duplicateOf && <Chip tone="notice">{t('lead.duplicate')}</Chip>}
       {lead.warnings.length > 0 && <Chip tone="notice">{t('lead.warnings', { count: lead.warnings.length })}</Chip>}
       {consent !== 'unknown' && <Chip tone={consent === 'granted' ? 'good' : 'quiet'}>{t(`consent.${consent}`)}</Chip>}

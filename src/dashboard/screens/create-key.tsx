@@ -2,7 +2,13 @@ import { Button, Checkbox, Group, NativeSelect, Radio, Stack, Text, TextInput } 
 import { useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type ApiKeyEnvironment, type ApiKeyKind, type ApiKeyScope, type CreatedApiKey, createApiKey } from '../../client/client.ts'
+import {
+  type ApiKeyEnvironment,
+  type ApiKeyKind,
+  type ApiKeyScope,
+  type CreatedApiKey,
+  createApiKey,
+} from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { keysKey } from '../data.ts'
 import { useFormats } from '../formats.ts'
@@ -13,10 +19,22 @@ import { HandOver } from './secret.tsx'
 
 export function CreateKey({ kind, close }: { kind: ApiKeyKind; close: () => void }) {
   const [created, setCreated] = useState<CreatedApiKey>()
-  return created ? <HandOver created={created} isNew close={close} /> : <KeyForm kind={kind} done={setCreated} close={close} />
+  return created ? (
+    <HandOver created={created} isNew close={close} />
+  ) : (
+    <KeyForm kind={kind} done={setCreated} close={close} />
+  )
 }
 
-function KeyForm({ kind, done, close }: { kind: ApiKeyKind; done: (created: CreatedApiKey) => void; close: () => void }) {
+function KeyForm({
+  kind,
+  done,
+  close,
+}: {
+  kind: ApiKeyKind
+  done: (created: CreatedApiKey) => void
+  close: () => void
+}) {
   const { t } = useTranslation()
   const queries = useQueryClient()
   const [name, setName] = useState('')
@@ -33,7 +51,13 @@ function KeyForm({ kind, done, close }: { kind: ApiKeyKind; done: (created: Crea
     setChecked(true)
     if (nameError !== undefined || scopesError !== undefined || !expiry.isRight) return
     const chosen = expiry.at()
-    const body = { name: name.trim(), kind, environment, ...(kind === 'extensive_integrations' && { scopes: [...scopes] }), ...(chosen && { expiresAt: chosen.toISOString() }) }
+    const body = {
+      name: name.trim(),
+      kind,
+      environment,
+      ...(kind === 'extensive_integrations' && { scopes: [...scopes] }),
+      ...(chosen && { expiresAt: chosen.toISOString() }),
+    }
     const created = await run(() => answered(createApiKey({ client: service, body })))
     if (!created) return
     done(created)
@@ -44,21 +68,41 @@ function KeyForm({ kind, done, close }: { kind: ApiKeyKind; done: (created: Crea
       <form onSubmit={(event) => void submit(event)} noValidate>
         <Stack>
           {failure !== undefined && <Failed failure={failure} />}
-          <TextInput label={t('form.name')} description={t('form.nameText', { example: t(`kind.${kind}.suggestion`) })} value={name} error={checked && nameError} maxLength={60} autoComplete="off" data-autofocus onChange={(event) => setName(event.currentTarget.value)} />
-          <Radio.Group name="environment" label={t('form.environment')} value={environment} onChange={(value) => setEnvironment(value as ApiKeyEnvironment)}>
+          <TextInput
+            label={t('form.name')}
+            description={t('form.nameText', { example: t(`kind.${kind}.suggestion`) })}
+            value={name}
+            error={checked && nameError}
+            maxLength={60}
+            autoComplete="off"
+            data-autofocus
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <Radio.Group
+            name="environment"
+            label={t('form.environment')}
+            value={environment}
+            onChange={(value) => setEnvironment(value as ApiKeyEnvironment)}
+          >
             <Stack gap="xs" mt={6}>
               <Radio value="live" label={t('environment.live')} description={t('form.liveText')} />
               <Radio value="test" label={t('environment.test')} description={t('form.testText')} />
             </Stack>
           </Radio.Group>
-          {kind === 'extensive_integrations' && <ScopeBoxes kind={kind} scopes={scopes} choose={setScopes} error={scopesError} />}
+          {kind === 'extensive_integrations' && (
+            <ScopeBoxes kind={kind} scopes={scopes} choose={setScopes} error={scopesError} />
+          )}
           <ExpiryFields expiry={expiry} checked={checked} />
           <Stack gap={4} role="status" aria-label={t('form.summary')}>
             <CanSentence kind={kind} scopes={scopes} />
           </Stack>
           <Group justify="flex-end">
-            <Button variant="default" onClick={close}>{t('state.cancel')}</Button>
-            <Button type="submit" loading={busy}>{t('form.submit')}</Button>
+            <Button variant="default" onClick={close}>
+              {t('state.cancel')}
+            </Button>
+            <Button type="submit" loading={busy}>
+              {t('form.submit')}
+            </Button>
           </Group>
         </Stack>
       </form>
@@ -80,16 +124,37 @@ export function CanSentence({ kind, scopes }: { kind: ApiKeyKind; scopes: readon
   return (
     <>
       {can.length > 0 && <Text size="sm">{t('can', { list: isWriteOnly ? t('writeOnly.can') : named(can) })}</Text>}
-      {(isWriteOnly || cannot.length > 0) && <Text size="sm">{t('cannot', { list: isWriteOnly ? t('writeOnly.cannot') : named(cannot) })}</Text>}
+      {(isWriteOnly || cannot.length > 0) && (
+        <Text size="sm">{t('cannot', { list: isWriteOnly ? t('writeOnly.cannot') : named(cannot) })}</Text>
+      )}
     </>
   )
 }
 
-export function ScopeBoxes({ kind, scopes, choose, error }: { kind: ApiKeyKind; scopes: readonly ApiKeyScope[]; choose: (scopes: readonly ApiKeyScope[]) => void; error: string | undefined }) {
+export function ScopeBoxes({
+  kind,
+  scopes,
+  choose,
+  error,
+}: {
+  kind: ApiKeyKind
+  scopes: readonly ApiKeyScope[]
+  choose: (scopes: readonly ApiKeyScope[]) => void
+  error: string | undefined
+}) {
   const { t } = useTranslation()
   return (
-    <Checkbox.Group label={t('form.scopes')} value={[...scopes]} error={error} onChange={(values) => choose(scopesOfKind[kind].filter((scope) => values.includes(scope)))}>
-      <Stack gap={8} mt={6}>{scopesOfKind[kind].map((scope) => <Checkbox key={scope} value={scope} label={t(`scope.${scope}`)} />)}</Stack>
+    <Checkbox.Group
+      label={t('form.scopes')}
+      value={[...scopes]}
+      error={error}
+      onChange={(values) => choose(scopesOfKind[kind].filter((scope) => values.includes(scope)))}
+    >
+      <Stack gap={8} mt={6}>
+        {scopesOfKind[kind].map((scope) => (
+          <Checkbox key={scope} value={scope} label={t(`scope.${scope}`)} />
+        ))}
+      </Stack>
     </Checkbox.Group>
   )
 }
@@ -103,7 +168,8 @@ export function useExpiry(known?: string) {
   const at = () => {
     const now = new Date()
     if (choice === 'never') return undefined
-    if (choice === 'date') return known !== undefined && day === dayOf(new Date(known)) ? new Date(known) : endOfDay(day)
+    if (choice === 'date')
+      return known !== undefined && day === dayOf(new Date(known)) ? new Date(known) : endOfDay(day)
     return inDays(choice === 'year' ? 365 : 90, now)
   }
   const isRight = choice !== 'date' || endOfDay(day) > new Date()
@@ -115,8 +181,22 @@ export function ExpiryFields({ expiry, checked }: { expiry: Expiry; checked: boo
   const data = choices.map((value) => ({ value, label: t(`form.${value}`) }))
   return (
     <Stack gap="xs">
-      <NativeSelect label={t('form.expiry')} data={data} value={expiry.choice} onChange={(event) => expiry.setChoice(event.currentTarget.value as (typeof choices)[number])} />
-      {expiry.choice === 'date' && <TextInput type="date" label={t('form.dateLabel')} value={expiry.day} min={dayOf(new Date())} error={checked && !expiry.isRight && t('form.dateMissing')} onChange={(event) => expiry.setDay(event.currentTarget.value)} />}
+      <NativeSelect
+        label={t('form.expiry')}
+        data={data}
+        value={expiry.choice}
+        onChange={(event) => expiry.setChoice(event.currentTarget.value as (typeof choices)[number])}
+      />
+      {expiry.choice === 'date' && (
+        <TextInput
+          type="date"
+          label={t('form.dateLabel')}
+          value={expiry.day}
+          min={dayOf(new Date())}
+          error={checked && !expiry.isRight && t('form.dateMissing')}
+          onChange={(event) => expiry.setDay(event.currentTarget.value)}
+        />
+      )}
     </Stack>
   )
 }

@@ -12,7 +12,8 @@ import { Forbidden } from './home.tsx'
 import { Asked, Failed, Page, useDeed } from './parts.tsx'
 import { SettingsMenu } from './shell.tsx'
 
-const countries = 'AT BE BG CH CY CZ DE DK EE ES FI FO FR GB GL GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK'.split(' ')
+const countries =
+  'AT BE BG CH CY CZ DE DK EE ES FI FO FR GB GL GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK'.split(' ')
 const logDays = [1, 7, 14, 30, 60, 90]
 const targetMinutes = [5, 10, 15, 30, 60, 120, 240, 480, 1440]
 const nameLengthMax = 200
@@ -25,7 +26,9 @@ function AskedDealer() {
   const { t } = useTranslation()
   return (
     <Page title={t('settings.dealer')} before={<SettingsMenu />}>
-      <div className="panel"><Asked query={useQuery(dealerSettings)}>{(dealer) => <DealerForm dealer={dealer} />}</Asked></div>
+      <div className="panel">
+        <Asked query={useQuery(dealerSettings)}>{(dealer) => <DealerForm dealer={dealer} />}</Asked>
+      </div>
     </Page>
   )
 }
@@ -42,14 +45,22 @@ function DealerForm({ dealer }: { dealer: DealerSettings }) {
   const nameError = name.trim() === '' ? t('signIn.missing') : undefined
   const change = (part: DealerUpdate) => setChanged({ ...changed, ...part })
   // What the dealer has is offered, too, be it unusual.
-  const offered = <Value extends string | number>(values: readonly Value[], present: Value) => (values.includes(present) ? values : [present, ...values])
-  const labelled = (values: readonly string[], label: (value: string) => string) => values.map((value) => ({ value, label: label(value) })).toSorted((one, other) => one.label.localeCompare(other.label))
+  const offered = <Value extends string | number>(values: readonly Value[], present: Value) =>
+    values.includes(present) ? values : [present, ...values]
+  const labelled = (values: readonly string[], label: (value: string) => string) =>
+    values
+      .map((value) => ({ value, label: label(value) }))
+      .toSorted((one, other) => one.label.localeCompare(other.label))
 
   async function submit(event: FormEvent) {
     event.preventDefault()
     setChecked(true)
     if (nameError !== undefined) return
-    const saved = await run(() => (Object.keys(changed).length === 0 ? Promise.resolve(dealer) : answered(updateDealer({ client: service, body: changed }))))
+    const saved = await run(() =>
+      Object.keys(changed).length === 0
+        ? Promise.resolve(dealer)
+        : answered(updateDealer({ client: service, body: changed })),
+    )
     if (!saved) return
     queries.setQueryData(dealerSettings.queryKey, saved)
     setChanged({})
@@ -58,16 +69,71 @@ function DealerForm({ dealer }: { dealer: DealerSettings }) {
     <form onSubmit={(event) => void submit(event)} noValidate>
       <Stack maw={520}>
         {failure !== undefined && <Failed failure={failure} />}
-        <TextInput label={t('dealer.name')} value={name} error={checked && nameError} maxLength={nameLengthMax} autoComplete="organization" onChange={(event) => change({ name: event.currentTarget.value })} />
-        <NativeSelect label={t('dealer.country')} description={t('dealer.countryText')} value={country} data={labelled(offered(countries, country), formats.country)} onChange={(event) => change({ country: event.currentTarget.value })} />
-        <NativeSelect label={t('dealer.timeZone')} description={t('dealer.timeZoneText')} value={timeZone} data={[...offered(Intl.supportedValuesOf('timeZone'), timeZone)]} onChange={(event) => change({ timeZone: event.currentTarget.value })} />
-        <NativeSelect label={t('dealer.language')} description={t('dealer.languageText')} value={language} data={offered(Object.keys(languages), language).map((value) => ({ value, label: Object.hasOwn(languages, value) ? languages[value as Language] : value }))} onChange={(event) => change({ language: event.currentTarget.value })} />
-        <NativeSelect label={t('dealer.requestLog')} description={t('dealer.requestLogText')} value={String(requestLogDays)} data={offered(logDays, requestLogDays).toSorted((one, other) => one - other).map((count) => ({ value: String(count), label: t('dealer.days', { count }) }))} onChange={(event) => change({ requestLogDays: Number(event.currentTarget.value) })} />
-        <NativeSelect label={t('dealer.responseTarget')} description={t('dealer.responseTargetText')} value={String(responseTargetMinutes)} data={offered(targetMinutes, responseTargetMinutes).toSorted((one, other) => one - other).map((count) => ({ value: String(count), label: count % 60 === 0 ? t('dealer.hours', { count: count / 60 }) : t('dealer.minutes', { count }) }))} onChange={(event) => change({ responseTargetMinutes: Number(event.currentTarget.value) })} />
-        {requestLogDays < dealer.requestLogDays && <Text role="status" size="sm" fw={600}>{t('dealer.requestLogShorter')}</Text>}
+        <TextInput
+          label={t('dealer.name')}
+          value={name}
+          error={checked && nameError}
+          maxLength={nameLengthMax}
+          autoComplete="organization"
+          onChange={(event) => change({ name: event.currentTarget.value })}
+        />
+        <NativeSelect
+          label={t('dealer.country')}
+          description={t('dealer.countryText')}
+          value={country}
+          data={labelled(offered(countries, country), formats.country)}
+          onChange={(event) => change({ country: event.currentTarget.value })}
+        />
+        <NativeSelect
+          label={t('dealer.timeZone')}
+          description={t('dealer.timeZoneText')}
+          value={timeZone}
+          data={[...offered(Intl.supportedValuesOf('timeZone'), timeZone)]}
+          onChange={(event) => change({ timeZone: event.currentTarget.value })}
+        />
+        <NativeSelect
+          label={t('dealer.language')}
+          description={t('dealer.languageText')}
+          value={language}
+          data={offered(Object.keys(languages), language).map((value) => ({
+            value,
+            label: Object.hasOwn(languages, value) ? languages[value as Language] : value,
+          }))}
+          onChange={(event) => change({ language: event.currentTarget.value })}
+        />
+        <NativeSelect
+          label={t('dealer.requestLog')}
+          description={t('dealer.requestLogText')}
+          value={String(requestLogDays)}
+          data={offered(logDays, requestLogDays)
+            .toSorted((one, other) => one - other)
+            .map((count) => ({ value: String(count), label: t('dealer.days', { count }) }))}
+          onChange={(event) => change({ requestLogDays: Number(event.currentTarget.value) })}
+        />
+        <NativeSelect
+          label={t('dealer.responseTarget')}
+          description={t('dealer.responseTargetText')}
+          value={String(responseTargetMinutes)}
+          data={offered(targetMinutes, responseTargetMinutes)
+            .toSorted((one, other) => one - other)
+            .map((count) => ({
+              value: String(count),
+              label: count % 60 === 0 ? t('dealer.hours', { count: count / 60 }) : t('dealer.minutes', { count }),
+            }))}
+          onChange={(event) => change({ responseTargetMinutes: Number(event.currentTarget.value) })}
+        />
+        {requestLogDays < dealer.requestLogDays && (
+          <Text role="status" size="sm" fw={600}>
+            {t('dealer.requestLogShorter')}
+          </Text>
+        )}
         <Group>
-          <Button type="submit" loading={busy}>{t('state.save')}</Button>
-          <Text role="status" size="sm">{succeeded && Object.keys(changed).length === 0 && `✓ ${t('state.saved')}`}</Text>
+          <Button type="submit" loading={busy}>
+            {t('state.save')}
+          </Button>
+          <Text role="status" size="sm">
+            {succeeded && Object.keys(changed).length === 0 && `✓ ${t('state.saved')}`}
+          </Text>
         </Group>
       </Stack>
     </form>

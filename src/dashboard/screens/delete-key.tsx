@@ -31,7 +31,11 @@ export function DeleteKey({ apiKey, close }: { apiKey: ApiKey; close: () => void
     setChecked(true)
     if (isWrong) return
     const because = reason.trim()
-    const deleted = await run(() => answered(deleteApiKey({ client: service, path: { apiKeyId }, ...(because !== '' && { query: { reason: because } }) })))
+    const deleted = await run(() =>
+      answered(
+        deleteApiKey({ client: service, path: { apiKeyId }, ...(because !== '' && { query: { reason: because } }) }),
+      ),
+    )
     if (deleted === undefined) return
     await navigate({ to: '/settings/integrations', search: { deleted: true } })
     queries.removeQueries({ queryKey: keyOf(apiKeyId).queryKey })
@@ -43,12 +47,35 @@ export function DeleteKey({ apiKey, close }: { apiKey: ApiKey; close: () => void
         <Stack>
           {failure !== undefined && <Failed failure={failure} />}
           <Text>{t('delete.text')}</Text>
-          <Text fw={600} className="wrap">{lastUsed ? t('delete.used', { when: ago(lastUsed.at), address: lastUsed.address }) : t('delete.unused')}</Text>
-          <TextInput label={t('delete.reason')} description={t('delete.reasonText')} value={reason} maxLength={200} autoComplete="off" onChange={(event) => setReason(event.currentTarget.value)} data-autofocus />
-          {asksName && <TextInput label={t('delete.confirm')} description={apiKey.name} value={typed} error={checked && isWrong && t('delete.confirmWrong')} autoComplete="off" onChange={(event) => setTyped(event.currentTarget.value)} />}
+          <Text fw={600} className="wrap">
+            {lastUsed ? t('delete.used', { when: ago(lastUsed.at), address: lastUsed.address }) : t('delete.unused')}
+          </Text>
+          <TextInput
+            label={t('delete.reason')}
+            description={t('delete.reasonText')}
+            value={reason}
+            maxLength={200}
+            autoComplete="off"
+            onChange={(event) => setReason(event.currentTarget.value)}
+            data-autofocus
+          />
+          {asksName && (
+            <TextInput
+              label={t('delete.confirm')}
+              description={apiKey.name}
+              value={typed}
+              error={checked && isWrong && t('delete.confirmWrong')}
+              autoComplete="off"
+              onChange={(event) => setTyped(event.currentTarget.value)}
+            />
+          )}
           <Group justify="flex-end">
-            <Button variant="default" onClick={close}>{t('state.cancel')}</Button>
-            <Button type="submit" color="red" loading={busy}>{t('delete.submit')}</Button>
+            <Button variant="default" onClick={close}>
+              {t('state.cancel')}
+            </Button>
+            <Button type="submit" color="red" loading={busy}>
+              {t('delete.submit')}
+            </Button>
           </Group>
         </Stack>
       </form>
@@ -64,18 +91,34 @@ export function Deletion({ apiKey }: { apiKey: ApiKey }) {
   const { busy, failure, succeeded, run } = useDeed()
   const { id, name, deletedAt = '', deleteReason, lastUsed } = apiKey
   const until = new Date(Date.parse(deletedAt) + restorableMs)
-  const restore = () => run(async () => {
-    await answered(restoreApiKey({ client: service, path: { apiKeyId: id } }))
-    await queries.invalidateQueries({ queryKey: keysKey })
-  })
+  const restore = () =>
+    run(async () => {
+      await answered(restoreApiKey({ client: service, path: { apiKeyId: id } }))
+      await queries.invalidateQueries({ queryKey: keysKey })
+    })
   return (
     <>
-      <Text size="sm">{t('deleted.at')} <When at={deletedAt} />{deleteReason !== undefined && `: ${isolated(deleteReason)}`}</Text>
-      {isGhost(apiKey) && lastUsed && <Chip tone="bad">{t('deleted.tried', { when: ago(lastUsed.at), address: lastUsed.address })}</Chip>}
+      <Text size="sm">
+        {t('deleted.at')} <When at={deletedAt} />
+        {deleteReason !== undefined && `: ${isolated(deleteReason)}`}
+      </Text>
+      {isGhost(apiKey) && lastUsed && (
+        <Chip tone="bad">{t('deleted.tried', { when: ago(lastUsed.at), address: lastUsed.address })}</Chip>
+      )}
       {until > new Date() && !succeeded && (
         <Group gap="sm">
-          <Button variant="default" size="compact-md" loading={busy} onClick={() => void restore()} aria-label={t('deleted.restoreNamed', { name })}>{t('deleted.restore')}</Button>
-          <Text size="sm" c="dimmed">{t('deleted.restorable', { when: short(until.toISOString()) })}</Text>
+          <Button
+            variant="default"
+            size="compact-md"
+            loading={busy}
+            onClick={() => void restore()}
+            aria-label={t('deleted.restoreNamed', { name })}
+          >
+            {t('deleted.restore')}
+          </Button>
+          <Text size="sm" c="dimmed">
+            {t('deleted.restorable', { when: short(until.toISOString()) })}
+          </Text>
         </Group>
       )}
       {failure !== undefined && <Failed failure={failure} />}

@@ -7,26 +7,63 @@ import { en } from '../words/en.ts'
 import { Asked, More, type Paged, When } from './parts.tsx'
 
 /** Who changed what. `none`: what to say when there is nothing. */
-export function Entries({ query, caption, none, withSubject = false }: { query: Paged<AuditEntry>; caption: string; none: string; withSubject?: boolean }) {
+export function Entries({
+  query,
+  caption,
+  none,
+  withSubject = false,
+}: {
+  query: Paged<AuditEntry>
+  caption: string
+  none: string
+  withSubject?: boolean
+}) {
   const { t } = useTranslation()
   const heads = ['at', 'what', ...(withSubject ? (['subject'] as const) : []), 'who', 'reason'] as const
   return (
     <Asked query={query}>
       {({ pages }) => {
         const entries = pages.flatMap(({ items }) => items)
-        if (entries.length === 0) return <Text c="dimmed" role="status">{none}</Text>
+        if (entries.length === 0)
+          return (
+            <Text c="dimmed" role="status">
+              {none}
+            </Text>
+          )
         return (
           <>
             <table className="rows">
               <VisuallyHidden component="caption">{caption}</VisuallyHidden>
-              <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{t(`column.${head}`)}</th>)}</tr></thead>
+              <thead>
+                <tr>
+                  {heads.map((head) => (
+                    <th key={head} className={head} scope="col">
+                      {t(`column.${head}`)}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
               <tbody>
                 {entries.map((entry) => (
                   <tr key={entry.id}>
-                    <td><When at={entry.at} /></td>
-                    <td><Text fw={600} size="sm">{t(`action.${entry.action}`)}</Text><Changes entry={entry} /></td>
-                    {withSubject && <td data-label={t('column.subject')}><Subject subject={entry.subject} /></td>}
-                    <td data-label={t('column.who')}><bdi>{entry.actor.name}</bdi>{entry.address !== undefined && ` (${entry.address})`}</td>
+                    <td>
+                      <When at={entry.at} />
+                    </td>
+                    <td>
+                      <Text fw={600} size="sm">
+                        {t(`action.${entry.action}`)}
+                      </Text>
+                      <Changes entry={entry} />
+                    </td>
+                    {withSubject && (
+                      <td data-label={t('column.subject')}>
+                        <Subject subject={entry.subject} />
+                      </td>
+                    )}
+                    <td data-label={t('column.who')}>
+                      <bdi>{entry.actor.name}</bdi>
+                      {entry.address !== undefined && ` (${entry.address})`}
+                    </td>
                     <td data-label={entry.reason && t('column.reason')}>{entry.reason && <bdi>{entry.reason}</bdi>}</td>
                   </tr>
                 ))}
@@ -41,7 +78,13 @@ export function Entries({ query, caption, none, withSubject = false }: { query: 
 }
 
 function Subject({ subject: { type, id, name } }: { subject: AuditSubject }) {
-  return type === 'api_key' ? <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: id }}><bdi>{name}</bdi></Link> : <bdi>{name}</bdi>
+  return type === 'api_key' ? (
+    <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: id }}>
+      <bdi>{name}</bdi>
+    </Link>
+  ) : (
+    <bdi>{name}</bdi>
+  )
 }
 
 function Changes({ entry: { before, after } }: { entry: AuditEntry }) {
@@ -51,7 +94,11 @@ function Changes({ entry: { before, after } }: { entry: AuditEntry }) {
   return Object.entries(after).map(([member, value]) => (
     <Text key={member} size="sm" c="dimmed" className="wrap">
       {`${isKnown(en.member, member) ? t(`member.${member}`) : member}: `}
-      {member in was && <><bdi>{shown(member, was[member])}</bdi> → </>}
+      {member in was && (
+        <>
+          <bdi>{shown(member, was[member])}</bdi> →{' '}
+        </>
+      )}
       <bdi>{shown(member, value)}</bdi>
     </Text>
   ))
@@ -75,4 +122,5 @@ function useShown() {
   }
 }
 
-const isKnown = <Texts extends object>(texts: Texts, name: string): name is keyof Texts & string => Object.hasOwn(texts, name)
+const isKnown = <Texts extends object>(texts: Texts, name: string): name is keyof Texts & string =>
+  Object.hasOwn(texts, name)

@@ -8,7 +8,9 @@ export function NotFound() {
   return (
     <Page title={t('notFound.title')}>
       <Text>{t('notFound.text')}</Text>
-      <Link className="link" to="/leads" search={{}}>{t('notFound.home')}</Link>
+      <Link className="link" to="/leads" search={{}}>
+        {t('notFound.home')}
+      </Link>
     </Page>
   )
 }

@@ -26,7 +26,12 @@ function AllKeys() {
   const digital = useInfiniteQuery(keysOf('digital_requests'))
   const extensive = useInfiniteQuery(keysOf('extensive_integrations'))
   const gone = useInfiniteQuery(deletedKeys)
-  const open = (kind?: ApiKeyKind) => void navigate({ to: '/settings/integrations', search: { ...(kind && { create: kind }), ...(deleted && { deleted }) }, resetScroll: false })
+  const open = (kind?: ApiKeyKind) =>
+    void navigate({
+      to: '/settings/integrations',
+      search: { ...(kind && { create: kind }), ...(deleted && { deleted }) },
+      resetScroll: false,
+    })
   const listed = [digital, extensive].flatMap(({ data }) => data?.pages.flatMap(({ items }) => items) ?? [])
 
   return (
@@ -35,19 +40,40 @@ function AllKeys() {
       <Section kind="digital_requests" query={digital} create={() => open('digital_requests')} />
       <Section kind="extensive_integrations" query={extensive} create={() => open('extensive_integrations')} />
       <Stack gap="sm" align="flex-start">
-        <Button variant="default" aria-expanded={deleted === true} onClick={() => void navigate({ to: '/settings/integrations', search: deleted ? {} : { deleted: true }, resetScroll: false })}>{t(deleted ? 'deleted.hide' : 'deleted.show')}</Button>
+        <Button
+          variant="default"
+          aria-expanded={deleted === true}
+          onClick={() =>
+            void navigate({
+              to: '/settings/integrations',
+              search: deleted ? {} : { deleted: true },
+              resetScroll: false,
+            })
+          }
+        >
+          {t(deleted ? 'deleted.hide' : 'deleted.show')}
+        </Button>
       </Stack>
       {deleted && (
         <Panel title={t('deleted.title')}>
           <Asked query={gone}>
             {({ pages }) => {
               const keys = pages.flatMap(({ items }) => items)
-              return keys.length === 0 ? <Text>{t('deleted.none')}</Text> : <Stack gap="lg">{keys.map((key) => (
-                <Stack key={key.id} gap={6} className="wrap" align="flex-start">
-                  <Group gap="xs"><KeyLink apiKey={key} /><span className="mono">{key.mask}</span></Group>
-                  <Deletion apiKey={key} />
+              return keys.length === 0 ? (
+                <Text>{t('deleted.none')}</Text>
+              ) : (
+                <Stack gap="lg">
+                  {keys.map((key) => (
+                    <Stack key={key.id} gap={6} className="wrap" align="flex-start">
+                      <Group gap="xs">
+                        <KeyLink apiKey={key} />
+                        <span className="mono">{key.mask}</span>
+                      </Group>
+                      <Deletion apiKey={key} />
+                    </Stack>
+                  ))}
                 </Stack>
-              ))}</Stack>
+              )
             }}
           </Asked>
           <More query={gone} />
@@ -62,7 +88,8 @@ function AllKeys() {
 function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly ApiKey[] }) {
   const { t } = useTranslation()
   const { ago } = useFormats()
-  const count = (word: 'unused' | 'idle' | 'expires') => keys.filter((key) => chipOf(key, new Date()).word === word).length
+  const count = (word: 'unused' | 'idle' | 'expires') =>
+    keys.filter((key) => chipOf(key, new Date()).word === word).length
   const ghosts = deleted.filter(isGhost)
   const silent = keys.flatMap(({ id, name, quiet }) => (quiet ? [{ id, name, quiet }] : []))
   const [unused, idle, expiring] = [count('unused'), count('idle'), count('expires')]
@@ -74,8 +101,18 @@ function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly 
         {expiring > 0 && <Chip tone="notice">{t('health.expiring', { count: expiring })}</Chip>}
         {unused + idle + expiring + ghosts.length + silent.length === 0 && <Chip tone="good">{t('health.good')}</Chip>}
       </Group>
-      {silent.map(({ id, name, quiet }) => <QuietChip key={id} quiet={quiet} name={name} />)}
-      {ghosts.map((key) => <Chip key={key.id} tone="bad">{t('health.ghost', { name: isolated(key.name), when: ago(key.lastUsed?.at ?? ''), address: key.lastUsed?.address ?? '' })}</Chip>)}
+      {silent.map(({ id, name, quiet }) => (
+        <QuietChip key={id} quiet={quiet} name={name} />
+      ))}
+      {ghosts.map((key) => (
+        <Chip key={key.id} tone="bad">
+          {t('health.ghost', {
+            name: isolated(key.name),
+            when: ago(key.lastUsed?.at ?? ''),
+            address: key.lastUsed?.address ?? '',
+          })}
+        </Chip>
+      ))}
     </Stack>
   )
 }
@@ -85,11 +122,22 @@ function Section({ kind, query, create }: { kind: ApiKeyKind; query: Paged<ApiKe
   return (
     <Panel title={t(`kind.${kind}.title`)} aside={<Button onClick={create}>{t(`kind.${kind}.create`)}</Button>}>
       <Text>{t(`kind.${kind}.text`)}</Text>
-      {kind === 'extensive_integrations' && <Alert color="yellow" variant="outline" p="xs" role="note"><Text size="sm" c="var(--mantine-color-text)"><span aria-hidden>▲ </span>{t('kind.extensive_integrations.caution')}</Text></Alert>}
+      {kind === 'extensive_integrations' && (
+        <Alert color="yellow" variant="outline" p="xs" role="note">
+          <Text size="sm" c="var(--mantine-color-text)">
+            <span aria-hidden>▲ </span>
+            {t('kind.extensive_integrations.caution')}
+          </Text>
+        </Alert>
+      )}
       <Asked query={query}>
         {({ pages }) => {
           const keys = pages.flatMap(({ items }) => items)
-          return keys.length === 0 ? <Text c="dimmed">{t(`kind.${kind}.empty`)}</Text> : <Rows keys={keys} caption={t(`kind.${kind}.title`)} />
+          return keys.length === 0 ? (
+            <Text c="dimmed">{t(`kind.${kind}.empty`)}</Text>
+          ) : (
+            <Rows keys={keys} caption={t(`kind.${kind}.title`)} />
+          )
         }}
       </Asked>
       <More query={query} />
@@ -104,16 +152,43 @@ function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
   return (
     <table className="rows">
       <VisuallyHidden component="caption">{caption}</VisuallyHidden>
-      <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{t(`column.${head}`)}</th>)}</tr></thead>
+      <thead>
+        <tr>
+          {heads.map((head) => (
+            <th key={head} className={head} scope="col">
+              {t(`column.${head}`)}
+            </th>
+          ))}
+        </tr>
+      </thead>
       <tbody>
         {keys.map((key) => (
           <tr key={key.id}>
-            <td><KeyLink apiKey={key} />{key.environment === 'test' && <> <Chip tone="quiet">{t('environment.test')}</Chip></>}</td>
-            <td data-label={t('column.key')}><span className="mono">{key.mask}</span></td>
-            <td><Group gap={6}><StatusChip apiKey={key} />{key.quiet && <Chip tone="notice">{t('quiet.last', { when: ago(key.quiet.since) })}</Chip>}</Group></td>
-            <td data-label={t('column.usage')}><Sparkline apiKeyId={key.id} /></td>
+            <td>
+              <KeyLink apiKey={key} />
+              {key.environment === 'test' && (
+                <>
+                  {' '}
+                  <Chip tone="quiet">{t('environment.test')}</Chip>
+                </>
+              )}
+            </td>
+            <td data-label={t('column.key')}>
+              <span className="mono">{key.mask}</span>
+            </td>
+            <td>
+              <Group gap={6}>
+                <StatusChip apiKey={key} />
+                {key.quiet && <Chip tone="notice">{t('quiet.last', { when: ago(key.quiet.since) })}</Chip>}
+              </Group>
+            </td>
+            <td data-label={t('column.usage')}>
+              <Sparkline apiKeyId={key.id} />
+            </td>
             <td data-label={t('column.lastUsed')}>{key.lastUsed ? <When at={key.lastUsed.at} /> : t('neverUsed')}</td>
-            <td data-label={t('column.created')}><When at={key.createdAt} /> {key.createdBy && t('createdBy', { name: key.createdBy.name })}</td>
+            <td data-label={t('column.created')}>
+              <When at={key.createdAt} /> {key.createdBy && t('createdBy', { name: key.createdBy.name })}
+            </td>
           </tr>
         ))}
       </tbody>
@@ -122,5 +197,9 @@ function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
 }
 
 function KeyLink({ apiKey: { id, name } }: { apiKey: ApiKey }) {
-  return <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: id }}><bdi>{name}</bdi></Link>
+  return (
+    <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: id }}>
+      <bdi>{name}</bdi>
+    </Link>
+  )
 }

@@ -3,7 +3,14 @@ import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-quer
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type ApiKey, type ApiKeyScope, type ApiKeyUpdate, cancelApiKeyReplacement, expireOldApiKeySecret, updateApiKey } from '../../client/client.ts'
+import {
+  type ApiKey,
+  type ApiKeyScope,
+  type ApiKeyUpdate,
+  cancelApiKeyReplacement,
+  expireOldApiKeySecret,
+  updateApiKey,
+} from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { historyOf, keyOf, keysKey, requestsOf, trafficOf } from '../data.ts'
 import { useFormats } from '../formats.ts'
@@ -27,7 +34,11 @@ function AskedKey({ apiKeyId }: { apiKeyId: string }) {
   const { t } = useTranslation()
   const query = useQuery(keyOf(apiKeyId))
   if (query.data && !query.error) return <OneKey apiKey={query.data} />
-  return <Page title={t('settings.integrations')} before={<BackLink />}><Asked query={{ ...query, data: undefined }}>{() => null}</Asked></Page>
+  return (
+    <Page title={t('settings.integrations')} before={<BackLink />}>
+      <Asked query={{ ...query, data: undefined }}>{() => null}</Asked>
+    </Page>
+  )
 }
 
 function OneKey({ apiKey }: { apiKey: ApiKey }) {
@@ -35,40 +46,98 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
   const { short } = useFormats()
   const navigate = useNavigate()
   const { dialog } = useSearch({ from: '/settings/integrations/$apiKeyId' })
-  const open = (name?: 'replace' | 'delete') => void navigate({ to: '/settings/integrations/$apiKeyId', params: { apiKeyId: apiKey.id }, search: name ? { dialog: name } : {}, resetScroll: false })
+  const open = (name?: 'replace' | 'delete') =>
+    void navigate({
+      to: '/settings/integrations/$apiKeyId',
+      params: { apiKeyId: apiKey.id },
+      search: name ? { dialog: name } : {},
+      resetScroll: false,
+    })
   const { lastUsed, expiresAt } = apiKey
   const isDeleted = apiKey.status === 'deleted'
   return (
     <Page title={apiKey.name} before={<BackLink />}>
-      {isDeleted && <Panel title={t('deleted.one')}><Stack gap={6} className="wrap" align="flex-start"><Deletion apiKey={apiKey} /></Stack></Panel>}
+      {isDeleted && (
+        <Panel title={t('deleted.one')}>
+          <Stack gap={6} className="wrap" align="flex-start">
+            <Deletion apiKey={apiKey} />
+          </Stack>
+        </Panel>
+      )}
       {apiKey.replacement && !isDeleted && <Replacement apiKey={apiKey} again={() => open('replace')} />}
-      <Panel title={t('key.facts')} aside={<Group gap="xs">{apiKey.environment === 'test' && <Chip tone="quiet">{t('environment.test')}</Chip>}<StatusChip apiKey={apiKey} /></Group>}>
-        {apiKey.quiet && <Group><QuietChip quiet={apiKey.quiet} /></Group>}
+      <Panel
+        title={t('key.facts')}
+        aside={
+          <Group gap="xs">
+            {apiKey.environment === 'test' && <Chip tone="quiet">{t('environment.test')}</Chip>}
+            <StatusChip apiKey={apiKey} />
+          </Group>
+        }
+      >
+        {apiKey.quiet && (
+          <Group>
+            <QuietChip quiet={apiKey.quiet} />
+          </Group>
+        )}
         <dl className="facts">
-          <dt>{t('key.kind')}</dt><dd>{t(`kind.${apiKey.kind}.title`)}</dd>
-          <dt>{t('column.key')}</dt><dd className="mono">{apiKey.mask}</dd>
-          <dt>{t('key.id')}</dt><dd className="mono">{apiKey.id}</dd>
-          <dt>{t('column.created')}</dt><dd><When at={apiKey.createdAt} /> {apiKey.createdBy && t('createdBy', { name: apiKey.createdBy.name })}</dd>
-          <dt>{t('key.expires')}</dt><dd>{expiresAt === undefined ? t('form.never') : short(expiresAt)}</dd>
+          <dt>{t('key.kind')}</dt>
+          <dd>{t(`kind.${apiKey.kind}.title`)}</dd>
+          <dt>{t('column.key')}</dt>
+          <dd className="mono">{apiKey.mask}</dd>
+          <dt>{t('key.id')}</dt>
+          <dd className="mono">{apiKey.id}</dd>
+          <dt>{t('column.created')}</dt>
+          <dd>
+            <When at={apiKey.createdAt} /> {apiKey.createdBy && t('createdBy', { name: apiKey.createdBy.name })}
+          </dd>
+          <dt>{t('key.expires')}</dt>
+          <dd>{expiresAt === undefined ? t('form.never') : short(expiresAt)}</dd>
           <dt>{t('column.lastUsed')}</dt>
-          <dd>{lastUsed ? <><When at={lastUsed.at} />{`: ${t('key.usedWith', { operation: lastUsed.operation, status: lastUsed.status, address: lastUsed.address, mask: lastUsed.mask })}`}</> : t('neverUsed')}</dd>
+          <dd>
+            {lastUsed ? (
+              <>
+                <When at={lastUsed.at} />
+                {`: ${t('key.usedWith', { operation: lastUsed.operation, status: lastUsed.status, address: lastUsed.address, mask: lastUsed.mask })}`}
+              </>
+            ) : (
+              t('neverUsed')
+            )}
+          </dd>
         </dl>
-        <div><CanSentence kind={apiKey.kind} scopes={apiKey.scopes} /></div>
+        <div>
+          <CanSentence kind={apiKey.kind} scopes={apiKey.scopes} />
+        </div>
       </Panel>
-      <Panel title={t('key.usage')}><Usage apiKeyId={apiKey.id} /></Panel>
+      <Panel title={t('key.usage')}>
+        <Usage apiKeyId={apiKey.id} />
+      </Panel>
       {!isDeleted && (
         <>
-          <Panel title={t('key.settings')}><Settings apiKey={apiKey} /></Panel>
+          <Panel title={t('key.settings')}>
+            <Settings apiKey={apiKey} />
+          </Panel>
           <Panel title={t('key.danger')}>
             <Text>{t('key.replaceText')}</Text>
-            <Group><Button variant="default" onClick={() => open('replace')}>{t('replace.open')}</Button></Group>
+            <Group>
+              <Button variant="default" onClick={() => open('replace')}>
+                {t('replace.open')}
+              </Button>
+            </Group>
             <Text>{t('key.deleteText')}</Text>
-            <Group><Button color="red" variant="filled" onClick={() => open('delete')}>{t('delete.open')}</Button></Group>
+            <Group>
+              <Button color="red" variant="filled" onClick={() => open('delete')}>
+                {t('delete.open')}
+              </Button>
+            </Group>
           </Panel>
         </>
       )}
-      <Panel title={t('key.requests')}><Requests apiKeyId={apiKey.id} /></Panel>
-      <Panel title={t('key.audit')}><History apiKeyId={apiKey.id} /></Panel>
+      <Panel title={t('key.requests')}>
+        <Requests apiKeyId={apiKey.id} />
+      </Panel>
+      <Panel title={t('key.audit')}>
+        <History apiKeyId={apiKey.id} />
+      </Panel>
       {dialog === 'replace' && !isDeleted && <ReplaceKey apiKey={apiKey} close={() => open()} />}
       {dialog === 'delete' && !isDeleted && <DeleteKey apiKey={apiKey} close={() => open()} />}
     </Page>
@@ -83,21 +152,50 @@ function Replacement({ apiKey, again }: { apiKey: ApiKey; again: () => void }) {
   const { replacement, lastUsed, id: apiKeyId } = apiKey
   if (!replacement) return null
   const { state, newMask, oldMask, oldEndsAfter, oldEndsAt } = replacement
-  const change = (deed: () => Promise<unknown>) => void run(async () => {
-    await deed()
-    await queries.invalidateQueries({ queryKey: keysKey })
-  })
+  const change = (deed: () => Promise<unknown>) =>
+    void run(async () => {
+      await deed()
+      await queries.invalidateQueries({ queryKey: keysKey })
+    })
   return (
     <Panel title={t('replace.panel')} aside={<Chip tone="notice">{t('status.replacing')}</Chip>}>
-      <Text className="wrap">{state === 'pending' ? t('replace.pending', { newMask, oldMask }) : t('replace.inUse', { newMask, oldMask, end: oldEndsAt === undefined ? '' : short(oldEndsAt) })}</Text>
-      {state === 'pending' && oldEndsAfter && <Text>{t('replace.pendingEnds', { ends: t(`replace.ends.${oldEndsAfter}`) })}</Text>}
-      {lastUsed && <Text className="wrap">{t('replace.lastWith', { mask: lastUsed.mask, when: ago(lastUsed.at) })}</Text>}
+      <Text className="wrap">
+        {state === 'pending'
+          ? t('replace.pending', { newMask, oldMask })
+          : t('replace.inUse', { newMask, oldMask, end: oldEndsAt === undefined ? '' : short(oldEndsAt) })}
+      </Text>
+      {state === 'pending' && oldEndsAfter && (
+        <Text>{t('replace.pendingEnds', { ends: t(`replace.ends.${oldEndsAfter}`) })}</Text>
+      )}
+      {lastUsed && (
+        <Text className="wrap">{t('replace.lastWith', { mask: lastUsed.mask, when: ago(lastUsed.at) })}</Text>
+      )}
       <Traffic apiKeyId={apiKeyId} oldMask={oldMask} newMask={newMask} />
       {failure !== undefined && <Failed failure={failure} />}
       <Group>
-        {state === 'pending' && <Button variant="default" onClick={again}>{t('replace.again')}</Button>}
-        <Button variant="default" disabled={busy} onClick={() => change(() => answered(cancelApiKeyReplacement({ client: service, path: { apiKeyId } })))}>{t('replace.cancel')}</Button>
-        <Button color="red" disabled={busy} onClick={() => change(() => answered(expireOldApiKeySecret({ client: service, path: { apiKeyId }, body: { oldEnds: 'at_once' } })))}>{t('replace.expire')}</Button>
+        {state === 'pending' && (
+          <Button variant="default" onClick={again}>
+            {t('replace.again')}
+          </Button>
+        )}
+        <Button
+          variant="default"
+          disabled={busy}
+          onClick={() => change(() => answered(cancelApiKeyReplacement({ client: service, path: { apiKeyId } })))}
+        >
+          {t('replace.cancel')}
+        </Button>
+        <Button
+          color="red"
+          disabled={busy}
+          onClick={() =>
+            change(() =>
+              answered(expireOldApiKeySecret({ client: service, path: { apiKeyId }, body: { oldEnds: 'at_once' } })),
+            )
+          }
+        >
+          {t('replace.expire')}
+        </Button>
       </Group>
     </Panel>
   )
@@ -110,7 +208,12 @@ function Traffic({ apiKeyId, oldMask, newMask }: { apiKeyId: string; oldMask: st
   const { data } = useQuery(trafficOf(apiKeyId, oldMask, newMask))
   if (!data) return <Text>{t('state.loading')}</Text>
   const counts = { old: number(data.old), new: number(data.new) }
-  return <Text>{t(data.isAll ? 'replace.traffic' : 'replace.trafficLatest', counts)} {data.isAll && data.old === 0 && data.new > 0 && t('replace.quiet')}</Text>
+  return (
+    <Text>
+      {t(data.isAll ? 'replace.traffic' : 'replace.trafficLatest', counts)}{' '}
+      {data.isAll && data.old === 0 && data.new > 0 && t('replace.quiet')}
+    </Text>
+  )
 }
 
 /** Sends only what was changed here, so that what somebody else changed meanwhile stays. */
@@ -127,7 +230,10 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
   const nameError = isName(name) ? undefined : t('form.nameLength')
   const scopesError = scopes.length === 0 ? t('form.scopesMissing') : undefined
   const expiresAt = expiry.isRight ? expiry.at()?.toISOString() : undefined
-  const isChangedElsewhere = apiKey.name !== opened.name || apiKey.expiresAt !== opened.expiresAt || apiKey.scopes.join() !== opened.scopes.join()
+  const isChangedElsewhere =
+    apiKey.name !== opened.name ||
+    apiKey.expiresAt !== opened.expiresAt ||
+    apiKey.scopes.join() !== opened.scopes.join()
 
   async function update(body: ApiKeyUpdate): Promise<ApiKey> {
     const updated = await answered(updateApiKey({ client: service, path: { apiKeyId: apiKey.id }, body }))
@@ -151,20 +257,45 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
     <Stack gap="lg">
       <form onSubmit={(event) => void submit(event)} noValidate>
         <Stack maw={520}>
-          {isChangedElsewhere && <Text role="status" fw={600}>{t('key.changed')}</Text>}
+          {isChangedElsewhere && (
+            <Text role="status" fw={600}>
+              {t('key.changed')}
+            </Text>
+          )}
           {saving.failure !== undefined && <Failed failure={saving.failure} />}
-          <TextInput label={t('form.name')} value={name} error={checked && nameError} maxLength={60} autoComplete="off" onChange={(event) => setName(event.currentTarget.value)} />
-          {apiKey.kind === 'extensive_integrations' && <ScopeBoxes kind={apiKey.kind} scopes={scopes} choose={setScopes} error={scopesError} />}
+          <TextInput
+            label={t('form.name')}
+            value={name}
+            error={checked && nameError}
+            maxLength={60}
+            autoComplete="off"
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          {apiKey.kind === 'extensive_integrations' && (
+            <ScopeBoxes kind={apiKey.kind} scopes={scopes} choose={setScopes} error={scopesError} />
+          )}
           <ExpiryFields expiry={expiry} checked={checked} />
           <Group>
-            <Button type="submit" loading={saving.busy}>{t('state.save')}</Button>
-            <Text role="status" size="sm">{saving.succeeded && `✓ ${t('state.saved')}`}</Text>
+            <Button type="submit" loading={saving.busy}>
+              {t('state.save')}
+            </Button>
+            <Text role="status" size="sm">
+              {saving.succeeded && `✓ ${t('state.saved')}`}
+            </Text>
           </Group>
         </Stack>
       </form>
       <Stack gap="xs">
         <Text>{t(apiKey.disabled ? 'key.enableText' : 'key.disableText')}</Text>
-        <Group><Button variant="default" loading={switching.busy} onClick={() => void switching.run(() => update({ disabled: !apiKey.disabled }))}>{t(apiKey.disabled ? 'key.enable' : 'key.disable')}</Button></Group>
+        <Group>
+          <Button
+            variant="default"
+            loading={switching.busy}
+            onClick={() => void switching.run(() => update({ disabled: !apiKey.disabled }))}
+          >
+            {t(apiKey.disabled ? 'key.enable' : 'key.disable')}
+          </Button>
+        </Group>
         {switching.failure !== undefined && <Failed failure={switching.failure} />}
       </Stack>
     </Stack>
@@ -185,16 +316,35 @@ function Requests({ apiKeyId }: { apiKeyId: string }) {
           <>
             <table className="rows">
               <VisuallyHidden component="caption">{t('key.requests')}</VisuallyHidden>
-              <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{t(`column.${head}`)}</th>)}</tr></thead>
+              <thead>
+                <tr>
+                  {heads.map((head) => (
+                    <th key={head} className={head} scope="col">
+                      {t(`column.${head}`)}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
               <tbody>
                 {requests.map((request) => (
                   <tr key={request.requestId + request.at}>
-                    <td><When at={request.at} /></td>
-                    <td>{request.operation} {request.leadId !== undefined && <Link className="link" to="/leads/$leadId" params={{ leadId: request.leadId }}>{t('key.toLead')}</Link>}</td>
+                    <td>
+                      <When at={request.at} />
+                    </td>
+                    <td>
+                      {request.operation}{' '}
+                      {request.leadId !== undefined && (
+                        <Link className="link" to="/leads/$leadId" params={{ leadId: request.leadId }}>
+                          {t('key.toLead')}
+                        </Link>
+                      )}
+                    </td>
                     <td data-label={t('column.answer')}>{request.status}</td>
                     <td data-label={t('column.duration')}>{number(Math.round(request.durationMs * 10) / 10)} ms</td>
                     <td data-label={t('column.address')}>{request.address}</td>
-                    <td data-label={t('column.key')}><span className="mono">{request.mask}</span></td>
+                    <td data-label={t('column.key')}>
+                      <span className="mono">{request.mask}</span>
+                    </td>
                   </tr>
                 ))}
               </tbody>

@@ -22,15 +22,26 @@ export function LeadPage() {
   const { leadId } = useParams({ from: '/leads/$leadId' })
   const queries = useQueryClient()
   const query = useQuery(leadOf(leadId))
-  useEffect(() => listen((message) => {
-    if (message.type === 'open' || message.type === 'skipped') void queries.invalidateQueries({ queryKey: leadOf(leadId).queryKey })
-    if (message.type !== 'event' || message.event.subject.id !== leadId) return
-    if (message.event.lead) showLead(queries, message.event.lead)
-    void queries.invalidateQueries({ queryKey: eventsOf({ id: leadId, test: false }).queryKey })
-  }), [leadId, queries])
+  useEffect(
+    () =>
+      listen((message) => {
+        if (message.type === 'open' || message.type === 'skipped')
+          void queries.invalidateQueries({ queryKey: leadOf(leadId).queryKey })
+        if (message.type !== 'event' || message.event.subject.id !== leadId) return
+        if (message.event.lead) showLead(queries, message.event.lead)
+        void queries.invalidateQueries({ queryKey: eventsOf({ id: leadId, test: false }).queryKey })
+      }),
+    [leadId, queries],
+  )
   const before = <Link className="link" to="/leads" search={{}}>{`← ${t('lead.back')}`}</Link>
   if (query.data) return <KnownLead lead={query.data} before={before} />
-  return <Page title={t('lead.title')} before={before}><Asked query={query} rows={8}>{() => null}</Asked></Page>
+  return (
+    <Page title={t('lead.title')} before={before}>
+      <Asked query={query} rows={8}>
+        {() => null}
+      </Asked>
+    </Page>
+  )
 }
 
 function KnownLead({ lead, before }: { lead: Lead; before: ReactNode }) {
@@ -40,24 +51,62 @@ function KnownLead({ lead, before }: { lead: Lead; before: ReactNode }) {
   return (
     <Page title={nameOf(lead) || t('lead.nameless')} before={before}>
       <Stack gap="xs" align="flex-start">
-        <Text fw={600}>{t(`leadStatus.${lead.status}`)}{lead.statusReason && ` (${t(`leadReason.${lead.statusReason}`)})`}</Text>
+        <Text fw={600}>
+          {t(`leadStatus.${lead.status}`)}
+          {lead.statusReason && ` (${t(`leadReason.${lead.statusReason}`)})`}
+        </Text>
         <LeadChips lead={lead} targetMinutes={data?.responseTargetMinutes ?? 30} />
         <MoveButtons lead={lead} moving={moving} />
       </Stack>
       <MovingNotice moving={moving} />
       <div className="beside">
         <Stack gap="lg">
-          <Panel title={t('lead.customer')}><Customer lead={lead} /></Panel>
-          <Panel title={t('lead.wish')}><Wish lead={lead} /></Panel>
-          {lead.vehiclesOfInterest.length > 0 && <Panel title={t('lead.vehicles')}>{lead.vehiclesOfInterest.map((vehicle, at) => <Vehicle key={at} vehicle={vehicle} />)}</Panel>}
-          {lead.tradeIns.length > 0 && <Panel title={t('lead.tradeIns')}>{lead.tradeIns.map((vehicle, at) => <Vehicle key={at} vehicle={vehicle} wanted={vehicle.wantedPrice} />)}</Panel>}
-          {lead.extra && Object.keys(lead.extra).length > 0 && <Panel title={t('lead.extra')}><Facts facts={Object.entries(lead.extra).map(([name, value]) => [name, <bdi key={name}>{typeof value === 'string' ? value : JSON.stringify(value)}</bdi>])} /></Panel>}
+          <Panel title={t('lead.customer')}>
+            <Customer lead={lead} />
+          </Panel>
+          <Panel title={t('lead.wish')}>
+            <Wish lead={lead} />
+          </Panel>
+          {lead.vehiclesOfInterest.length > 0 && (
+            <Panel title={t('lead.vehicles')}>
+              {lead.vehiclesOfInterest.map((vehicle, at) => (
+                <Vehicle key={at} vehicle={vehicle} />
+              ))}
+            </Panel>
+          )}
+          {lead.tradeIns.length > 0 && (
+            <Panel title={t('lead.tradeIns')}>
+              {lead.tradeIns.map((vehicle, at) => (
+                <Vehicle key={at} vehicle={vehicle} wanted={vehicle.wantedPrice} />
+              ))}
+            </Panel>
+          )}
+          {lead.extra && Object.keys(lead.extra).length > 0 && (
+            <Panel title={t('lead.extra')}>
+              <Facts
+                facts={Object.entries(lead.extra).map(([name, value]) => [
+                  name,
+                  <bdi key={name}>{typeof value === 'string' ? value : JSON.stringify(value)}</bdi>,
+                ])}
+              />
+            </Panel>
+          )}
         </Stack>
         <Stack gap="lg">
-          {lead.warnings.length > 0 && <Panel title={t('lead.warningsTitle')}><Warnings warnings={lead.warnings} /></Panel>}
-          <Panel title={t('lead.timeline')}><Timeline lead={lead} /></Panel>
-          <Panel title={t('lead.origin')}><Origin lead={lead} /></Panel>
-          <Panel title={t('lead.consents')}><Consents lead={lead} /></Panel>
+          {lead.warnings.length > 0 && (
+            <Panel title={t('lead.warningsTitle')}>
+              <Warnings warnings={lead.warnings} />
+            </Panel>
+          )}
+          <Panel title={t('lead.timeline')}>
+            <Timeline lead={lead} />
+          </Panel>
+          <Panel title={t('lead.origin')}>
+            <Origin lead={lead} />
+          </Panel>
+          <Panel title={t('lead.consents')}>
+            <Consents lead={lead} />
+          </Panel>
         </Stack>
       </div>
     </Page>
@@ -66,7 +115,18 @@ function KnownLead({ lead, before }: { lead: Lead; before: ReactNode }) {
 
 /** Only what was said. */
 function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
-  return <dl className="facts">{facts.filter(([, fact]) => fact !== undefined && fact !== '' && fact !== null && fact !== false).map(([name, fact]) => <div key={name}><dt>{name}</dt><dd>{fact}</dd></div>)}</dl>
+  return (
+    <dl className="facts">
+      {facts
+        .filter(([, fact]) => fact !== undefined && fact !== '' && fact !== null && fact !== false)
+        .map(([name, fact]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{fact}</dd>
+          </div>
+        ))}
+    </dl>
+  )
 }
 
 function Customer({ lead: { customer, duplicateOf, locale } }: { lead: Lead }) {
@@ -75,18 +135,61 @@ function Customer({ lead: { customer, duplicateOf, locale } }: { lead: Lead }) {
   const address = [...lines, [postalCode, city].filter(Boolean).join(' '), region, countryCode].filter(Boolean)
   return (
     <>
-      <Facts facts={[
-        [t('lead.name'), customer.name && <bdi>{nameOf({ customer })}</bdi>],
-        [t('lead.phones'), customer.phones.length > 0 && customer.phones.map(({ number, e164, verdict }, at) => (
-          <div key={at}>{dialable.test(number) ? <a className="link" href={`tel:${e164 ?? number.replaceAll(/[^\d+]/g, '')}`}>{number}</a> : <bdi>{number}</bdi>}{verdict !== 'valid' && ` ▲ ${t(`verdict.${verdict}`)}`}</div>
-        ))],
-        [t('lead.emails'), customer.emails.length > 0 && customer.emails.map(({ address: mail, verdict }, at) => (
-          <div key={at}>{verdict === 'plausible' ? <a className="link" href={`mailto:${encodeURIComponent(mail.trim()).replace('%40', '@')}`}>{mail}</a> : <bdi>{mail}</bdi>}{verdict === 'odd' && ` ▲ ${t('verdict.odd')}`}</div>
-        ))],
-        [t('lead.address'), address.length > 0 && address.map((line, at) => <div key={at}><bdi>{line}</bdi></div>)],
-        [t('lead.locale'), locale],
-      ]} />
-      {duplicateOf && <Text size="sm"><Link className="link" to="/leads/$leadId" params={{ leadId: duplicateOf }}>{t('lead.toDuplicate')}</Link> {t('lead.duplicateText')}</Text>}
+      <Facts
+        facts={[
+          [t('lead.name'), customer.name && <bdi>{nameOf({ customer })}</bdi>],
+          [
+            t('lead.phones'),
+            customer.phones.length > 0 &&
+              customer.phones.map(({ number, e164, verdict }, at) => (
+                <div key={at}>
+                  {dialable.test(number) ? (
+                    <a className="link" href={`tel:${e164 ?? number.replaceAll(/[^\d+]/g, '')}`}>
+                      {number}
+                    </a>
+                  ) : (
+                    <bdi>{number}</bdi>
+                  )}
+                  {verdict !== 'valid' && ` ▲ ${t(`verdict.${verdict}`)}`}
+                </div>
+              )),
+          ],
+          [
+            t('lead.emails'),
+            customer.emails.length > 0 &&
+              customer.emails.map(({ address: mail, verdict }, at) => (
+                <div key={at}>
+                  {verdict === 'plausible' ? (
+                    <a className="link" href={`mailto:${encodeURIComponent(mail.trim()).replace('%40', '@')}`}>
+                      {mail}
+                    </a>
+                  ) : (
+                    <bdi>{mail}</bdi>
+                  )}
+                  {verdict === 'odd' && ` ▲ ${t('verdict.odd')}`}
+                </div>
+              )),
+          ],
+          [
+            t('lead.address'),
+            address.length > 0 &&
+              address.map((line, at) => (
+                <div key={at}>
+                  <bdi>{line}</bdi>
+                </div>
+              )),
+          ],
+          [t('lead.locale'), locale],
+        ]}
+      />
+      {duplicateOf && (
+        <Text size="sm">
+          <Link className="link" to="/leads/$leadId" params={{ leadId: duplicateOf }}>
+            {t('lead.toDuplicate')}
+          </Link>{' '}
+          {t('lead.duplicateText')}
+        </Text>
+      )}
     </>
   )
 }
@@ -100,12 +203,28 @@ function Wish({ lead: { type, message, appointment } }: { lead: Lead }) {
   return (
     <>
       <Text fw={600}>{t(`leadType.${type}`)}</Text>
-      {message !== undefined && <Text className="wrap said"><bdi>{message}</bdi></Text>}
-      {appointment && <Facts facts={[
-        [t('lead.appointment'), said('appointmentKind', appointment.kind)],
-        [t('lead.slots'), appointment.requestedSlots?.map(({ start, end }, at) => <div key={at}>{time(start)}{end !== undefined && ` – ${time(end)}`}</div>)],
-        [t('lead.comments'), appointment.comments],
-      ]} />}
+      {message !== undefined && (
+        <Text className="wrap said">
+          <bdi>{message}</bdi>
+        </Text>
+      )}
+      {appointment && (
+        <Facts
+          facts={[
+            [t('lead.appointment'), said('appointmentKind', appointment.kind)],
+            [
+              t('lead.slots'),
+              appointment.requestedSlots?.map(({ start, end }, at) => (
+                <div key={at}>
+                  {time(start)}
+                  {end !== undefined && ` – ${time(end)}`}
+                </div>
+              )),
+            ],
+            [t('lead.comments'), appointment.comments],
+          ]}
+        />
+      )}
     </>
   )
 }
@@ -115,24 +234,43 @@ function Vehicle({ vehicle, wanted }: { vehicle: VehicleOfInterest; wanted?: Mon
   const { number, money } = useFormats()
   const said = useSaid()
   const priced = (price: Money | undefined) => price?.amount !== undefined && money(price.amount, price.currency)
-  const { vin, registration, stockNumber, listingId, condition, odometer, fuel, transmission, colour, price, comments } = vehicle
+  const {
+    vin,
+    registration,
+    stockNumber,
+    listingId,
+    condition,
+    odometer,
+    fuel,
+    transmission,
+    colour,
+    price,
+    comments,
+  } = vehicle
   return (
     <Stack gap={4}>
-      <Text fw={600} className="wrap"><bdi>{vehicleName(vehicle) || t('lead.vehicleUnknown')}</bdi></Text>
-      <Facts facts={[
-        [t('vehicle.registration'), registration && [registration.number, registration.countryCode].filter(Boolean).join(' ')],
-        [t('vehicle.vin'), vin],
-        [t('vehicle.stockNumber'), stockNumber],
-        [t('vehicle.listingId'), listingId],
-        [t('vehicle.condition'), said('condition', condition)],
-        [t('vehicle.odometer'), odometer && `${number(odometer.value)} ${odometer.unit ?? ''}`],
-        [t('vehicle.fuel'), fuel],
-        [t('vehicle.transmission'), transmission],
-        [t('vehicle.colour'), colour],
-        [t('vehicle.price'), priced(price)],
-        [t('vehicle.wantedPrice'), priced(wanted)],
-        [t('lead.comments'), comments],
-      ]} />
+      <Text fw={600} className="wrap">
+        <bdi>{vehicleName(vehicle) || t('lead.vehicleUnknown')}</bdi>
+      </Text>
+      <Facts
+        facts={[
+          [
+            t('vehicle.registration'),
+            registration && [registration.number, registration.countryCode].filter(Boolean).join(' '),
+          ],
+          [t('vehicle.vin'), vin],
+          [t('vehicle.stockNumber'), stockNumber],
+          [t('vehicle.listingId'), listingId],
+          [t('vehicle.condition'), said('condition', condition)],
+          [t('vehicle.odometer'), odometer && `${number(odometer.value)} ${odometer.unit ?? ''}`],
+          [t('vehicle.fuel'), fuel],
+          [t('vehicle.transmission'), transmission],
+          [t('vehicle.colour'), colour],
+          [t('vehicle.price'), priced(price)],
+          [t('vehicle.wantedPrice'), priced(wanted)],
+          [t('lead.comments'), comments],
+        ]}
+      />
     </Stack>
   )
 }
@@ -144,7 +282,12 @@ function Warnings({ warnings }: { warnings: readonly Warning[] }) {
   return (
     <ul className="plain">
       {warnings.map(({ code, pointer, message }, at) => (
-        <li key={at}><Text size="sm" className="wrap"><span aria-hidden>▲ </span>{known(code) ? t(`warning.${code}`) : message} {pointer !== '' && <span className="mono">{pointer}</span>}</Text></li>
+        <li key={at}>
+          <Text size="sm" className="wrap">
+            <span aria-hidden>▲ </span>
+            {known(code) ? t(`warning.${code}`) : message} {pointer !== '' && <span className="mono">{pointer}</span>}
+          </Text>
+        </li>
       ))}
     </ul>
   )
@@ -153,14 +296,29 @@ function Warnings({ warnings }: { warnings: readonly Warning[] }) {
 function Timeline({ lead }: { lead: Lead }) {
   const { t } = useTranslation()
   const { duration } = useFormats()
-  const what = ({ type, status, changed }: Event) => (type === 'lead.created' ? t('timeline.created') : changed.includes('status') && status ? t('timeline.moved', { status: t(`leadStatus.${status}`) }) : t('timeline.changed'))
+  const what = ({ type, status, changed }: Event) =>
+    type === 'lead.created'
+      ? t('timeline.created')
+      : changed.includes('status') && status
+        ? t('timeline.moved', { status: t(`leadStatus.${status}`) })
+        : t('timeline.changed')
   return (
     <>
-      {lead.respondedAt && <Text size="sm">{t('lead.responded', { after: duration(Date.parse(lead.respondedAt) - Date.parse(lead.receivedAt)) })}</Text>}
+      {lead.respondedAt && (
+        <Text size="sm">
+          {t('lead.responded', { after: duration(Date.parse(lead.respondedAt) - Date.parse(lead.receivedAt)) })}
+        </Text>
+      )}
       <Asked query={useQuery(eventsOf(lead))}>
         {({ items }) => (
           <ol className="plain">
-            {items.map((event) => <li key={event.id}><Text size="sm" className="wrap"><strong>{what(event)}</strong> · <bdi>{event.actor.name}</bdi> · <When at={event.at} /></Text></li>)}
+            {items.map((event) => (
+              <li key={event.id}>
+                <Text size="sm" className="wrap">
+                  <strong>{what(event)}</strong> · <bdi>{event.actor.name}</bdi> · <When at={event.at} />
+                </Text>
+              </li>
+            ))}
           </ol>
         )}
       </Asked>
@@ -178,16 +336,35 @@ function Origin({ lead }: { lead: Lead }) {
   const from = requests.data?.items.at(-1)
   return (
     <>
-      <Facts facts={[
-        [t('lead.source'), isAdmin ? <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: lead.source.id }}><bdi>{lead.source.name}</bdi></Link> : <bdi>{lead.source.name}</bdi>],
-        [t('lead.received'), <When key="received" at={lead.receivedAt} />],
-        [t('lead.submitted'), lead.submittedAt && <When at={lead.submittedAt} />],
-        [t('lead.request'), from && `${from.operation}, ${from.status}, ${from.address}, ${from.requestId}`],
-        [t('lead.reference'), externalReference && `${externalReference.source}: ${externalReference.id}`],
-        [t('lead.campaign'), attribution && [attribution.source, attribution.medium, attribution.campaign].filter(Boolean).join(' · ')],
-        [t('lead.landingPage'), attribution?.landingPage],
-        [t('lead.id'), <span key="id" className="mono">{lead.id}</span>],
-      ]} />
+      <Facts
+        facts={[
+          [
+            t('lead.source'),
+            isAdmin ? (
+              <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: lead.source.id }}>
+                <bdi>{lead.source.name}</bdi>
+              </Link>
+            ) : (
+              <bdi>{lead.source.name}</bdi>
+            ),
+          ],
+          [t('lead.received'), <When key="received" at={lead.receivedAt} />],
+          [t('lead.submitted'), lead.submittedAt && <When at={lead.submittedAt} />],
+          [t('lead.request'), from && `${from.operation}, ${from.status}, ${from.address}, ${from.requestId}`],
+          [t('lead.reference'), externalReference && `${externalReference.source}: ${externalReference.id}`],
+          [
+            t('lead.campaign'),
+            attribution && [attribution.source, attribution.medium, attribution.campaign].filter(Boolean).join(' · '),
+          ],
+          [t('lead.landingPage'), attribution?.landingPage],
+          [
+            t('lead.id'),
+            <span key="id" className="mono">
+              {lead.id}
+            </span>,
+          ],
+        ]}
+      />
       <Original leadId={lead.id} />
     </>
   )
@@ -199,10 +376,24 @@ function Original({ leadId }: { leadId: string }) {
   const { data, error, refetch } = useQuery(originalOf(leadId, isOpen))
   return (
     <Stack gap="xs">
-      <Group><Button size="compact-md" variant="default" aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>{t('lead.original')}</Button></Group>
+      <Group>
+        <Button size="compact-md" variant="default" aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
+          {t('lead.original')}
+        </Button>
+      </Group>
       {isOpen && error && <Failed failure={error} retry={() => void refetch()} />}
-      {isOpen && data === null && <Text size="sm" c="dimmed">{t('lead.noOriginal')}</Text>}
-      {isOpen && data && <section aria-label={t('lead.original')}><pre className="code" tabIndex={0}>{textIn(data.content)}</pre></section>}
+      {isOpen && data === null && (
+        <Text size="sm" c="dimmed">
+          {t('lead.noOriginal')}
+        </Text>
+      )}
+      {isOpen && data && (
+        <section aria-label={t('lead.original')}>
+          <pre className="code" tabIndex={0}>
+            {textIn(data.content)}
+          </pre>
+        </section>
+      )}
     </Stack>
   )
 }
@@ -212,11 +403,13 @@ type Vocabulary = 'appointmentKind' | 'condition' | 'consentPurpose' | 'consentC
 /** A word of the contract in the language of the page; another one as it was sent. */
 function useSaid() {
   const { t } = useTranslation()
-  return (vocabulary: Vocabulary, word: string | undefined) => (word !== undefined && Object.hasOwn(en[vocabulary], word) ? t(`${vocabulary}.${word}` as 'condition.new') : word)
+  return (vocabulary: Vocabulary, word: string | undefined) =>
+    word !== undefined && Object.hasOwn(en[vocabulary], word) ? t(`${vocabulary}.${word}` as 'condition.new') : word
 }
 
 /** Bytes as they came; nearly always they are UTF-8. */
-const textIn = (base64: string) => new TextDecoder().decode(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)))
+const textIn = (base64: string) =>
+  new TextDecoder().decode(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)))
 
 function Consents({ lead: { consents } }: { lead: Lead }) {
   const { t } = useTranslation()
@@ -226,7 +419,26 @@ function Consents({ lead: { consents } }: { lead: Lead }) {
       <Text size="sm">{t(`consentText.${marketingConsent(consents)}`)}</Text>
       <ul className="plain">
         {consents.map(({ purpose, channel, state, text, capturedAt }, at) => (
-          <li key={at}><Text size="sm" className="wrap"><strong>{[said('consentPurpose', purpose), said('consentChannel', channel), said('consentState', state)].filter(Boolean).join(' · ')}</strong>{text !== undefined && <>: <bdi>{text}</bdi></>}{capturedAt !== undefined && !Number.isNaN(Date.parse(capturedAt)) && <> · <When at={capturedAt} /></>}</Text></li>
+          <li key={at}>
+            <Text size="sm" className="wrap">
+              <strong>
+                {[said('consentPurpose', purpose), said('consentChannel', channel), said('consentState', state)]
+                  .filter(Boolean)
+                  .join(' · ')}
+              </strong>
+              {text !== undefined && (
+                <>
+                  : <bdi>{text}</bdi>
+                </>
+              )}
+              {capturedAt !== undefined && !Number.isNaN(Date.parse(capturedAt)) && (
+                <>
+                  {' '}
+                  · <When at={capturedAt} />
+                </>
+              )}
+            </Text>
+          </li>
         ))}
       </ul>
     </>

@@ -1,7 +1,12 @@
 import { Alert, Checkbox, NativeSelect, Stack, Text, VisuallyHidden } from '@mantine/core'
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
-import { type Mail, type Notifications as Settings, type NotificationsUpdate, updateNotifications } from '../../client/client.ts'
+import {
+  type Mail,
+  type Notifications as Settings,
+  type NotificationsUpdate,
+  updateNotifications,
+} from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { mails, notifications } from '../data.ts'
 import { service, usePerson } from '../session.ts'
@@ -17,8 +22,14 @@ export function Notifications() {
   const query = useQuery(notifications)
   return (
     <Page title={t('settings.notifications')} before={<SettingsMenu />}>
-      <div className="panel"><Asked query={query}>{(settings) => <Choices settings={settings} />}</Asked></div>
-      {can('users:manage') && <Panel title={t('notifications.mails')}><Mails /></Panel>}
+      <div className="panel">
+        <Asked query={query}>{(settings) => <Choices settings={settings} />}</Asked>
+      </div>
+      {can('users:manage') && (
+        <Panel title={t('notifications.mails')}>
+          <Mails />
+        </Panel>
+      )}
     </Page>
   )
 }
@@ -29,25 +40,56 @@ function Choices({ settings }: { settings: Settings }) {
   const { can } = usePerson()
   const queries = useQueryClient()
   const { busy, failure, succeeded, run } = useDeed()
-  const choose = (body: NotificationsUpdate) => void run(async () => {
-    queries.setQueryData(notifications.queryKey, { ...settings, ...body })
-    try {
-      queries.setQueryData(notifications.queryKey, await answered(updateNotifications({ client: service, body })))
-    } catch (error) {
-      queries.setQueryData(notifications.queryKey, settings)
-      throw error
-    }
-  })
+  const choose = (body: NotificationsUpdate) =>
+    void run(async () => {
+      queries.setQueryData(notifications.queryKey, { ...settings, ...body })
+      try {
+        queries.setQueryData(notifications.queryKey, await answered(updateNotifications({ client: service, body })))
+      } catch (error) {
+        queries.setQueryData(notifications.queryKey, settings)
+        throw error
+      }
+    })
   return (
     <Stack maw={560}>
-      {settings.mail === 'not_set_up' && <Alert color="yellow" variant="outline" p="xs" role="note"><Text size="sm" c="var(--mantine-color-text)"><span aria-hidden>▲ </span>{t('notifications.notSetUp')}</Text></Alert>}
+      {settings.mail === 'not_set_up' && (
+        <Alert color="yellow" variant="outline" p="xs" role="note">
+          <Text size="sm" c="var(--mantine-color-text)">
+            <span aria-hidden>▲ </span>
+            {t('notifications.notSetUp')}
+          </Text>
+        </Alert>
+      )}
       <Text className="wrap">{t('notifications.text', { email: settings.email })}</Text>
       {failure !== undefined && <Failed failure={failure} />}
-      <Checkbox label={t('notifications.newLead')} description={t('notifications.newLeadText')} checked={settings.newLead} onChange={(event) => choose({ newLead: event.currentTarget.checked })} />
-      <Checkbox label={t('notifications.unansweredLead')} checked={settings.unansweredLead} onChange={(event) => choose({ unansweredLead: event.currentTarget.checked })} />
-      {can('api-keys:manage') && <Checkbox label={t('notifications.keys')} description={t('notifications.keysText')} checked={settings.keys} onChange={(event) => choose({ keys: event.currentTarget.checked })} />}
-      <NativeSelect label={t('notifications.language')} value={settings.language} data={Object.entries(languages).map(([value, label]) => ({ value, label }))} onChange={(event) => choose({ language: event.currentTarget.value === 'da' ? 'da' : 'en' })} />
-      <Text role="status" size="sm">{succeeded && !busy && `✓ ${t('state.saved')}`}</Text>
+      <Checkbox
+        label={t('notifications.newLead')}
+        description={t('notifications.newLeadText')}
+        checked={settings.newLead}
+        onChange={(event) => choose({ newLead: event.currentTarget.checked })}
+      />
+      <Checkbox
+        label={t('notifications.unansweredLead')}
+        checked={settings.unansweredLead}
+        onChange={(event) => choose({ unansweredLead: event.currentTarget.checked })}
+      />
+      {can('api-keys:manage') && (
+        <Checkbox
+          label={t('notifications.keys')}
+          description={t('notifications.keysText')}
+          checked={settings.keys}
+          onChange={(event) => choose({ keys: event.currentTarget.checked })}
+        />
+      )}
+      <NativeSelect
+        label={t('notifications.language')}
+        value={settings.language}
+        data={Object.entries(languages).map(([value, label]) => ({ value, label }))}
+        onChange={(event) => choose({ language: event.currentTarget.value === 'da' ? 'da' : 'en' })}
+      />
+      <Text role="status" size="sm">
+        {succeeded && !busy && `✓ ${t('state.saved')}`}
+      </Text>
     </Stack>
   )
 }
@@ -65,8 +107,20 @@ function Mails() {
           <>
             <table className="rows mails">
               <VisuallyHidden component="caption">{t('notifications.mails')}</VisuallyHidden>
-              <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{head === 'to' ? t('notifications.to') : t(`column.${head}`)}</th>)}</tr></thead>
-              <tbody>{sent.map((mail) => <Row key={mail.id} mail={mail} />)}</tbody>
+              <thead>
+                <tr>
+                  {heads.map((head) => (
+                    <th key={head} className={head} scope="col">
+                      {head === 'to' ? t('notifications.to') : t(`column.${head}`)}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {sent.map((mail) => (
+                  <Row key={mail.id} mail={mail} />
+                ))}
+              </tbody>
             </table>
             <More query={query} />
           </>
@@ -80,12 +134,26 @@ function Row({ mail: { createdAt, kind, to, state, failure } }: { mail: Mail }) 
   const { t } = useTranslation()
   return (
     <tr>
-      <td><When at={createdAt} /></td>
+      <td>
+        <When at={createdAt} />
+      </td>
       <td>{t(`notifications.kind.${kind}`)}</td>
-      <td className="wrap" data-label={t('notifications.to')}>{to}</td>
+      <td className="wrap" data-label={t('notifications.to')}>
+        {to}
+      </td>
       <td className="wrap">
         <Chip tone={tones[state]}>{t(`notifications.state.${state}`)}</Chip>
-        {state === 'unknown' ? <Text size="sm" c="dimmed">{t('notifications.unknownText')}</Text> : failure !== undefined && <Text size="sm" c="dimmed"><bdi>{failure}</bdi></Text>}
+        {state === 'unknown' ? (
+          <Text size="sm" c="dimmed">
+            {t('notifications.unknownText')}
+          </Text>
+        ) : (
+          failure !== undefined && (
+            <Text size="sm" c="dimmed">
+              <bdi>{failure}</bdi>
+            </Text>
+          )
+        )}
       </td>
     </tr>
   )

@@ -12,13 +12,28 @@ import { en } from '../words/en.ts'
 export function Failed({ failure, retry }: { failure: unknown; retry?: () => void }) {
   const { t } = useTranslation()
   const { code, message, requestId, status } = failure instanceof Failure ? failure : new Failure(failure, undefined)
-  const text = code !== undefined && isKnown(code) ? t(`problem.${code}`) : status === undefined ? t('state.unreachable') : message || t('problem.internal')
+  const text =
+    code !== undefined && isKnown(code)
+      ? t(`problem.${code}`)
+      : status === undefined
+        ? t('state.unreachable')
+        : message || t('problem.internal')
   return (
     <Alert className="failed" color="red" variant="outline" title={t('state.failed')} role="alert">
       <Stack gap="xs" align="flex-start">
-        <Text size="sm" className="wrap" c="var(--mantine-color-text)">{text}</Text>
-        {requestId && <Text size="sm" c="dimmed" className="wrap">{t('state.requestId', { id: requestId })}</Text>}
-        {retry && <Button size="compact-md" variant="default" onClick={retry}>{t('state.retry')}</Button>}
+        <Text size="sm" className="wrap" c="var(--mantine-color-text)">
+          {text}
+        </Text>
+        {requestId && (
+          <Text size="sm" c="dimmed" className="wrap">
+            {t('state.requestId', { id: requestId })}
+          </Text>
+        )}
+        {retry && (
+          <Button size="compact-md" variant="default" onClick={retry}>
+            {t('state.retry')}
+          </Button>
+        )}
       </Stack>
     </Alert>
   )
@@ -31,7 +46,9 @@ export function Loading({ rows = 3 }: { rows?: number }) {
   return (
     <Stack gap="sm" role="status">
       <VisuallyHidden>{t('state.loading')}</VisuallyHidden>
-      {Array.from({ length: rows }, (_, row) => <Skeleton key={row} h={26} aria-hidden />)}
+      {Array.from({ length: rows }, (_, row) => (
+        <Skeleton key={row} h={26} aria-hidden />
+      ))}
     </Stack>
   )
 }
@@ -50,25 +67,62 @@ export interface Paged<Item> extends Question<{ pages: { items: Item[] }[] }> {
 }
 
 /** What is asked for: loading, failed, or there. */
-export function Asked<Data>({ query, rows, children }: { query: Question<Data>; rows?: number; children: (data: Data) => ReactNode }) {
+export function Asked<Data>({
+  query,
+  rows,
+  children,
+}: {
+  query: Question<Data>
+  rows?: number
+  children: (data: Data) => ReactNode
+}) {
   if (query.data !== undefined) return children(query.data)
   if (query.error) return <Failed failure={query.error} retry={() => void query.refetch()} />
   return <Loading rows={rows} />
 }
 
-export function More({ query }: { query: Pick<Paged<unknown>, 'hasNextPage' | 'isFetchingNextPage' | 'fetchNextPage'> }) {
+export function More({
+  query,
+}: {
+  query: Pick<Paged<unknown>, 'hasNextPage' | 'isFetchingNextPage' | 'fetchNextPage'>
+}) {
   const { t } = useTranslation()
-  return query.hasNextPage && <Group><Button variant="default" size="compact-md" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>{t('state.more')}</Button></Group>
+  return (
+    query.hasNextPage && (
+      <Group>
+        <Button
+          variant="default"
+          size="compact-md"
+          loading={query.isFetchingNextPage}
+          onClick={() => void query.fetchNextPage()}
+        >
+          {t('state.more')}
+        </Button>
+      </Group>
+    )
+  )
 }
 
 /** `mark`: a number to be seen from another tab. */
-export function Page({ title, before, mark = 0, children }: { title: string; before?: ReactNode; mark?: number; children: ReactNode }) {
+export function Page({
+  title,
+  before,
+  mark = 0,
+  children,
+}: {
+  title: string
+  before?: ReactNode
+  mark?: number
+  children: ReactNode
+}) {
   return (
     <Stack gap="lg">
       <title>{`${mark > 0 ? `(${mark}) ` : ''}${title} · CarBuddii`}</title>
       <Stack gap="sm">
         {before}
-        <Title order={1} size="h2" className="wrap">{title}</Title>
+        <Title order={1} size="h2" className="wrap">
+          {title}
+        </Title>
       </Stack>
       {children}
     </Stack>
@@ -80,7 +134,9 @@ export function Panel({ title, aside, children }: { title: string; aside?: React
     <section className="panel" aria-label={title}>
       <Stack gap="sm">
         <Group justify="space-between" align="flex-start">
-          <Title order={2} size="h4" className="wrap">{title}</Title>
+          <Title order={2} size="h4" className="wrap">
+            {title}
+          </Title>
           {aside}
         </Group>
         {children}
@@ -89,10 +145,32 @@ export function Panel({ title, aside, children }: { title: string; aside?: React
   )
 }
 
-export function Dialog({ title, close, locked = false, wide = false, children }: { title: string; close: () => void; locked?: boolean; wide?: boolean; children: ReactNode }) {
+export function Dialog({
+  title,
+  close,
+  locked = false,
+  wide = false,
+  children,
+}: {
+  title: string
+  close: () => void
+  locked?: boolean
+  wide?: boolean
+  children: ReactNode
+}) {
   const { t } = useTranslation()
   return (
-    <Modal opened onClose={close} title={title} size={wide ? 'lg' : 'md'} withCloseButton={!locked} closeOnEscape={!locked} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': t('state.close') }} styles={{ title: { fontWeight: 700, fontSize: '1.15rem', lineHeight: 1.3, overflowWrap: 'anywhere' } }}>
+    <Modal
+      opened
+      onClose={close}
+      title={title}
+      size={wide ? 'lg' : 'md'}
+      withCloseButton={!locked}
+      closeOnEscape={!locked}
+      closeOnClickOutside={false}
+      closeButtonProps={{ 'aria-label': t('state.close') }}
+      styles={{ title: { fontWeight: 700, fontSize: '1.15rem', lineHeight: 1.3, overflowWrap: 'anywhere' } }}
+    >
       {children}
     </Modal>
   )
@@ -109,13 +187,30 @@ export function When({ at }: { at: string }) {
   )
 }
 
-const colors = { good: { light: '#e3f4e8', dark: '#16351f' }, quiet: { light: '#e9edf2', dark: '#2a323b' }, notice: { light: '#fdf0d5', dark: '#3d2f10' }, bad: { light: '#fbe4e2', dark: '#47201d' } }
+const colors = {
+  good: { light: '#e3f4e8', dark: '#16351f' },
+  quiet: { light: '#e9edf2', dark: '#2a323b' },
+  notice: { light: '#fdf0d5', dark: '#3d2f10' },
+  bad: { light: '#fbe4e2', dark: '#47201d' },
+}
 const marks = { good: '●', quiet: '○', notice: '▲', bad: '■' }
 
 export function Chip({ tone, children }: { tone: keyof typeof colors; children: ReactNode }) {
   const { light, dark } = colors[tone]
   return (
-    <Badge radius="sm" size="lg" fw={600} tt="none" bg={`light-dark(${light}, ${dark})`} c="var(--mantine-color-text)" styles={{ label: { overflow: 'visible', whiteSpace: 'normal', textAlign: 'start' }, root: { height: 'auto', paddingBlock: 3 } }} leftSection={<span aria-hidden>{marks[tone]}</span>}>
+    <Badge
+      radius="sm"
+      size="lg"
+      fw={600}
+      tt="none"
+      bg={`light-dark(${light}, ${dark})`}
+      c="var(--mantine-color-text)"
+      styles={{
+        label: { overflow: 'visible', whiteSpace: 'normal', textAlign: 'start' },
+        root: { height: 'auto', paddingBlock: 3 },
+      }}
+      leftSection={<span aria-hidden>{marks[tone]}</span>}
+    >
       {children}
     </Badge>
   )
@@ -124,7 +219,12 @@ export function Chip({ tone, children }: { tone: keyof typeof colors; children: 
 export function StatusChip({ apiKey }: { apiKey: ApiKey }) {
   const { t } = useTranslation()
   const chip = chipOf(apiKey, new Date())
-  const text = chip.word === 'expires' ? t('status.expires', { count: chip.days }) : chip.word === 'idle' ? t('status.idle', { days: chip.days }) : t(`status.${chip.word}`)
+  const text =
+    chip.word === 'expires'
+      ? t('status.expires', { count: chip.days })
+      : chip.word === 'idle'
+        ? t('status.idle', { days: chip.days })
+        : t(`status.${chip.word}`)
   return <Chip tone={chip.tone}>{text}</Chip>
 }
 

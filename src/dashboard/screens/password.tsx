@@ -27,7 +27,9 @@ export function ChoosePassword({ token }: { token: string }) {
         {failure !== undefined && <Failed failure={failure} />}
         <Text>{t('password.text')}</Text>
         <NewPasswordFields chosen={chosen} />
-        <Button type="submit" loading={busy}>{t('password.submit')}</Button>
+        <Button type="submit" loading={busy}>
+          {t('password.submit')}
+        </Button>
       </Stack>
     </form>
   )
@@ -49,16 +51,44 @@ export function useNewPassword() {
     setAgain('')
     setChecked(false)
   }
-  return { password, setPassword, again, setAgain, isShort: checked && !isLong, isOther: checked && isLong && password !== again, check, clear }
+  return {
+    password,
+    setPassword,
+    again,
+    setAgain,
+    isShort: checked && !isLong,
+    isOther: checked && isLong && password !== again,
+    check,
+    clear,
+  }
 }
 
 export function NewPasswordFields({ chosen }: { chosen: ReturnType<typeof useNewPassword> }) {
   const { t } = useTranslation()
-  const shared = { autoComplete: 'new-password', visibilityToggleFocusable: true, visibilityToggleButtonProps: { 'aria-label': t('signIn.show') } }
+  const shared = {
+    autoComplete: 'new-password',
+    visibilityToggleFocusable: true,
+    visibilityToggleButtonProps: { 'aria-label': t('signIn.show') },
+  }
   return (
     <>
-      <PasswordInput {...shared} name="newPassword" label={t('password.new')} description={t('password.length')} value={chosen.password} error={chosen.isShort && t('password.length')} onChange={(event) => chosen.setPassword(event.currentTarget.value)} />
-      <PasswordInput {...shared} name="again" label={t('password.again')} value={chosen.again} error={chosen.isOther && t('password.different')} onChange={(event) => chosen.setAgain(event.currentTarget.value)} />
+      <PasswordInput
+        {...shared}
+        name="newPassword"
+        label={t('password.new')}
+        description={t('password.length')}
+        value={chosen.password}
+        error={chosen.isShort && t('password.length')}
+        onChange={(event) => chosen.setPassword(event.currentTarget.value)}
+      />
+      <PasswordInput
+        {...shared}
+        name="again"
+        label={t('password.again')}
+        value={chosen.again}
+        error={chosen.isOther && t('password.different')}
+        onChange={(event) => chosen.setAgain(event.currentTarget.value)}
+      />
     </>
   )
 }

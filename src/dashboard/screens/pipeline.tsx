@@ -31,14 +31,24 @@ export function Pipeline() {
   const { line, waiting, unseen, hold, said } = useLive(search)
   const counts = useQuery({ ...leadCountsOf(search), enabled: line !== 'opening' })
   const moving = useMoving()
-  const view: PipelineView = { search, enabled: line !== 'opening', targetMinutes: counts.data?.responseTargetMinutes ?? 30, moving, hold }
+  const view: PipelineView = {
+    search,
+    enabled: line !== 'opening',
+    targetMinutes: counts.data?.responseTargetMinutes ?? 30,
+    moving,
+    hold,
+  }
   const overdue = counts.data?.overdue ?? 0
 
   return (
     <Page title={t('pipeline.title')} mark={unseen}>
       <Group justify="space-between" gap="sm">
         <Group gap="xs">
-          {overdue > 0 && <Link className="chip-link" to="/leads" search={{ ...search, status: 'new', order: 'oldest' }}><Chip tone="bad">{t('pipeline.overdue', { count: overdue })}</Chip></Link>}
+          {overdue > 0 && (
+            <Link className="chip-link" to="/leads" search={{ ...search, status: 'new', order: 'oldest' }}>
+              <Chip tone="bad">{t('pipeline.overdue', { count: overdue })}</Chip>
+            </Link>
+          )}
           {line === 'broken' && <Chip tone="notice">{t('pipeline.paused')}</Chip>}
           {waiting > 0 && <Text size="sm">{t('pipeline.waiting', { count: waiting })}</Text>}
         </Group>
@@ -46,7 +56,9 @@ export function Pipeline() {
       </Group>
       <QuietSources />
       <Filters search={search} />
-      <VisuallyHidden role="log" aria-live="polite" aria-label={t('pipeline.arrivals')}>{said}</VisuallyHidden>
+      <VisuallyHidden role="log" aria-live="polite" aria-label={t('pipeline.arrivals')}>
+        {said}
+      </VisuallyHidden>
       {search.view === 'table' ? <LeadTable {...view} /> : <Board {...view} counts={counts.data?.statuses} />}
       <MovingNotice moving={moving} />
     </Page>
@@ -58,8 +70,16 @@ function Views({ search }: { search: LeadSearch }) {
   return (
     <nav aria-label={t('pipeline.views')}>
       <ul className="menu">
-        <li><Link to="/leads" search={{ ...search, view: undefined }} activeOptions={{ exact: true }} resetScroll={false}>{t('pipeline.board')}</Link></li>
-        <li><Link to="/leads" search={{ ...search, view: 'table' }} activeOptions={{ exact: true }} resetScroll={false}>{t('pipeline.table')}</Link></li>
+        <li>
+          <Link to="/leads" search={{ ...search, view: undefined }} activeOptions={{ exact: true }} resetScroll={false}>
+            {t('pipeline.board')}
+          </Link>
+        </li>
+        <li>
+          <Link to="/leads" search={{ ...search, view: 'table' }} activeOptions={{ exact: true }} resetScroll={false}>
+            {t('pipeline.table')}
+          </Link>
+        </li>
       </ul>
     </nav>
   )
@@ -71,11 +91,17 @@ function Filters({ search }: { search: LeadSearch }) {
   const [contact, setContact] = useState(search.contact ?? '')
   const keys = useQuery(sources).data?.items ?? []
   // One that was deleted, or is not among those listed, may be looked for nevertheless.
-  const sourceIds = [...keys.map(({ id }) => id), ...(search.source && !keys.some(({ id }) => id === search.source) ? [search.source] : [])]
+  const sourceIds = [
+    ...keys.map(({ id }) => id),
+    ...(search.source && !keys.some(({ id }) => id === search.source) ? [search.source] : []),
+  ]
   const nameOfSource = (id: string) => keys.find((key) => key.id === id)?.name ?? t('pipeline.thisSource')
   const show = (next: LeadSearch) => void navigate({ to: '/leads', search: next, resetScroll: false })
   const isNarrow = Object.entries(search).some(([name, value]) => name !== 'view' && value !== undefined)
-  const choice = <Value extends string>(values: readonly Value[], label: (value: Value) => string, all: string) => [{ value: '', label: all }, ...values.map((value) => ({ value, label: label(value) }))]
+  const choice = <Value extends string>(values: readonly Value[], label: (value: Value) => string, all: string) => [
+    { value: '', label: all },
+    ...values.map((value) => ({ value, label: label(value) })),
+  ]
 
   function look(event: FormEvent) {
     event.preventDefault()
@@ -84,18 +110,64 @@ function Filters({ search }: { search: LeadSearch }) {
   return (
     <form role="search" aria-label={t('pipeline.filter')} onSubmit={look}>
       <Group className="filters" align="flex-end" gap="sm">
-        <NativeSelect label={t('lead.status')} value={search.status ?? ''} data={choice(statuses, (value) => t(`leadStatus.${value}`), t('pipeline.allStatuses'))} onChange={(event) => show({ ...search, status: statuses.find((one) => one === event.currentTarget.value) })} />
-        <NativeSelect label={t('lead.type')} value={search.type ?? ''} data={choice(types, (value) => t(`leadType.${value}`), t('pipeline.allTypes'))} onChange={(event) => show({ ...search, type: types.find((one) => one === event.currentTarget.value) })} />
-        <NativeSelect label={t('lead.source')} value={search.source ?? ''} data={choice(sourceIds, (value) => nameOfSource(value), t('pipeline.allSources'))} onChange={(event) => show({ ...search, source: event.currentTarget.value || undefined })} />
-        <NativeSelect label={t('pipeline.order')} value={search.order ?? 'newest'} data={[{ value: 'newest', label: t('pipeline.newest') }, { value: 'oldest', label: t('pipeline.oldest') }]} onChange={(event) => show({ ...search, order: event.currentTarget.value === 'oldest' ? 'oldest' : undefined })} />
-        <NativeSelect label={t('pipeline.kind')} value={search.test ? 'test' : 'real'} data={[{ value: 'real', label: t('pipeline.real') }, { value: 'test', label: t('pipeline.test') }]} onChange={(event) => show({ ...search, test: event.currentTarget.value === 'test' ? true : undefined })} />
-        <TextInput label={t('pipeline.contact')} value={contact} maxLength={320} autoComplete="off" onChange={(event) => setContact(event.currentTarget.value)} />
-        <Button type="submit" variant="default">{t('pipeline.look')}</Button>
+        <NativeSelect
+          label={t('lead.status')}
+          value={search.status ?? ''}
+          data={choice(statuses, (value) => t(`leadStatus.${value}`), t('pipeline.allStatuses'))}
+          onChange={(event) => show({ ...search, status: statuses.find((one) => one === event.currentTarget.value) })}
+        />
+        <NativeSelect
+          label={t('lead.type')}
+          value={search.type ?? ''}
+          data={choice(types, (value) => t(`leadType.${value}`), t('pipeline.allTypes'))}
+          onChange={(event) => show({ ...search, type: types.find((one) => one === event.currentTarget.value) })}
+        />
+        <NativeSelect
+          label={t('lead.source')}
+          value={search.source ?? ''}
+          data={choice(sourceIds, (value) => nameOfSource(value), t('pipeline.allSources'))}
+          onChange={(event) => show({ ...search, source: event.currentTarget.value || undefined })}
+        />
+        <NativeSelect
+          label={t('pipeline.order')}
+          value={search.order ?? 'newest'}
+          data={[
+            { value: 'newest', label: t('pipeline.newest') },
+            { value: 'oldest', label: t('pipeline.oldest') },
+          ]}
+          onChange={(event) =>
+            show({ ...search, order: event.currentTarget.value === 'oldest' ? 'oldest' : undefined })
+          }
+        />
+        <NativeSelect
+          label={t('pipeline.kind')}
+          value={search.test ? 'test' : 'real'}
+          data={[
+            { value: 'real', label: t('pipeline.real') },
+            { value: 'test', label: t('pipeline.test') },
+          ]}
+          onChange={(event) => show({ ...search, test: event.currentTarget.value === 'test' ? true : undefined })}
+        />
+        <TextInput
+          label={t('pipeline.contact')}
+          value={contact}
+          maxLength={320}
+          autoComplete="off"
+          onChange={(event) => setContact(event.currentTarget.value)}
+        />
+        <Button type="submit" variant="default">
+          {t('pipeline.look')}
+        </Button>
         {isNarrow && (
-          <Button variant="default" onClick={() => {
-            setContact('')
-            show(search.view ? { view: search.view } : {})
-          }}>{t('pipeline.clear')}</Button>
+          <Button
+            variant="default"
+            onClick={() => {
+              setContact('')
+              show(search.view ? { view: search.view } : {})
+            }}
+          >
+            {t('pipeline.clear')}
+          </Button>
         )}
       </Group>
     </form>
@@ -114,18 +186,24 @@ function useLive(search: LeadSearch) {
   const held = useRef<{ isHeld: boolean; leads: Lead[] }>({ isHeld: false, leads: [] })
   const arrived = useRef<Lead[]>([])
   const begun = useRef(false)
-  const timers = useRef<{ counts?: number; flood?: number; announce?: number; readAt: number; countedAt: number }>({ readAt: 0, countedAt: 0 })
+  const timers = useRef<{ counts?: number; flood?: number; announce?: number; readAt: number; countedAt: number }>({
+    readAt: 0,
+    countedAt: 0,
+  })
 
   const readAnew = () => {
     timers.current.readAt = Date.now()
     void queries.invalidateQueries({ queryKey: leadsKey })
   }
-  const hold = useCallback((isHeld: boolean) => {
-    held.current.isHeld = isHeld
-    if (isHeld) return
-    for (const lead of held.current.leads.splice(0)) showLead(queries, lead)
-    setWaiting(0)
-  }, [queries])
+  const hold = useCallback(
+    (isHeld: boolean) => {
+      held.current.isHeld = isHeld
+      if (isHeld) return
+      for (const lead of held.current.leads.splice(0)) showLead(queries, lead)
+      setWaiting(0)
+    },
+    [queries],
+  )
 
   const announce = () => {
     const leads = arrived.current.splice(0)
@@ -133,7 +211,11 @@ function useLive(search: LeadSearch) {
     if (!only) return
     if (document.hidden) setUnseen((count) => count + leads.length)
     const what = [nameOf(only), ...only.vehiclesOfInterest.slice(0, 1).map(vehicleName)].filter(Boolean).join(', ')
-    setSaid(leads.length > 1 ? t('pipeline.newLeads', { count: leads.length }) : t('pipeline.newLead', { what, source: only.source.name }))
+    setSaid(
+      leads.length > 1
+        ? t('pipeline.newLeads', { count: leads.length })
+        : t('pipeline.newLead', { what, source: only.source.name }),
+    )
   }
   const hear = useEffectEvent((message: Followed) => {
     if (message.type === 'open' || message.type === 'closed') {
@@ -151,11 +233,14 @@ function useLive(search: LeadSearch) {
     }
     if (message.type !== 'event') return
     const { lead, type, actor } = message.event
-    timers.current.counts ??= window.setTimeout(() => {
-      delete timers.current.counts
-      timers.current.countedAt = Date.now()
-      void queries.invalidateQueries({ queryKey: [...leadsKey, 'counts'] })
-    }, Math.max(countsMs, timers.current.countedAt + countsAgainMs - Date.now()))
+    timers.current.counts ??= window.setTimeout(
+      () => {
+        delete timers.current.counts
+        timers.current.countedAt = Date.now()
+        void queries.invalidateQueries({ queryKey: [...leadsKey, 'counts'] })
+      },
+      Math.max(countsMs, timers.current.countedAt + countsAgainMs - Date.now()),
+    )
     if (!lead) return
     if (type === 'lead.created' && isAmong(lead, { ...search, status: undefined })) {
       arrived.current.push(lead)

@@ -13,11 +13,29 @@ export function Preferences() {
     <Page title={t('settings.preferences')} before={<SettingsMenu />}>
       <div className="panel">
         <Stack gap="lg">
-          <Radio.Group name="language" label={t('preferences.language')} value={i18n.language} onChange={(language) => void speak(language as Language)}>
-            <Stack gap="xs" mt="xs">{Object.entries(languages).map(([code, name]) => <Radio key={code} value={code} label={name} lang={code} />)}</Stack>
+          <Radio.Group
+            name="language"
+            label={t('preferences.language')}
+            value={i18n.language}
+            onChange={(language) => void speak(language as Language)}
+          >
+            <Stack gap="xs" mt="xs">
+              {Object.entries(languages).map(([code, name]) => (
+                <Radio key={code} value={code} label={name} lang={code} />
+              ))}
+            </Stack>
           </Radio.Group>
-          <Radio.Group name="appearance" label={t('preferences.appearance')} value={colorScheme} onChange={(scheme) => setColorScheme(scheme as (typeof schemes)[number])}>
-            <Stack gap="xs" mt="xs">{schemes.map((scheme) => <Radio key={scheme} value={scheme} label={t(`preferences.${scheme}`)} />)}</Stack>
+          <Radio.Group
+            name="appearance"
+            label={t('preferences.appearance')}
+            value={colorScheme}
+            onChange={(scheme) => setColorScheme(scheme as (typeof schemes)[number])}
+          >
+            <Stack gap="xs" mt="xs">
+              {schemes.map((scheme) => (
+                <Radio key={scheme} value={scheme} label={t(`preferences.${scheme}`)} />
+              ))}
+            </Stack>
           </Radio.Group>
         </Stack>
       </div>

@@ -23,7 +23,9 @@ export function ReplaceKey({ apiKey, close }: { apiKey: ApiKey; close: () => voi
 
   async function submit(event: FormEvent) {
     event.preventDefault()
-    const replaced = await run(() => answered(replaceApiKey({ client: service, path: { apiKeyId: apiKey.id }, body: { oldEnds, newCounts } })))
+    const replaced = await run(() =>
+      answered(replaceApiKey({ client: service, path: { apiKeyId: apiKey.id }, body: { oldEnds, newCounts } })),
+    )
     if (!replaced) return
     setCreated(replaced)
     await queries.invalidateQueries({ queryKey: keysKey })
@@ -35,16 +37,46 @@ export function ReplaceKey({ apiKey, close }: { apiKey: ApiKey; close: () => voi
         <Stack>
           {failure !== undefined && <Failed failure={failure} />}
           <Text>{t('key.replaceText')}</Text>
-          <Radio.Group name="newCounts" label={t('replace.newCounts')} value={newCounts} onChange={(value) => setNewCounts(value as (typeof counts)[number])}>
-            <Stack gap="xs" mt={6}>{counts.map((word) => <Radio key={word} value={word} label={t(`replace.counts.${word}`)} description={t(`replace.${word}Text`)} data-autofocus={word === newCounts || undefined} />)}</Stack>
+          <Radio.Group
+            name="newCounts"
+            label={t('replace.newCounts')}
+            value={newCounts}
+            onChange={(value) => setNewCounts(value as (typeof counts)[number])}
+          >
+            <Stack gap="xs" mt={6}>
+              {counts.map((word) => (
+                <Radio
+                  key={word}
+                  value={word}
+                  label={t(`replace.counts.${word}`)}
+                  description={t(`replace.${word}Text`)}
+                  data-autofocus={word === newCounts || undefined}
+                />
+              ))}
+            </Stack>
           </Radio.Group>
-          <Radio.Group name="oldEnds" label={t('replace.oldEnds')} value={oldEnds} onChange={(value) => setOldEnds(value as (typeof ends)[number])}>
-            <Stack gap="xs" mt={6}>{ends.map((word) => <Radio key={word} value={word} label={t(`replace.ends.${word}`)} />)}</Stack>
+          <Radio.Group
+            name="oldEnds"
+            label={t('replace.oldEnds')}
+            value={oldEnds}
+            onChange={(value) => setOldEnds(value as (typeof ends)[number])}
+          >
+            <Stack gap="xs" mt={6}>
+              {ends.map((word) => (
+                <Radio key={word} value={word} label={t(`replace.ends.${word}`)} />
+              ))}
+            </Stack>
           </Radio.Group>
-          <Text role="status" size="sm" fw={600}>{newCounts === 'at_once' && oldEnds === 'at_once' && t('replace.lockout')}</Text>
+          <Text role="status" size="sm" fw={600}>
+            {newCounts === 'at_once' && oldEnds === 'at_once' && t('replace.lockout')}
+          </Text>
           <Group justify="flex-end">
-            <Button variant="default" onClick={close}>{t('state.cancel')}</Button>
-            <Button type="submit" loading={busy}>{t('replace.submit')}</Button>
+            <Button variant="default" onClick={close}>
+              {t('state.cancel')}
+            </Button>
+            <Button type="submit" loading={busy}>
+              {t('replace.submit')}
+            </Button>
           </Group>
         </Stack>
       </form>

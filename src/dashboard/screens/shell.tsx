@@ -21,7 +21,9 @@ export function Shell() {
 
   return (
     <>
-      <a className="skip" href="#content">{t('skip')}</a>
+      <a className="skip" href="#content">
+        {t('skip')}
+      </a>
       <header className="bar">
         <Container size="lg">
           <Link to="/" className="brand">
@@ -30,14 +32,29 @@ export function Shell() {
           </Link>
           <nav aria-label={t('menu.label')}>
             <ul className="menu">
-              <li><Link to="/leads" search={{}} aria-current={path.startsWith('/leads') ? 'page' : undefined}>{t('menu.pipeline')}</Link></li>
-              <li><Link to={can('api-keys:manage') ? '/settings/integrations' : '/settings/preferences'} aria-current={isSettings ? 'page' : undefined}>{t('menu.settings')}</Link></li>
-              <li><a href="/docs/">{t('menu.documentation')}</a></li>
+              <li>
+                <Link to="/leads" search={{}} aria-current={path.startsWith('/leads') ? 'page' : undefined}>
+                  {t('menu.pipeline')}
+                </Link>
+              </li>
+              <li>
+                <Link
+                  to={can('api-keys:manage') ? '/settings/integrations' : '/settings/preferences'}
+                  aria-current={isSettings ? 'page' : undefined}
+                >
+                  {t('menu.settings')}
+                </Link>
+              </li>
+              <li>
+                <a href="/docs/">{t('menu.documentation')}</a>
+              </li>
             </ul>
           </nav>
           <div className="person">
             <Text component="span" size="sm" c="dimmed">{`${user.name}, ${dealer.name}`}</Text>
-            <Button variant="default" size="compact-md" loading={out.busy} onClick={() => void out.run(leave)}>{t('menu.signOut')}</Button>
+            <Button variant="default" size="compact-md" loading={out.busy} onClick={() => void out.run(leave)}>
+              {t('menu.signOut')}
+            </Button>
           </div>
         </Container>
       </header>
@@ -57,13 +74,35 @@ export function SettingsMenu() {
   return (
     <nav aria-label={t('settings.title')}>
       <ul className="menu">
-        {can('api-keys:manage') && <li><Link to="/settings/integrations">{t('settings.integrations')}</Link></li>}
-        {can('users:manage') && <li><Link to="/settings/users">{t('settings.users')}</Link></li>}
-        {can('dealer:manage') && <li><Link to="/settings/dealer">{t('settings.dealer')}</Link></li>}
-        {can('audit:read') && <li><Link to="/settings/audit">{t('settings.audit')}</Link></li>}
-        <li><Link to="/settings/account">{t('settings.account')}</Link></li>
-        <li><Link to="/settings/notifications">{t('settings.notifications')}</Link></li>
-        <li><Link to="/settings/preferences">{t('settings.preferences')}</Link></li>
+        {can('api-keys:manage') && (
+          <li>
+            <Link to="/settings/integrations">{t('settings.integrations')}</Link>
+          </li>
+        )}
+        {can('users:manage') && (
+          <li>
+            <Link to="/settings/users">{t('settings.users')}</Link>
+          </li>
+        )}
+        {can('dealer:manage') && (
+          <li>
+            <Link to="/settings/dealer">{t('settings.dealer')}</Link>
+          </li>
+        )}
+        {can('audit:read') && (
+          <li>
+            <Link to="/settings/audit">{t('settings.audit')}</Link>
+          </li>
+        )}
+        <li>
+          <Link to="/settings/account">{t('settings.account')}</Link>
+        </li>
+        <li>
+          <Link to="/settings/notifications">{t('settings.notifications')}</Link>
+        </li>
+        <li>
+          <Link to="/settings/preferences">{t('settings.preferences')}</Link>
+        </li>
       </ul>
     </nav>
   )
@@ -72,7 +111,15 @@ export function SettingsMenu() {
 function Offline() {
   const { t } = useTranslation()
   const isOnline = useSyncExternalStore(watchLine, () => navigator.onLine)
-  return <div role="status">{!isOnline && <Text ta="center" size="sm" p="xs" bg="light-dark(#fdf0d5, #3d2f10)">{t('state.offline')}</Text>}</div>
+  return (
+    <div role="status">
+      {!isOnline && (
+        <Text ta="center" size="sm" p="xs" bg="light-dark(#fdf0d5, #3d2f10)">
+          {t('state.offline')}
+        </Text>
+      )}
+    </div>
+  )
 }
 
 function watchLine(changed: () => void): () => void {

@@ -15,16 +15,38 @@ export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void
     if (isOut) onSignedOut()
   }, [isOut, onSignedOut])
 
-  if (session.state === 'starting') return <Container size="xs" component="main" py="xl"><Loading /></Container>
-  if (session.state === 'unknown') return <Container size="xs" component="main" py="xl"><Failed failure={session.failure} retry={() => void start()} /></Container>
-  if (session.state === 'choosing-password') return <Outside title={t('password.title')}><ChoosePassword key={session.token} token={session.token} /></Outside>
-  if (session.state === 'signed-out' && isForgotten) return <Outside title={t('signIn.forgotTitle')}><Forgotten back={() => setIsForgotten(false)} /></Outside>
+  if (session.state === 'starting')
+    return (
+      <Container size="xs" component="main" py="xl">
+        <Loading />
+      </Container>
+    )
+  if (session.state === 'unknown')
+    return (
+      <Container size="xs" component="main" py="xl">
+        <Failed failure={session.failure} retry={() => void start()} />
+      </Container>
+    )
+  if (session.state === 'choosing-password')
+    return (
+      <Outside title={t('password.title')}>
+        <ChoosePassword key={session.token} token={session.token} />
+      </Outside>
+    )
+  if (session.state === 'signed-out' && isForgotten)
+    return (
+      <Outside title={t('signIn.forgotTitle')}>
+        <Forgotten back={() => setIsForgotten(false)} />
+      </Outside>
+    )
   if (session.state === 'signed-out') {
     return (
       <Outside title={t('signIn.title')}>
         {session.passwordIsSet && <Text role="status">{`✓ ${t('password.set')}`}</Text>}
         <SignInForm />
-        <Anchor component="button" type="button" size="sm" ta="start" onClick={() => setIsForgotten(true)}>{t('signIn.forgot')}</Anchor>
+        <Anchor component="button" type="button" size="sm" ta="start" onClick={() => setIsForgotten(true)}>
+          {t('signIn.forgot')}
+        </Anchor>
       </Outside>
     )
   }
@@ -69,10 +91,23 @@ function Forgotten({ back }: { back: () => void }) {
       <Stack>
         {failure !== undefined && <Failed failure={failure} />}
         <Text>{t('signIn.forgotText')}</Text>
-        <TextInput type="email" name="email" autoComplete="username" label={t('signIn.email')} value={email} error={checked && !isRight && t('users.emailWrong')} onChange={(event) => setEmail(event.currentTarget.value)} data-autofocus />
-        <Button type="submit" loading={busy}>{t('signIn.forgotSubmit')}</Button>
+        <TextInput
+          type="email"
+          name="email"
+          autoComplete="username"
+          label={t('signIn.email')}
+          value={email}
+          error={checked && !isRight && t('users.emailWrong')}
+          onChange={(event) => setEmail(event.currentTarget.value)}
+          data-autofocus
+        />
+        <Button type="submit" loading={busy}>
+          {t('signIn.forgotSubmit')}
+        </Button>
         <Text role="status">{succeeded && `✓ ${t('signIn.forgotSent')}`}</Text>
-        <Anchor component="button" type="button" size="sm" ta="start" onClick={back}>{t('signIn.forgotBack')}</Anchor>
+        <Anchor component="button" type="button" size="sm" ta="start" onClick={back}>
+          {t('signIn.forgotBack')}
+        </Anchor>
       </Stack>
     </form>
   )
@@ -85,8 +120,13 @@ function Outside({ title, children }: { title: string; children: ReactNode }) {
       <title>{`${title} · CarBuddii`}</title>
       <div className="panel">
         <Stack>
-          <span className="brand"><img src="/favicon.svg" alt="" width={24} height={24} />CarBuddii</span>
-          <Title order={1} size="h3">{title}</Title>
+          <span className="brand">
+            <img src="/favicon.svg" alt="" width={24} height={24} />
+            CarBuddii
+          </span>
+          <Title order={1} size="h3">
+            {title}
+          </Title>
           {children}
         </Stack>
       </div>
@@ -111,9 +151,30 @@ function SignInForm({ email: known = '' }: { email?: string }) {
     <form onSubmit={submit} noValidate>
       <Stack>
         {failure !== undefined && <Failed failure={failure} />}
-        <TextInput type="email" name="email" autoComplete="username" label={t('signIn.email')} value={email} error={missing(email)} onChange={(event) => setEmail(event.currentTarget.value)} data-autofocus={known === '' || undefined} />
-        <PasswordInput name="password" autoComplete="current-password" label={t('signIn.password')} value={password} error={missing(password)} onChange={(event) => setPassword(event.currentTarget.value)} visibilityToggleFocusable visibilityToggleButtonProps={{ 'aria-label': t('signIn.show') }} data-autofocus={known !== '' || undefined} />
-        <Button type="submit" loading={busy}>{t('signIn.submit')}</Button>
+        <TextInput
+          type="email"
+          name="email"
+          autoComplete="username"
+          label={t('signIn.email')}
+          value={email}
+          error={missing(email)}
+          onChange={(event) => setEmail(event.currentTarget.value)}
+          data-autofocus={known === '' || undefined}
+        />
+        <PasswordInput
+          name="password"
+          autoComplete="current-password"
+          label={t('signIn.password')}
+          value={password}
+          error={missing(password)}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+          visibilityToggleFocusable
+          visibilityToggleButtonProps={{ 'aria-label': t('signIn.show') }}
+          data-autofocus={known !== '' || undefined}
+        />
+        <Button type="submit" loading={busy}>
+          {t('signIn.submit')}
+        </Button>
       </Stack>
     </form>
   )

@@ -13,7 +13,11 @@ export function QuietChip({ quiet: { since, expectedLeads }, name }: { quiet: Si
   const { t } = useTranslation()
   const { short, number } = useFormats()
   const values = { when: short(since), count: expectedLeads, leads: number(expectedLeads) }
-  return <Chip tone="notice">{name === undefined ? t('quiet.since', values) : t('quiet.named', { ...values, name: isolated(name) })}</Chip>
+  return (
+    <Chip tone="notice">
+      {name === undefined ? t('quiet.since', values) : t('quiet.named', { ...values, name: isolated(name) })}
+    </Chip>
+  )
 }
 
 /** The sources that have gone quiet, if any; admins get to their keys from here. */
@@ -28,7 +32,16 @@ export function QuietSources() {
       {silent.map(({ id, name, quiet }) => (
         <Group key={id} gap="xs">
           <QuietChip quiet={quiet} name={name} />
-          {can('api-keys:manage') && <Link className="link" to="/settings/integrations/$apiKeyId" params={{ apiKeyId: id }} aria-label={t('quiet.openNamed', { name })}>{t('quiet.open')}</Link>}
+          {can('api-keys:manage') && (
+            <Link
+              className="link"
+              to="/settings/integrations/$apiKeyId"
+              params={{ apiKeyId: id }}
+              aria-label={t('quiet.openNamed', { name })}
+            >
+              {t('quiet.open')}
+            </Link>
+          )}
         </Group>
       ))}
     </Stack>

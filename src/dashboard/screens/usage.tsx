@@ -19,7 +19,12 @@ export function Usage({ apiKeyId }: { apiKeyId: string }) {
       {({ items }) => {
         const usage = perDay(items, new Date())
         if (usage.all === 0) return <Text c="dimmed">{t('key.usageNone')}</Text>
-        return <><Bars {...usage} /><Text size="sm">{text(usage)}</Text></>
+        return (
+          <>
+            <Bars {...usage} />
+            <Text size="sm">{text(usage)}</Text>
+          </>
+        )
       }}
     </Asked>
   )
@@ -30,12 +35,19 @@ export function Sparkline({ apiKeyId }: { apiKeyId: string }) {
   const { t } = useTranslation()
   const text = useText()
   const { ref, inViewport } = useInViewport()
-  const { data, error } = useQuery({ ...usageOf(apiKeyId, days * 24), enabled: inViewport, staleTime: rowRefreshMs, refetchInterval: rowRefreshMs })
+  const { data, error } = useQuery({
+    ...usageOf(apiKeyId, days * 24),
+    enabled: inViewport,
+    staleTime: rowRefreshMs,
+    refetchInterval: rowRefreshMs,
+  })
   const usage = perDay(data?.items ?? [], new Date())
   return (
     <div ref={ref} className="spark">
       <Bars {...usage} />
-      <Text size="xs">{data ? text(usage) : error ? t('state.failed') : <VisuallyHidden>{t('state.loading')}</VisuallyHidden>}</Text>
+      <Text size="xs">
+        {data ? text(usage) : error ? t('state.failed') : <VisuallyHidden>{t('state.loading')}</VisuallyHidden>}
+      </Text>
     </div>
   )
 }
@@ -43,7 +55,9 @@ export function Sparkline({ apiKeyId }: { apiKeyId: string }) {
 function useText() {
   const { t } = useTranslation()
   const { number } = useFormats()
-  return ({ all, failed }: Usage) => t('key.usageText', { count: all, all: number(all) }) + (failed > 0 ? `, ${t('key.usageFailed', { failed: number(failed) })}` : '')
+  return ({ all, failed }: Usage) =>
+    t('key.usageText', { count: all, all: number(all) }) +
+    (failed > 0 ? `, ${t('key.usageFailed', { failed: number(failed) })}` : '')
 }
 
 type Usage = ReturnType<typeof perDay>

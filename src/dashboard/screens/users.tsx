@@ -3,7 +3,15 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, type ReactNode, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { createPasswordLink, createUser, type PasswordLink, type Role, updateUser, type User, type UserUpdate } from '../../client/client.ts'
+import {
+  createPasswordLink,
+  createUser,
+  type PasswordLink,
+  type Role,
+  updateUser,
+  type User,
+  type UserUpdate,
+} from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { people, usersKey } from '../data.ts'
 import { isolated, useFormats } from '../formats.ts'
@@ -34,8 +42,15 @@ function AllUsers() {
   const close = () => setOpen(undefined)
   return (
     <Page title={t('settings.users')} before={<SettingsMenu />}>
-      <Panel title={t('users.title')} aside={<Button onClick={() => show({ invite: true })}>{t('users.invite')}</Button>}>
-        <Asked query={query}>{({ pages }) => <Rows users={pages.flatMap(({ items }) => items)} open={(deed, user) => setOpen({ deed, user })} />}</Asked>
+      <Panel
+        title={t('users.title')}
+        aside={<Button onClick={() => show({ invite: true })}>{t('users.invite')}</Button>}
+      >
+        <Asked query={query}>
+          {({ pages }) => (
+            <Rows users={pages.flatMap(({ items }) => items)} open={(deed, user) => setOpen({ deed, user })} />
+          )}
+        </Asked>
         <More query={query} />
       </Panel>
       {invite && <Invite close={() => show({})} />}
@@ -51,21 +66,49 @@ function Rows({ users, open }: { users: readonly User[]; open: (deed: Deed, user
   const { t } = useTranslation()
   const { user: self } = usePerson()
   const heads = ['name', 'email', 'role', 'state', 'deeds'] as const
-  const deedsOf = ({ state }: User): readonly Deed[] => (state === 'deactivated' ? ['change', 'reactivate'] : ['change', 'link', 'deactivate'])
+  const deedsOf = ({ state }: User): readonly Deed[] =>
+    state === 'deactivated' ? ['change', 'reactivate'] : ['change', 'link', 'deactivate']
   return (
     <table className="rows">
       <VisuallyHidden component="caption">{t('users.title')}</VisuallyHidden>
-      <thead><tr>{heads.map((head) => <th key={head} className={head} scope="col">{head === 'email' ? t('signIn.email') : t(`column.${head}`)}</th>)}</tr></thead>
+      <thead>
+        <tr>
+          {heads.map((head) => (
+            <th key={head} className={head} scope="col">
+              {head === 'email' ? t('signIn.email') : t(`column.${head}`)}
+            </th>
+          ))}
+        </tr>
+      </thead>
       <tbody>
         {users.map((user) => (
           <tr key={user.id}>
-            <td className="wrap"><Text component="span" fw={600} size="sm"><bdi>{user.name}</bdi></Text>{user.id === self.id && <Text component="span" size="sm" c="dimmed">{` ${t('users.you')}`}</Text>}</td>
-            <td className="wrap" data-label={t('signIn.email')}>{user.email}</td>
+            <td className="wrap">
+              <Text component="span" fw={600} size="sm">
+                <bdi>{user.name}</bdi>
+              </Text>
+              {user.id === self.id && <Text component="span" size="sm" c="dimmed">{` ${t('users.you')}`}</Text>}
+            </td>
+            <td className="wrap" data-label={t('signIn.email')}>
+              {user.email}
+            </td>
             <td data-label={t('column.role')}>{t(`users.role.${user.role}`)}</td>
-            <td><Chip tone={tones[user.state]}>{t(`users.state.${user.state}`)}</Chip></td>
+            <td>
+              <Chip tone={tones[user.state]}>{t(`users.state.${user.state}`)}</Chip>
+            </td>
             <td>
               <Group gap={6}>
-                {deedsOf(user).map((deed) => <Button key={deed} variant="default" size="compact-sm" aria-label={t(`users.deedNamed.${deed}`, { name: user.name })} onClick={() => open(deed, user)}>{t(`users.deed.${deed}`)}</Button>)}
+                {deedsOf(user).map((deed) => (
+                  <Button
+                    key={deed}
+                    variant="default"
+                    size="compact-sm"
+                    aria-label={t(`users.deedNamed.${deed}`, { name: user.name })}
+                    onClick={() => open(deed, user)}
+                  >
+                    {t(`users.deed.${deed}`)}
+                  </Button>
+                ))}
               </Group>
             </td>
           </tr>
@@ -91,7 +134,9 @@ function Invite({ close }: { close: () => void }) {
     event.preventDefault()
     setChecked(true)
     if (nameError !== undefined || emailError !== undefined) return
-    const created = await run(() => answered(createUser({ client: service, body: { name: name.trim(), email: email.trim(), role } })))
+    const created = await run(() =>
+      answered(createUser({ client: service, body: { name: name.trim(), email: email.trim(), role } })),
+    )
     if (!created) return
     setLink(created.passwordLink)
     await queries.invalidateQueries({ queryKey: usersKey })
@@ -102,10 +147,31 @@ function Invite({ close }: { close: () => void }) {
       <form onSubmit={(event) => void submit(event)} noValidate>
         <Stack>
           {failure !== undefined && <Failed failure={failure} />}
-          <TextInput label={t('form.name')} value={name} error={checked && nameError} maxLength={nameLengthMax} autoComplete="off" onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
-          <TextInput type="email" label={t('signIn.email')} description={t('users.emailText')} value={email} error={checked && emailError} maxLength={emailLengthMax} autoComplete="off" onChange={(event) => setEmail(event.currentTarget.value)} />
+          <TextInput
+            label={t('form.name')}
+            value={name}
+            error={checked && nameError}
+            maxLength={nameLengthMax}
+            autoComplete="off"
+            onChange={(event) => setName(event.currentTarget.value)}
+            data-autofocus
+          />
+          <TextInput
+            type="email"
+            label={t('signIn.email')}
+            description={t('users.emailText')}
+            value={email}
+            error={checked && emailError}
+            maxLength={emailLengthMax}
+            autoComplete="off"
+            onChange={(event) => setEmail(event.currentTarget.value)}
+          />
           <RoleChoice role={role} choose={setRole} />
-          <Buttons close={close}><Button type="submit" loading={busy}>{t('users.inviteSubmit')}</Button></Buttons>
+          <Buttons close={close}>
+            <Button type="submit" loading={busy}>
+              {t('users.inviteSubmit')}
+            </Button>
+          </Buttons>
         </Stack>
       </form>
     </Dialog>
@@ -116,14 +182,19 @@ function NewLink({ user, close }: { user: User; close: () => void }) {
   const { t } = useTranslation()
   const [link, setLink] = useState<PasswordLink>()
   const { busy, failure, run } = useDeed()
-  const make = () => run(async () => setLink(await answered(createPasswordLink({ client: service, path: { userId: user.id } }))))
+  const make = () =>
+    run(async () => setLink(await answered(createPasswordLink({ client: service, path: { userId: user.id } }))))
   if (link) return <TheLink name={user.name} link={link} close={close} />
   return (
     <Dialog title={t('users.linkTitle', { name: isolated(user.name) })} close={close}>
       <Stack>
         {failure !== undefined && <Failed failure={failure} />}
         <Text>{t(user.state === 'invited' ? 'users.linkInvited' : 'users.linkActive')}</Text>
-        <Buttons close={close}><Button loading={busy} onClick={() => void make()} data-autofocus>{t('users.linkSubmit')}</Button></Buttons>
+        <Buttons close={close}>
+          <Button loading={busy} onClick={() => void make()} data-autofocus>
+            {t('users.linkSubmit')}
+          </Button>
+        </Buttons>
       </Stack>
     </Dialog>
   )
@@ -138,10 +209,24 @@ function TheLink({ name, link, close }: { name: string; link: PasswordLink; clos
     <Dialog title={t('users.linkTitle', { name: isolated(name) })} close={close}>
       <Stack>
         <Text>{t('users.linkText')}</Text>
-        <textarea ref={field} className="secret" readOnly rows={4} aria-label={t('users.link')} value={link.url} onFocus={(event) => event.currentTarget.select()} spellCheck={false} />
+        <textarea
+          ref={field}
+          className="secret"
+          readOnly
+          rows={4}
+          aria-label={t('users.link')}
+          value={link.url}
+          onFocus={(event) => event.currentTarget.select()}
+          spellCheck={false}
+        />
         <CopyButton text={link.url} label={t('reveal.copy')} select={() => field.current?.select()} autoFocus />
-        <Text size="sm">{t('users.linkEnds', { when: short(link.expiresAt) })} {link.mailed && t('users.linkMailed', { name: isolated(name) })}</Text>
-        <Group justify="flex-end"><Button onClick={close}>{t('connect.done')}</Button></Group>
+        <Text size="sm">
+          {t('users.linkEnds', { when: short(link.expiresAt) })}{' '}
+          {link.mailed && t('users.linkMailed', { name: isolated(name) })}
+        </Text>
+        <Group justify="flex-end">
+          <Button onClick={close}>{t('connect.done')}</Button>
+        </Group>
       </Stack>
     </Dialog>
   )
@@ -159,17 +244,32 @@ function Change({ user, close }: { user: User; close: () => void }) {
   function submit(event: FormEvent) {
     event.preventDefault()
     setChecked(true)
-    if (nameError === undefined) void save({ ...(name.trim() !== user.name && { name: name.trim() }), ...(role !== user.role && { role }) })
+    if (nameError === undefined)
+      void save({ ...(name.trim() !== user.name && { name: name.trim() }), ...(role !== user.role && { role }) })
   }
   return (
     <Dialog title={t('users.changeTitle', { name: isolated(user.name) })} close={close}>
       <form onSubmit={submit} noValidate>
         <Stack>
           {failure !== undefined && <Failed failure={failure} />}
-          <TextInput label={t('form.name')} value={name} error={checked && nameError} maxLength={nameLengthMax} autoComplete="off" onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
+          <TextInput
+            label={t('form.name')}
+            value={name}
+            error={checked && nameError}
+            maxLength={nameLengthMax}
+            autoComplete="off"
+            onChange={(event) => setName(event.currentTarget.value)}
+            data-autofocus
+          />
           <RoleChoice role={role} choose={setRole} />
-          <Text role="status" size="sm" fw={600}>{role !== user.role && t('users.roleEnds')}</Text>
-          <Buttons close={close}><Button type="submit" loading={busy}>{t('state.save')}</Button></Buttons>
+          <Text role="status" size="sm" fw={600}>
+            {role !== user.role && t('users.roleEnds')}
+          </Text>
+          <Buttons close={close}>
+            <Button type="submit" loading={busy}>
+              {t('state.save')}
+            </Button>
+          </Buttons>
         </Stack>
       </form>
     </Dialog>
@@ -185,7 +285,11 @@ function Confirm({ user, deed, close }: { user: User; deed: 'deactivate' | 'reac
       <Stack>
         {failure !== undefined && <Failed failure={failure} />}
         <Text>{t(`users.${deed}Text`)}</Text>
-        <Buttons close={close}><Button {...(isEnd && { color: 'red' })} loading={busy} onClick={() => void save({ deactivated: isEnd })}>{t(`users.deed.${deed}`)}</Button></Buttons>
+        <Buttons close={close}>
+          <Button {...(isEnd && { color: 'red' })} loading={busy} onClick={() => void save({ deactivated: isEnd })}>
+            {t(`users.deed.${deed}`)}
+          </Button>
+        </Buttons>
       </Stack>
     </Dialog>
   )
@@ -195,7 +299,9 @@ function useUpdate({ id: userId }: User, done: () => void) {
   const queries = useQueryClient()
   const { busy, failure, run } = useDeed()
   const save = async (body: UserUpdate) => {
-    const saved = await run(async () => Object.keys(body).length === 0 || answered(updateUser({ client: service, path: { userId }, body })))
+    const saved = await run(
+      async () => Object.keys(body).length === 0 || answered(updateUser({ client: service, path: { userId }, body })),
+    )
     if (!saved) return
     done()
     await queries.invalidateQueries({ queryKey: usersKey })
@@ -207,7 +313,11 @@ function RoleChoice({ role, choose }: { role: Role; choose: (role: Role) => void
   const { t } = useTranslation()
   return (
     <Radio.Group name="role" label={t('column.role')} value={role} onChange={(value) => choose(value as Role)}>
-      <Stack gap="xs" mt={6}>{roles.map((word) => <Radio key={word} value={word} label={t(`users.role.${word}`)} description={t(`users.roleText.${word}`)} />)}</Stack>
+      <Stack gap="xs" mt={6}>
+        {roles.map((word) => (
+          <Radio key={word} value={word} label={t(`users.role.${word}`)} description={t(`users.roleText.${word}`)} />
+        ))}
+      </Stack>
     </Radio.Group>
   )
 }
@@ -216,7 +326,9 @@ function Buttons({ close, children }: { close: () => void; children: ReactNode }
   const { t } = useTranslation()
   return (
     <Group justify="flex-end">
-      <Button variant="default" onClick={close}>{t('state.cancel')}</Button>
+      <Button variant="default" onClick={close}>
+        {t('state.cancel')}
+      </Button>
       {children}
     </Group>
   )

@@ -12,7 +12,14 @@ const generators = {
   'openapi-typescript': (folder: string) => run('openapi-typescript', [contract, '--output', 'schema.ts'], folder),
   orval: (folder: string) =>
     generateWithOrval(
-      { input: contract, output: { target: 'client.ts', client: 'fetch', override: { mutator: { path: 'orval-fetch.ts', name: 'fetchFrom', extension: '.ts' } } } },
+      {
+        input: contract,
+        output: {
+          target: 'client.ts',
+          client: 'fetch',
+          override: { mutator: { path: 'orval-fetch.ts', name: 'fetchFrom', extension: '.ts' } },
+        },
+      },
       folder,
     ),
 }
