@@ -17,7 +17,7 @@ import {
 } from './api-keys/handlers.ts'
 import { listAuditEntries } from './audit/handlers.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
-import { type Follow, listEvents, streamEvents } from './events/handlers.ts'
+import { type Follow, listEvents, streamEvents } from './feed/handlers.ts'
 import {
   createLead,
   createLeadBatch,

@@ -26,7 +26,7 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   handlers: { files: /^src\/[^/]+\/handlers\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'word'] },
   work: {
     files:
-      /^src\/(api-keys\/secrets|requests\/recorder|sessions\/fresh|sources\/watcher|audit\/audit|events\/feed|leads\/intake|mail\/matter|mail\/notifier|mail\/outbox|mail\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/,
+      /^src\/(api-keys\/secrets|requests\/recorder|sessions\/fresh|sources\/watcher|audit\/audit|feed\/feed|leads\/intake|mail\/matter|mail\/notifier|mail\/outbox|mail\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/,
     imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'],
   },
   store: { files: /^src\/[^/]+\/store\.ts$/, imports: ['generatedServer', 'noun', 'word'] },

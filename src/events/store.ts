@@ -2,9 +2,8 @@ import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { LeadStatus } from '../../generated/server/types.gen.ts'
 import { newId } from '../ids.ts'
-import type { Move } from '../leads/lead.ts'
 import type { Principal } from '../operation.ts'
-import { type EventRow, type EventType, statusAfter } from './event.ts'
+import type { EventType } from './event.ts'
 
 /** Records a fact about a lead, numbered by the dealer's clock, which the caller holds: dense, and in the order of commits. */
 export async function recordEvent(
@@ -33,18 +32,6 @@ export async function recordEvent(
   )
 }
 
-/** How a lead came to its status; undefined when it never moved. */
-export async function findLastMove(trx: Knex.Transaction, dealerId: string, leadId: string): Promise<Move | undefined> {
-  const [last, before] = await trx('events')
-    .where({ dealer_id: dealerId, subject_id: leadId })
-    .whereRaw("(type = 'lead.created' or 'status' = any (changed))")
-    .orderBy('seq', 'desc')
-    .limit(2)
-    .select('type', 'status', 'at', 'actor_id')
-  const from: LeadStatus | undefined = before && statusAfter(before)
-  return last && from && { from, at: last.at, actorId: last.actor_id }
-}
-
 /** The number of the last event of each dealer. */
 export async function findPositions(hot: pg.Pool, dealerIds: readonly string[]): Promise<Map<string, bigint>> {
   const { rows } = await hot.query<{ dealer_id: string; seq: string }>({
@@ -58,28 +45,4 @@ export async function findPositions(hot: pg.Pool, dealerIds: readonly string[]):
 export async function findPosition(db: Knex, dealerId: string): Promise<bigint> {
   const row = await db('dealer_clocks').where({ dealer_id: dealerId }).first('seq')
   return BigInt(row?.seq ?? 0)
-}
-
-export interface EventFilter {
-  after: bigint
-  leadId?: string
-  /** Left out: those of real leads and of test leads. */
-  test?: boolean
-  limit: number
-}
-
-/** Oldest first. */
-export async function findEvents(db: Knex, dealerId: string, filter: EventFilter): Promise<EventRow[]> {
-  let query = db('events as e')
-    .leftJoin('leads as l', (on) => on.on('l.dealer_id', 'e.dealer_id').on('l.id', 'e.subject_id'))
-    .leftJoin('api_keys as k', (on) => on.on('k.dealer_id', 'e.dealer_id').on('k.id', 'e.actor_id'))
-    .leftJoin('users as u', (on) => on.on('u.dealer_id', 'e.dealer_id').on('u.id', 'e.actor_id'))
-    .where({ 'e.dealer_id': dealerId })
-    .where('e.seq', '>', filter.after.toString())
-    .orderBy('e.seq')
-    .limit(filter.limit)
-    .select('e.*', db.raw("coalesce(k.name, u.name, '') as actor_name"), db.raw('coalesce(l.test, false) as test'))
-  if (filter.leadId) query = query.where({ 'e.subject_id': filter.leadId })
-  if (filter.test !== undefined) query = query.whereRaw('coalesce(l.test, false) = ?', [filter.test])
-  return query
 }

@@ -9,7 +9,7 @@ import type {
   LeadType,
 } from '../../generated/server/types.gen.ts'
 import { findDealer } from '../dealers/store.ts'
-import { findLastMove, recordEvent } from '../events/store.ts'
+import { recordEvent } from '../events/store.ts'
 import { cursorOf, inner, outer } from '../ids.ts'
 import type { Standing } from '../operation.ts'
 import { Problem, problemBody, type Violation } from '../problem.ts'
@@ -302,7 +302,7 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
     // Asked for only where it decides: this holds the dealer's clock.
     const takenBack = isLegal(lead.status, body.status)
       ? undefined
-      : takeableBack(await findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
+      : takeableBack(await store.findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
     const after = moved(before, body.status, body.statusReason, takenBack)
     if (after === before) return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead) }
 

@@ -28,6 +28,7 @@ import type {
   VehicleOfInterest,
   Warning,
 } from '../../generated/server/types.gen.ts'
+import type { EventRow } from '../events/event.ts'
 import { outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import {
@@ -210,6 +211,10 @@ export function contactIn(typed: string, country: string): Contact | undefined {
 
 /** Whether everybody may move a lead so; to stay is legal. */
 export const isLegal = (from: LeadStatus, to: LeadStatus): boolean => from === to || legalMoves[from].includes(to)
+
+/** The status of a lead after an event, where that is known; the first one does not say it. */
+export const statusAfter = ({ type, status }: Pick<EventRow, 'type' | 'status'>): LeadStatus | undefined =>
+  type === 'lead.created' ? 'new' : (status ?? undefined)
 
 /** The last move of a lead, and whoever made it. */
 export interface Move {

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import type { ExternalReference, LeadStatus, LeadType, Warning } from '../../generated/server/types.gen.ts'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 import type { Idempotency } from './idempotency.ts'
-import type { Contact, LeadRow } from './lead.ts'
+import { type Contact, type LeadRow, type Move, statusAfter } from './lead.ts'
 
 /** A lead on its way in, with the ids made beforehand and the credential that it is judged by. */
 export interface IncomingLead {
@@ -234,4 +234,16 @@ export async function saveLead(
 ): Promise<void> {
   const { id, ...change } = lead
   await trx('leads').where({ dealer_id: dealerId, id }).update(change)
+}
+
+/** How a lead came to its status; undefined when it never moved. */
+export async function findLastMove(trx: Knex.Transaction, dealerId: string, leadId: string): Promise<Move | undefined> {
+  const [last, before] = await trx('events')
+    .where({ dealer_id: dealerId, subject_id: leadId })
+    .whereRaw("(type = 'lead.created' or 'status' = any (changed))")
+    .orderBy('seq', 'desc')
+    .limit(2)
+    .select('type', 'status', 'at', 'actor_id')
+  const from: LeadStatus | undefined = before && statusAfter(before)
+  return last && from && { from, at: last.at, actorId: last.actor_id }
 }

@@ -3,12 +3,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { Lead } from '../../generated/server/types.gen.ts'
+import { findPosition, findPositions } from '../events/store.ts'
 import { leadBody } from '../leads/lead.ts'
 import { findLeadsById } from '../leads/store.ts'
 import type { Principal, Standing } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
-import { eventBody, type EventRow } from './event.ts'
+import { eventBody, type FeedRow } from './event.ts'
 import * as store from './store.ts'
 
 const pollMs = 200
@@ -80,7 +81,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
       await pause(pollMs, undefined, { ref: false })
     ) {
       try {
-        const positions = await store.findPositions(hot, [...channels.keys()])
+        const positions = await findPositions(hot, [...channels.keys()])
         // All are waited for, also when one fails: what is handed on twice at a time would come twice.
         const advanced = await Promise.allSettled(
           [...channels].map(([dealerId, channel]) =>
@@ -186,8 +187,8 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
 
   async function textOf(
     dealerId: string,
-    rows: readonly EventRow[],
-  ): Promise<(row: EventRow, withLead: boolean) => string> {
+    rows: readonly FeedRow[],
+  ): Promise<(row: FeedRow, withLead: boolean) => string> {
     const leads = await leadsOf(db, dealerId, rows)
     const texts = new Map<string, string>()
     return (row, withLead) => {
@@ -203,7 +204,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
   return {
     follow: async (principal, following) => {
       const { dealerId, credentialId } = principal
-      const position = await store.findPosition(db, dealerId)
+      const position = await findPosition(db, dealerId)
       // From here on nothing is waited for, so that those who come side by side are counted.
       if (isStopped || streams >= streamsMax)
         throw new Problem('unavailable', 'There are too many streams at this moment. Try again in a moment.')
@@ -254,7 +255,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
 }
 
 /** The leads of events, as they are now. */
-export async function leadsOf(db: Knex, dealerId: string, rows: readonly EventRow[]): Promise<Map<string, Lead>> {
+export async function leadsOf(db: Knex, dealerId: string, rows: readonly FeedRow[]): Promise<Map<string, Lead>> {
   if (rows.length === 0) return new Map()
   const leads = await findLeadsById(db, dealerId, [...new Set(rows.map((row) => row.subject_id))])
   return new Map(leads.map((lead) => [lead.id, leadBody(lead)]))
@@ -264,7 +265,7 @@ export async function leadsOf(db: Knex, dealerId: string, rows: readonly EventRo
 const isWithin = ({ at, isCatchingUp, stream }: Listener, position: bigint) =>
   at === position && !isCatchingUp && stream.readableLength <= bufferBytesMax
 
-const isFor = (row: EventRow, { following }: Listener, { environment }: Standing) =>
+const isFor = (row: FeedRow, { following }: Listener, { environment }: Standing) =>
   row.test === (following.test || environment === 'test')
 
 function send({ isEnded, stream }: Listener, text: string): void {

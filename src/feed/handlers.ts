@@ -1,4 +1,5 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import { findPosition } from '../events/store.ts'
 import { inner } from '../ids.ts'
 import { eventBody } from './event.ts'
 import { type Feed, leadsOf } from './feed.ts'
@@ -7,7 +8,7 @@ import * as store from './store.ts'
 export const listEvents: Handlers['listEvents'] = async ({ query, principal, standing }, { db }) => {
   const { limit = 50, cursor = '0', leadId, test = false } = query
   // Read first: all events up to here are there for the statement after it, so that a page with fewer than asked for has passed them all.
-  const end = await store.findPosition(db, principal.dealerId)
+  const end = await findPosition(db, principal.dealerId)
   if (cursor === 'latest') return { status: 200, body: { items: [], nextCursor: end.toString() } }
 
   const after = BigInt(cursor)
