@@ -13,6 +13,7 @@ const migrations = [
   '0008-people.sql',
   '0009-sources.sql',
   '0010-mail.sql',
+  '0011-one-schema.sql',
 ]
 
 // Any number that nothing else in this database locks.

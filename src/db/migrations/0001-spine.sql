@@ -7,7 +7,8 @@ create table dealers (
   created_at timestamptz not null
 );
 
--- Whoever changes anything of a dealer holds this row: one writer at a time per dealer. seq is the number of the dealer's last event.
+-- Whoever changes anything of a dealer holds this row: one writer at a time per dealer. seq is the number of the
+-- dealer's last event.
 create table dealer_clocks (
   dealer_id uuid primary key references dealers,
   seq bigint not null default 0
@@ -154,80 +155,3 @@ create table events (
   primary key (dealer_id, seq)
 );
 create index events_subject on events (dealer_id, subject_id, seq);
-
-/*
- * Stores a group of leads in one call, row by row in the order given, and says for each what became of it:
- * created, duplicate (the lead of its external reference), token-invalid, scope-missing, or keys-newer when the caller's signing keys are
- * older than the database's. The clocks of all dealers are locked first, in order; only then does the second statement read, with a
- * snapshot of its own, what it decides on.
- */
-create function create_leads(
-  generation_in bigint, dealers uuid[], credentials_in uuid[], epochs integer[], ids uuid[], event_ids uuid[], types text[], tests boolean[],
-  external_sources text[], external_ids text[], submitted timestamptz[], datas jsonb[], warnings_in jsonb[]
-) returns table (ord bigint, verdict text, lead_id uuid, received timestamptz, lead_warnings jsonb)
-language plpgsql as $$
-#variable_conflict use_column
-declare
-  moment timestamptz;
-begin
-  with locked as materialized (
-    select dealer_id from dealer_clocks where dealer_id = any (dealers) order by dealer_id for update
-  )
-  select clock_timestamp() into moment from (select count(*) from locked) waited;
-
-  return query
-  with input as (
-    select t.*, g.generation <> generation_in as stale
-    from unnest(dealers, credentials_in, epochs, ids, event_ids, types, tests, external_sources, external_ids, submitted, datas, warnings_in)
-      with ordinality
-      as t(dealer_id, credential_id, epoch, id, event_id, type, test, external_source, external_id, submitted_at, data, warnings, ord),
-      signing_key_generation g
-  ), judged as (
-    select i.*, c.subject_type, c.subject_id, i.test or c.environment = 'test' as is_test,
-      case when i.stale then 'keys-newer'
-           when c.subject_id is null or c.disabled or c.epoch <> i.epoch or c.ends_at <= moment then 'token-invalid'
-           when not c.scopes @> array['leads:create'] then 'scope-missing'
-           else 'ok' end as judgement,
-      jsonb_build_array(i.external_source, i.external_id)::text as reference
-    from input i
-    left join lateral (select * from credentials k where k.dealer_id = i.dealer_id and k.id = i.credential_id) c on true
-  ), claimed as (
-    select j.*, f.lead_id as known,
-      first_value(j.id) over (
-        partition by j.judgement, j.dealer_id, j.subject_id, case when j.external_id is null then j.ord::text else j.reference end order by j.ord
-      ) as first_id
-    from judged j
-    left join lateral (
-      select k.lead_id from lead_claims k
-      where j.external_id is not null and k.dealer_id = j.dealer_id and k.subject_id = j.subject_id and k.kind = 'reference' and k.value = j.reference
-    ) f on true
-  ), fresh as (
-    select *, row_number() over (partition by dealer_id order by claimed.ord) as place, count(*) over (partition by dealer_id) as amount
-    from claimed where judgement = 'ok' and known is null and first_id = id
-  ), stored as (
-    insert into leads (dealer_id, id, type, status, source_type, source_id, test, external_source, external_id, submitted_at, received_at,
-                       updated_at, version, data, warnings)
-    select f.dealer_id, f.id, f.type, 'new', f.subject_type, f.subject_id, f.is_test, f.external_source, f.external_id, f.submitted_at, moment,
-           moment, 1, f.data, f.warnings
-    from fresh f
-  ), claims as (
-    insert into lead_claims (dealer_id, subject_id, kind, value, lead_id)
-    select f.dealer_id, f.subject_id, 'reference', f.reference, f.id from fresh f where f.external_id is not null
-  ), ticked as (
-    update dealer_clocks k set seq = k.seq + a.amount
-    from (select distinct f.dealer_id, f.amount from fresh f) a
-    where k.dealer_id = a.dealer_id
-    returning k.dealer_id, k.seq - a.amount as before
-  ), recorded as (
-    insert into events (dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed)
-    select f.dealer_id, t.before + f.place, f.event_id, 'lead.created', moment, 'lead', f.id, f.subject_type, f.subject_id, '{}'
-    from fresh f join ticked t using (dealer_id)
-  )
-  select c.ord,
-    case when c.judgement <> 'ok' then c.judgement when c.known is null and c.first_id = c.id then 'created' else 'duplicate' end,
-    coalesce(c.known, c.first_id), coalesce(l.received_at, moment), coalesce(l.warnings, w.warnings)
-  from claimed c
-  join input w on w.id = c.first_id
-  left join leads l on l.dealer_id = c.dealer_id and l.id = c.known
-  order by c.ord;
-end $$;
