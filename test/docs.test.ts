@@ -75,11 +75,6 @@ it(
         const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
         expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
         expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
-        if (process.env['SHOTS'] && path === '/docs/') {
-          await page.setViewportSize({ width: 1000, height: 1400 })
-          await page.screenshot({ path: join(process.env['SHOTS'], `${colorScheme}.png`), fullPage: true })
-          await page.setViewportSize({ width: 320, height: 640 })
-        }
       }
       await page.goto(`${url}/docs/reference/`)
       await page.locator('.opblock').first().waitFor()

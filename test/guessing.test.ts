@@ -6,10 +6,11 @@ import { crc32 } from 'node:zlib'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { openService, type Service } from '../src/service.ts'
+import { amount } from './long.ts'
 import { masters, send, startService, type TestService } from './service.ts'
 
-// `KEYS=100000 npx vitest run --config test/vitest.config.ts test/guessing.test.ts` is the long run, whose figures mean something.
-const keys = Number(process.env['KEYS'] ?? 400)
+// The figures of the long form mean something.
+const keys = amount(400, 100_000)
 const lanes = 8
 const timeoutMs = 300_000
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

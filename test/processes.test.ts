@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase } from '../src/db/pool.ts'
 import { inner } from '../src/ids.ts'
 import { createDealer, createUser } from '../src/users/admin.ts'
+import { amount } from './long.ts'
 import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
 
-// `TRIES=1000 npx vitest run --config test/vitest.config.ts test/processes.test.ts` is the long run.
-const tries = Number(process.env['TRIES'] ?? 60)
+const tries = amount(60, 1_000)
 const lanes = 6
 
 const processes: { child: ChildProcess; url: string }[] = []

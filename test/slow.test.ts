@@ -5,11 +5,11 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase } from '../src/db/pool.ts'
 import { createDealer } from '../src/users/admin.ts'
+import { amount } from './long.ts'
 import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
 
-// The service as main.ts starts it, whose limits of time pass ten times as fast.
-// `SPEED=1 npx vitest run --config test/vitest.config.ts test/slow.test.ts` is the run in real time.
-const speed = Number(process.env['SPEED'] ?? 10)
+// The service as main.ts starts it, whose limits of time pass ten times as fast; in the long form, in real time.
+const speed = amount(10, 1)
 const headersSeconds = 10
 const requestSeconds = 30
 // Node looks for late requests every 2 s; the rest is for a busy machine, whose time does not pass faster.

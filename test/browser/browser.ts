@@ -11,6 +11,7 @@ import { build } from 'vite'
 import { expect, onTestFinished } from 'vitest'
 import { dashboard } from '../../src/docs/dashboard.ts'
 import { documentation } from '../../src/docs/pages.ts'
+import { isLong } from '../long.ts'
 import { password, startService } from '../service.ts'
 
 const screenshots = new URL('screenshots/', import.meta.url).pathname
@@ -115,7 +116,7 @@ export async function startDashboard() {
   }
 
   async function check(page: Page, name: string): Promise<void> {
-    if (process.env['SHOTS']) {
+    if (isLong) {
       mkdirSync(screenshots, { recursive: true })
       await page.screenshot({ path: join(screenshots, `${name.replaceAll(' ', '-')}.png`), fullPage: true })
     }

@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest'
+import { isLong } from '../long.ts'
 import { startDashboard } from './browser.ts'
 import { durations, observe } from './paint.ts'
 
@@ -6,8 +7,8 @@ const timeoutMs = 300_000
 const slowdown = 4
 const rounds = 10
 
-/** `INP=1`: how long the page takes from an interaction to the next paint, on a computer that is slowed down. */
-it.runIf(process.env['INP'])('is measured: interaction to next paint', { timeout: timeoutMs }, async () => {
+/** How long the page takes from an interaction to the next paint, on a computer that is slowed down. */
+it.runIf(isLong)('is measured: interaction to next paint', { timeout: timeoutMs }, async () => {
   const dashboard = await startDashboard()
   onTestFinished(() => dashboard.close())
   const { admin } = await dashboard.service.dealer('interaction')

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { CDPSession } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fillLeads } from '../bench/world.ts'
+import { isLong } from '../long.ts'
 import { lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 import { durations, observe } from './paint.ts'
@@ -19,8 +20,8 @@ const figures = (values: readonly number[]) => {
   return `n=${sorted.length}, p50 ${at(0.5)} ms, p75 ${at(0.75)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`
 }
 
-/** `INP=1`: how long the board takes. */
-describe.runIf(process.env['INP'])('the board is measured', () => {
+/** How long the board takes. */
+describe.runIf(isLong)('the board is measured', () => {
   let dashboard: TestDashboard
   beforeAll(async () => {
     dashboard = await startDashboard()

@@ -1,26 +1,24 @@
-import { randomInt } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { inner } from '../../src/ids.ts'
 import { createDealer } from '../../src/users/admin.ts'
+import { amount } from '../long.ts'
+import { randomFrom, seed } from '../seed.ts'
 import { freshDatabase, lead, password, type Reply, send, startService, type TestService } from '../service.ts'
 import {
   endServers,
   holdClock,
   onDatabase,
   openDealer,
-  randomFrom,
   type Server,
   startServer,
   waitingForLocks,
 } from './processes.ts'
 import { newLedger, nothingWrong, tally } from './sender.ts'
 
-// `RACES=10000 npx vitest run --config test/vitest.config.ts test/faults/claims.test.ts` is the long run.
-const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
-const races = Number(process.env['RACES'] ?? 150)
+const races = amount(150, 10_000)
 const rounds = Math.ceil(races / 20)
 const lanes = 12
 const twins = 4
@@ -43,7 +41,6 @@ describe('two processes', () => {
   const random = randomFrom(seed)
 
   beforeAll(async () => {
-    console.log(`SEED=${seed}`)
     const connection = await freshDatabase()
     database = openDatabase(connection, () => undefined)
     // Two processes that both make the first admin would be another test.

@@ -1,10 +1,11 @@
-import { randomInt } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { runningEmbedded } from '../../src/db/embedded.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
+import { amount, isLong } from '../long.ts'
+import { randomFrom, seed } from '../seed.ts'
 import { startService } from '../service.ts'
 import {
   endServers,
@@ -13,7 +14,6 @@ import {
   type LogLine,
   openDealer,
   pause,
-  randomFrom,
   type Server,
   spread,
   startServer,
@@ -22,12 +22,8 @@ import {
 } from './processes.ts'
 import { bodyOf, type Ledger, newLedger, nothingWrong, openSender, tally } from './sender.ts'
 
-// `CYCLES=50 LEADS=20000 npx vitest run --config test/vitest.config.ts test/faults/crash.test.ts` is the long run. SEED repeats the choices
-// of an earlier one; how they meet the work of four processes stays chance.
-const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
-const cycles = Number(process.env['CYCLES'] ?? 0)
-const leadsMin = Number(process.env['LEADS'] ?? 400)
-const isLong = cycles > 0
+const cycles = amount(0, 50)
+const leadsMin = amount(400, 20_000)
 
 const dealers = 3
 const lanesPerDealer = 4

@@ -1,13 +1,12 @@
-import { randomInt } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connect, followEvents } from '../../src/client/client.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
+import { amount, isLong } from '../long.ts'
+import { randomFrom, seed } from '../seed.ts'
 import { freshDatabase, lead, send } from '../service.ts'
-import { endServers, onDatabase, openDealer, pause, randomFrom, type Server, startServer } from './processes.ts'
+import { endServers, onDatabase, openDealer, pause, type Server, startServer } from './processes.ts'
 
-// `EVENTS=100000 npx vitest run --config test/vitest.config.ts test/faults/feed.test.ts` is the long run.
-const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
-const eventsWanted = Number(process.env['EVENTS'] ?? 6_000)
+const eventsWanted = amount(6_000, 100_000)
 const senders = 6
 const batchMax = 100
 const listeners = 6
@@ -36,7 +35,6 @@ beforeAll(async () => {
       body: { name: 'Reader', kind: 'extensive_integrations' },
     })
   ).body.secret
-  console.log(`SEED=${seed}`)
 })
 afterAll(async () => {
   await endServers()
@@ -89,7 +87,7 @@ it(
           })
           expect(status).toBe(207)
           stored += body.results.filter((result: { status: number }) => result.status === 201).length
-          if (eventsWanted > 10_000) await pause(40)
+          if (isLong) await pause(40)
         }
       }),
     )

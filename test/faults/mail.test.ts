@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -7,12 +6,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { inner } from '../../src/ids.ts'
 import { addMails, sweepMails } from '../../src/mail/store.ts'
+import { amount } from '../long.ts'
+import { randomFrom, seed } from '../seed.ts'
 import { freshDatabase } from '../service.ts'
-import { endServers, onDatabase, openDealer, pause, randomFrom, type Server, startServer } from './processes.ts'
+import { endServers, onDatabase, openDealer, pause, type Server, startServer } from './processes.ts'
 
-// `MAILS=2000 npx vitest run --config test/vitest.config.ts test/faults/mail.test.ts` is the long run.
-const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
-const mailsWanted = Number(process.env['MAILS'] ?? 150)
+const mailsWanted = amount(150, 2_000)
 const processesCount = 2
 const answerMs = 60
 const killMsMax = 1_200
@@ -54,7 +53,6 @@ beforeAll(async () => {
   }
   servers = [await startServer(env)]
   while (servers.length < processesCount) servers.push(await startServer(env))
-  console.log(`SEED=${seed}`)
 })
 afterAll(async () => {
   await endServers()

@@ -129,17 +129,6 @@ export async function waitingForLocks(db: Knex): Promise<number> {
   return rows[0].waiting
 }
 
-/** Numbers from 0 up to 1 that look random, and are the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** The middle and the largest of some numbers, for people. */
 export function spread(values: readonly number[], unit = 'ms'): string {
   const sorted = values.toSorted((one, other) => one - other)

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -7,22 +6,13 @@ import type { Knex } from 'knex'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { runningEmbedded } from '../../src/db/embedded.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
+import { amount } from '../long.ts'
+import { randomFrom, seed } from '../seed.ts'
 import { send } from '../service.ts'
-import {
-  endServers,
-  freePort,
-  openDealer,
-  pause,
-  randomFrom,
-  type Server,
-  startServer,
-  workersOf,
-} from './processes.ts'
+import { endServers, freePort, openDealer, pause, type Server, startServer, workersOf } from './processes.ts'
 
-// `KILLS=1000 RESTARTS=50 npx vitest run --config test/vitest.config.ts test/faults/replacement.test.ts` is the long run.
-const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
-const kills = Number(process.env['KILLS'] ?? 6)
-const restarts = Number(process.env['RESTARTS'] ?? 1)
+const kills = amount(6, 1_000)
+const restarts = amount(1, 50)
 const keysCount = 6
 const killedWithinMs = 150
 const unreadShare = 0.15
@@ -58,7 +48,6 @@ beforeAll(async () => {
   if (!connection) throw new Error('There is no database')
   database = openDatabase(connection, () => undefined)
   dealer = await openDealer(database.db, server.url, 'replaced')
-  console.log(`SEED=${seed}`)
 })
 afterAll(async () => {
   await endServers()

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,13 +6,13 @@ import { startEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { inner } from '../../src/ids.ts'
+import { amount } from '../long.ts'
+import { randomFrom, seed } from '../seed.ts'
 import { lead, password, type Reply, send } from '../service.ts'
-import { endServers, onDatabase, openDealer, pause, randomFrom, type Server, startServer } from './processes.ts'
+import { endServers, onDatabase, openDealer, pause, type Server, startServer } from './processes.ts'
 
-// `ROUNDS=110 FAULTS=10 npx vitest run --config test/vitest.config.ts test/faults/revocation.test.ts` is the long run.
-const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
-const rounds = Number(process.env['ROUNDS'] ?? 4)
-const faults = Number(process.env['FAULTS'] ?? 1)
+const rounds = amount(4, 110)
+const faults = amount(1, 10)
 const processesCount = 4
 // To each process.
 const lanes = { create: 5, update: 1, read: 2 }
@@ -47,7 +46,6 @@ beforeAll(async () => {
   servers = [first, ...(await Promise.all(Array.from({ length: processesCount - 1 }, () => startServer(env))))]
   dealer = await openDealer(database.db, first.url, 'fire')
   knownLead = (await send(`${first.url}/v1/leads`, 'POST', { token: dealer.token, body: lead() })).body.id
-  console.log(`SEED=${seed}`)
 })
 afterAll(async () => {
   await endServers()

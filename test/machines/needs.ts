@@ -1,0 +1,96 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestOptions } from 'vitest'
+import { isLong } from '../long.ts'
+import { makeGroup } from './slowed.ts'
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** What this machine lacks, for the closing summary. */
+    missing?: string
+  }
+}
+
+const probeSecondsMax = 20
+
+/** Throws when it is not there. */
+const run = (file: string, ...args: string[]): string =>
+  execFileSync(file, args, { stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8', timeout: probeSecondsMax * 1000 })
+
+/** Mounts something on a folder of its own, to see whether it can be done. */
+function tryMount(...args: string[]): void {
+  const folder = mkdtempSync(join(tmpdir(), 'cb-probe-'))
+  try {
+    run('mount', ...args, folder)
+    run('umount', folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** What a test may need beyond npm, and how to see that it is here. A probe tries the thing itself: a container often has the command alone. */
+const probes = {
+  'LONG=1': () => {
+    if (!isLong) throw new Error('Not asked for')
+  },
+  linux: () => {
+    if (process.platform !== 'linux') throw new Error('Another system')
+  },
+  root: () => {
+    if (process.getuid?.() !== 0) throw new Error('Somebody else')
+  },
+  'ip netns': () => {
+    const name = `cb-probe-${process.pid}`
+    run('ip', 'netns', 'add', name)
+    run('ip', 'netns', 'delete', name)
+  },
+  iptables: () => run('iptables', '--wait', '--list', '--numeric'),
+  tmpfs: () => tryMount('-t', 'tmpfs', 'tmpfs'),
+  'ext4 loop device': () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cb-probe-'))
+    try {
+      const image = join(folder, 'image')
+      run('truncate', '--size=16M', image)
+      run('mkfs.ext4', '-q', image)
+      tryMount('-o', 'loop', image)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+  'cpu cgroup': () => rmdirSync(makeGroup('probe')),
+  faketime: () => run('faketime', '--version'),
+  strace: () => run('strace', '--version'),
+  nginx: () => run('nginx', '-v'),
+  pgbouncer: () => run('pgbouncer', '--version'),
+  'PostgreSQL 15': () => run('/usr/lib/postgresql/15/bin/postgres', '--version'),
+}
+
+export type Need = keyof typeof probes
+
+const found = new Map<Need, boolean>()
+
+function isHere(need: Need): boolean {
+  let here = found.get(need)
+  if (here === undefined) {
+    try {
+      probes[need]()
+      here = true
+    } catch {
+      here = false
+    }
+    found.set(need, here)
+  }
+  return here
+}
+
+/**
+ * Options for `it` or `describe`: what it needs beyond npm. Where something is missing it is left out, and the closing summary names it.
+ *
+ *     describe('a black hole', needs('root', 'ip netns', 'iptables'), () => ...)
+ */
+export function needs(...wanted: Need[]): TestOptions {
+  const missing = wanted.filter((need) => !isHere(need))
+  return missing.length === 0 ? {} : { skip: true, meta: { missing: missing.join(', ') } }
+}
