@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { z } from 'zod'
-import type { MasterSecret } from './secrets.ts'
+import { type MasterSecret, secretKeysIn } from './secrets.ts'
 
 const port = z.coerce
   .number('must be a number')
@@ -120,34 +118,4 @@ function missingBeside({
         ]
       : []),
   ]
-}
-
-/** The master secrets of an embedded database: kept beside it, readable by its owner only, made at the first start. */
-export function secretsIn(dataDir: string): readonly [MasterSecret, ...MasterSecret[]] {
-  const path = join(dataDir, 'secrets')
-  mkdirSync(dataDir, { recursive: true, mode: 0o755 })
-  if (!existsSync(path))
-    writeFileSync(path, `v1:${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
-  chmodSync(path, 0o600)
-  return secretKeysIn(readFileSync(path, 'utf8').trim())
-}
-
-/** The file that keeps the first admin's password until it is changed, for the demo. Beside the embedded database only. */
-export const firstAdminIn = (dataDir: string): string => join(dataDir, 'first-admin')
-
-/** The file must not name a password that no longer works. */
-export function forgetFirstAdmin(dataDir: string, email: string): void {
-  const path = firstAdminIn(dataDir)
-  if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === email.toLowerCase())
-    rmSync(path, { force: true })
-}
-
-function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSecret[]] {
-  const [first, ...others] = text.split(',').map((entry) => {
-    const [version = '', encoded = ''] = entry.split(':')
-    return { version, bytes: Buffer.from(encoded, 'base64url') }
-  })
-  if (!first || [first, ...others].some(({ bytes }) => bytes.length !== 32))
-    throw new Error('The secret keys are damaged: each must be a name, a colon and 32 bytes as base64url')
-  return [first, ...others]
 }

@@ -25,6 +25,17 @@ export interface Secrets {
 const ivBytes = 12
 const tagBytes = 16
 
+/** Reads what SECRET_KEYS holds. @throws {Error} that quotes nothing. */
+export function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSecret[]] {
+  const [first, ...others] = text.split(',').map((entry) => {
+    const [version = '', encoded = ''] = entry.split(':')
+    return { version, bytes: Buffer.from(encoded, 'base64url') }
+  })
+  if (!first || [first, ...others].some(({ bytes }) => bytes.length !== 32))
+    throw new Error('The secret keys are damaged: each must be a name, a colon and 32 bytes as base64url')
+  return [first, ...others]
+}
+
 /** Derives every key of the service from the master secrets (HKDF-SHA-256, RFC 5869). The first one is current. */
 export function secretsFrom(masters: readonly [MasterSecret, ...MasterSecret[]]): Secrets {
   const derived = new Map<string, Buffer>()

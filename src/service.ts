@@ -9,6 +9,7 @@ import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
 import { type MailSettings, openSender } from './mail/sender.ts'
+import { type Part, stopParts } from './parts.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
 import { openWatcher, type Watcher } from './sources/watcher.ts'
@@ -58,6 +59,8 @@ export async function openService({
   strictResponses = false,
 }: ServiceOptions): Promise<Service> {
   const database = openDatabase(connection, (error) => log.warn({ err: error }, 'a database connection was lost'))
+  const parts: Part[] = [{ name: 'database', stop: () => database.close() }]
+  const close = () => stopParts(parts, (name, error) => log.error({ err: error }, `${name} could not be stopped`))
   try {
     const { db, hot } = database
     const applied = await migrate(db)
@@ -69,12 +72,15 @@ export async function openService({
     const keyring = await openKeyring(db, secrets, tokens.forget, (kid, error) =>
       log.error({ kid, err: error }, 'a signing key cannot be opened: every token that it signed is refused'),
     )
+    parts.push({ name: 'keyring', stop: () => keyring.stop() })
     const judge = liveness(hot, db, keyring)
     const write = writer(db, keyring)
     const intake = openIntake(db, hot, keyring, judge, (error) =>
       log.error({ err: error }, 'a lead could not be stored'),
     )
+    parts.push({ name: 'intake', stop: () => intake.stop() })
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
+    parts.push({ name: 'feed', stop: () => feed.stop() })
     const contract = await openContract(securityHandlers(tokens.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
     const handlers = handlersWith({
@@ -92,12 +98,15 @@ export async function openService({
       report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent'),
     })
     const sender = mail && openSender(db, secrets, mail, issuer, (error, what) => log.error({ err: error }, what))
+    if (sender) parts.push({ name: 'sender', stop: () => sender.stop() })
     const recorder = openRecorder(db, hot, (leftOut, error) =>
       log.error({ leftOut, err: error }, 'requests are missing from the log of requests'),
     )
+    parts.push({ name: 'recorder', stop: () => recorder.stop() })
     const watcher = openWatcher(db, (error) =>
       log.error({ err: error }, 'it was not looked whether sources have gone quiet'),
     )
+    parts.push({ name: 'watcher', stop: () => watcher.stop() })
     const app = createApp({
       contract,
       handlers,
@@ -115,18 +124,10 @@ export async function openService({
       recorder,
       endStreams: () => feed.stop(),
       watcher,
-      close: async () => {
-        feed.stop()
-        keyring.stop()
-        intake.stop()
-        await sender?.stop()
-        await watcher.stop()
-        await recorder.stop()
-        await database.close()
-      },
+      close,
     }
   } catch (error) {
-    await database.close()
+    await close()
     throw error
   }
 }

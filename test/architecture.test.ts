@@ -8,9 +8,12 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   contract: { files: /^openapi\//, imports: ['contract'] },
   generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
   generatedClient: { files: /^generated\/client\//, imports: ['generatedClient'] },
-  word: { files: /^src\/(operation|problem|ids|secrets|address|user-agent)\.ts$/, imports: [] },
-  config: { files: /^src\/config\.ts$/, imports: ['word'] },
-  main: { files: /^src\/main\.ts$/, imports: ['config', 'service', 'docs', 'work', 'store', 'database', 'word'] },
+  word: { files: /^src\/(operation|problem|ids|secrets|address|user-agent|log|parts)\.ts$/, imports: [] },
+  config: { files: /^src\/(config|data-dir)\.ts$/, imports: ['word'] },
+  main: {
+    files: /^src\/(main|prepare|workers)\.ts$/,
+    imports: ['main', 'config', 'service', 'http', 'docs', 'work', 'store', 'database', 'word'],
+  },
   cli: { files: /^src\/cli\//, imports: ['cli', 'config', 'client', 'work', 'store', 'noun', 'database', 'word'] },
   service: {
     files: /^src\/(app|service)\.ts$/,
@@ -73,7 +76,7 @@ it('goes round in no circle', () => {
 })
 
 it('opens the database in db/ alone: everybody else is handed it, and names its types', () => {
-  expect(importersOf(/^(knex|pg)$/, 'loads')).toEqual(['src/db/embedded.ts', 'src/db/pool.ts'])
+  expect(importersOf(/^(knex|pg)$/, 'loads')).toEqual(['src/db/embedded/server.ts', 'src/db/pool.ts'])
   expect(importersOf(/^(knex|pg)$/, 'imports', 'noun')).toEqual([])
 })
 
@@ -105,7 +108,7 @@ it('reads the environment in config.ts alone', () => {
   const others = source.filter(
     ({ code, imports }) => code.replaceAll(given, '').includes('process.env') || imports.includes('node:process'),
   )
-  expect(others.map(({ path }) => path)).toEqual(['src/db/embedded.ts', 'src/main.ts'])
+  expect(others.map(({ path }) => path)).toEqual(['src/db/embedded/account.ts', 'src/workers.ts'])
 })
 
 function isOurs(name: string): boolean {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { forgetFirstAdmin, secretsIn } from '../config.ts'
+import { forgetFirstAdmin, secretsIn } from '../data-dir.ts'
 import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { type Database, openDatabase } from '../db/pool.ts'

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import * as api from '../client/client.ts'
-import { firstAdminIn } from '../config.ts'
+import { firstAdminIn } from '../data-dir.ts'
 import { settings } from './settings.ts'
 
 /** The main job against the running service, through the published client: every step says what happened and how long it took. */

@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process'
+import * as fs from 'node:fs'
+import { promisify } from 'node:util'
+
+/** Who runs the server. `undefined` is this process's own user; root has to hand over, because PostgreSQL refuses root. */
+export type Account = { uid: number; gid: number } | undefined
+
+export const isRoot = () => process.getuid?.() === 0
+
+export function serverAccount(): Account {
+  const users = fs
+    .readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+  const [, , uid, gid] = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody') ?? []
+  if (uid) return { uid: Number(uid), gid: Number(gid) }
+  throw new Error(
+    'PostgreSQL does not run as root, and there is no user postgres or nobody: start as another user or set DATABASE_URL',
+  )
+}
+
+export const userIdOf = (account: Account) => account?.uid ?? process.getuid?.() ?? 0 // Windows has no user ids; lstat says 0 there.
+
+export async function canEnter(folder: string, account: NonNullable<Account>): Promise<boolean> {
+  return run(['/bin/sh', '-c', 'cd "$0"', folder], account).then(
+    () => true,
+    () => false,
+  )
+}
+
+export async function run(command: string[], account: Account): Promise<void> {
+  const [file = '', ...args] = command
+  await promisify(execFile)(file, args, { ...account, cwd: '/', env: environment() })
+}
+
+/** What PG* variables of the operator say is meant for other servers. */
+export function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !name.startsWith('PG') && !name.startsWith('LC_') && name !== 'NODE_OPTIONS',
+    ),
+  )
+}

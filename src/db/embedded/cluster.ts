@@ -1,0 +1,52 @@
+import * as fs from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Account, canEnter, run } from './account.ts'
+import { type Log, shortHash, user } from './site.ts'
+
+const walSegmentMegabytes = 4
+const stateFolder = '/var/lib/carbuddii'
+
+/** A folder that keeps the cluster where the account can get at it: DATA_DIR wherever possible, and always where the cluster was before. */
+export async function chooseHome(dir: string, account: Account, log: Log): Promise<string> {
+  const elsewhere = join(stateFolder, shortHash(dir))
+  if (!account || fs.existsSync(join(dir, 'postgres'))) return dir
+  if (!fs.existsSync(join(elsewhere, 'postgres')) && (await canEnter(dir, account))) return dir
+  fs.mkdirSync(elsewhere, { recursive: true })
+  for (const folder of [stateFolder, elsewhere]) fs.chmodSync(folder, 0o711)
+  log(
+    'info',
+    `The database is kept in ${elsewhere}: user id ${account.uid}, which runs PostgreSQL for root, cannot reach ${dir}`,
+  )
+  return elsewhere
+}
+
+/** The name `postgres` appears only when everything below it is complete and on the disk. */
+export async function createCluster(
+  cluster: string,
+  bin: string,
+  account: Account,
+  wrapper: string[],
+  log: Log,
+): Promise<void> {
+  const fresh = fs.mkdtempSync(`${cluster}.new-`)
+  if (account) fs.chownSync(fresh, account.uid, account.gid)
+  const initdb = [...wrapper, join(bin, 'initdb'), '--pgdata', fresh]
+  const flags = [
+    '--no-sync',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--auth=trust',
+  ]
+  await run(
+    [...initdb, ...flags, `--username=${user}`, `--wal-segsize=${walSegmentMegabytes}`, '--no-instructions'],
+    account,
+  )
+  await run([...initdb, '--sync-only'], account)
+  fs.renameSync(fresh, cluster)
+  const folder = fs.openSync(dirname(cluster), 'r')
+  fs.fsyncSync(folder)
+  fs.closeSync(folder)
+  log('info', `Created a new database cluster in ${cluster}`)
+}
