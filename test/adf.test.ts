@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type AdfLead, readAdf, withWarningsOf } from '../src/leads/adf.ts'
-import { newLead } from '../src/leads/lead.ts'
+import { newLead } from '../src/leads/input.ts'
 import { Problem } from '../src/problem.ts'
 
 const dealer = { country: 'DK', timeZone: 'Europe/Copenhagen' }

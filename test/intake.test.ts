@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { newLead } from '../src/leads/input.ts'
 import { openIntake } from '../src/leads/intake.ts'
-import { newLead } from '../src/leads/lead.ts'
 import { sweepIdempotencyKeys } from '../src/leads/store.ts'
 import type { Keyring } from '../src/tokens/keyring.ts'
 import { lead, startService, type TestService } from './service.ts'

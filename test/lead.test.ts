@@ -2,7 +2,9 @@ import { deepStrictEqual } from 'node:assert'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { LeadInput, LeadStatus, LeadStatusReason } from '../generated/server/types.gen.ts'
-import { moved, type NewLead, newLead } from '../src/leads/lead.ts'
+import { newLead } from '../src/leads/input.ts'
+import type { NewLead } from '../src/leads/lead.ts'
+import { moved } from '../src/leads/status.ts'
 
 const context = { country: 'DK', timeZone: 'Europe/Copenhagen' }
 

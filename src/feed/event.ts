@@ -1,7 +1,7 @@
 import type { Event, Lead } from '../../generated/server/types.gen.ts'
 import type { EventRow } from '../events/event.ts'
 import { outer } from '../ids.ts'
-import { statusAfter } from '../leads/lead.ts'
+import { statusAfter } from '../leads/status.ts'
 
 /** An event with what is known of it now. */
 export interface FeedRow extends EventRow {

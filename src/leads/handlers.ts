@@ -14,21 +14,13 @@ import { cursorOf, inner, outer } from '../ids.ts'
 import type { Standing } from '../operation.ts'
 import { Problem, problemBody, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
+import { contactIn } from './contact.ts'
+import { isUsable } from './external-reference.ts'
 import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
+import { newLead } from './input.ts'
 import type { Intake, Stored } from './intake.ts'
-import {
-  contactIn,
-  isLegal,
-  isUsable,
-  leadBody,
-  type LeadRow,
-  leadStatuses,
-  moved,
-  type NewLead,
-  newLead,
-  respondedAt,
-  takeableBack,
-} from './lead.ts'
+import { leadBody, type LeadRow, type NewLead } from './lead.ts'
+import { isLegal, leadStatuses, moved, respondedAt, takeableBack } from './status.ts'
 import * as store from './store.ts'
 
 const clientRefLengthMax = 128

@@ -2,8 +2,10 @@ import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { ExternalReference, LeadStatus, LeadType, Warning } from '../../generated/server/types.gen.ts'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
+import type { Contact } from './contact.ts'
 import type { Idempotency } from './idempotency.ts'
-import { type Contact, type LeadRow, type Move, statusAfter } from './lead.ts'
+import type { LeadRow } from './lead.ts'
+import { type Move, statusAfter } from './status.ts'
 
 /** A lead on its way in, with the ids made beforehand and the credential that it is judged by. */
 export interface IncomingLead {

@@ -1,0 +1,92 @@
+import type { PersonName, PhoneInput, PostalAddress } from '../../generated/server/types.gen.ts'
+import {
+  cut,
+  hasText,
+  inOrder,
+  isEmpty,
+  joinedText,
+  keep,
+  keepRepeated,
+  keepRest,
+  line,
+  type Notes,
+  present,
+  takeAttribute,
+  takeSaid,
+  textOf,
+  upTo,
+} from './adf-element.ts'
+import {
+  cityMax,
+  countryMax,
+  fullNameMax,
+  linesMax,
+  nameMax,
+  phoneMax,
+  postalCodeMax,
+  streetMax,
+  wordMax,
+} from './adf-limits.ts'
+import { type NamePart, nameParts } from './adf-names.ts'
+import type { XmlElement } from './adf-xml.ts'
+import { bare } from './text.ts'
+
+/** The name of the first person who has one. Middle names are given names; `suffix` and `title` are kept beside. */
+export function readName(people: readonly XmlElement[], notes: Notes): PersonName | undefined {
+  const [own = [], ...others] = people
+    .map((person) => takeSaid(person, 'name', notes))
+    .filter((names) => names.length > 0)
+  for (const other of others.flat()) keepRepeated(other, notes)
+
+  const parts = Map.groupBy(own, takePart)
+  const { given = [], middle = [], family = [], full = [], beside = [], unknown = [] } = Object.fromEntries(parts)
+  const isNamed = [...given, ...middle, ...family, ...full].length > 0
+  // A name of an unknown kind is better than none.
+  const [whole, ...repeated] = isNamed ? full : unknown
+  for (const other of repeated) keepRepeated(other, notes)
+  for (const other of [...beside, ...(isNamed ? unknown : [])]) keep(other, notes)
+  const name = present({
+    given: joinedText([...given, ...middle], nameMax, notes),
+    family: joinedText(family, nameMax, notes),
+    full: whole && textOf(whole, fullNameMax, notes),
+  })
+  return isEmpty(name) ? undefined : name
+}
+
+function takePart({ attributes }: XmlElement): NamePart {
+  const part = nameParts.get(bare(attributes.get('part') ?? 'full')) ?? 'unknown'
+  if (part !== 'beside' && part !== 'unknown') attributes.delete('part')
+  return part
+}
+
+/** `voice`, which is also what ADF means when nothing is said, does not tell mobile from landline; the number may. */
+export function readPhone(phone: XmlElement, notes: Notes): PhoneInput {
+  const type = takeAttribute(phone, 'type')
+  const number = textOf(phone, phoneMax, notes)
+  if (type === undefined || ['voice', 'phone', 'telephone'].includes(bare(type))) return { number }
+  return { number, type: cut(type, wordMax, `${phone.at}/@type`, notes) }
+}
+
+/** `street@line` says in what order; what has no line comes last, `apartment` after it. */
+export function readAddress(addresses: readonly XmlElement[], notes: Notes): PostalAddress | undefined {
+  const [address, ...others] = addresses.filter((each) => hasText(each) || each.children.some(hasText))
+  for (const other of others) keepRepeated(other, notes)
+  if (!address) return undefined
+
+  const lineOf = ({ attributes }: XmlElement) => Number.parseInt(attributes.get('line') ?? '', 10) || Infinity
+  const streets = takeSaid(address, 'street', notes).sort((a, b) => inOrder(lineOf(a), lineOf(b)))
+  for (const { attributes } of streets) attributes.delete('line')
+  const lines = upTo(linesMax, [...streets, ...takeSaid(address, 'apartment', notes)], notes).map((each) =>
+    textOf(each, streetMax, notes),
+  )
+  const rest = {
+    postalCode: line(address, 'postalcode', postalCodeMax, notes),
+    city: line(address, 'city', cityMax, notes),
+    region: line(address, 'regioncode', cityMax, notes),
+    countryCode: line(address, 'country', countryMax, notes),
+  }
+  // Without a street, what stands there as mere text is one.
+  if (lines.length === 0 && hasText(address)) lines.push(textOf(address, streetMax, notes))
+  else keepRest(address, notes)
+  return present({ lines, ...rest })
+}

@@ -1,0 +1,33 @@
+import type { ExternalReference } from '../../generated/server/types.gen.ts'
+import { drop, hasText, inOrder, type Notes } from './adf-element.ts'
+import { referenceIdMax, referenceSourceMax } from './adf-limits.ts'
+import type { XmlElement } from './adf-xml.ts'
+import { isPlaceholder } from './placeholder.ts'
+import { warn } from './warnings.ts'
+
+/**
+ * The `id` with the lowest `sequence` among those that tell a lead from all others: with a source, whole, and not a word that everybody
+ * uses. A doubtful id is none: taking two leads for one would lose the second.
+ */
+export function readReference(prospect: XmlElement, notes: Notes): ExternalReference | undefined {
+  const ids = bySequence(prospect)
+  const usable = ids.find(
+    ({ text, attributes }) =>
+      isTelling(text, referenceIdMax) && isTelling(attributes.get('source') ?? '', referenceSourceMax),
+  )
+  const [unusable] = ids
+  if (!usable && unusable) warn('adf-id-unusable', unusable.at, notes)
+  if (!usable) return undefined
+  drop(prospect, usable)
+  return { source: usable.attributes.get('source')?.trim() ?? '', id: usable.text.trim() }
+}
+
+export const isTelling = (text: string, lengthMax: number) =>
+  !isPlaceholder(text) && text.trim() !== '0' && text.trim().length <= lengthMax
+
+export function bySequence({ children }: XmlElement): XmlElement[] {
+  const sequenceOf = ({ attributes }: XmlElement) => Number.parseInt(attributes.get('sequence') ?? '', 10) || Infinity
+  return children
+    .filter((child) => child.name === 'id' && hasText(child))
+    .sort((a, b) => inOrder(sequenceOf(a), sequenceOf(b)))
+}

@@ -1,0 +1,216 @@
+import { unreadable } from './unreadable.ts'
+
+export const depthMax = 64
+const elementsMax = 4096
+const attributesMax = 4096
+const attributesPerElementMax = 64
+const nameLengthMax = 64
+const marksMax = 16_384
+
+// Text to well-formed XML. Every pattern starts where it is told to and cannot match the same characters in two ways.
+
+const startPattern = /<([\p{L}_][^\s<>/="'“”„&]*)/uy
+const attributePattern =
+  /[\s/]*([^\s<>/="'“”„]+)\s*(?:=\s*(?:"([^"<]*)"|'([^'<]*)'|[“”„]([^<>“”„]*)[“”]|((?:[^\s<>"'“”„/]|\/(?!>))*)))?/y
+const tagEndPattern = /[\s/]*>/y
+const strayPattern = /[\s/]*["'“”„=]/y
+const restOfTagPattern = /[^<>]*>/y
+const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
+const declarationPattern = /<!(?:doctype|entity|element|attlist|notation)/iy
+/** The end of an element `comments`, if group 1 is there; else what shows that the end is missing, or that CDATA makes it a matter of course. */
+const commentsEndPattern =
+  /<(?:(\/)(?:[^\s<>/:]+:)?comments?\s*>|!\[CDATA\[|\/?(?:[^\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\s/>])/gi
+
+interface Tidying {
+  readonly text: string
+  /** Everything before it has been written to `xml`. */
+  at: number
+  readonly xml: string[]
+  /** The names of the elements that are open. */
+  readonly open: string[]
+  /** The innermost open element has no element in it so far. */
+  isLeaf: boolean
+  wellFormed: boolean
+  marks: number
+  elements: number
+  attributes: number
+  /** The next place where `commentsEndPattern` matches. */
+  commentsEnd: { at: number; next: number; isEnd: boolean }
+}
+
+/**
+ * The same document, well-formed: names plain and with `_` before them, so that the parser finds no word of its own among them;
+ * attributes quoted; every element closed. A `<` that begins nothing is text, and so is all markup within comments.
+ */
+export function tidied(text: string): { xml: string; wellFormed: boolean } {
+  const tidying: Tidying = {
+    text,
+    at: 0,
+    xml: [],
+    open: [],
+    isLeaf: false,
+    wellFormed: true,
+    marks: 0,
+    elements: 0,
+    attributes: 0,
+    commentsEnd: { at: -1, next: -1, isEnd: false },
+  }
+  while (tidying.at < text.length) {
+    const mark = text.indexOf('<', tidying.at)
+    write(tidying, text.slice(tidying.at, mark === -1 ? text.length : mark))
+    tidying.at = mark === -1 ? text.length : mark
+    if (mark !== -1 && !readMarkup(tidying)) {
+      tidying.wellFormed = false
+      write(tidying, '&lt;')
+      tidying.at++
+    }
+  }
+  if (tidying.elements === 0) throw unreadable('is not XML')
+  if (tidying.open.length > 0) tidying.wellFormed = false
+  close(tidying, tidying.open.length)
+  return { xml: tidying.xml.join(''), wellFormed: tidying.wellFormed }
+}
+
+/** Writes text; outside of all elements there is room for blanks only. */
+function write(tidying: Tidying, text: string): void {
+  if (tidying.open.length > 0) tidying.xml.push(text)
+  else if (text.trim() !== '') tidying.wellFormed = false
+}
+
+/** Reads what begins with the `<` at hand; says whether it was anything. */
+function readMarkup(tidying: Tidying): boolean {
+  const { text, at } = tidying
+  if (++tidying.marks > marksMax) throw unreadable(`has more than ${marksMax} tags`)
+  switch (text[at + 1]) {
+    case '/':
+      return readEndTag(tidying)
+    case '?':
+      tidying.at = endOf('>', tidying, 2)
+      return true
+    case '!':
+      if (match(declarationPattern, text, at))
+        throw unreadable('declares a document type or entities, which are not read')
+      if (text.startsWith('<!--', at)) {
+        tidying.at = endOf('-->', tidying, 4)
+        return true
+      }
+      if (text.startsWith('<![CDATA[', at)) {
+        const end = endOf(']]>', tidying, 9)
+        write(tidying, text.slice(at, end))
+        tidying.at = end
+        return true
+      }
+      return false
+    default:
+      return readStartTag(tidying)
+  }
+}
+
+function endOf(mark: string, { text, at }: Tidying, skipped: number): number {
+  const end = text.indexOf(mark, at + skipped)
+  if (end === -1) throw unreadable('is not XML: a comment, a CDATA section or a processing instruction has no end')
+  return end + mark.length
+}
+
+function readStartTag(tidying: Tidying): boolean {
+  const { text } = tidying
+  const [start = '', qualified = ''] = match(startPattern, text, tidying.at) ?? []
+  const name = localName(qualified)
+  if (name === '') return false
+
+  let at = tidying.at + start.length
+  let wellFormed = true
+  const attributes = new Map<string, string>()
+  for (let count = 0; ; count++) {
+    const end = match(tagEndPattern, text, at)
+    if (end) {
+      if (!wellFormed) tidying.wellFormed = false
+      tidying.at = at + end[0].length
+      tidying.attributes += attributes.size
+      open(tidying, name, attributes)
+      if (end[0].includes('/')) close(tidying, 1)
+      else if (name === 'comments' || name === 'comment') readComments(tidying)
+      return true
+    }
+    const attribute = match(attributePattern, text, at)
+    const found = attribute ?? match(strayPattern, text, at)
+    if (!found) return false
+    if (count === attributesPerElementMax) {
+      if (match(restOfTagPattern, text, at))
+        throw unreadable(`has an element with more than ${attributesPerElementMax} attributes`)
+      return false
+    }
+    at += found[0].length
+    if (!attribute) {
+      wellFormed = false
+      continue
+    }
+    const [, called = '', double, single, typographic, bare] = attribute
+    const quoted = double ?? single
+    const isRepeated = attributes.has(localName(called))
+    if (quoted === undefined || isRepeated) wellFormed = false
+    if (!isRepeated && !isOfXml(called)) attributes.set(localName(called), quoted ?? typographic ?? bare ?? '')
+  }
+}
+
+/** People write HTML in comments, and close none of it: it stays as it is. */
+function readComments(tidying: Tidying): void {
+  const { text, at, commentsEnd } = tidying
+  if (commentsEnd.at < at) {
+    commentsEndPattern.lastIndex = at
+    const found = commentsEndPattern.exec(text)
+    tidying.commentsEnd = {
+      at: found?.index ?? text.length,
+      next: commentsEndPattern.lastIndex,
+      isEnd: found?.[1] !== undefined,
+    }
+  }
+  const { at: end, next, isEnd } = tidying.commentsEnd
+  if (!isEnd) return
+  write(tidying, text.slice(at, end).replaceAll('<', '&lt;'))
+  close(tidying, 1)
+  tidying.at = next
+}
+
+function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, string>): void {
+  if (++tidying.elements > elementsMax) throw unreadable(`has more than ${elementsMax} elements`)
+  if (tidying.attributes > attributesMax) throw unreadable(`has more than ${attributesMax} attributes`)
+  if (tidying.open.length === depthMax) throw unreadable(`is nested deeper than ${depthMax} levels`)
+  if (name.length > nameLengthMax || [...attributes.keys()].some((each) => each.length > nameLengthMax))
+    throw unreadable(`has a name of more than ${nameLengthMax} characters`)
+  tidying.open.push(name)
+  tidying.isLeaf = true
+  tidying.xml.push(
+    `<_${name}${[...attributes].map(([each, value]) => ` _${each}="${value.replaceAll('"', '&quot;')}"`).join('')}>`,
+  )
+}
+
+/**
+ * An end tag closes the element of its name and all within it. One that fits no open element is a slip of the pen for the innermost, if
+ * that holds no element; ADF's specification does so itself.
+ */
+function readEndTag(tidying: Tidying): boolean {
+  const found = match(endPattern, tidying.text, tidying.at)
+  if (!found) return false
+  const [tag, qualified = '', closing] = found
+  tidying.at += tag.length
+  const place = tidying.open.lastIndexOf(localName(qualified))
+  const innermost = tidying.open.length - 1
+  if (place === -1 || place !== innermost || closing === '') tidying.wellFormed = false
+  if (place !== -1) close(tidying, innermost - place + 1)
+  else if (tidying.isLeaf) close(tidying, 1)
+  return true
+}
+
+function close(tidying: Tidying, count: number): void {
+  for (const name of tidying.open.splice(tidying.open.length - count).reverse()) tidying.xml.push(`</_${name}>`)
+  tidying.isLeaf = false
+}
+
+function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
+  pattern.lastIndex = at
+  return pattern.exec(text)
+}
+
+const localName = (qualified: string) => qualified.slice(qualified.lastIndexOf(':') + 1).toLowerCase()
+const isOfXml = (name: string) => /^(?:xmlns|xsi|xml)(?::|$)/i.test(name)

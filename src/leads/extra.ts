@@ -1,0 +1,80 @@
+import { maskNationalIds } from './national-id.ts'
+import type { Extra, Reading } from './reading.ts'
+import { escaped, wellFormed } from './text.ts'
+import { warn } from './warnings.ts'
+
+const extraBytesMax = 8192
+/** How deep one member of `extra` may be nested; below it nothing recurses. */
+const nestingMax = 64
+
+/** Puts the members of the sender's own `extra` into ours, under their names. */
+export function keepExtra(extra: Record<string, unknown>, reading: Reading): void {
+  for (const [name, value] of Object.entries(extra)) {
+    const whole = wellFormed(name)
+    const at = `/extra/${escaped(whole)}`
+    if (keep(whole, value, at, reading) && whole !== name) warn('text-repaired', at, reading)
+  }
+}
+
+export function keepUnknown(name: string, value: unknown, parent: string, reading: Reading): void {
+  const whole = wellFormed(name)
+  const at = `${parent}/${escaped(whole)}`
+  if (!keep(at, value, at, reading)) return
+  warn('member-unknown', at, reading)
+  if (whole !== name) warn('text-repaired', at, reading)
+}
+
+/** Puts `value`, sent at `at`, into `extra` if it fits, with national identity numbers masked in its texts; says whether it did. */
+export function keep(name: string, value: unknown, at: string, reading: Reading): boolean {
+  const { extra } = reading
+  const changes: Change[] = []
+  if (!isDeeper(value, nestingMax)) {
+    const free = freeName(name, extra.members, extra)
+    const whole = storable(value, at, changes, reading)
+    const bytes = Buffer.byteLength(JSON.stringify(free)) + Buffer.byteLength(JSON.stringify(whole)) + 2
+    if (extra.bytes + bytes <= extraBytesMax) {
+      extra.members.set(free, whole)
+      extra.bytes += bytes
+      for (const { code, pointer } of changes) warn(code, pointer, reading)
+      return true
+    }
+  }
+  warn('extra-too-large', at, reading)
+  return false
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
+}
+
+type Change = { code: 'text-repaired' | 'national-id-masked'; pointer: string }
+
+/** A copy of a JSON value with every text and name well formed, and without national identity numbers in its texts; `changes` gets what is new. */
+function storable(value: unknown, at: string, changes: Change[], reading: Reading): unknown {
+  if (typeof value === 'string') {
+    const whole = wellFormed(value)
+    if (whole !== value) changes.push({ code: 'text-repaired', pointer: at })
+    const masked = maskNationalIds(whole, reading.country)
+    if (masked !== whole) changes.push({ code: 'national-id-masked', pointer: at })
+    return masked
+  }
+  if (Array.isArray(value)) return value.map((each, index) => storable(each, `${at}/${index}`, changes, reading))
+  if (typeof value !== 'object' || value === null) return value
+
+  const members = new Map<string, unknown>()
+  for (const [name, inner] of Object.entries(value)) {
+    const whole = wellFormed(name)
+    const pointer = `${at}/${escaped(whole)}`
+    if (whole !== name) changes.push({ code: 'text-repaired', pointer })
+    members.set(freeName(whole, members, reading.extra), storable(inner, pointer, changes, reading))
+  }
+  // Unlike an assignment, it makes `__proto__` a member like any other.
+  return Object.fromEntries(members)
+}
+
+function freeName(wanted: string, taken: ReadonlyMap<string, unknown>, extra: Extra): string {
+  let name = wanted
+  while (taken.has(name)) name = `${wanted}\uFFFD${++extra.renamed}`
+  return name
+}

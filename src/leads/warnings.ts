@@ -1,0 +1,54 @@
+import type { Warning } from '../../generated/server/types.gen.ts'
+
+const warningsMax = 100
+const pointerLengthMax = 512
+
+const messages = {
+  'phone-not-understood': 'This is not a phone number that we understand. It was kept as sent.',
+  'phone-doubtful': 'This phone number has a possible length, but is not in use in its country as far as we know.',
+  'email-odd': 'This does not look like an e-mail address. It was kept as sent.',
+  'word-unknown': 'The contract does not name this word. It is kept in `extra`, if it fits there.',
+  'member-unknown': 'The contract does not name this member. It is kept in `extra`.',
+  'extra-too-large':
+    'This did not fit into `extra` and was left out. All of `extra` may have 8192 bytes as JSON and 64 levels.',
+  'date-without-offset': 'This time has no offset from UTC. It was read in the local time zone.',
+  'date-not-understood': 'This is not a time in RFC 3339 between the years 1900 and 2200. It was kept as sent.',
+  'text-repaired': 'This text held characters that cannot be stored. They became U+FFFD.',
+  'national-id-masked': 'This text held what looks like a national identity number. Its last characters are masked.',
+  'external-reference-blank':
+    'There is nothing to see in this, so it tells no leads apart. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
+  'external-reference-damaged':
+    'This held characters that cannot be stored, so another one may look the same now. The lead has no external reference; the rest is kept in `extra`, if it fits there.',
+  'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
+  // Of ADF documents.
+  'adf-encoding': 'The document is not in the encoding that it claims. It was read in the one that it seems to be in.',
+  'adf-form': 'The document is not well-formed XML. It was read as it must have been meant.',
+  'adf-name-unknown': 'ADF 1.0 has no element or attribute of this name here. It is kept in `extra`.',
+  'adf-text-unexpected': 'ADF 1.0 has only elements here, and this is text. It is kept in `extra`.',
+  'adf-word-unknown': 'ADF 1.0 does not have this word here. It is kept in `extra`.',
+  'adf-number-odd': 'This is not a number that we understand, or not one that can be. It is kept in `extra`.',
+  'adf-offset-odd': 'The offset of this time is not one. The time was read without it, and is kept in `extra` with it.',
+  'adf-repeated':
+    'A lead has room for one of these. The first that says something was taken, this one is kept in `extra`.',
+  'adf-too-many': 'A lead does not have room for so many of these. From this one on they are in the original only.',
+  'adf-text-cut': 'This is longer than a lead has room for, and was cut. The original has all of it.',
+  'adf-id-unusable':
+    'This id has no source, is too long, or is what everybody writes: it does not tell whether the lead came before. It is kept in `extra`.',
+  'adf-resend-unknown': 'This was sent again, but has no id that tells what it is the same as.',
+  'too-many-warnings': 'There were more warnings. They were left out.',
+} as const satisfies Record<string, string>
+
+const tooMany: Warning = { code: 'too-many-warnings', pointer: '', message: messages['too-many-warnings'] }
+
+/** Adds a warning. One about a place too deep to be named is about the next one above it. */
+export function warn(code: keyof typeof messages, at: string, { warnings }: { warnings: Warning[] }): void {
+  const pointer = at.length <= pointerLengthMax ? at : at.slice(0, at.lastIndexOf('/', pointerLengthMax))
+  if (warnings.length < warningsMax) warnings.push({ code, pointer, message: messages[code] })
+  else warnings[warningsMax - 1] = tooMany
+}
+
+/** The warnings of a document and then those of a lead in it, as many as a lead may have. */
+export function joinedWarnings(ofDocument: readonly Warning[], ofLead: readonly Warning[]): Warning[] {
+  const all = [...ofDocument, ...ofLead]
+  return all.length > warningsMax ? [...all.slice(0, warningsMax - 1), tooMany] : all
+}
