@@ -92,6 +92,12 @@ export const problems = {
     title: 'The lead cannot move to this status',
     detail: 'The lead cannot move to this status.',
   },
+  'feed-restarted': {
+    status: 410,
+    title: 'The feed does not go on from there',
+    detail:
+      'The event of this cursor is not in the feed. Take the nextCursor of cursor=latest, read everything anew, and go on from there.',
+  },
   'lead-changed': {
     status: 412,
     title: 'The lead was changed meanwhile',

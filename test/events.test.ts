@@ -4,8 +4,12 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { lead, startService, type TestService } from './service.ts'
 
 let service: TestService
+let reader: { token: string }
 beforeAll(async () => {
   service = await startService()
+  const dealer = await service.dealer('reader')
+  reader = dealer.dms
+  await push(dealer)
 })
 afterAll(() => service.close())
 
@@ -18,6 +22,8 @@ const push = async ({ website }: Dealer, more: object = {}) => {
 const feed = async (token: string, query = '') => (await service.call('GET', `/v1/events${query}`, { token })).body
 const move = (token: string, id: string, status: string) =>
   service.call('PATCH', `/v1/leads/${id}`, { token, body: { status }, headers: { 'if-match': '*' } })
+
+const numberIn = (cursor: string) => Number(cursor.split('.')[0])
 
 /** What comes down one connection, as it is. */
 async function listen(token: string, { query = '', after }: { query?: string; after?: string } = {}) {
@@ -51,13 +57,13 @@ async function listen(token: string, { query = '', after }: { query?: string; af
   })()
     .catch(() => undefined)
     .finally(() => (stream.isOver = true))
-  await stream.until(/^event: open$/m)
+  await stream.until(/^event: position$/m)
   return stream
 }
 
 it('tells what happened to leads, oldest first, and goes on from a cursor without a gap', async () => {
   const dealer = await service.dealer('history')
-  expect(await feed(dealer.dms.token)).toEqual({ items: [], nextCursor: '0' })
+  expect(await feed(dealer.dms.token)).toEqual({ items: [], nextCursor: '0.0' })
   const ids = [await push(dealer), await push(dealer), await push(dealer)]
   await move(dealer.sales.token, ids[0] ?? '', 'acknowledged')
 
@@ -65,12 +71,12 @@ it('tells what happened to leads, oldest first, and goes on from a cursor withou
   const second = await feed(dealer.dms.token, `?limit=2&cursor=${first.nextCursor}`)
   const all = [...first.items, ...second.items]
   expect(
-    all.map(({ cursor, type, subject, status, changed }: any) => [cursor, type, subject.id, status, changed]),
+    all.map(({ cursor, type, subject, status, changed }: any) => [numberIn(cursor), type, subject.id, status, changed]),
   ).toEqual([
-    ['1', 'lead.created', ids[0], 'new', []],
-    ['2', 'lead.created', ids[1], 'new', []],
-    ['3', 'lead.created', ids[2], 'new', []],
-    ['4', 'lead.updated', ids[0], 'acknowledged', ['status']],
+    [1, 'lead.created', ids[0], 'new', []],
+    [2, 'lead.created', ids[1], 'new', []],
+    [3, 'lead.created', ids[2], 'new', []],
+    [4, 'lead.updated', ids[0], 'acknowledged', ['status']],
   ])
   expect(all.map(({ actor }: any) => actor.name)).toEqual([
     'Main Website Lead Form',
@@ -79,9 +85,12 @@ it('tells what happened to leads, oldest first, and goes on from a cursor withou
     'Sales',
   ])
   expect(all[3].lead).toEqual((await service.call('GET', `/v1/leads/${ids[0]}`, { token: dealer.dms.token })).body)
-  expect(await feed(dealer.dms.token, `?cursor=${second.nextCursor}`)).toEqual({ items: [], nextCursor: '4' })
-  expect(await feed(dealer.dms.token, '?cursor=latest')).toEqual({ items: [], nextCursor: '4' })
-  expect((await feed(dealer.dms.token, `?leadId=${ids[0]}`)).items.map(({ cursor }: any) => cursor)).toEqual(['1', '4'])
+  const end = all[3].cursor
+  expect(second.nextCursor).toBe(end)
+  expect(await feed(dealer.dms.token, `?cursor=${end}`)).toEqual({ items: [], nextCursor: end })
+  expect(await feed(dealer.dms.token, '?cursor=latest')).toEqual({ items: [], nextCursor: end })
+  const ofOne = await feed(dealer.dms.token, `?leadId=${ids[0]}`)
+  expect([ofOne.items.map(({ cursor }: any) => numberIn(cursor)), ofOne.nextCursor]).toEqual([[1, 4], end])
 })
 
 it('shows the lead of an event only to whoever may read leads', async () => {
@@ -95,8 +104,8 @@ it('shows the lead of an event only to whoever may read leads', async () => {
   expect((await feed(token)).items.map((event: any) => [event.type, 'lead' in event])).toEqual([
     ['lead.created', false],
   ])
-  const stream = await listen(token, { after: '0' })
-  await stream.until(/^id: 1$/m)
+  const stream = await listen(token, { after: '0.0' })
+  await stream.until(/^id: 1\./m)
   expect(stream.data().map((event: any) => 'lead' in event)).toEqual([false])
   expect(stream.text).not.toContain('Anna')
 })
@@ -107,22 +116,22 @@ it('keeps real leads and test leads apart, and passes over the others without as
   const test = await push(dealer, { test: true })
   const subjects = async (token: string, query = '') => {
     const { items, nextCursor } = await feed(token, query)
-    return [items.map(({ subject }: any) => subject.id), nextCursor]
+    return [items.map(({ subject }: any) => subject.id), numberIn(nextCursor)]
   }
-  expect(await subjects(dealer.dms.token)).toEqual([[real], '2'])
-  expect(await subjects(dealer.dms.token, '?test=true')).toEqual([[test], '2'])
+  expect(await subjects(dealer.dms.token)).toEqual([[real], 2])
+  expect(await subjects(dealer.dms.token, '?test=true')).toEqual([[test], 2])
   const { secret } = await service.createKey(dealer.admin.token, {
     kind: 'extensive_integrations',
     environment: 'test',
   })
-  expect(await subjects(await service.exchange(secret))).toEqual([[test], '2'])
+  expect(await subjects(await service.exchange(secret))).toEqual([[test], 2])
   const streams = [
-    await listen(dealer.dms.token, { after: '0' }),
+    await listen(dealer.dms.token, { after: '0.0' }),
     await listen(dealer.dms.token, { query: '?test=true' }),
   ]
   const more = [await push(dealer, { test: true }), await push(dealer)]
-  await streams[0]?.until(/^id: 4$/m)
-  await streams[1]?.until(/^id: 3$/m)
+  await streams[0]?.until(/^id: 4\./m)
+  await streams[1]?.until(/^id: 3\./m)
   expect(streams.map((stream) => stream.data().map(({ subject }: any) => subject.id))).toEqual([
     [real, more[1]],
     [more[0]],
@@ -135,29 +144,29 @@ it('streams what happens as it happens, to everybody who listens, in one order',
   const streams = [
     await listen(dealer.sales.token),
     await listen(dealer.admin.token),
-    await listen(dealer.dms.token, { after: '0' }),
+    await listen(dealer.dms.token, { after: '0.0' }),
   ]
   const id = await push(dealer)
   await move(dealer.sales.token, id, 'won')
-  for (const stream of streams) await stream.until(/^id: 3$/m)
-  expect(streams.map((stream) => stream.data().map(({ cursor }: any) => cursor))).toEqual([
-    ['2', '3'],
-    ['2', '3'],
-    ['1', '2', '3'],
+  for (const stream of streams) await stream.until(/^id: 3\./m)
+  expect(streams.map((stream) => stream.data().map(({ cursor }: any) => numberIn(cursor)))).toEqual([
+    [2, 3],
+    [2, 3],
+    [1, 2, 3],
   ])
-  const { items } = await feed(dealer.dms.token, '?cursor=1')
+  const { items } = await feed(dealer.dms.token, `?cursor=${streams[2]?.data()[0].cursor}`)
   expect(streams[0]?.data()[1]).toEqual(items[1])
   expect((await service.dealer('silent')).dealerId).not.toBe(dealer.dealerId)
 })
 
-it('gives signs of life, and ends with the credential: nothing is written after it', { timeout: 30_000 }, async () => {
+it('sends heartbeats, and ends with the credential: nothing is written after it', { timeout: 30_000 }, async () => {
   const dealer = await service.dealer('ending')
   const { id, secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
   const [doomed, other] = [await listen(await service.exchange(secret)), await listen(dealer.dms.token)]
   await doomed.until(/^:$/m)
   await service.call('DELETE', `/v1/api-keys/${id}`, { token: dealer.admin.token })
   await push(dealer)
-  await other.until(/^id: 1$/m)
+  await other.until(/^id: 1\./m)
   await doomed.over()
   expect([doomed.data(), other.isOver]).toEqual([[], false])
 
@@ -171,12 +180,12 @@ it('leaves many events at once out for whoever wants that, and for nobody else',
   const [board, dms] = [await listen(dealer.sales.token, { query: '?skip=true' }), await listen(dealer.dms.token)]
   const leads = Array.from({ length: 200 }, () => ({ lead: lead() }))
   await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })
-  await board.until(/^event: skipped\nid: 200$/m)
-  await dms.until(/^id: 200$/m)
-  expect(dms.data().map(({ cursor }: any) => Number(cursor))).toEqual(leads.map((_, at) => at + 1))
+  await board.until(/^event: skipped\nid: 200\./m)
+  await dms.until(/^id: 200\./m)
+  expect(dms.data().map(({ cursor }: any) => numberIn(cursor))).toEqual(leads.map((_, at) => at + 1))
   expect(board.data().length).toBeLessThan(60)
   await push(dealer)
-  await board.until(/^id: 201$/m)
+  await board.until(/^id: 201\./m)
 })
 
 it('lets a credential have 20 streams, also when they are opened side by side', async () => {
@@ -216,13 +225,39 @@ it('lets go of a listener who takes nothing for 30 seconds', { timeout: 90_000 }
     .on('error', () => undefined)
     .resume()
   await over
-  expect([text.includes('\nid: 3\n'), text.includes('\nid: 4000\n')]).toEqual([true, false])
+  expect([text.includes('\nid: 3.'), text.includes('\nid: 4000.')]).toEqual([true, false])
 })
 
-it.each(['0x1', '-1', '1e3', `${'9'.repeat(19)}`, 'Latest'])('refuses the cursor %s', async (cursor) => {
-  const { dms } = await service.dealer(`cursor-${Math.random()}`)
-  expect((await service.call('GET', `/v1/events?cursor=${cursor}`, { token: dms.token })).status).toBe(400)
-  expect(
-    (await service.call('GET', '/v1/events/stream', { token: dms.token, headers: { 'last-event-id': cursor } })).status,
-  ).toBe(400)
+it.each([
+  '0x1',
+  '-1',
+  '1e3',
+  '9'.repeat(19),
+  `${'9'.repeat(19)}.0`,
+  'Latest',
+  '1.',
+  '1.0123456789A',
+  '1.0123456789ab.0',
+])('refuses the cursor %s, which is none', async (cursor) => {
+  expect((await service.call('GET', `/v1/events?cursor=${cursor}`, { token: reader.token })).status).toBe(400)
+  const headers = { 'last-event-id': cursor }
+  expect((await service.call('GET', '/v1/events/stream', { token: reader.token, headers })).status).toBe(400)
+})
+
+it.each([
+  ['beyond the end', '999999999'],
+  ['beyond the end, with a tag', '999999999.0123456789ab'],
+  ['of as many digits as there may be', `${'9'.repeat(18)}.0123456789ab`],
+  ['of an event, without its tag', '1'],
+  ['of an event, with the tag of another', '1.0123456789ab'],
+  ['of an event, with the tag of the beginning', '1.0'],
+  ['of the beginning, without its tag', '0'],
+  ['of the beginning, with a tag', '0.0123456789ab'],
+])('answers 410 to a cursor %s, which was never given out', async (_, cursor) => {
+  const headers = { 'last-event-id': cursor }
+  for (const { status, body } of [
+    await service.call('GET', `/v1/events?cursor=${cursor}`, { token: reader.token }),
+    await service.call('GET', '/v1/events/stream', { token: reader.token, headers }),
+  ])
+    expect([status, body.code, body.detail]).toEqual([410, 'feed-restarted', expect.stringContaining('cursor=latest')])
 })

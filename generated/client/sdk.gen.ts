@@ -314,7 +314,7 @@ export const getLeadCounts = <ThrowOnError extends boolean = false>(options?: Op
  * Scope: `events:read`. Oldest first, in the order in which things became true: whoever goes on from `nextCursor` misses nothing and gets
  * nothing twice. Before you read leads for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
  * from there. `nextCursor` is always there: keep it, and ask again later when `items` is empty. An event of a lead has the lead as it is now
- * for whoever may read leads.
+ * for whoever may read leads. A cursor whose event is not in the feed is 410 `feed-restarted`, never a page with a gap in it.
  *
  */
 export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>): RequestResult<ListEventsResponses, ListEventsErrors, ThrowOnError> => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
@@ -327,9 +327,9 @@ export const listEvents = <ThrowOnError extends boolean = false>(options?: Optio
  * Follow the feed of events as it grows
  *
  * Scope: `events:read`. The events of `listEvents` as server-sent events, each within a second of becoming true. Send the last `id` as
- * `Last-Event-ID` to go on where you were: nothing is missed, nothing comes twice. A sign of life comes every 5 seconds; hear nothing for 15,
+ * `Last-Event-ID` to go on where you were: nothing is missed, nothing comes twice. A heartbeat comes every 5 seconds; hear nothing for 15,
  * and connect again. The stream ends when the access token expires or its credential ends: get a new token and go on. Listeners that read
- * slowly get everything, later. A credential has at most 20 streams at a time.
+ * slowly get everything, later. An event of the type `restarted` ends a stream whose place is not in the feed any more. A credential has at most 20 streams at a time.
  *
  */
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>): Promise<ServerSentEventsResult<StreamEventsResponses>> => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({

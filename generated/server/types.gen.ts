@@ -803,7 +803,9 @@ export type LeadCounts = {
 };
 
 /**
- * A place in the feed. What comes after it can be asked for later.
+ * A place in the feed. What comes after it can be asked for later. Keep it as it is, and read nothing from it: it names one event, and is
+ * refused with `feed-restarted` where that event is not. `0.0` is the place before the first event.
+ *
  */
 export type EventCursor = string;
 
@@ -839,8 +841,9 @@ export type EventPage = {
 };
 
 /**
- * Server-sent events. `data` is an `Event` as `listEvents` has it, `id` its cursor. The first one has the type `open`, no event in it, and as
- * `id` the place where the stream begins. Lines that begin with a colon are a sign of life.
+ * Server-sent events. `data` is an `Event` as `listEvents` has it, `id` its cursor. The first one has the type `position`, no event in it, and
+ * as `id` the place where the stream begins. Lines that begin with a colon are a heartbeat. One of the type `restarted` is the last: the feed
+ * was put back to before the `id` that came last. Its `data` is the problem `feed-restarted`, which says what to do.
  *
  */
 export type EventText = string;
@@ -2465,6 +2468,12 @@ export type ListEventsErrors = {
      */
     403: Problem;
     /**
+     * The event of the cursor is not in the feed: the service was put back to an earlier state, or the cursor is not from here. Take the
+     * `nextCursor` of `cursor=latest`, read everything anew, and go on from there.
+     *
+     */
+    410: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2522,6 +2531,12 @@ export type StreamEventsErrors = {
      * The access token lacks a scope.
      */
     403: Problem;
+    /**
+     * The event of the cursor is not in the feed: the service was put back to an earlier state, or the cursor is not from here. Take the
+     * `nextCursor` of `cursor=latest`, read everything anew, and go on from there.
+     *
+     */
+    410: Problem;
     /**
      * The credential has as many streams as it may have.
      */

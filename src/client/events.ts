@@ -2,7 +2,7 @@ import type { Client } from '../../generated/client/client/index.ts'
 import { streamEvents } from '../../generated/client/sdk.gen.ts'
 import type { Event } from '../../generated/client/types.gen.ts'
 
-// The service gives a sign of life every 5 s.
+// The service sends a heartbeat every 5 s.
 const silenceMs = 15_000
 const pauseMs = 1_000
 const pauseMsMax = 30_000
@@ -18,13 +18,22 @@ export interface FollowOptions {
   skip?: boolean
 }
 
-/** `open` and `closed` tell how the line stands; `skipped`, that events were left out. `cursor` is where to go on. */
+/**
+ * `position` and `closed` tell how the line stands; `skipped`, that events were left out. `cursor` is where to go on. `restarted` is the last
+ * word: what was read is perhaps of a future that is gone.
+ */
 export type Followed =
-  { type: 'event'; cursor: string; event: Event } | { type: 'open' | 'skipped'; cursor: string } | { type: 'closed' }
+  | { type: 'event'; cursor: string; event: Event }
+  | { type: 'position' | 'skipped'; cursor: string }
+  | { type: 'closed' }
+  | { type: 'restarted' }
 
 /**
  * Follows the feed of events until `signal` aborts: each event once, in order. When the line breaks, or is silent for 15 s, it goes on behind
  * the event that came last, after 1 s, 2 s and so on up to 30 s.
+ *
+ * It ends by itself where the service was put back to a state in which that event is not there, with `restarted`. Then begin as at the first
+ * time: take the cursor of `latest`, read everything, follow from that cursor.
  */
 export async function* followEvents({
   client,
@@ -33,6 +42,7 @@ export async function* followEvents({
   test,
   skip,
 }: FollowOptions): AsyncGenerator<Followed, void> {
+  const { fetch = globalThis.fetch } = client.getConfig()
   let last = after
   for (let failures = 0; !signal.aborted; failures++) {
     const line = new AbortController()
@@ -40,6 +50,7 @@ export async function* followEvents({
     let silence = setTimeout(cut, silenceMs)
     signal.addEventListener('abort', cut, { once: true })
     let told: { event?: string; id?: string } = {}
+    let isRestarted = false
     try {
       const { stream } = await streamEvents({
         client,
@@ -47,6 +58,11 @@ export async function* followEvents({
         sseMaxRetryAttempts: 1,
         query: { ...(test && { test }), ...(skip && { skip }) },
         headers: last === undefined ? {} : { 'Last-Event-ID': last },
+        fetch: async (...request) => {
+          const response = await fetch(...request)
+          isRestarted = response.status === 410
+          return response
+        },
         onSseEvent: (message) => {
           clearTimeout(silence)
           silence = setTimeout(cut, silenceMs)
@@ -56,8 +72,10 @@ export async function* followEvents({
       // The cast: what is sent as data is JSON, and has been read by the generated client.
       for await (const data of stream as AsyncGenerator<unknown>) {
         failures = 0
+        isRestarted = told.event === 'restarted'
+        if (isRestarted) break
         last = told.id ?? last ?? ''
-        if (told.event === 'open' || told.event === 'skipped') yield { type: told.event, cursor: last }
+        if (told.event === 'position' || told.event === 'skipped') yield { type: told.event, cursor: last }
         else yield { type: 'event', cursor: last, event: data as Event }
       }
     } catch {
@@ -68,6 +86,10 @@ export async function* followEvents({
       line.abort()
     }
     if (signal.aborted) return
+    if (isRestarted) {
+      yield { type: 'restarted' }
+      return
+    }
     yield { type: 'closed' }
     await rest(Math.min(pauseMs * 2 ** failures, pauseMsMax), signal)
   }

@@ -1,6 +1,6 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query'
 import type { Lead, LeadPage } from '../client/client.ts'
-import { leadOf, listsKey } from './data.ts'
+import { leadOf, leadsKey, listsKey } from './data.ts'
 import { isAmong, type LeadSearch } from './lead.ts'
 
 type Pages = InfiniteData<LeadPage>
@@ -22,6 +22,11 @@ export function newestOf(queries: QueryClient, lead: Lead): Lead {
     .getQueriesData<Pages>({ queryKey: listsKey })
     .flatMap(([, data]) => data?.pages.flatMap(({ items }) => items.filter(({ id }) => id === lead.id)) ?? [])
   return listed.reduce((newest, one) => (one.version > newest.version ? one : newest), lead)
+}
+
+/** When the service was put back to an earlier state: what is kept is perhaps of a future that is gone, and would count as the newest word. */
+export function forgetKept(queries: QueryClient): void {
+  queries.removeQueries({ queryKey: leadsKey, type: 'inactive' })
 }
 
 function withLead(data: Pages, lead: Lead, search: LeadSearch): Pages {

@@ -10,7 +10,7 @@ let isOpen = false
 /** Tells what happens while anybody listens; one line for the whole page. Whoever comes later is told whether the line is open. */
 export function listen(listener: Listener): () => void {
   listeners.add(listener)
-  if (isOpen) listener({ type: 'open', cursor: '' })
+  if (isOpen) listener({ type: 'position', cursor: '' })
   if (!stop) {
     stop = new AbortController()
     void follow(stop.signal)
@@ -25,9 +25,11 @@ export function listen(listener: Listener): () => void {
 }
 
 async function follow(signal: AbortSignal): Promise<void> {
-  for await (const message of followEvents({ client: service, signal, skip: true })) {
-    if (signal.aborted) return
-    isOpen = message.type !== 'closed'
-    for (const listener of listeners) listener(message)
-  }
+  // After a restart it begins with what happens from then on, as at first.
+  while (!signal.aborted)
+    for await (const message of followEvents({ client: service, signal, skip: true })) {
+      if (signal.aborted) return
+      isOpen = message.type !== 'closed' && message.type !== 'restarted'
+      for (const listener of listeners) listener(message)
+    }
 }

@@ -40,6 +40,8 @@ export const advice = {
     'The operator of this service has not named a mail server (SMTP_URL and MAIL_FROM). An admin of the dealer can make a link to choose a password in Settings > Users.',
   'lead-move-illegal':
     'The problem names the statuses that the lead can move to, as legalStatuses. Read the lead again: somebody may have moved it meanwhile.',
+  'feed-restarted':
+    'The event that the cursor names is not in the feed (any more): the service was put back to an earlier state, or the cursor is not one of this service. What has been read may be of a future that is gone. Take the nextCursor of cursor=latest, read all leads anew, and go on from that cursor. Where yours and the answer differ, the answer is right, also with a lower version; drop what it does not list.',
   'lead-changed':
     'The If-Match that was sent is not the ETag of the lead any more. Read the lead, decide again, and send the new ETag.',
   'body-too-large':

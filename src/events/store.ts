@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { LeadStatus } from '../../generated/server/types.gen.ts'
 import { newId } from '../ids.ts'
 import type { Principal } from '../operation.ts'
+import { beginning, type Position, type View, viewFrom } from './cursor.ts'
 import type { EventType } from './event.ts'
 
 /** Records a fact about a lead, numbered by the dealer's clock, which the caller holds: dense, and in the order of commits. */
@@ -32,17 +33,25 @@ export async function recordEvent(
   )
 }
 
-/** The number of the last event of each dealer. */
-export async function findPositions(hot: pg.Pool, dealerIds: readonly string[]): Promise<Map<string, bigint>> {
-  const { rows } = await hot.query<{ dealer_id: string; seq: string }>({
-    name: 'find-positions',
-    text: 'select dealer_id, seq from dealer_clocks where dealer_id = any ($1)',
-    values: [dealerIds],
+/** How the ledgers of dealers look, each from one position, by one query for all of them. */
+export async function findViews(hot: pg.Pool, asked: ReadonlyMap<string, Position>): Promise<Map<string, View>> {
+  const { rows } = await hot.query<{ dealer_id: string; here: string | null; seq: string | null; id: string | null }>({
+    name: 'find-views',
+    text: `
+      select asked.dealer_id, here.id as here, last.seq, last.id
+      from unnest($1::uuid[], $2::bigint[]) as asked (dealer_id, seq)
+      left join lateral (
+        select e.id from events e where e.dealer_id = asked.dealer_id and e.seq = asked.seq limit 1
+      ) as here on true
+      left join lateral (
+        select e.seq, e.id from events e where e.dealer_id = asked.dealer_id order by e.seq desc limit 1
+      ) as last on true`,
+    values: [[...asked.keys()], [...asked.values()].map(({ seq }) => seq.toString())],
   })
-  return new Map(rows.map(({ dealer_id, seq }) => [dealer_id, BigInt(seq)]))
-}
-
-export async function findPosition(db: Knex, dealerId: string): Promise<bigint> {
-  const row = await db('dealer_clocks').where({ dealer_id: dealerId }).first('seq')
-  return BigInt(row?.seq ?? 0)
+  return new Map(
+    rows.map(({ dealer_id, here, seq, id }) => [
+      dealer_id,
+      viewFrom(asked.get(dealer_id) ?? beginning, here, { seq, id }),
+    ]),
+  )
 }

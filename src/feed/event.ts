@@ -1,4 +1,5 @@
 import type { Event, Lead } from '../../generated/server/types.gen.ts'
+import { cursorAt, positionOf } from '../events/cursor.ts'
 import type { EventRow } from '../events/event.ts'
 import { outer } from '../ids.ts'
 import { statusAfter } from '../leads/status.ts'
@@ -14,7 +15,7 @@ export function eventBody(row: FeedRow, lead: Lead | undefined): Event {
   const status = statusAfter(row)
   return {
     id: outer('evt', row.id),
-    cursor: row.seq,
+    cursor: cursorAt(positionOf(row)),
     type: row.type,
     at: row.at.toISOString(),
     subject: { type: row.subject_type, id: outer('lead', row.subject_id) },

@@ -3,37 +3,38 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { Lead } from '../../generated/server/types.gen.ts'
-import { findPosition, findPositions } from '../events/store.ts'
+import { beginning, cursorAt, type Position, positionOf, type View } from '../events/cursor.ts'
+import { findViews } from '../events/store.ts'
 import { leadBody } from '../leads/lead.ts'
 import { findLeadsById } from '../leads/store.ts'
 import type { Principal, Standing } from '../operation.ts'
-import { Problem } from '../problem.ts'
+import { Problem, problemBody } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
+import { type Delivery, joined, type Place, readAlone, turn, turnAlone } from './delivery.ts'
 import { eventBody, type FeedRow } from './event.ts'
 import * as store from './store.ts'
 
 const pollMs = 200
-const signOfLifeMs = 5_000
+const heartbeatMs = 5_000
 // Whoever has taken nothing for so long is gone.
 const stuckMs = 30_000
 const retryMs = 1_000
-const pageLength = 100
-const pageOfOneLength = 16
-const skippedFrom = 20
 const bufferBytesMax = 65_536
 const streamsMax = 2_000
 const streamsOfCredentialMax = 20
 
 export interface Following {
   /** The event that came last; left out, the stream begins with what happens from now on. */
-  after?: bigint
+  after?: Position
   test: boolean
   /** Leave many events at once out, and say so. */
   skip: boolean
+  /** Of the request that opened the stream. */
+  requestId: string
 }
 
 export interface Feed {
-  /** What is sent to one listener, as server-sent events. @throws {Problem} `too-many-streams`, `unavailable` */
+  /** What is sent to one listener, as server-sent events. @throws {Problem} `feed-restarted`, `too-many-streams`, `unavailable` */
   follow(principal: Principal, following: Following): Promise<Readable>
   /** Ends all streams, and takes no new ones. */
   stop(): void
@@ -43,8 +44,8 @@ interface Listener {
   readonly principal: Principal
   readonly following: Following
   readonly stream: Readable
-  /** The number of the last event that was sent or passed over. */
-  at: bigint
+  /** The event that was sent or passed over last. */
+  at: Position
   tookAt: number
   isCatchingUp: boolean
   isEnded: boolean
@@ -52,16 +53,19 @@ interface Listener {
 }
 
 interface Channel {
-  position: bigint
+  position: Position
   readonly listeners: Set<Listener>
 }
 
 /**
- * The feed of events as it grows, for any number of listeners. While anybody listens, one poll of the event counters of all dealers that are
- * listened to finds out that there is something new; it is read once for each dealer and written to all of its listeners who stand at that
- * place. A listener who is elsewhere, because it resumes or because it reads slowly, catches up with reads of its own, a few events at a
- * time and only as fast as it takes them. Numbers are dense and rise with commits, so that whoever reads on behind the last one misses
- * nothing.
+ * The feed of events as it grows, for any number of listeners. While anybody listens, one poll of the ledgers of all dealers that are
+ * listened to finds out whether there is something new; it is read once for each dealer and written to all of its listeners who stand at
+ * that place. A listener who is elsewhere, because it resumes or because it reads slowly, catches up with reads of its own, a few events at
+ * a time and only as fast as it takes them. Numbers are dense and rise with commits, so that whoever reads on behind the last one misses
+ * nothing. Who gets what is decided in `delivery.ts`, and done here.
+ *
+ * The database may be put back to an earlier state under its readers: each poll and each read looks whether the event is there that they
+ * go on from, and whoever stands in a future that is gone is told so.
  *
  * Before each write every credential is judged again. A stream ends with its credential, with its token, and with whoever takes nothing
  * for 30 s; at most 64 kB wait for each.
@@ -71,66 +75,104 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
   let streams = 0
   let isPolling = false
   let isStopped = false
+  let failedAt = -Infinity
+
+  /** Says so when it begins to fail, not as often as it tries. */
+  function failed(error: unknown): void {
+    if (Date.now() - failedAt > heartbeatMs) onFailure(error)
+    failedAt = Date.now()
+  }
 
   async function poll(): Promise<void> {
     if (isPolling) return
     isPolling = true
     for (
-      let signOfLifeAt = Date.now() + signOfLifeMs;
+      let heartbeatAt = Date.now() + heartbeatMs;
       channels.size > 0;
       await pause(pollMs, undefined, { ref: false })
     ) {
       try {
-        const positions = await findPositions(hot, [...channels.keys()])
-        // All are waited for, also when one fails: what is handed on twice at a time would come twice.
-        const advanced = await Promise.allSettled(
-          [...channels].map(([dealerId, channel]) =>
-            advance(dealerId, channel, positions.get(dealerId) ?? channel.position),
-          ),
-        )
-        for (const outcome of advanced) if (outcome.status === 'rejected') onFailure(outcome.reason)
-        if (Date.now() < signOfLifeAt) continue
-        signOfLifeAt = Date.now() + signOfLifeMs
-        await showLife()
+        await look()
+        if (Date.now() < heartbeatAt) continue
+        heartbeatAt = Date.now() + heartbeatMs
+        await beat()
       } catch (error) {
-        onFailure(error)
+        failed(error)
       }
     }
     isPolling = false
   }
 
-  /** Hands what is new to those who stand where the channel stood, and lets the others go on by themselves. */
-  async function advance(dealerId: string, channel: Channel, to: bigint): Promise<void> {
-    if (to - channel.position > skippedFrom)
-      await skip(
-        [...channel.listeners].filter((listener) => listener.following.skip && isWithin(listener, channel.position)),
-        to,
-      )
-    while (channel.position < to && channel.listeners.size > 0) {
-      const current = [...channel.listeners].filter((listener) => isWithin(listener, channel.position))
-      if (current.length === 0) {
-        channel.position = to
-        break
-      }
-      const rows = await store.findEvents(db, dealerId, { after: channel.position, limit: pageLength })
-      const text = await textOf(dealerId, rows)
-      const from = channel.position
-      const last = BigInt(rows.at(-1)?.seq ?? to)
-      channel.position = last
-      for (const { listener, standing } of await admitted(current.filter(({ at }) => at === from))) {
-        listener.at = last
-        for (const row of rows)
-          if (isFor(row, listener, standing)) send(listener, text(row, standing.scopes.has('leads:read')))
-      }
-    }
-    for (const listener of channel.listeners)
-      if (listener.at < channel.position) void catchUp(dealerId, channel, listener)
+  async function look(): Promise<void> {
+    // Who comes or moves on while the query is under way may be further than what it finds.
+    const asked = [...channels].map(([dealerId, channel]) => ({
+      dealerId,
+      channel,
+      places: new Map(
+        [...channel.listeners].filter(({ isEnded }) => !isEnded).map((listener) => [listener, placeOf(listener)]),
+      ),
+    }))
+    const views = await findViews(hot, new Map(asked.map(({ dealerId, channel }) => [dealerId, channel.position])))
+    // All are waited for, also when one fails: what is handed on twice at a time would come twice.
+    const advanced = await Promise.allSettled(
+      asked.map(async ({ dealerId, channel, places }) => {
+        const view = views.get(dealerId)
+        if (view) await advance(dealerId, channel, view, places)
+      }),
+    )
+    for (const outcome of advanced) if (outcome.status === 'rejected') failed(outcome.reason)
   }
 
-  async function skip(listeners: readonly Listener[], to: bigint): Promise<void> {
+  /** Hands what is new to those who stand where the channel stood, and lets the others go on by themselves. */
+  async function advance(dealerId: string, channel: Channel, view: View, asked: Map<Listener, Place>): Promise<void> {
+    const listeners = [...asked.keys()]
+    let places = [...asked.values()]
+    for (let seen = view; ; places = listeners.map(placeOf)) {
+      const { deliveries, read } = turn(channel.position, seen, places)
+      const due = (delivery: Delivery) => listeners.filter((_, at) => deliveries[at] === delivery)
+      await restart(due('restart'))
+      await skip(due('skip'), seen.end)
+      for (const listener of due('catch up')) void catchUp(dealerId, channel, listener)
+      if (read === 0) {
+        channel.position = seen.end
+        return
+      }
+
+      const page = await store.findPage(db, dealerId, { after: channel.position, limit: read })
+      const last = page.rows.at(-1)
+      if (page.isThere && last) {
+        const text = await textOf(dealerId, page.rows)
+        channel.position = positionOf(last)
+        await handOut(due('hand out'), page.rows, text)
+      }
+      if (page.isThere && (!last || channel.position.seq >= view.end.seq)) return
+      seen = page.isThere ? view : page
+    }
+  }
+
+  async function handOut(listeners: readonly Listener[], rows: readonly FeedRow[], text: Text): Promise<void> {
+    const last = rows.at(-1)
+    if (!last) return
+    for (const { listener, standing } of await admitted(listeners)) {
+      listener.at = positionOf(last)
+      const withLead = standing.scopes.has('leads:read')
+      for (const row of rows) if (isFor(row, listener, standing)) send(listener, text(row, withLead))
+    }
+  }
+
+  async function skip(listeners: readonly Listener[], to: Position): Promise<void> {
     for (const { listener } of await admitted(listeners)) {
       listener.at = to
-      send(listener, `event: skipped\nid: ${to}\ndata: {}\n\n`)
+      send(listener, `event: skipped\nid: ${cursorAt(to)}\ndata: {}\n\n`)
+    }
+  }
+
+  /** Never silently: whoever went on from here would miss what has the numbers now that it knows already. */
+  async function restart(listeners: readonly Listener[]): Promise<void> {
+    for (const { listener } of await admitted(listeners)) {
+      const problem = problemBody(new Problem('feed-restarted'), listener.following.requestId)
+      send(listener, `event: restarted\ndata: ${JSON.stringify(problem)}\n\n`)
+      end(listener)
     }
   }
 
@@ -138,24 +180,23 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
     if (listener.isCatchingUp) return
     listener.isCatchingUp = true
     try {
-      while (listener.at < channel.position && !listener.isEnded) {
-        if (listener.stream.readableLength > bufferBytesMax)
-          await new Promise<void>((resolve) => (listener.drained = resolve))
-        if (listener.following.skip && channel.position - listener.at > skippedFrom) {
-          await skip([listener], channel.position)
-          continue
-        }
-        const rows = await store.findEvents(db, dealerId, { after: listener.at, limit: pageOfOneLength })
-        const text = await textOf(dealerId, rows)
-        const [allowed] = await admitted([listener])
-        if (!allowed) break
-        listener.at = BigInt(rows.at(-1)?.seq ?? channel.position)
-        for (const row of rows)
-          if (isFor(row, listener, allowed.standing))
-            send(listener, text(row, allowed.standing.scopes.has('leads:read')))
-      }
+      let before: Position
+      do {
+        before = listener.at
+        if (isFull(listener)) await new Promise<void>((resolve) => (listener.drained = resolve))
+        if (listener.isEnded) return
+        const limit = readAlone(before, channel.position)
+        const page = await store.findPage(db, dealerId, { after: before, limit })
+        const text = await textOf(dealerId, page.rows)
+        const to = channel.position
+        const delivery = turnAlone({ at: before, skips: listener.following.skip }, page, to)
+        if (delivery === 'restart') await restart([listener])
+        if (delivery === 'skip') await skip([listener], to)
+        if (delivery === 'hand out') await handOut([listener], page.rows, text)
+        // Where nothing came of it, the next poll says what is to be done.
+      } while (listener.at !== before && readAlone(listener.at, channel.position) > 0)
     } catch (error) {
-      onFailure(error)
+      failed(error)
     } finally {
       listener.isCatchingUp = false
     }
@@ -177,7 +218,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
     })
   }
 
-  async function showLife(): Promise<void> {
+  async function beat(): Promise<void> {
     const all = [...channels.values()].flatMap(({ listeners }) => [...listeners])
     const stuck = all.filter(({ stream, tookAt }) => stream.readableLength > 0 && Date.now() - tookAt > stuckMs)
     for (const { stream } of stuck) stream.destroy()
@@ -185,17 +226,13 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
       if (listener.stream.readableLength === 0) send(listener, ':\n\n')
   }
 
-  async function textOf(
-    dealerId: string,
-    rows: readonly FeedRow[],
-  ): Promise<(row: FeedRow, withLead: boolean) => string> {
+  async function textOf(dealerId: string, rows: readonly FeedRow[]): Promise<Text> {
     const leads = await leadsOf(db, dealerId, rows)
     const texts = new Map<string, string>()
     return (row, withLead) => {
       const key = `${row.seq} ${withLead}`
-      const text =
-        texts.get(key) ??
-        `id: ${row.seq}\ndata: ${JSON.stringify(eventBody(row, withLead ? leads.get(row.subject_id) : undefined))}\n\n`
+      const body = () => JSON.stringify(eventBody(row, withLead ? leads.get(row.subject_id) : undefined))
+      const text = texts.get(key) ?? `id: ${cursorAt(positionOf(row))}\ndata: ${body()}\n\n`
       texts.set(key, text)
       return text
     }
@@ -204,18 +241,22 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
   return {
     follow: async (principal, following) => {
       const { dealerId, credentialId } = principal
-      const position = await findPosition(db, dealerId)
+      const { after = beginning } = following
+      const view = (await findViews(hot, new Map([[dealerId, after]]))).get(dealerId)
+      if (!view?.isThere) throw new Problem('feed-restarted')
       // From here on nothing is waited for, so that those who come side by side are counted.
       if (isStopped || streams >= streamsMax)
         throw new Problem('unavailable', 'There are too many streams at this moment. Try again in a moment.')
-      const channel = channels.get(dealerId) ?? { position, listeners: new Set<Listener>() }
+      const known = channels.get(dealerId)
+      const channel = known ?? { position: view.end, listeners: new Set<Listener>() }
       if (
         [...channel.listeners].filter((other) => other.principal.credentialId === credentialId).length >=
         streamsOfCredentialMax
       )
         throw new Problem('too-many-streams', undefined, { headers: { 'Retry-After': '30' } })
       streams++
-      const at = following.after ?? position
+      channel.position = joined(known?.position, view.end)
+      const at = following.after ?? view.end
       const stream = new Readable({
         read: () => {
           listener.tookAt = Date.now()
@@ -240,11 +281,11 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
         isEnded: false,
         drained: undefined,
       }
-      send(listener, `retry: ${retryMs}\nevent: open\nid: ${at}\ndata: {}\n\n`)
+      send(listener, `retry: ${retryMs}\nevent: position\nid: ${cursorAt(at)}\ndata: {}\n\n`)
       channel.listeners.add(listener)
       channels.set(dealerId, channel)
       void poll()
-      if (at < channel.position) void catchUp(dealerId, channel, listener)
+      if (readAlone(at, channel.position) > 0) void catchUp(dealerId, channel, listener)
       return stream
     },
     stop: () => {
@@ -261,9 +302,14 @@ export async function leadsOf(db: Knex, dealerId: string, rows: readonly FeedRow
   return new Map(leads.map((lead) => [lead.id, leadBody(lead)]))
 }
 
-/** Whether a listener can be handed what comes behind `position`, having taken what came before. */
-const isWithin = ({ at, isCatchingUp, stream }: Listener, position: bigint) =>
-  at === position && !isCatchingUp && stream.readableLength <= bufferBytesMax
+type Text = (row: FeedRow, withLead: boolean) => string
+
+const isFull = ({ stream }: Listener) => stream.readableLength > bufferBytesMax
+
+function placeOf(listener: Listener): Place {
+  const { at, isCatchingUp, following } = listener
+  return { at, isCatchingUp, isFull: isFull(listener), skips: following.skip }
+}
 
 const isFor = (row: FeedRow, { following }: Listener, { environment }: Standing) =>
   row.test === (following.test || environment === 'test')

@@ -255,9 +255,13 @@ beforeAll(async () => {
         return [
           { path: '/v1/events', status: 200 },
           { path: '/v1/events?cursor=latest', status: 200 },
+          { path: '/v1/events?cursor=999999999', status: 410 },
         ]
       case 'streamEvents':
-        return [{ path: '/v1/events/stream', status: 200 }]
+        return [
+          { path: '/v1/events/stream', status: 200 },
+          { path: '/v1/events/stream', headers: { 'last-event-id': '999999999' }, status: 410 },
+        ]
       case 'listSources':
         return [{ path: '/v1/sources', status: 200 }]
       case 'listApiKeys':

@@ -64,8 +64,8 @@ function listen(signal: AbortSignal, isSlow: boolean): { cursors: number[]; line
   }
   const client = connect({ baseUrl: servers[0]?.url ?? '', apiKey: reader, fetch: fetchThroughBadLine })
   const done = (async () => {
-    for await (const message of followEvents({ client, signal, after: '0' }))
-      if (message.type === 'event') cursors.push(Number(message.cursor))
+    for await (const message of followEvents({ client, signal, after: '0.0' }))
+      if (message.type === 'event') cursors.push(Number(message.cursor.split('.')[0]))
   })()
   return { cursors, lines: () => lines, done }
 }
@@ -127,5 +127,5 @@ it('ends its streams when it is stopped, and keeps nobody waiting for them', { t
   // Cut off instead of ended, it cannot be read to its end.
   const told = response.text()
   await stopped?.end('SIGTERM')
-  expect(await told).toMatch(/^retry: \d+\nevent: open\n/)
+  expect(await told).toMatch(/^retry: \d+\nevent: position\n/)
 })

@@ -535,7 +535,7 @@ export const listEventsQueryKey = (options?: Options<ListEventsData>) => createQ
  * Scope: `events:read`. Oldest first, in the order in which things became true: whoever goes on from `nextCursor` misses nothing and gets
  * nothing twice. Before you read leads for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
  * from there. `nextCursor` is always there: keep it, and ask again later when `items` is empty. An event of a lead has the lead as it is now
- * for whoever may read leads.
+ * for whoever may read leads. A cursor whose event is not in the feed is 410 `feed-restarted`, never a page with a gap in it.
  *
  */
 export const listEventsOptions = (options?: Options<ListEventsData>) => queryOptions<ListEventsResponse, ListEventsError, ListEventsResponse, ReturnType<typeof listEventsQueryKey>>({
@@ -559,7 +559,7 @@ export const listEventsInfiniteQueryKey = (options?: Options<ListEventsData>): Q
  * Scope: `events:read`. Oldest first, in the order in which things became true: whoever goes on from `nextCursor` misses nothing and gets
  * nothing twice. Before you read leads for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
  * from there. `nextCursor` is always there: keep it, and ask again later when `items` is empty. An event of a lead has the lead as it is now
- * for whoever may read leads.
+ * for whoever may read leads. A cursor whose event is not in the feed is 410 `feed-restarted`, never a page with a gap in it.
  *
  */
 export const listEventsInfiniteOptions = (options?: Options<ListEventsData>) => {

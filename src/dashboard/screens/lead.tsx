@@ -7,7 +7,7 @@ import type { Event, Lead, Money, VehicleOfInterest, Warning } from '../../clien
 import { eventsOf, leadCountsOf, leadOf, originalOf, requestsAbout } from '../data.ts'
 import { useFormats } from '../formats.ts'
 import { marketingConsent, nameOf, vehicleName } from '../lead.ts'
-import { showLead } from '../lists.ts'
+import { forgetKept, showLead } from '../lists.ts'
 import { listen } from '../live.ts'
 import { usePerson } from '../session.ts'
 import { en } from '../words/en.ts'
@@ -25,11 +25,16 @@ export function LeadPage() {
   useEffect(
     () =>
       listen((message) => {
-        if (message.type === 'open' || message.type === 'skipped')
+        const readHistoryAnew = () =>
+          void queries.invalidateQueries({ queryKey: eventsOf({ id: leadId, test: false }).queryKey })
+        if (message.type === 'restarted') forgetKept(queries)
+        if (message.type === 'position' || message.type === 'skipped') {
           void queries.invalidateQueries({ queryKey: leadOf(leadId).queryKey })
+          readHistoryAnew()
+        }
         if (message.type !== 'event' || message.event.subject.id !== leadId) return
         if (message.event.lead) showLead(queries, message.event.lead)
-        void queries.invalidateQueries({ queryKey: eventsOf({ id: leadId, test: false }).queryKey })
+        readHistoryAnew()
       }),
     [leadId, queries],
   )

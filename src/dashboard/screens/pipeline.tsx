@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next'
 import type { Followed, Lead } from '../../client/client.ts'
 import { leadCountsOf, leadsKey, sources } from '../data.ts'
 import { isAmong, type LeadSearch, nameOf, statuses, types, vehicleName } from '../lead.ts'
-import { showLead } from '../lists.ts'
+import { forgetKept, showLead } from '../lists.ts'
 import { listen } from '../live.ts'
 import { usePerson } from '../session.ts'
 import { Board } from './board.tsx'
@@ -218,11 +218,19 @@ function useLive(search: LeadSearch) {
     )
   }
   const hear = useEffectEvent((message: Followed) => {
-    if (message.type === 'open' || message.type === 'closed') {
+    if (message.type === 'position' || message.type === 'closed') {
       // What was read before may be old: the feed begins here, and what happened until now it does not tell. A line that broke goes on.
-      if (message.type === 'open' && !begun.current) readAnew()
-      begun.current ||= message.type === 'open'
-      setLine(message.type === 'open' ? 'open' : 'broken')
+      if (message.type === 'position' && !begun.current) readAnew()
+      begun.current ||= message.type === 'position'
+      setLine(message.type === 'position' ? 'open' : 'broken')
+      return
+    }
+    if (message.type === 'restarted') {
+      begun.current = false
+      arrived.current = []
+      held.current.leads = []
+      setWaiting(0)
+      forgetKept(queries)
       return
     }
     if (message.type === 'skipped') {
