@@ -17,9 +17,9 @@ export async function prepareDatabase(
   config: Config,
   log: Logger,
 ): Promise<{ email: string; password: string } | undefined> {
+  await migrate(connection, (level, message, fields) => log[level](fields ?? {}, message))
   const database = openDatabase(connection, () => undefined)
   try {
-    await migrate(database.db)
     const { rows } = await database.db.raw<{ rows: { name: string; setting: string }[] }>(
       "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit') and setting = 'off'",
     )

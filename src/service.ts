@@ -1,7 +1,6 @@
 import type { Express, RequestHandler } from 'express'
 import type { Logger } from 'pino'
 import { createApp } from './app.ts'
-import { migrate } from './db/migrate.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
 import { handlersWith } from './handlers.ts'
 import { openFeed } from './feed/feed.ts'
@@ -46,7 +45,7 @@ export interface Service {
   close(): Promise<void>
 }
 
-/** Puts the parts together on a database, which is migrated first. */
+/** Puts the parts together on a database that is up to date. */
 export async function openService({
   connection,
   masters,
@@ -63,8 +62,6 @@ export async function openService({
   const close = () => stopParts(parts, (name, error) => log.error({ err: error }, `${name} could not be stopped`))
   try {
     const { db, hot } = database
-    const applied = await migrate(db)
-    if (applied.length > 0) log.info({ applied }, 'migrated')
     const secrets = secretsFrom(masters)
     await requireSameSecrets(database, secrets)
 

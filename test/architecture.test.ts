@@ -76,7 +76,11 @@ it('goes round in no circle', () => {
 })
 
 it('opens the database in db/ alone: everybody else is handed it, and names its types', () => {
-  expect(importersOf(/^(knex|pg)$/, 'loads')).toEqual(['src/db/embedded/server.ts', 'src/db/pool.ts'])
+  expect(importersOf(/^(knex|pg)$/, 'loads')).toEqual([
+    'src/db/embedded/server.ts',
+    'src/db/migrate.ts',
+    'src/db/pool.ts',
+  ])
   expect(importersOf(/^(knex|pg)$/, 'imports', 'noun')).toEqual([])
 })
 

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startEmbedded } from '../src/db/embedded.ts'
 import { migrate } from '../src/db/migrate.ts'
-import { openDatabase } from '../src/db/pool.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,9 +17,7 @@ export default async function setup(project: TestProject) {
   // Started by root, the server runs as somebody else, who must get through.
   await chmod(folder, 0o711)
   const server = await startEmbedded(folder, () => undefined)
-  const { db, close } = openDatabase(server.connection, () => undefined)
-  await migrate(db)
-  await close()
+  await migrate(server.connection, () => undefined)
   project.provide('server', server.connection)
   return async () => {
     await server.stop()

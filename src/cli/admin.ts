@@ -22,15 +22,12 @@ async function withDatabase(work: (database: Database) => Promise<void>): Promis
     config.databaseUrl === undefined && !running
       ? await startEmbedded(config.dataDir, (level, message) => level !== 'info' && console.error(message))
       : undefined
-  const database = openDatabase(
-    running ?? started?.connection ?? { connectionString: config.databaseUrl ?? '' },
-    () => undefined,
-  )
+  const connection = running ?? started?.connection ?? { connectionString: config.databaseUrl ?? '' }
   try {
-    await migrate(database.db)
-    await work(database)
+    await migrate(connection, (_level, message) => console.error(message))
+    const database = openDatabase(connection, () => undefined)
+    await work(database).finally(() => database.close())
   } finally {
-    await database.close()
     await started?.stop()
   }
 }

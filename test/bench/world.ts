@@ -54,8 +54,8 @@ export async function openPlace(): Promise<Place> {
   leftovers.push(() =>
     [folder, server.connection.host].forEach((path) => rmSync(path, { recursive: true, force: true })),
   )
+  await migrate(server.connection, () => undefined)
   const { db, close } = openDatabase(server.connection, () => undefined)
-  await migrate(db)
   return {
     folder,
     connection: server.connection,

@@ -38,8 +38,8 @@ beforeAll(async () => {
   // Started by root, PostgreSQL runs as somebody else, who must get through.
   chmodSync(folder, 0o711)
   embedded = await startEmbedded(folder, () => undefined)
+  await migrate(embedded.connection, () => undefined)
   database = openDatabase(embedded.connection, () => undefined)
-  await migrate(database.db)
   const env = onDatabase(embedded.connection as never, 'http://localhost:3000')
   // The first makes the first admin.
   const first = await startServer(env)
