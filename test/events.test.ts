@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { lead, startService, type TestService } from './service.ts'
+import { listen as listenTo } from './stream.ts'
 
 let service: TestService
 let reader: { token: string }
@@ -25,41 +26,7 @@ const move = (token: string, id: string, status: string) =>
 
 const numberIn = (cursor: string) => Number(cursor.split('.')[0])
 
-/** What comes down one connection, as it is. */
-async function listen(token: string, { query = '', after }: { query?: string; after?: string } = {}) {
-  const response = await fetch(`${service.url}/v1/events/stream${query}`, {
-    headers: { authorization: `Bearer ${token}`, ...(after && { 'last-event-id': after }) },
-  })
-  expect([response.status, response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([
-    200,
-    'text/event-stream',
-    'no-store',
-  ])
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
-  if (!reader) throw new Error('No body')
-  onTestFinished(() => void reader.cancel().catch(() => undefined))
-  const stream = {
-    text: '',
-    isOver: false,
-    data: () =>
-      [...stream.text.matchAll(/^data: (.*)$/gm)].map(([, json = '']) => JSON.parse(json)).filter(({ id }) => id),
-    until: async (pattern: RegExp) => {
-      for (const limit = Date.now() + 8_000; !pattern.test(stream.text); await pause(10))
-        if (Date.now() > limit) throw new Error(`No ${pattern} in ${stream.text}`)
-    },
-    over: async () => {
-      for (const limit = Date.now() + 15_000; !stream.isOver; await pause(10))
-        if (Date.now() > limit) throw new Error('The stream goes on')
-    },
-  }
-  void (async () => {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) stream.text += part.value
-  })()
-    .catch(() => undefined)
-    .finally(() => (stream.isOver = true))
-  await stream.until(/^event: position$/m)
-  return stream
-}
+const listen = (token: string, options?: Parameters<typeof listenTo>[2]) => listenTo(service.url, token, options)
 
 it('tells what happened to leads, oldest first, and goes on from a cursor without a gap', async () => {
   const dealer = await service.dealer('history')

@@ -9,11 +9,10 @@ import type { EventType } from './event.ts'
 /** Records a fact about a lead, numbered by the dealer's clock, which the caller holds: dense, and in the order of commits. */
 export async function recordEvent(
   trx: Knex.Transaction,
-  principal: Principal,
+  { dealerId, subject }: Pick<Principal, 'dealerId' | 'subject'>,
   event: { type: EventType; leadId: string; changed: readonly string[]; status: LeadStatus },
   now: Date,
 ): Promise<void> {
-  const { dealerId, subject } = principal
   const { type, leadId, changed, status } = event
   await trx.raw(
     `with ticked as (update dealer_clocks set seq = seq + 1 where dealer_id = :dealerId returning seq)
