@@ -32,7 +32,7 @@ import {
   updateLead,
 } from './leads/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
-import { getNotifications, listMails, type Mailing, requestPasswordLink, updateNotifications } from './mail/handlers.ts'
+import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'
 import { listSources } from './sources/handlers.ts'
 import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
 import {
@@ -40,13 +40,14 @@ import {
   createPasswordLink,
   createUser,
   listUsers,
+  requestPasswordLink,
   type People,
   setPassword,
   updateUser,
 } from './users/handlers.ts'
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
-export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & People & Mailing): Handlers {
+export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & People & Notices): Handlers {
   const { db, secrets, keyring, issuer } = parts
   return {
     exchangeApiKey: exchangeApiKey(parts),

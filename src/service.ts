@@ -1,5 +1,6 @@
 import type { Express, RequestHandler } from 'express'
 import type { Logger } from 'pino'
+import * as apiKeys from './api-keys/store.ts'
 import { createApp } from './app.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
 import { handlersWith } from './handlers.ts'
@@ -7,16 +8,21 @@ import { openFeed } from './feed/feed.ts'
 import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
-import { type MailSettings, openSender } from './mail/sender.ts'
+import { letterWriter } from './notices/matter.ts'
+import { openNotifier } from './notices/notifier.ts'
+import { type MailSettings, openSender } from './outbox/sender.ts'
+import * as outbox from './outbox/store.ts'
 import { type Part, stopParts } from './parts.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
+import * as sessions from './sessions/store.ts'
 import { openWatcher, type Watcher } from './sources/watcher.ts'
 import { openKeyring } from './tokens/keyring.ts'
 import { liveness, writer } from './tokens/liveness.ts'
-import { addFingerprint, findFingerprints, findSecretVersionsInUse } from './tokens/store.ts'
+import * as tokens from './tokens/store.ts'
 import { tokenCheck } from './tokens/token.ts'
 import { openAttempts } from './users/attempts.ts'
+import * as users from './users/store.ts'
 
 export interface ServiceOptions {
   connection: Connection
@@ -65,8 +71,8 @@ export async function openService({
     const secrets = secretsFrom(masters)
     await requireSameSecrets(database, secrets)
 
-    const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
-    const keyring = await openKeyring(db, secrets, tokens.forget, (kid, error) =>
+    const check = tokenCheck((kid) => keyring.publicKey(kid), issuer)
+    const keyring = await openKeyring(db, secrets, check.forget, (kid, error) =>
       log.error({ kid, err: error }, 'a signing key cannot be opened: every token that it signed is refused'),
     )
     parts.push({ name: 'keyring', stop: () => keyring.stop() })
@@ -78,7 +84,7 @@ export async function openService({
     parts.push({ name: 'intake', stop: () => intake.stop() })
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     parts.push({ name: 'feed', stop: () => feed.stop() })
-    const contract = await openContract(securityHandlers(tokens.check), strictResponses)
+    const contract = await openContract(securityHandlers(check.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
     const handlers = handlersWith({
       db,
@@ -94,8 +100,13 @@ export async function openService({
       mailIsReady: mail !== undefined,
       report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent'),
     })
-    const sender = mail && openSender(db, secrets, mail, issuer, (error, what) => log.error({ err: error }, what))
-    if (sender) parts.push({ name: 'sender', stop: () => sender.stop() })
+    if (mail) {
+      const write = letterWriter(db, secrets, issuer)
+      const sender = openSender(db, mail, issuer, write, (error, what) => log.error({ err: error }, what))
+      parts.push({ name: 'sender', stop: () => sender.stop() })
+      const notifier = openNotifier(db, (error) => log.error({ err: error }, 'people could not be told'))
+      parts.push({ name: 'notifier', stop: () => notifier.stop() })
+    }
     const recorder = openRecorder(db, hot, (leftOut, error) =>
       log.error({ leftOut, err: error }, 'requests are missing from the log of requests'),
     )
@@ -131,7 +142,7 @@ export async function openService({
 
 /** A database must be opened with the master secrets that it was written with. @throws {Error} naming the versions that differ or are missing. */
 async function requireSameSecrets({ db }: Database, secrets: Secrets): Promise<void> {
-  const recorded = await findFingerprints(db)
+  const recorded = await tokens.findFingerprints(db)
   const differing = recorded.filter(
     ({ version, fingerprint }) =>
       secrets.versions.includes(version) && !secrets.fingerprint(version).equals(fingerprint),
@@ -140,10 +151,13 @@ async function requireSameSecrets({ db }: Database, secrets: Secrets): Promise<v
     throw new Error(
       `SECRET_KEYS is not the one that this database was written with (${differing.map(({ version }) => version).join(', ')}). Start with the right one: with another, no API key would work.`,
     )
-  const missing = (await findSecretVersionsInUse(db)).filter((version) => !secrets.versions.includes(version))
+  const inUse = await Promise.all(
+    [tokens, apiKeys, sessions, users, outbox].map((room) => room.findSecretVersionsInUse(db)),
+  )
+  const missing = [...new Set(inUse.flat())].filter((version) => !secrets.versions.includes(version))
   if (missing.length > 0)
     throw new Error(
       `SECRET_KEYS has no ${missing.join(', ')}, which rows in this database still need. Add it behind the current one.`,
     )
-  for (const version of secrets.versions) await addFingerprint(db, version, secrets.fingerprint(version))
+  for (const version of secrets.versions) await tokens.addFingerprint(db, version, secrets.fingerprint(version))
 }

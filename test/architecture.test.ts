@@ -8,7 +8,10 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   contract: { files: /^openapi\//, imports: ['contract'] },
   generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
   generatedClient: { files: /^generated\/client\//, imports: ['generatedClient'] },
-  word: { files: /^src\/(operation|problem|ids|secrets|address|user-agent|log|parts)\.ts$/, imports: [] },
+  word: {
+    files: /^src\/(operation|problem|ids|secrets|address|same-origin|user-agent|log|parts)\.ts$/,
+    imports: ['word'],
+  },
   config: { files: /^src\/(config|data-dir)\.ts$/, imports: ['word'] },
   main: {
     files: /^src\/(main|prepare|workers)\.ts$/,
@@ -29,7 +32,7 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   handlers: { files: /^src\/[^/]+\/handlers\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'word'] },
   work: {
     files:
-      /^src\/(api-keys\/secrets|requests\/recorder|sessions\/fresh|sources\/watcher|audit\/audit|feed\/feed|leads\/intake|mail\/matter|mail\/notifier|mail\/outbox|mail\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/,
+      /^src\/(api-keys\/secrets|requests\/recorder|tokens\/fresh|sources\/watcher|audit\/audit|feed\/feed|leads\/intake|notices\/matter|notices\/notifier|outbox\/link-mail|outbox\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/,
     imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'],
   },
   store: { files: /^src\/[^/]+\/store\.ts$/, imports: ['generatedServer', 'noun', 'word'] },

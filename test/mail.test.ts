@@ -4,11 +4,12 @@ import { text } from 'node:stream/consumers'
 import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { inner, newId } from '../src/ids.ts'
-import { letterOf, type Matter } from '../src/mail/letter.ts'
-import { tellPeople } from '../src/mail/notifier.ts'
-import { openSender } from '../src/mail/sender.ts'
-import { findSecretVersionsInUse, lockDealer } from '../src/tokens/store.ts'
-import { addMails } from '../src/mail/store.ts'
+import { letterOf, type Matter } from '../src/notices/letter.ts'
+import { letterWriter } from '../src/notices/matter.ts'
+import { tellPeople } from '../src/notices/notifier.ts'
+import { openSender } from '../src/outbox/sender.ts'
+import { addMails, findSecretVersionsInUse } from '../src/outbox/store.ts'
+import { lockDealer } from '../src/tokens/store.ts'
 import { lead, startService, type TestService } from './service.ts'
 
 type Received = { from: string; to: string; content: string }
@@ -51,6 +52,14 @@ beforeEach(() => {
   received.length = 0
 })
 
+const senderTo = (url: string) =>
+  openSender(
+    service.db,
+    { smtpUrl: url, from },
+    service.url,
+    letterWriter(service.db, service.service.secrets, service.url),
+    () => undefined,
+  )
 const got = async (to: string, count = 1): Promise<Received[]> => {
   await expect
     .poll(() => received.filter((mail) => mail.to === to).length, { timeout: 12_000 })
@@ -329,13 +338,7 @@ describe('a mail server that does not take a mail', () => {
 
   it('is tried again after it was away', { timeout: 30_000 }, async () => {
     const { dealerId, queue } = await one('away')
-    const away = openSender(
-      service.db,
-      service.service.secrets,
-      { smtpUrl: 'smtp://127.0.0.1:9', from },
-      service.url,
-      () => undefined,
-    )
+    const away = senderTo('smtp://127.0.0.1:9')
     await service.db('mails').where({ dealer_id: dealerId }).delete()
     await queue()
     await expect
@@ -354,7 +357,7 @@ it('sends each of many mails once, from two senders side by side', { timeout: 60
     .db('audit_entries')
     .where({ dealer_id: dealerId, action: 'api_key.created' })
     .first()
-  const other = openSender(service.db, service.service.secrets, { smtpUrl, from }, service.url, () => undefined)
+  const other = senderTo(smtpUrl)
   await addMails(
     service.db,
     dealerId,

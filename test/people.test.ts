@@ -3,7 +3,8 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { inner } from '../src/ids.ts'
-import { findSecretVersionsInUse, lockDealer } from '../src/tokens/store.ts'
+import { lockDealer } from '../src/tokens/store.ts'
+import { findSecretVersionsInUse } from '../src/users/store.ts'
 import { password, type Reply, startService, type TestService } from './service.ts'
 
 const another = 'another-password-for-tests'
@@ -390,11 +391,11 @@ describe('a fresh sign-in', () => {
     'Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="900"'
   const ago = (token: string, seconds: number) =>
     service
-      .db('sessions')
+      .db('credentials')
       .where({
-        credential_id: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).credential_id,
+        id: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).credential_id,
       })
-      .update({ signed_in_at: service.db.raw(`clock_timestamp() - interval '${seconds} seconds'`) })
+      .update({ created_at: service.db.raw(`clock_timestamp() - interval '${seconds} seconds'`) })
   const name = () => `Key ${randomUUID()}`
 
   it('is asked of a person who makes, replaces or rescopes a key for extensive integrations, makes an admin or lets somebody choose a password, and of nothing else', async () => {

@@ -14,7 +14,7 @@ import type { Http, Principal, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { findRequests, findUsage } from '../requests/store.ts'
 import type { Secrets } from '../secrets.ts'
-import { requireFreshSignIn } from '../sessions/fresh.ts'
+import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { silenceBody } from '../sources/source.ts'
 import {
   addCredential,

@@ -226,3 +226,12 @@ export async function saveApiKey(
     .where({ dealer_id: dealerId, id })
     .update({ ...change, updated_at: now })
 }
+
+/** Which master secrets the living secrets of keys were hashed with. */
+export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
+  return db('api_key_secrets as s')
+    .join('credentials as c', (on) => on.on('c.dealer_id', 's.dealer_id').on('c.id', 's.credential_id'))
+    .whereRaw('c.ends_at > clock_timestamp()')
+    .distinct('s.secret_version')
+    .pluck('s.secret_version')
+}

@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
 import { isPassing } from '../db/pool.ts'
 import { OAuthError, Problem, problemBody, type Violation } from '../problem.ts'
-import { freshSeconds } from '../sessions/session.ts'
+import { freshSeconds } from '../tokens/fresh.ts'
 import { type Contract, violationsIn } from './contract.ts'
 
 const retryAfterSeconds = '1'

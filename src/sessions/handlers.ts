@@ -5,6 +5,7 @@ import type { OwnSession, SessionTokenResponse } from '../../generated/server/ty
 import { inner, newId, outer } from '../ids.ts'
 import type { Http, Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
+import { requireSameOrigin } from '../same-origin.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { addCredential, endCredential, lockDealer, readClock } from '../tokens/store.ts'
@@ -13,7 +14,7 @@ import { userAgentOf } from '../user-agent.ts'
 import type { Attempts } from '../users/attempts.ts'
 import { findUser, findUserByEmail } from '../users/store.ts'
 import { personId, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
-import { type Cookie, newCookie, parseCookie, requireSameOrigin, sessionSeconds, setCookie } from './session.ts'
+import { type Cookie, newCookie, parseCookie, sessionSeconds, setCookie } from './session.ts'
 import * as store from './store.ts'
 
 export interface Sessions {

@@ -64,18 +64,6 @@ export async function isLivingSession(
   )
 }
 
-/** When the person of a session signed in; undefined when the credential is none of a session. */
-export async function findSignedInAt(
-  trx: Knex.Transaction,
-  dealerId: string,
-  credentialId: string,
-): Promise<Date | undefined> {
-  const row: { signed_in_at: Date } | undefined = await trx('sessions')
-    .where({ dealer_id: dealerId, credential_id: credentialId })
-    .first('signed_in_at')
-  return row?.signed_in_at
-}
-
 export interface NewSession {
   credential_id: string
   user_id: string
@@ -88,4 +76,13 @@ export interface NewSession {
 
 export async function addSession(trx: Knex.Transaction, dealerId: string, session: NewSession): Promise<void> {
   await trx('sessions').insert({ ...session, dealer_id: dealerId })
+}
+
+/** Which master secrets the cookies of living sessions were hashed with. */
+export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
+  return db('sessions as s')
+    .join('credentials as c', (on) => on.on('c.dealer_id', 's.dealer_id').on('c.id', 's.credential_id'))
+    .whereRaw('c.ends_at > clock_timestamp()')
+    .distinct('s.secret_version')
+    .pluck('s.secret_version')
 }

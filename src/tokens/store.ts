@@ -77,6 +77,13 @@ export async function addCredential(
   })
 }
 
+export async function findCreatedAt(trx: Knex.Transaction, dealerId: string, id: string): Promise<Date | undefined> {
+  const row: { created_at: Date } | undefined = await trx('credentials')
+    .where({ dealer_id: dealerId, id })
+    .first('created_at')
+  return row?.created_at
+}
+
 /** Ends every credential of a subject, and with each the tokens that it bought. */
 export async function endCredentials(trx: Knex.Transaction, dealerId: string, subjectId: string): Promise<void> {
   await trx('credentials')
@@ -168,16 +175,9 @@ export async function addFingerprint(db: Knex, version: string, fingerprint: Buf
   await db('secret_fingerprints').insert({ version, fingerprint }).onConflict('version').ignore()
 }
 
-/** Which master secrets some living row was made with. */
+/** Which master secrets the signing keys were wrapped with. */
 export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
-  const { rows } = await db.raw<{ rows: { version: string }[] }>(
-    `select secret_version as version from api_key_secrets s join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id and c.ends_at > clock_timestamp()
-     union select secret_version from sessions s join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id and c.ends_at > clock_timestamp()
-     union select secret_version from password_links where expires_at > clock_timestamp()
-     union select secret_version from mails where sealed is not null
-     union select secret_version from signing_keys where withdrawn_at is null`,
-  )
-  return rows.map(({ version }) => version)
+  return db('signing_keys').distinct('secret_version').whereNull('withdrawn_at').pluck('secret_version')
 }
 
 export interface SubjectRow {

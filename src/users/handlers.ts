@@ -5,8 +5,8 @@ import { difference, recordChange } from '../audit/audit.ts'
 import { cursorOf, inner, newId } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
-import { requireFreshSignIn } from '../sessions/fresh.ts'
-import { requireSameOrigin } from '../sessions/session.ts'
+import { requireFreshSignIn } from '../tokens/fresh.ts'
+import { requireSameOrigin } from '../same-origin.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import type { Attempts } from './attempts.ts'
 import { addLink } from './links.ts'
@@ -21,6 +21,8 @@ export interface People {
   attempts: Attempts
   mailIsReady: boolean
   passwordChanged: (email: string) => void
+  /** Told of what could not be done after the answer. */
+  report: (error: unknown) => void
 }
 
 export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => {
@@ -129,6 +131,18 @@ export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http
     return { status: 200, body: userBody(after) }
   })
 
+/** Whether somebody has the address nobody is told, not even by how long the answer takes: what there is to do is done after it. */
+export const requestPasswordLink = (people: People): Handlers['requestPasswordLink'] => {
+  const { issuer, attempts, mailIsReady, report } = people
+  return async ({ body, http }) => {
+    requireSameOrigin(http, issuer)
+    if (!mailIsReady) throw new Problem('mail-not-set-up')
+    await attempts.countMail(http, body.email)
+    void sendLink(people, body.email).catch(report)
+    return { status: 204 }
+  }
+}
+
 export const setPassword =
   ({ db, secrets, issuer, attempts, passwordChanged }: People): Handlers['setPassword'] =>
   async ({ body, http }) => {
@@ -192,6 +206,17 @@ function refuseTakenEmail(error: unknown): never {
   if (error instanceof Error && 'constraint' in error && error.constraint === 'users_email')
     throw new Problem('email-taken')
   throw error
+}
+
+async function sendLink(people: People, email: string): Promise<void> {
+  const { db } = people
+  const user = await store.findUserByEmail(db, email)
+  if (!user) return
+  await db.transaction(async (trx) => {
+    await lockDealer(trx, user.dealer_id)
+    const current = await store.findUser(trx, user.dealer_id, user.id)
+    if (current?.deactivated_at === null) await addLink(trx, people, current, await readClock(trx))
+  })
 }
 
 /** Whom the token lets choose a password; undefined when it lets nobody. */

@@ -78,6 +78,14 @@ export async function endPasswordLink(trx: Knex.Transaction, dealerId: string, u
   await trx('password_links').where({ dealer_id: dealerId, user_id: userId }).delete()
 }
 
+/** Which master secrets the links that work were hashed with. */
+export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
+  return db('password_links')
+    .distinct('secret_version')
+    .whereRaw('expires_at > clock_timestamp()')
+    .pluck('secret_version')
+}
+
 export interface NewDealer {
   id: string
   name: string

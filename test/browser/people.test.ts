@@ -106,9 +106,9 @@ it(
     const { page, signIn } = await dashboard.open()
     await signIn(admin.email, '/settings/integrations')
     await service
-      .db('sessions')
-      .where({ dealer_id: dealerId })
-      .update({ signed_in_at: new Date(Date.now() - 16 * 60_000) })
+      .db('credentials')
+      .where({ dealer_id: dealerId, subject_type: 'user' })
+      .update({ created_at: new Date(Date.now() - 16 * 60_000) })
     await page.getByRole('button', { name: 'Create a key for extensive integrations' }).click()
     const form = page.getByRole('dialog', { name: 'Create a key for extensive integrations' })
     await form.getByLabel('Name').fill('Accounting')

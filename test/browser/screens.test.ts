@@ -421,7 +421,9 @@ it(
     await button('Delete key').click()
     await state('delete-unconfirmed', dialog.getByText('This is not the name of the key.'))
 
-    await db('sessions').update({ signed_in_at: new Date(Date.now() - 16 * 60_000) })
+    await db('credentials')
+      .where({ subject_type: 'user' })
+      .update({ created_at: new Date(Date.now() - 16 * 60_000) })
     await go('/settings/integrations?create=extensive_integrations')
     await dialog.getByLabel('Name').fill('Asked again')
     await button('Create key').click()

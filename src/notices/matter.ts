@@ -1,18 +1,31 @@
 import type { Knex } from 'knex'
 import { outer } from '../ids.ts'
 import { findLeadsById } from '../leads/store.ts'
+import { linkIn } from '../outbox/link-mail.ts'
+import type { Letter, MailRow } from '../outbox/mail.ts'
 import type { Secrets } from '../secrets.ts'
-import type { Matter } from './letter.ts'
-import { findDeed, findKey, type MailRow } from './store.ts'
+import { letterOf, type Matter } from './letter.ts'
+import { languageOf } from './preferences.ts'
+import { findDeed, findKey, findReader } from './store.ts'
 
-/** A link that only the reader of a mail may see, wrapped for that mail. */
-export const sealedFor = (secrets: Secrets, dedupe: string, url: string) => ({
-  sealed: secrets.wrap(secrets.currentVersion, `mail ${dedupe}`, Buffer.from(url)),
-  secret_version: secrets.currentVersion,
-})
+/** Writes a mail in the language of its reader; undefined when nobody is there to read it, or there is nothing to say any more. */
+export function letterWriter(db: Knex, secrets: Secrets, publicUrl: string) {
+  return async (mail: MailRow): Promise<Letter | undefined> => {
+    const reader = await findReader(db, mail.dealer_id, mail.user_id)
+    if (!reader || reader.deactivated_at) return undefined
+    const matter = await matterOf(db, secrets, mail)
+    const { name, email, dealer_name: dealer, time_zone: timeZone } = reader
+    return (
+      matter && {
+        to: { name, address: email },
+        ...letterOf(matter, { name, dealer, language: languageOf(reader), timeZone }, publicUrl),
+      }
+    )
+  }
+}
 
 /** What a mail says, as things are now; undefined when there is nothing to say any more. */
-export async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matter | undefined> {
+async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matter | undefined> {
   const { dealer_id: dealerId, kind, data } = mail
   switch (kind) {
     case 'new_leads':
@@ -71,12 +84,8 @@ export async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promi
     }
     case 'invitation':
     case 'forgotten_password': {
-      if (!mail.sealed || !mail.secret_version) return undefined
-      return {
-        kind,
-        url: secrets.unwrap(mail.secret_version, `mail ${mail.dedupe}`, mail.sealed).toString(),
-        expiresAt: new Date(data.expiresAt ?? 0),
-      }
+      const url = linkIn(mail, secrets)
+      return url === undefined ? undefined : { kind, url, expiresAt: new Date(data.expiresAt ?? 0) }
     }
   }
 }

@@ -3,10 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
-import type { Secrets } from '../secrets.ts'
-import { letterOf } from './letter.ts'
-import { matterOf } from './matter.ts'
-import { tellPeople } from './notifier.ts'
+import type { Letter, MailRow } from './mail.ts'
 import * as store from './store.ts'
 
 /** Where mail goes, and whom it comes from. */
@@ -20,7 +17,6 @@ export interface Sender {
 }
 
 const restMs = 2_000
-const roundMs = 10_000
 const sweepMs = 60_000
 const connectMs = 10_000
 const silenceMs = 60_000
@@ -33,12 +29,14 @@ const failureLengthMax = 300
  * Sends what is in the outbox, one mail after the other, in every process: each mail is claimed by one of them. It is written down as being
  * handed over in the moment in which the mail server asks for its content (RFC 5321, section 4.1.1.4), and as sent when that was taken. So
  * whoever dies before leaves a mail that will be sent, and whoever dies in between one of which nobody can know: it is not sent again.
+ *
+ * `write` says what a mail says, as things are now; undefined when there is nothing to say any more.
  */
 export function openSender(
   db: Knex,
-  secrets: Secrets,
   settings: MailSettings,
   publicUrl: string,
+  write: (mail: MailRow) => Promise<Letter | undefined>,
   report: (error: unknown, what: string) => void,
 ): Sender {
   let isStopped = false
@@ -53,7 +51,7 @@ export function openSender(
     line = undefined
   }
 
-  async function deliver(mail: store.MailRow): Promise<void> {
+  async function deliver(mail: MailRow): Promise<void> {
     const progress = { isHandedOver: false }
     try {
       const composed = await compose(mail)
@@ -73,28 +71,13 @@ export function openSender(
     }
   }
 
-  async function compose(mail: store.MailRow): Promise<Composed | undefined> {
-    const reader = await store.findReader(db, mail.dealer_id, mail.user_id)
-    const matter = reader && !reader.deactivated_at ? await matterOf(db, secrets, mail) : undefined
-    if (!reader || !matter) return undefined
-    const { subject, text, html } = letterOf(
-      matter,
-      {
-        name: reader.name,
-        dealer: reader.dealer_name,
-        language: reader.language ?? (reader.dealer_language.startsWith('da') ? 'da' : 'en'),
-        timeZone: reader.time_zone,
-      },
-      publicUrl,
-    )
-    const messageId = `<${mail.id}@${new URL(publicUrl).hostname}>`
+  async function compose(mail: MailRow): Promise<Composed | undefined> {
+    const letter = await write(mail)
+    if (!letter) return undefined
     const message = new MailComposer({
+      ...letter,
       from: settings.from,
-      to: { name: reader.name, address: reader.email },
-      subject,
-      text,
-      html,
-      messageId,
+      messageId: `<${mail.id}@${new URL(publicUrl).hostname}>`,
       date: mail.created_at,
       headers: { 'Auto-Submitted': 'auto-generated' },
     }).compile()
@@ -120,10 +103,6 @@ export function openSender(
   }
 
   const sending = send()
-  let telling: Promise<void> = Promise.resolve()
-  const teller = setInterval(() => {
-    telling = telling.then(() => tellPeople(db)).catch((error: unknown) => report(error, 'people could not be told'))
-  }, roundMs).unref()
   const sweeper = setInterval(
     () => void store.sweepMails(db).catch((error: unknown) => report(error, 'the outbox could not be swept')),
     sweepMs,
@@ -131,9 +110,7 @@ export function openSender(
   return {
     stop: async () => {
       isStopped = true
-      clearInterval(teller)
       clearInterval(sweeper)
-      await telling
       // A mail server that does not answer is not waited for: what it was given is found as handed over.
       await Promise.race([sending, pause(restMs * 2, undefined, { ref: false })])
       cut()

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { newId } from '../ids.ts'
 import type { Secrets } from '../secrets.ts'
-import { sealedFor } from './matter.ts'
+import type { MailRow } from './mail.ts'
 import { addMails } from './store.ts'
 
 /** Sends somebody a link to choose a password. The caller holds the dealer's clock, and has made the link in the same transaction. */
@@ -18,7 +18,16 @@ export async function mailLink(
       kind: password_hash === null ? 'invitation' : 'forgotten_password',
       data: { expiresAt },
       dedupe,
-      ...sealedFor(secrets, dedupe, url),
+      sealed: secrets.wrap(secrets.currentVersion, labelOf(dedupe), Buffer.from(url)),
+      secret_version: secrets.currentVersion,
     },
   ])
 }
+
+/** The link that only the reader of a mail may see; undefined when the mail has none, or is over. */
+export function linkIn({ sealed, secret_version, dedupe }: MailRow, secrets: Secrets): string | undefined {
+  if (!sealed || !secret_version) return undefined
+  return secrets.unwrap(secret_version, labelOf(dedupe), sealed).toString()
+}
+
+const labelOf = (dedupe: string) => `mail ${dedupe}`

@@ -1,4 +1,5 @@
 import type { LeadType, MailKind } from '../../generated/server/types.gen.ts'
+import type { Letter } from '../outbox/mail.ts'
 
 /** What a mail is about, with everything that it says. */
 export type Matter =
@@ -27,19 +28,13 @@ export interface Reader {
   timeZone: string
 }
 
-export interface Letter {
-  subject: string
-  text: string
-  html: string
-}
-
 type Paragraph = string | { label: string; url: string }
 
 /**
  * The mail about a matter, in the language of its reader, as plain text and as simple HTML. It names nobody who asked for anything: what
  * a customer wrote stays behind the link.
  */
-export function letterOf(matter: Matter, reader: Reader, publicUrl: string): Letter {
+export function letterOf(matter: Matter, reader: Reader, publicUrl: string): Omit<Letter, 'to'> {
   const { subject, paragraphs } = written(matter, reader, publicUrl)
   const { greeting, farewell } = frames[reader.language]
   const all: Paragraph[] = [

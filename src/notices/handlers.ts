@@ -1,0 +1,72 @@
+import type { Handlers } from '../../generated/server/express.gen.ts'
+import type { Mail } from '../../generated/server/types.gen.ts'
+import { cursorOf, inner, outer } from '../ids.ts'
+import { Problem } from '../problem.ts'
+import { personId } from '../users/user.ts'
+import { notificationsBody } from './preferences.ts'
+import * as store from './store.ts'
+
+export interface Notices {
+  mailIsReady: boolean
+}
+
+export const getNotifications =
+  ({ mailIsReady }: Notices): Handlers['getNotifications'] =>
+  async ({ principal }, { db }) => {
+    const reader = await store.findReader(db, principal.dealerId, personId(principal))
+    if (!reader) throw new Problem('token-invalid')
+    return { status: 200, body: notificationsBody(reader, mailIsReady) }
+  }
+
+export const updateNotifications =
+  ({ mailIsReady }: Notices): Handlers['updateNotifications'] =>
+  ({ body, principal }, { write }) =>
+    write(principal, async (trx) => {
+      const { newLead, unansweredLead, keys, language } = body
+      const id = personId(principal)
+      await store.savePreferences(trx, principal.dealerId, id, {
+        ...(newLead !== undefined && { mail_new_lead: newLead }),
+        ...(unansweredLead !== undefined && { mail_unanswered_lead: unansweredLead }),
+        ...(keys !== undefined && { mail_keys: keys }),
+        ...(language && { language }),
+      })
+      const reader = await store.findReader(trx, principal.dealerId, id)
+      if (!reader) throw new Problem('token-invalid')
+      return { status: 200, body: notificationsBody(reader, mailIsReady) }
+    })
+
+export const listMails: Handlers['listMails'] = async ({ query, principal }, { db }) => {
+  const { limit = 50, cursor } = query
+  const found = await store.findMails(db, principal.dealerId, {
+    limit: limit + 1,
+    ...(cursor && { before: inner(cursor) }),
+  })
+  const page = found.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    status: 200,
+    body: { items: page.map(mailBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
+}
+
+function mailBody({
+  id,
+  kind,
+  email,
+  state,
+  attempts,
+  failure,
+  created_at,
+  changed_at,
+}: Awaited<ReturnType<typeof store.findMails>>[number]): Mail {
+  return {
+    id: outer('mail', id),
+    kind,
+    to: email,
+    state,
+    attempts,
+    ...(failure !== null && { failure }),
+    createdAt: created_at.toISOString(),
+    changedAt: changed_at.toISOString(),
+  }
+}

@@ -1,0 +1,30 @@
+import type { Notifications } from '../../generated/server/types.gen.ts'
+
+export interface ReaderRow {
+  name: string
+  email: string
+  deactivated_at: Date | null
+  language: 'en' | 'da' | null
+  wants_new_leads: boolean
+  wants_unanswered_leads: boolean
+  wants_keys: boolean
+  dealer_name: string
+  dealer_language: string
+  time_zone: string
+}
+
+/** What somebody reads: their own choice, else the dealer's language as far as there are letters in it. */
+export function languageOf({ language, dealer_language }: ReaderRow): 'en' | 'da' {
+  return language ?? (dealer_language.startsWith('da') ? 'da' : 'en')
+}
+
+export function notificationsBody(reader: ReaderRow, mailIsReady: boolean): Notifications {
+  return {
+    mail: mailIsReady ? 'ready' : 'not_set_up',
+    email: reader.email,
+    newLead: reader.wants_new_leads,
+    unansweredLead: reader.wants_unanswered_leads,
+    keys: reader.wants_keys,
+    language: languageOf(reader),
+  }
+}

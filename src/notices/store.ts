@@ -1,0 +1,258 @@
+import type { Knex } from 'knex'
+import type { MailKind } from '../../generated/server/types.gen.ts'
+import { firstIdAt, idTimeSlackMs } from '../ids.ts'
+import type { MailRow, NewMail } from '../outbox/mail.ts'
+import type { ReaderRow } from './preferences.ts'
+
+/** Who is told of what by mail, as long as they have chosen nothing else; conditions on a row of `users`. */
+const wants = {
+  newLeads: 'coalesce(u.mail_new_lead, false)',
+  unansweredLeads: "coalesce(u.mail_unanswered_lead, u.role = 'admin')",
+  keys: "(u.role = 'admin' and coalesce(u.mail_keys, true))",
+}
+/** Somebody who has been invited and has no password yet is told of nothing but that. */
+const isReader = 'u.deactivated_at is null and u.password_hash is not null'
+
+export async function findReader(db: Knex, dealerId: string, userId: string): Promise<ReaderRow | undefined> {
+  return db('users as u')
+    .join('dealers as d', 'd.id', 'u.dealer_id')
+    .where({ 'u.dealer_id': dealerId, 'u.id': userId })
+    .first(
+      'u.name',
+      'u.email',
+      'u.deactivated_at',
+      'u.language',
+      db.raw(`${wants.newLeads} as wants_new_leads`),
+      db.raw(`${wants.unansweredLeads} as wants_unanswered_leads`),
+      db.raw(`${wants.keys} as wants_keys`),
+      { dealer_name: 'd.name', dealer_language: 'd.language', time_zone: 'd.time_zone' },
+    )
+}
+
+export interface PreferencesChange {
+  language?: 'en' | 'da'
+  mail_new_lead?: boolean
+  mail_unanswered_lead?: boolean
+  mail_keys?: boolean
+}
+
+export async function savePreferences(
+  trx: Knex.Transaction,
+  dealerId: string,
+  userId: string,
+  change: PreferencesChange,
+): Promise<void> {
+  await trx('users').where({ dealer_id: dealerId, id: userId }).update(change)
+}
+
+/** Newest first. */
+export async function findMails(
+  db: Knex,
+  dealerId: string,
+  filter: { before?: string; limit: number },
+): Promise<(MailRow & { email: string })[]> {
+  const query = db('mails as m')
+    .join('users as u', (on) => on.on('u.dealer_id', 'm.dealer_id').on('u.id', 'm.user_id'))
+    .where({ 'm.dealer_id': dealerId })
+    .orderBy('m.id', 'desc')
+    .limit(filter.limit)
+    .select('m.*', 'u.email')
+  return filter.before ? query.where('m.id', '<', filter.before) : query
+}
+
+/** What an audit entry says of a key, for a mail about it. */
+export async function findDeed(
+  db: Knex,
+  dealerId: string,
+  auditId: string,
+): Promise<
+  { subject_name: string; subject_id: string; actor_name: string; address: string | null; at: Date } | undefined
+> {
+  return db('audit_entries')
+    .where({ dealer_id: dealerId, id: auditId })
+    .first('subject_name', 'subject_id', 'actor_name', 'address', 'at')
+}
+
+export async function findKey(
+  db: Knex,
+  dealerId: string,
+  id: string,
+): Promise<{ name: string; expires_at: Date | null; deleted_at: Date | null } | undefined> {
+  return db('api_keys').where({ dealer_id: dealerId, id }).first('name', 'expires_at', 'deleted_at')
+}
+
+/** A mail that somebody is to get and has not got yet. */
+export type News = { dealer_id: string } & Pick<NewMail, 'user_id' | 'kind' | 'data' | 'dedupe'>
+
+const untold = `${isReader} and ${wants.keys}
+  and not exists (select from mails m where m.dealer_id = news.dealer_id and m.dedupe = news.fact || ' ' || u.id::text)`
+
+/** News of keys for each reader; `facts` has dealer_id, fact (what no other piece of news is called), kind and data. */
+async function findNews(db: Knex, facts: string, atMost: number): Promise<News[]> {
+  const { rows } = await db.raw<{ rows: News[] }>(
+    `select news.dealer_id, u.id as user_id, news.kind, news.data, news.fact || ' ' || u.id::text as dedupe
+     from (${facts}) as news
+     join users u on u.dealer_id = news.dealer_id
+     where ${untold}
+     limit ?`,
+    [atMost],
+  )
+  return rows
+}
+
+const deeds = {
+  'api_key.created': 'key_created',
+  'api_key.replaced': 'key_replaced',
+  'api_key.deleted': 'key_deleted',
+} as const satisfies Record<string, MailKind>
+
+/** What was done to keys in the last hour. */
+export async function findKeyDeeds(db: Knex, atMost: number): Promise<News[]> {
+  const kinds = Object.entries(deeds).map(([action, kind]) => `when '${action}' then '${kind}'`)
+  return findNews(
+    db,
+    `select a.dealer_id, a.id::text as fact, jsonb_build_object('auditId', a.id) as data,
+       case a.action ${kinds.join(' ')} else 'key_disabled' end as kind
+     from audit_entries a
+     where a.at > clock_timestamp() - interval '1 hour'
+       and (a.action in ('${Object.keys(deeds).join("', '")}')
+         or (a.action = 'api_key.updated' and a.after ->> 'disabled' = 'true'))`,
+    atMost,
+  )
+}
+
+/** Keys that expire within a week, and again within a day; not of a key that was made for less. */
+export async function findExpiringKeys(db: Knex, atMost: number): Promise<News[]> {
+  return findNews(
+    db,
+    `select k.dealer_id, k.id::text || ' ' || k.expires_at::text || ' ' || days as fact,
+       jsonb_build_object('keyId', k.id) as data, 'key_expires' as kind
+     from (values (7), (1)) as warning (days)
+     join api_keys k on k.expires_at > clock_timestamp()
+       and k.expires_at <= clock_timestamp() + make_interval(days => days)
+       and k.created_at < k.expires_at - make_interval(days => days)
+       and k.deleted_at is null
+       and not k.disabled`,
+    atMost,
+  )
+}
+
+/** Keys whose leads have stopped coming. */
+export async function findQuietSources(db: Knex, atMost: number): Promise<News[]> {
+  return findNews(
+    db,
+    `select s.dealer_id, s.api_key_id::text || ' quiet since ' || s.since::text as fact,
+       jsonb_build_object('keyId', s.api_key_id, 'since', s.since, 'expected', s.expected) as data,
+       'source_quiet' as kind
+     from source_silences s
+     where s.ended_at is null`,
+    atMost,
+  )
+}
+
+/** Dealers some of whose people want to be told of leads. */
+export async function findDealersToTell(db: Knex): Promise<string[]> {
+  return db('users as u')
+    .distinct('u.dealer_id')
+    .whereRaw(`${isReader} and (${wants.newLeads} or ${wants.unansweredLeads})`)
+    .pluck('u.dealer_id')
+}
+
+export async function findPeopleToTell(
+  trx: Knex.Transaction,
+  dealerId: string,
+): Promise<{ id: string; of_new: boolean; of_unanswered: boolean }[]> {
+  return trx('users as u')
+    .where({ 'u.dealer_id': dealerId })
+    .whereRaw(isReader)
+    .select('u.id', trx.raw(`${wants.newLeads} as of_new`), trx.raw(`${wants.unansweredLeads} as of_unanswered`))
+}
+
+export interface MailCursor {
+  seq: string
+  waited_until: Date
+  /** The number of the dealer's last event. */
+  position: string
+  /** Leads that came until then have waited too long. */
+  late: Date
+  target_minutes: number
+}
+
+/** How far the dealer's people were told; undefined while somebody else tells them. A dealer who is new here is told of what comes. */
+export async function lockMailCursor(trx: Knex.Transaction, dealerId: string): Promise<MailCursor | undefined> {
+  await trx.raw(
+    `insert into mail_cursors (dealer_id, seq, waited_until)
+     select c.dealer_id, c.seq, clock_timestamp() - make_interval(mins => d.response_target_minutes)
+     from dealer_clocks c
+     join dealers d on d.id = c.dealer_id
+     where c.dealer_id = ?
+     on conflict do nothing`,
+    [dealerId],
+  )
+  const { rows } = await trx.raw<{ rows: MailCursor[] }>(
+    `select m.seq, m.waited_until, c.seq as position,
+       clock_timestamp() - make_interval(mins => d.response_target_minutes) as late,
+       d.response_target_minutes as target_minutes
+     from mail_cursors m
+     join dealer_clocks c on c.dealer_id = m.dealer_id
+     join dealers d on d.id = m.dealer_id
+     where m.dealer_id = ?
+     for update of m skip locked`,
+    [dealerId],
+  )
+  return rows[0]
+}
+
+export async function saveMailCursor(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { position, late }: MailCursor,
+): Promise<void> {
+  await trx('mail_cursors')
+    .where({ dealer_id: dealerId })
+    .update({ seq: position, waited_until: trx.raw('greatest(waited_until, ?)', [late]) })
+}
+
+type Some = { ids: string[]; count: number }
+const some = (rows: { id: string; count: string }[]): Some => ({
+  ids: rows.map(({ id }) => id),
+  count: Number(rows[0]?.count ?? 0),
+})
+
+/** Real leads that came between two events: the first of them, and how many. */
+export async function findNewLeads(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { seq, position }: MailCursor,
+  atMost: number,
+): Promise<Some> {
+  const { rows } = await trx.raw<{ rows: { id: string; count: string }[] }>(
+    `select l.id, count(*) over () as count
+     from events e
+     join leads l on l.dealer_id = e.dealer_id and l.id = e.subject_id and not l.test
+     where e.dealer_id = ? and e.seq > ? and e.seq <= ? and e.type = 'lead.created'
+     order by e.seq
+     limit ?`,
+    [dealerId, seq, position, atMost],
+  )
+  return some(rows)
+}
+
+/** Real leads that are new still and came between two times. */
+export async function findWaitingLeads(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { waited_until, late }: MailCursor,
+  atMost: number,
+): Promise<Some> {
+  const { rows } = await trx.raw<{ rows: { id: string; count: string }[] }>(
+    `select l.id, count(*) over () as count
+     from leads l
+     where l.dealer_id = ? and l.status = 'new' and not l.test
+       and l.id >= ?::uuid and l.received_at > ? and l.received_at <= ?
+     order by l.id
+     limit ?`,
+    [dealerId, firstIdAt(new Date(waited_until.getTime() - idTimeSlackMs)), waited_until, late, atMost],
+  )
+  return some(rows)
+}

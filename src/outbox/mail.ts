@@ -1,0 +1,47 @@
+import type { Mail, MailKind } from '../../generated/server/types.gen.ts'
+
+export interface MailRow {
+  dealer_id: string
+  id: string
+  user_id: string
+  kind: MailKind
+  data: MailData
+  sealed: Buffer | null
+  secret_version: string | null
+  dedupe: string
+  state: Mail['state']
+  attempts: number
+  created_at: Date
+  changed_at: Date
+  failure: string | null
+}
+
+/** What a mail is about; what it says is read when it is written. */
+export interface MailData {
+  leadIds?: string[]
+  count?: number
+  targetMinutes?: number
+  keyId?: string
+  auditId?: string
+  expected?: number
+  since?: string
+  expiresAt?: string
+}
+
+export interface NewMail {
+  user_id: string
+  kind: MailKind
+  data: MailData
+  /** One mail only has it. */
+  dedupe: string
+  sealed?: Buffer
+  secret_version?: string
+}
+
+/** A mail as its reader gets it. */
+export interface Letter {
+  to: { name: string; address: string }
+  subject: string
+  text: string
+  html: string
+}

@@ -1,0 +1,81 @@
+import type { Knex } from 'knex'
+import { newId } from '../ids.ts'
+import type { MailRow, NewMail } from './mail.ts'
+
+export async function addMails(db: Knex, dealerId: string, mails: readonly NewMail[]): Promise<void> {
+  if (mails.length === 0) return
+  const moment = db.raw('clock_timestamp()')
+  const rows = mails.map((mail) => ({
+    ...mail,
+    dealer_id: dealerId,
+    id: newId(),
+    data: JSON.stringify(mail.data),
+    due_at: moment,
+    created_at: moment,
+    changed_at: moment,
+  }))
+  await db('mails').insert(rows).onConflict(['dealer_id', 'dedupe']).ignore()
+}
+
+/** Takes one mail that is due, for 2 minutes: if nothing comes of it by then, somebody else takes it. */
+export async function claimMail(db: Knex): Promise<MailRow | undefined> {
+  const { rows } = await db.raw<{ rows: MailRow[] }>(
+    `update mails m
+     set attempts = attempts + 1, due_at = clock_timestamp() + interval '2 minutes', changed_at = clock_timestamp()
+     from (
+       select dealer_id, id from mails
+       where state = 'due' and due_at <= clock_timestamp()
+       order by due_at
+       limit 1
+       for update skip locked
+     ) due
+     where m.dealer_id = due.dealer_id and m.id = due.id
+     returning m.*`,
+  )
+  return rows[0]
+}
+
+const mine = ({ dealer_id, id, attempts }: MailRow) => ({ dealer_id, id, attempts })
+
+/** From here on it may have been sent. False when somebody else has taken it meanwhile. */
+export async function handOver(db: Knex, mail: MailRow): Promise<boolean> {
+  const changed = await db('mails')
+    .where({ ...mine(mail), state: 'due' })
+    .update({ state: 'handing_over', changed_at: db.raw('clock_timestamp()') })
+  return changed === 1
+}
+
+/** What became of it. A mail that is over keeps nothing that only its reader may see. */
+export async function settleMail(
+  db: Knex,
+  mail: MailRow,
+  outcome: { state: 'sent' | 'given_up' | 'unknown' } | { state: 'due'; inMinutes: number },
+  failure: string | undefined,
+): Promise<void> {
+  const isOver = outcome.state !== 'due'
+  await db('mails')
+    .where(mine(mail))
+    .whereNot({ state: 'sent' })
+    .update({
+      state: outcome.state,
+      failure: failure ?? null,
+      changed_at: db.raw('clock_timestamp()'),
+      ...(isOver
+        ? { sealed: null }
+        : { due_at: db.raw('clock_timestamp() + make_interval(mins => ?)', [outcome.inMinutes]) }),
+    })
+}
+
+/** Those whose sender was lost while it handed them over, and forgets what is old. */
+export async function sweepMails(db: Knex): Promise<void> {
+  await db.raw(
+    `update mails set state = 'unknown', sealed = null, changed_at = clock_timestamp()
+     where state = 'handing_over' and changed_at < clock_timestamp() - interval '5 minutes'`,
+  )
+  await db.raw(`delete from mails where created_at < clock_timestamp() - interval '30 days'`)
+}
+
+/** Which master secrets the links in mails that wait were sealed with. */
+export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
+  return db('mails').distinct('secret_version').whereNotNull('sealed').pluck('secret_version')
+}
