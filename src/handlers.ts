@@ -1,5 +1,7 @@
 import type { Handlers } from '../generated/server/express.gen.ts'
+import { type Exchange, exchangeApiKey } from './api-keys/exchange.ts'
 import {
+  type ApiKeys,
   cancelApiKeyReplacement,
   createApiKey,
   deleteApiKey,
@@ -7,14 +9,13 @@ import {
   expireOldApiKeySecret,
   getApiKey,
   getOwnApiKey,
-  getApiKeyUsage,
-  listApiKeyRequests,
   listApiKeys,
   replaceApiKey,
   replaceOwnApiKey,
   restoreApiKey,
   updateApiKey,
 } from './api-keys/handlers.ts'
+import { changeRecorder } from './audit/audit.ts'
 import { listAuditEntries } from './audit/handlers.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './feed/handlers.ts'
@@ -31,10 +32,14 @@ import {
   reconcileReferences,
   updateLead,
 } from './leads/handlers.ts'
+import { getApiKeyUsage, listApiKeyRequests } from './requests/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'
 import { listSources } from './sources/handlers.ts'
-import { type Exchange, exchangeApiKey, getAuthorizationServerMetadata, getJwks, getMe } from './tokens/handlers.ts'
+import { silencesOf } from './sources/silences.ts'
+import { getMe } from './subjects/handlers.ts'
+import { findSubjectName } from './subjects/store.ts'
+import { getAuthorizationServerMetadata, getJwks } from './tokens/handlers.ts'
 import {
   changeOwnPassword,
   createPasswordLink,
@@ -46,9 +51,14 @@ import {
   updateUser,
 } from './users/handlers.ts'
 
+type Parts = Exchange & Sessions & LeadIntake & Follow & People & Notices & ApiKeys
+/** What a room asks of one above it, which it must not know, is handed to it here. */
+const fromAbove = { recordChange: changeRecorder(findSubjectName), silencesOf }
+
 /** One handler for every operation of the contract; the compiler finds a gap. */
-export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & People & Notices): Handlers {
-  const { db, secrets, keyring, issuer } = parts
+export function handlersWith(given: Omit<Parts, keyof typeof fromAbove>): Handlers {
+  const parts: Parts = { ...given, ...fromAbove }
+  const { db, keyring, issuer } = parts
   return {
     exchangeApiKey: exchangeApiKey(parts),
     getAuthorizationServerMetadata: getAuthorizationServerMetadata(issuer),
@@ -70,24 +80,24 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & 
     listEvents,
     streamEvents: streamEvents(parts),
     listSources,
-    listApiKeys,
-    createApiKey: createApiKey(secrets),
-    getApiKey,
+    listApiKeys: listApiKeys(parts),
+    createApiKey: createApiKey(parts),
+    getApiKey: getApiKey(parts),
     listApiKeyRequests,
     getApiKeyUsage,
-    updateApiKey,
-    deleteApiKey,
-    restoreApiKey,
-    replaceApiKey: replaceApiKey(secrets),
-    expireOldApiKeySecret,
-    cancelApiKeyReplacement,
-    getOwnApiKey,
-    deleteOwnApiKey,
-    replaceOwnApiKey: replaceOwnApiKey(secrets),
+    updateApiKey: updateApiKey(parts),
+    deleteApiKey: deleteApiKey(parts),
+    restoreApiKey: restoreApiKey(parts),
+    replaceApiKey: replaceApiKey(parts),
+    expireOldApiKeySecret: expireOldApiKeySecret(parts),
+    cancelApiKeyReplacement: cancelApiKeyReplacement(parts),
+    getOwnApiKey: getOwnApiKey(parts),
+    deleteOwnApiKey: deleteOwnApiKey(parts),
+    replaceOwnApiKey: replaceOwnApiKey(parts),
     listUsers,
     createUser: createUser(parts),
     createPasswordLink: createPasswordLink(parts),
-    updateUser,
+    updateUser: updateUser(parts),
     setPassword: setPassword(parts),
     changeOwnPassword: changeOwnPassword(parts),
     listOwnSessions,
@@ -98,7 +108,7 @@ export function handlersWith(parts: Exchange & Sessions & LeadIntake & Follow & 
     listMails,
     requestPasswordLink: requestPasswordLink(parts),
     getDealer,
-    updateDealer,
+    updateDealer: updateDealer(parts),
     getHealth: async () => ({ status: 200, body: { status: 'ok' } }),
     getReadiness: async () => {
       await db.raw('select 1')

@@ -4,7 +4,7 @@ import { migrate } from './db/migrate.ts'
 import { type Connection, openDatabase } from './db/pool.ts'
 import type { Logger } from './log.ts'
 import { createDealer } from './users/admin.ts'
-import { isAnyDealerThere } from './users/store.ts'
+import { isAnyDealerThere } from './dealers/store.ts'
 
 const firstDealer = { name: 'My dealership', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }
 

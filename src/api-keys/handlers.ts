@@ -4,18 +4,16 @@ import type {
   ApiKey,
   ApiKeyKind,
   ApiKeyReplacement,
-  ApiKeyRequest,
   ApiKeyStatus,
   OldSecretEnds,
+  Silence,
 } from '../../generated/server/types.gen.ts'
-import { type Change, difference, recordChange } from '../audit/audit.ts'
+import { type Audited, type Change, difference } from '../audit/audit.ts'
 import { cursorOf, inner, newId, outer } from '../ids.ts'
 import type { Http, Principal, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
-import { findRequests, findUsage } from '../requests/store.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
-import { silenceBody } from '../sources/source.ts'
 import {
   addCredential,
   disableCredentials,
@@ -28,27 +26,43 @@ import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds,
 import { saveSecrets } from './secrets.ts'
 import * as store from './store.ts'
 
-const usageRowsMax = 10_000
+/** What has stopped coming by some of the dealer's keys, by the ids of the keys. */
+type SilencesOf = (db: Knex, dealerId: string, apiKeyIds: readonly string[]) => Promise<ReadonlyMap<string, Silence>>
 
-export const listApiKeys: Handlers['listApiKeys'] = async ({ query, principal }, { db }) => {
-  const { limit = 50, cursor, kind, deleted = false } = query
-  const found = await store.findApiKeys(db, principal.dealerId, {
-    limit: limit + 1,
-    deleted,
-    ...(kind && { kind }),
-    ...(cursor && { before: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    status: 200,
-    body: { items: page.map(apiKeyBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
-  }
+export interface ApiKeys extends Audited {
+  secrets: Secrets
+  silencesOf: SilencesOf
 }
+
+export const listApiKeys =
+  ({ silencesOf }: ApiKeys): Handlers['listApiKeys'] =>
+  async ({ query, principal }, { db }) => {
+    const { limit = 50, cursor, kind, deleted = false } = query
+    const found = await store.findApiKeys(db, principal.dealerId, {
+      limit: limit + 1,
+      deleted,
+      ...(kind && { kind }),
+      ...(cursor && { before: inner(cursor) }),
+    })
+    const page = found.slice(0, limit)
+    const last = page.at(-1)
+    const silences = await silencesOf(
+      db,
+      principal.dealerId,
+      page.map(({ id }) => id),
+    )
+    return {
+      status: 200,
+      body: {
+        items: page.map((row) => apiKeyBody(row, silences.get(row.id))),
+        ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }),
+      },
+    }
+  }
 
 /** The secret is in this one answer and nowhere else: what is kept is its HMAC. */
 export const createApiKey =
-  (secrets: Secrets): Handlers['createApiKey'] =>
+  (keys: ApiKeys): Handlers['createApiKey'] =>
   ({ body, principal, http }, { write }) =>
     write(principal, async (trx, now) => {
       const { dealerId } = principal
@@ -67,13 +81,13 @@ export const createApiKey =
       )
       const key = await addSecret(
         trx,
-        secrets,
+        keys.secrets,
         dealerId,
         { id, kind, environment, scopes, disabled: false, expires_at: expiresAt },
         { role: 'current', graceSeconds: null },
         now,
       )
-      await recordChange(
+      await keys.recordChange(
         trx,
         principal,
         http,
@@ -84,157 +98,146 @@ export const createApiKey =
         },
         now,
       )
-      return created(await living(trx, dealerId, id), key)
+      return created(await shown(trx, keys, dealerId, id), key)
     })
 
-export const getApiKey: Handlers['getApiKey'] = async ({ path, principal }, { db }) => {
-  return { status: 200, body: apiKeyBody(await known(db, principal.dealerId, inner(path.apiKeyId))) }
-}
-
-export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path, query, principal }, { db }) => {
-  const { limit = 50, cursor, operation, statusClass, leadId } = query
-  const { id } = await known(db, principal.dealerId, inner(path.apiKeyId))
-  const found = await findRequests(db, principal.dealerId, id, {
-    limit: limit + 1,
-    ...(operation && { operation }),
-    ...(statusClass && { statusClass }),
-    ...(leadId && { leadId: inner(leadId) }),
-    ...(cursor && { before: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
+export const getApiKey =
+  (keys: ApiKeys): Handlers['getApiKey'] =>
+  async ({ path, principal }, { db }) => ({
     status: 200,
-    body: { items: page.map(requestBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
-  }
-}
-
-export const getApiKeyUsage: Handlers['getApiKeyUsage'] = async ({ path, query, principal }, { db }) => {
-  const { id } = await known(db, principal.dealerId, inner(path.apiKeyId))
-  const since = new Date(Date.now() - (query.hours ?? 24) * 3_600_000)
-  const rows = await findUsage(db, principal.dealerId, id, since, usageRowsMax)
-  return {
-    status: 200,
-    body: {
-      items: rows.map((row) => ({
-        hour: row.hour.toISOString(),
-        operation: row.operation,
-        statusClass: row.status_class,
-        requests: Number(row.requests),
-      })),
-    },
-  }
-}
-
-export const updateApiKey: Handlers['updateApiKey'] = ({ path, body, principal, http }, { write }) =>
-  write(principal, async (trx, now) => {
-    const { dealerId } = principal
-    const id = inner(path.apiKeyId)
-    const before = await living(trx, dealerId, id)
-    const { name, disabled } = body
-    if (body.scopes && readsData(before.kind) && body.scopes.toSorted().join() !== before.scopes.toSorted().join())
-      await requireFreshSignIn(trx, principal, now)
-    if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id)))
-      throw new Problem('api-key-name-taken')
-    const scopes = body.scopes && [...grantedScopes(before.kind, body.scopes)]
-    const expiry = body.expiresAt === undefined ? undefined : { expires_at: toCome(body.expiresAt ?? undefined, now) }
-
-    await store.saveApiKey(
-      trx,
-      dealerId,
-      id,
-      {
-        ...(name !== undefined && { name }),
-        ...(disabled !== undefined && { disabled }),
-        ...(scopes && { scopes }),
-        ...expiry,
-      },
-      now,
-    )
-    if (disabled !== undefined && disabled !== before.disabled) await disableCredentials(trx, dealerId, id, disabled)
-    if (scopes) await setCredentialScopes(trx, dealerId, id, scopes)
-    if (expiry)
-      for (const secret of await store.findSecrets(trx, dealerId, id))
-        await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, expiry.expires_at))
-
-    const after = await living(trx, dealerId, id)
-    const changed = difference(audited(before), audited(after))
-    if (Object.keys(changed.after).length > 0)
-      await recordKeyChange(trx, principal, http, 'api_key.updated', after, now, changed)
-    return { status: 200, body: apiKeyBody(after) }
+    body: await shown(db, keys, principal.dealerId, inner(path.apiKeyId)),
   })
 
-export const deleteApiKey: Handlers['deleteApiKey'] = ({ path, query, principal, http }, { write }) =>
-  remove(write, principal, http, inner(path.apiKeyId), query.reason)
+export const updateApiKey =
+  (keys: ApiKeys): Handlers['updateApiKey'] =>
+  ({ path, body, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      const { dealerId } = principal
+      const id = inner(path.apiKeyId)
+      const before = await living(trx, dealerId, id)
+      const { name, disabled } = body
+      if (body.scopes && readsData(before.kind) && body.scopes.toSorted().join() !== before.scopes.toSorted().join())
+        await requireFreshSignIn(trx, principal, now)
+      if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id)))
+        throw new Problem('api-key-name-taken')
+      const scopes = body.scopes && [...grantedScopes(before.kind, body.scopes)]
+      const expiry = body.expiresAt === undefined ? undefined : { expires_at: toCome(body.expiresAt ?? undefined, now) }
+
+      await store.saveApiKey(
+        trx,
+        dealerId,
+        id,
+        {
+          ...(name !== undefined && { name }),
+          ...(disabled !== undefined && { disabled }),
+          ...(scopes && { scopes }),
+          ...expiry,
+        },
+        now,
+      )
+      if (disabled !== undefined && disabled !== before.disabled) await disableCredentials(trx, dealerId, id, disabled)
+      if (scopes) await setCredentialScopes(trx, dealerId, id, scopes)
+      if (expiry)
+        for (const secret of await store.findSecrets(trx, dealerId, id))
+          await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, expiry.expires_at))
+
+      const after = await living(trx, dealerId, id)
+      const changed = difference(audited(before), audited(after))
+      if (Object.keys(changed.after).length > 0)
+        await recordKeyChange(keys, trx, principal, http, 'api_key.updated', after, now, changed)
+      return { status: 200, body: await shown(trx, keys, dealerId, id) }
+    })
+
+export const deleteApiKey =
+  (keys: ApiKeys): Handlers['deleteApiKey'] =>
+  ({ path, query, principal, http }, { write }) =>
+    remove(keys, write, principal, http, inner(path.apiKeyId), query.reason)
 
 /** Its secrets work again, as far as they would still; tokens from before stay dead, since their epoch is over. */
-export const restoreApiKey: Handlers['restoreApiKey'] = ({ path, principal, http }, { write }) =>
-  write(principal, async (trx, now) => {
-    const { dealerId } = principal
-    const id = inner(path.apiKeyId)
-    const deleted = await store.findApiKey(trx, dealerId, id)
-    if (!deleted?.deleted_at) throw new Problem('not-found')
-    if (now.getTime() - deleted.deleted_at.getTime() > restorableSeconds * 1000) throw new Problem('restore-too-late')
-    if (await store.isNameTaken(trx, dealerId, deleted.name, id))
-      throw new Problem('api-key-name-taken', 'Another key has this name by now. Rename that one first.')
+export const restoreApiKey =
+  (keys: ApiKeys): Handlers['restoreApiKey'] =>
+  ({ path, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      const { dealerId } = principal
+      const id = inner(path.apiKeyId)
+      const deleted = await store.findApiKey(trx, dealerId, id)
+      if (!deleted?.deleted_at) throw new Problem('not-found')
+      if (now.getTime() - deleted.deleted_at.getTime() > restorableSeconds * 1000) throw new Problem('restore-too-late')
+      if (await store.isNameTaken(trx, dealerId, deleted.name, id))
+        throw new Problem('api-key-name-taken', 'Another key has this name by now. Rename that one first.')
 
-    await store.saveApiKey(trx, dealerId, id, { deleted_at: null, delete_reason: null }, now)
-    for (const secret of await store.findSecrets(trx, dealerId, id))
-      await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, deleted.expires_at))
-    await recordKeyChange(trx, principal, http, 'api_key.restored', deleted, now)
-    return { status: 200, body: apiKeyBody(await living(trx, dealerId, id)) }
-  })
+      await store.saveApiKey(trx, dealerId, id, { deleted_at: null, delete_reason: null }, now)
+      for (const secret of await store.findSecrets(trx, dealerId, id))
+        await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, deleted.expires_at))
+      await recordKeyChange(keys, trx, principal, http, 'api_key.restored', deleted, now)
+      return { status: 200, body: await shown(trx, keys, dealerId, id) }
+    })
 
 export const replaceApiKey =
-  (secrets: Secrets): Handlers['replaceApiKey'] =>
+  (keys: ApiKeys): Handlers['replaceApiKey'] =>
   ({ path, body, principal, http }, { write }) =>
-    replace(secrets, write, principal, http, inner(path.apiKeyId), body.oldEnds, body.newCounts)
+    replace(keys, write, principal, http, inner(path.apiKeyId), body.oldEnds, body.newCounts)
 
-export const expireOldApiKeySecret: Handlers['expireOldApiKeySecret'] = (
-  { path, body, principal, http },
-  { write },
-) => {
-  const { oldEnds = 'after_24_hours' } = body
-  return changeSecrets(
-    write,
-    principal,
-    http,
-    inner(path.apiKeyId),
-    { action: 'api_key.old_secret_ends', after: { oldEnds } },
-    (secrets, now) => oldEnding(secrets, graceSeconds[oldEnds], now),
-  )
-}
+export const expireOldApiKeySecret =
+  (keys: ApiKeys): Handlers['expireOldApiKeySecret'] =>
+  ({ path, body, principal, http }, { write }) => {
+    const { oldEnds = 'after_24_hours' } = body
+    return changeSecrets(
+      keys,
+      write,
+      principal,
+      http,
+      inner(path.apiKeyId),
+      { action: 'api_key.old_secret_ends', after: { oldEnds } },
+      (secrets, now) => oldEnding(secrets, graceSeconds[oldEnds], now),
+    )
+  }
 
-export const cancelApiKeyReplacement: Handlers['cancelApiKeyReplacement'] = ({ path, principal, http }, { write }) =>
-  changeSecrets(write, principal, http, inner(path.apiKeyId), { action: 'api_key.replacement_cancelled' }, cancelled)
+export const cancelApiKeyReplacement =
+  (keys: ApiKeys): Handlers['cancelApiKeyReplacement'] =>
+  ({ path, principal, http }, { write }) =>
+    changeSecrets(
+      keys,
+      write,
+      principal,
+      http,
+      inner(path.apiKeyId),
+      { action: 'api_key.replacement_cancelled' },
+      cancelled,
+    )
 
-export const getOwnApiKey: Handlers['getOwnApiKey'] = async ({ principal }, { db }) => {
-  return { status: 200, body: apiKeyBody(await living(db, principal.dealerId, ownId(principal))) }
-}
+export const getOwnApiKey =
+  (keys: ApiKeys): Handlers['getOwnApiKey'] =>
+  async ({ principal }, { db }) => {
+    const { id } = await living(db, principal.dealerId, ownId(principal))
+    return { status: 200, body: await shown(db, keys, principal.dealerId, id) }
+  }
 
-export const deleteOwnApiKey: Handlers['deleteOwnApiKey'] = ({ query, principal, http }, { write }) =>
-  remove(write, principal, http, principal.subject.id, query.reason)
+export const deleteOwnApiKey =
+  (keys: ApiKeys): Handlers['deleteOwnApiKey'] =>
+  ({ query, principal, http }, { write }) =>
+    remove(keys, write, principal, http, principal.subject.id, query.reason)
 
 /** Only on first use: a machine whose answer is lost must not be locked out. */
 export const replaceOwnApiKey =
-  (secrets: Secrets): Handlers['replaceOwnApiKey'] =>
+  (keys: ApiKeys): Handlers['replaceOwnApiKey'] =>
   ({ body, principal, http }, { write }) =>
-    replace(secrets, write, principal, http, principal.subject.id, body.oldEnds, 'on_first_use')
+    replace(keys, write, principal, http, principal.subject.id, body.oldEnds, 'on_first_use')
 
-function remove(write: Write, principal: Principal, http: Http, id: string, reason: string | undefined) {
+function remove(keys: ApiKeys, write: Write, principal: Principal, http: Http, id: string, reason: string | undefined) {
   return write(principal, async (trx, now) => {
     const { dealerId } = principal
     const key = await living(trx, dealerId, id)
 
     await store.saveApiKey(trx, dealerId, id, { deleted_at: now, delete_reason: reason ?? null }, now)
     await endCredentials(trx, dealerId, id)
-    await recordKeyChange(trx, principal, http, 'api_key.deleted', key, now, { reason })
+    await recordKeyChange(keys, trx, principal, http, 'api_key.deleted', key, now, { reason })
     return { status: 204 } as const
   })
 }
 
 function replace(
-  secrets: Secrets,
+  keys: ApiKeys,
   write: Write,
   principal: Principal,
   http: Http,
@@ -250,15 +253,16 @@ function replace(
     const { secrets: after, added } = replaced(before, graceSeconds[oldEnds], newCounts, now)
 
     await saveSecrets(trx, dealerId, before, after, key.expires_at)
-    const text = await addSecret(trx, secrets, dealerId, key, added, now)
-    await recordKeyChange(trx, principal, http, 'api_key.replaced', key, now, {
+    const text = await addSecret(trx, keys.secrets, dealerId, key, added, now)
+    await recordKeyChange(keys, trx, principal, http, 'api_key.replaced', key, now, {
       after: { oldEnds, newCounts, mask: maskOf(text) },
     })
-    return created(await living(trx, dealerId, id), text)
+    return created(await shown(trx, keys, dealerId, id), text)
   })
 }
 
 function changeSecrets(
+  keys: ApiKeys,
   write: Write,
   principal: Principal,
   http: Http,
@@ -271,8 +275,8 @@ function changeSecrets(
     const key = await living(trx, dealerId, id)
     const before = await store.findSecrets(trx, dealerId, id)
     await saveSecrets(trx, dealerId, before, rule(before, now), key.expires_at)
-    await recordKeyChange(trx, principal, http, change.action, key, now, change)
-    return { status: 200, body: apiKeyBody(await living(trx, dealerId, id)) } as const
+    await recordKeyChange(keys, trx, principal, http, change.action, key, now, change)
+    return { status: 200, body: await shown(trx, keys, dealerId, id) } as const
   })
 }
 
@@ -356,6 +360,7 @@ const audited = ({ name, disabled, scopes, expires_at }: store.ApiKeyRow) => ({
 })
 
 async function recordKeyChange(
+  { recordChange }: ApiKeys,
   trx: Knex.Transaction,
   principal: Principal,
   http: Http,
@@ -367,8 +372,7 @@ async function recordKeyChange(
   await recordChange(trx, principal, http, { action, subject: { type: 'api_key', id, name }, ...more }, now)
 }
 
-function created(row: store.ApiKeyRow, { text }: KeyText) {
-  const apiKey = apiKeyBody(row)
+function created(apiKey: ApiKey, { text }: KeyText) {
   return {
     status: 201,
     headers: { Location: `/v1/api-keys/${apiKey.id}`, 'Cache-Control': 'no-store' },
@@ -376,13 +380,15 @@ function created(row: store.ApiKeyRow, { text }: KeyText) {
   } as const
 }
 
-function apiKeyBody(row: store.ApiKeyRow): ApiKey {
+/** The key as it is now, be it deleted. @throws {Problem} `not-found` */
+async function shown(db: Knex, { silencesOf }: ApiKeys, dealerId: string, id: string): Promise<ApiKey> {
+  const row = await known(db, dealerId, id)
+  return apiKeyBody(row, (await silencesOf(db, dealerId, [id])).get(id))
+}
+
+function apiKeyBody(row: store.ApiKeyRow, silence: Silence | undefined): ApiKey {
   const replacement = replacementOf(row)
   const status = statusOf(row)
-  const quiet =
-    status === 'active'
-      ? silenceBody({ since: row.silent_since, expected: row.silent_expected, noticed_at: row.silent_noticed_at })
-      : undefined
   return {
     id: outer('key', row.id),
     name: row.name,
@@ -404,26 +410,12 @@ function apiKeyBody(row: store.ApiKeyRow): ApiKey {
         mask: row.used_mask ?? '',
       },
     }),
-    ...(quiet && { quiet }),
+    ...(silence && status === 'active' && { quiet: silence }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
     createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
-  }
-}
-
-function requestBody(row: Awaited<ReturnType<typeof findRequests>>[number]): ApiKeyRequest {
-  return {
-    requestId: row.request_id,
-    at: row.at.toISOString(),
-    operation: row.operation,
-    status: row.status,
-    durationMs: Math.round(row.duration_ms * 100) / 100,
-    address: row.address,
-    ...(row.user_agent !== null && { userAgent: row.user_agent }),
-    mask: row.mask ?? '',
-    ...(row.lead_id !== null && { leadId: outer('lead', row.lead_id) }),
   }
 }
 

@@ -25,9 +25,6 @@ export interface ApiKeyRow {
   used_from: string
   used_agent: string | null
   used_mask: string | null
-  silent_since: Date | null
-  silent_expected: number
-  silent_noticed_at: Date
   created_by: string
   created_by_name: string
   created_at: Date
@@ -84,9 +81,6 @@ const columns = {
   used_from: 'l.address',
   used_agent: 'l.user_agent',
   used_mask: 'ls.mask',
-  silent_since: 'q.since',
-  silent_expected: 'q.expected',
-  silent_noticed_at: 'q.noticed_at',
   created_by: 'k.created_by',
   created_by_name: 'u.name',
   created_at: 'k.created_at',
@@ -104,17 +98,6 @@ function keys(db: Knex, dealerId: string) {
     .leftJoin('api_key_last_used as l', (on) => on.on('l.dealer_id', 'k.dealer_id').on('l.api_key_id', 'k.id'))
     .leftJoin('api_key_secrets as ls', (on) =>
       on.on('ls.dealer_id', 'l.dealer_id').on('ls.credential_id', 'l.credential_id'),
-    )
-    .leftJoin('source_silences as q', (on) =>
-      on
-        .on('q.dealer_id', 'k.dealer_id')
-        .on('q.api_key_id', 'k.id')
-        .onNull('q.ended_at')
-        .on(
-          db.raw(
-            'not exists (select from leads where dealer_id = q.dealer_id and source_id = q.api_key_id and id > q.last_lead_id and not test)',
-          ),
-        ),
     )
     .where({ 'k.dealer_id': dealerId })
     .select(columns)

@@ -1,7 +1,6 @@
 import type { Knex } from 'knex'
 import { newId } from '../ids.ts'
 import type { Http, Principal } from '../operation.ts'
-import { findSubject } from '../tokens/store.ts'
 import { addAuditEntry, type AuditRow } from './store.ts'
 
 /** What was done, and to what. `before` and `after` hold the members that changed; never a secret. */
@@ -14,22 +13,31 @@ export interface Change {
 }
 
 /** Writes down a change that a request makes, in its transaction. */
-export async function recordChange(
+export type RecordChange = (
   trx: Knex.Transaction,
   principal: Pick<Principal, 'dealerId' | 'subject'>,
   http: Http,
   change: Change,
   now: Date,
-): Promise<void> {
-  const { dealerId, subject } = principal
-  const actor = await findSubject(trx, dealerId, subject)
-  await addAuditEntry(trx, dealerId, {
-    ...rowOf(change, now),
-    actor_type: subject.type,
-    actor_id: subject.id,
-    actor_name: actor?.subject_name ?? '',
-    address: http.address(),
-  })
+) => Promise<void>
+
+/** What a room needs whose changes are written down. */
+export interface Audited {
+  recordChange: RecordChange
+}
+
+/** `findName` says what somebody is called: who there is, the rooms above know. */
+export function changeRecorder(
+  findName: (trx: Knex.Transaction, dealerId: string, subject: Principal['subject']) => Promise<string>,
+): RecordChange {
+  return async (trx, { dealerId, subject }, http, change, now) =>
+    addAuditEntry(trx, dealerId, {
+      ...rowOf(change, now),
+      actor_type: subject.type,
+      actor_id: subject.id,
+      actor_name: await findName(trx, dealerId, subject),
+      address: http.address(),
+    })
 }
 
 /** Writes down a change that the operator makes from the command line. */

@@ -1,5 +1,5 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import { difference, recordChange } from '../audit/audit.ts'
+import { type Audited, difference } from '../audit/audit.ts'
 import { Problem } from '../problem.ts'
 import { dealerBody, isTimeZone } from './dealer.ts'
 import * as store from './store.ts'
@@ -10,41 +10,43 @@ export const getDealer: Handlers['getDealer'] = async ({ principal }, { db }) =>
   return { status: 200, body: dealerBody(dealer) }
 }
 
-export const updateDealer: Handlers['updateDealer'] = ({ body, principal, http }, { write }) =>
-  write(principal, async (trx, now) => {
-    if (body.timeZone !== undefined && !isTimeZone(body.timeZone)) throw new Problem('time-zone-unknown')
-    const { dealerId } = principal
-    const before = await store.findDealer(trx, dealerId)
-    if (!before) throw new Problem('token-invalid')
+export const updateDealer =
+  ({ recordChange }: Audited): Handlers['updateDealer'] =>
+  ({ body, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      if (body.timeZone !== undefined && !isTimeZone(body.timeZone)) throw new Problem('time-zone-unknown')
+      const { dealerId } = principal
+      const before = await store.findDealer(trx, dealerId)
+      if (!before) throw new Problem('token-invalid')
 
-    const {
-      name = before.name,
-      country = before.country,
-      timeZone = before.time_zone,
-      language = before.language,
-      requestLogDays = before.request_log_days,
-      responseTargetMinutes = before.response_target_minutes,
-    } = body
-    const after = {
-      id: dealerId,
-      name: name.trim(),
-      country,
-      time_zone: timeZone,
-      language,
-      request_log_days: requestLogDays,
-      response_target_minutes: responseTargetMinutes,
-    }
-    // The id is the same in both, so it is no difference.
-    const changed = difference(dealerBody(before), dealerBody(after))
-    if (Object.keys(changed.after).length > 0) {
-      await store.saveDealer(trx, dealerId, after)
-      await recordChange(
-        trx,
-        principal,
-        http,
-        { action: 'dealer.updated', subject: { type: 'dealer', id: dealerId, name: after.name }, ...changed },
-        now,
-      )
-    }
-    return { status: 200, body: dealerBody(after) }
-  })
+      const {
+        name = before.name,
+        country = before.country,
+        timeZone = before.time_zone,
+        language = before.language,
+        requestLogDays = before.request_log_days,
+        responseTargetMinutes = before.response_target_minutes,
+      } = body
+      const after = {
+        id: dealerId,
+        name: name.trim(),
+        country,
+        time_zone: timeZone,
+        language,
+        request_log_days: requestLogDays,
+        response_target_minutes: responseTargetMinutes,
+      }
+      // The id is the same in both, so it is no difference.
+      const changed = difference(dealerBody(before), dealerBody(after))
+      if (Object.keys(changed.after).length > 0) {
+        await store.saveDealer(trx, dealerId, after)
+        await recordChange(
+          trx,
+          principal,
+          http,
+          { action: 'dealer.updated', subject: { type: 'dealer', id: dealerId, name: after.name }, ...changed },
+          now,
+        )
+      }
+      return { status: 200, body: dealerBody(after) }
+    })

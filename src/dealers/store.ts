@@ -16,3 +16,20 @@ export async function saveDealer(
     .where({ id: dealerId })
     .update({ name, country, time_zone, language, request_log_days, response_target_minutes })
 }
+
+export interface NewDealer {
+  id: string
+  name: string
+  country: string
+  time_zone: string
+  language: string
+}
+
+export async function addDealer(trx: Knex.Transaction, dealer: NewDealer, now: Date): Promise<void> {
+  await trx('dealers').insert({ ...dealer, created_at: now })
+  await trx('dealer_clocks').insert({ dealer_id: dealer.id })
+}
+
+export async function isAnyDealerThere(db: Knex): Promise<boolean> {
+  return (await db('dealers').first('id')) !== undefined
+}

@@ -3,12 +3,12 @@ import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
 import { isPassing } from '../db/pool.ts'
+import { findDealer } from '../dealers/store.ts'
 import { newId } from '../ids.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { type Judge, scopeMissing } from '../tokens/liveness.ts'
-import { findSubject } from '../tokens/store.ts'
 import type { LeadContext, NewLead } from './lead.ts'
 import { createLeads, freeDealers, type IncomingLead, sweepIdempotencyKeys, type Verdict } from './store.ts'
 
@@ -203,9 +203,9 @@ export function openIntake(
     context: async (principal) => {
       const known = contexts.get(principal.dealerId)
       if (known) return known
-      const row = await findSubject(db, principal.dealerId, principal.subject)
-      if (!row) throw new Problem('token-invalid')
-      const context = { country: row.country, timeZone: row.time_zone }
+      const dealer = await findDealer(db, principal.dealerId)
+      if (!dealer) throw new Problem('token-invalid')
+      const context = { country: dealer.country, timeZone: dealer.time_zone }
       contexts.set(principal.dealerId, context)
       return context
     },

@@ -25,7 +25,8 @@ export const listSources: Handlers['listSources'] = async ({ query, principal, s
 }
 
 function sourceBody(row: store.SourceRow): Source {
-  const quiet = row.watched ? silenceBody(row) : undefined
+  const { since, expected, noticed_at } = row
+  const quiet = row.watched && since ? silenceBody({ since, expected, noticed_at }) : undefined
   return {
     id: outer('key', row.id),
     name: row.name,

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { leadsMin, learntLeadsMax } from './rhythm.ts'
+import type { SilenceRow } from './source.ts'
 
 // Any number that nothing else in this database locks.
 const advisoryLock = 7_203_312
@@ -62,6 +63,20 @@ export async function findSources(
     { dealerId, test, weekAgoId, learntDays, before: before ?? 'ffffffff-ffff-ffff-ffff-ffffffffffff', limit },
   )
   return rows
+}
+
+/** The silences of some keys that no lead has ended. */
+export async function findOpenSilences(
+  db: Knex,
+  dealerId: string,
+  apiKeyIds: readonly string[],
+): Promise<(SilenceRow & { api_key_id: string })[]> {
+  return db('source_silences as s')
+    .where({ 's.dealer_id': dealerId })
+    .whereIn('s.api_key_id', apiKeyIds)
+    .whereNull('s.ended_at')
+    .whereRaw(`not exists (${newerLead})`)
+    .select('s.api_key_id', 's.since', 's.expected', 's.noticed_at')
 }
 
 /** Lets one process at a time look after the sources; the turn ends with the transaction, also when the process is killed. */

@@ -179,29 +179,3 @@ export async function addFingerprint(db: Knex, version: string, fingerprint: Buf
 export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
   return db('signing_keys').distinct('secret_version').whereNull('withdrawn_at').pluck('secret_version')
 }
-
-export interface SubjectRow {
-  subject_name: string
-  dealer_name: string
-  country: string
-  time_zone: string
-  language: string
-}
-
-export async function findSubject(
-  db: Knex,
-  dealerId: string,
-  subject: { type: 'api_key' | 'user'; id: string },
-): Promise<SubjectRow | undefined> {
-  const table = subject.type === 'user' ? 'users' : 'api_keys'
-  return db('dealers as d')
-    .join(`${table} as s`, 's.dealer_id', 'd.id')
-    .where({ 'd.id': dealerId, 's.id': subject.id })
-    .first({
-      subject_name: 's.name',
-      dealer_name: 'd.name',
-      country: 'd.country',
-      time_zone: 'd.time_zone',
-      language: 'd.language',
-    })
-}

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import type { Role } from '../../generated/server/types.gen.ts'
 import { type Change, recordOperatorChange } from '../audit/audit.ts'
+import { addDealer, type NewDealer } from '../dealers/store.ts'
 import { newId, outer } from '../ids.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import * as store from './store.ts'
@@ -19,7 +20,7 @@ export interface Person {
 /** A dealer with its first admin. @throws {Error} when the e-mail address is taken. */
 export async function createDealer(
   db: Knex,
-  dealer: Omit<store.NewDealer, 'id'>,
+  dealer: Omit<NewDealer, 'id'>,
   admin: Person,
 ): Promise<{ dealerId: string; password: string }> {
   const password = admin.password ?? newPassword()
@@ -28,7 +29,7 @@ export async function createDealer(
     await refuseTakenEmail(trx, admin.email)
     const dealerId = newId()
     const now = await readClock(trx)
-    await store.addDealer(trx, { id: dealerId, ...dealer }, now)
+    await addDealer(trx, { id: dealerId, ...dealer }, now)
     const user = {
       id: newId(),
       email: admin.email,

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import { difference, recordChange } from '../audit/audit.ts'
+import { type Audited, difference } from '../audit/audit.ts'
 import { cursorOf, inner, newId } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
@@ -14,7 +14,7 @@ import { type LinkToken, parseLinkToken } from './password-link.ts'
 import * as store from './store.ts'
 import { personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
 
-export interface People {
+export interface People extends Audited {
   db: Knex
   secrets: Secrets
   issuer: string
@@ -59,7 +59,7 @@ export const createUser =
 
       await store.addUser(trx, dealerId, user).catch(refuseTakenEmail)
       const passwordLink = await addLink(trx, people, user, now)
-      await recordChange(
+      await people.recordChange(
         trx,
         principal,
         http,
@@ -85,7 +85,7 @@ export const createPasswordLink =
       await requireFreshSignIn(trx, principal, now)
 
       const body = await addLink(trx, people, user, now)
-      await recordChange(
+      await people.recordChange(
         trx,
         principal,
         http,
@@ -95,41 +95,43 @@ export const createPasswordLink =
       return { status: 200, headers: { 'Cache-Control': 'no-store' }, body }
     })
 
-export const updateUser: Handlers['updateUser'] = ({ path, body, principal, http }, { write }) =>
-  write(principal, async (trx, now) => {
-    const { dealerId } = principal
-    const id = inner(path.userId)
-    const before = await store.findUser(trx, dealerId, id)
-    if (!before) throw new Problem('not-found')
+export const updateUser =
+  ({ recordChange }: People): Handlers['updateUser'] =>
+  ({ path, body, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      const { dealerId } = principal
+      const id = inner(path.userId)
+      const before = await store.findUser(trx, dealerId, id)
+      if (!before) throw new Problem('not-found')
 
-    const name = body.name?.trim() ?? before.name
-    const role = body.role ?? before.role
-    if (role === 'admin' && before.role !== 'admin') await requireFreshSignIn(trx, principal, now)
-    const deactivated = body.deactivated ?? before.deactivated_at !== null
-    const isAdminBefore = before.role === 'admin' && before.deactivated_at === null
-    const isAdminAfter = role === 'admin' && !deactivated
-    if (isAdminBefore && !isAdminAfter && (await store.countOtherActiveAdmins(trx, dealerId, id)) === 0)
-      throw new Problem('last-admin')
+      const name = body.name?.trim() ?? before.name
+      const role = body.role ?? before.role
+      if (role === 'admin' && before.role !== 'admin') await requireFreshSignIn(trx, principal, now)
+      const deactivated = body.deactivated ?? before.deactivated_at !== null
+      const isAdminBefore = before.role === 'admin' && before.deactivated_at === null
+      const isAdminAfter = role === 'admin' && !deactivated
+      if (isAdminBefore && !isAdminAfter && (await store.countOtherActiveAdmins(trx, dealerId, id)) === 0)
+        throw new Problem('last-admin')
 
-    const after = { ...before, name, role, deactivated_at: deactivated ? (before.deactivated_at ?? now) : null }
-    const changed = difference(
-      { name: before.name, role: before.role, deactivated: before.deactivated_at !== null },
-      { name, role, deactivated },
-    )
-    if (Object.keys(changed.after).length > 0) {
-      await store.saveUser(trx, dealerId, id, { name, role, deactivated_at: after.deactivated_at })
-      if ('role' in changed.after || 'deactivated' in changed.after) await endCredentials(trx, dealerId, id)
-      if (deactivated) await store.endPasswordLink(trx, dealerId, id)
-      await recordChange(
-        trx,
-        principal,
-        http,
-        { action: 'user.updated', subject: { type: 'user', id, name }, ...changed },
-        now,
+      const after = { ...before, name, role, deactivated_at: deactivated ? (before.deactivated_at ?? now) : null }
+      const changed = difference(
+        { name: before.name, role: before.role, deactivated: before.deactivated_at !== null },
+        { name, role, deactivated },
       )
-    }
-    return { status: 200, body: userBody(after) }
-  })
+      if (Object.keys(changed.after).length > 0) {
+        await store.saveUser(trx, dealerId, id, { name, role, deactivated_at: after.deactivated_at })
+        if ('role' in changed.after || 'deactivated' in changed.after) await endCredentials(trx, dealerId, id)
+        if (deactivated) await store.endPasswordLink(trx, dealerId, id)
+        await recordChange(
+          trx,
+          principal,
+          http,
+          { action: 'user.updated', subject: { type: 'user', id, name }, ...changed },
+          now,
+        )
+      }
+      return { status: 200, body: userBody(after) }
+    })
 
 /** Whether somebody has the address nobody is told, not even by how long the answer takes: what there is to do is done after it. */
 export const requestPasswordLink = (people: People): Handlers['requestPasswordLink'] => {
@@ -144,7 +146,7 @@ export const requestPasswordLink = (people: People): Handlers['requestPasswordLi
 }
 
 export const setPassword =
-  ({ db, secrets, issuer, attempts, passwordChanged }: People): Handlers['setPassword'] =>
+  ({ db, secrets, issuer, attempts, passwordChanged, recordChange }: People): Handlers['setPassword'] =>
   async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     const right = await attempts.countLink(http)
@@ -176,7 +178,7 @@ export const setPassword =
   }
 
 export const changeOwnPassword =
-  ({ attempts, passwordChanged }: People): Handlers['changeOwnPassword'] =>
+  ({ attempts, passwordChanged, recordChange }: People): Handlers['changeOwnPassword'] =>
   async ({ body, principal, http }, { write }) => {
     // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked outside, and read again.
     const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))

@@ -85,20 +85,3 @@ export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
     .whereRaw('expires_at > clock_timestamp()')
     .pluck('secret_version')
 }
-
-export interface NewDealer {
-  id: string
-  name: string
-  country: string
-  time_zone: string
-  language: string
-}
-
-export async function addDealer(trx: Knex.Transaction, dealer: NewDealer, now: Date): Promise<void> {
-  await trx('dealers').insert({ ...dealer, created_at: now })
-  await trx('dealer_clocks').insert({ dealer_id: dealer.id })
-}
-
-export async function isAnyDealerThere(db: Knex): Promise<boolean> {
-  return (await db('dealers').first('id')) !== undefined
-}

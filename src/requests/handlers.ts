@@ -1,0 +1,65 @@
+import type { Knex } from 'knex'
+import type { Handlers } from '../../generated/server/express.gen.ts'
+import type { ApiKeyRequest } from '../../generated/server/types.gen.ts'
+import { findApiKey } from '../api-keys/store.ts'
+import { cursorOf, inner, outer } from '../ids.ts'
+import { Problem } from '../problem.ts'
+import * as store from './store.ts'
+
+const usageRowsMax = 10_000
+
+export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path, query, principal }, { db }) => {
+  const { limit = 50, cursor, operation, statusClass, leadId } = query
+  const { id } = await knownKey(db, principal.dealerId, inner(path.apiKeyId))
+  const found = await store.findRequests(db, principal.dealerId, id, {
+    limit: limit + 1,
+    ...(operation && { operation }),
+    ...(statusClass && { statusClass }),
+    ...(leadId && { leadId: inner(leadId) }),
+    ...(cursor && { before: inner(cursor) }),
+  })
+  const page = found.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    status: 200,
+    body: { items: page.map(requestBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
+  }
+}
+
+export const getApiKeyUsage: Handlers['getApiKeyUsage'] = async ({ path, query, principal }, { db }) => {
+  const { id } = await knownKey(db, principal.dealerId, inner(path.apiKeyId))
+  const since = new Date(Date.now() - (query.hours ?? 24) * 3_600_000)
+  const rows = await store.findUsage(db, principal.dealerId, id, since, usageRowsMax)
+  return {
+    status: 200,
+    body: {
+      items: rows.map((row) => ({
+        hour: row.hour.toISOString(),
+        operation: row.operation,
+        statusClass: row.status_class,
+        requests: Number(row.requests),
+      })),
+    },
+  }
+}
+
+/** Deleted ones, too: what still uses them is of interest. @throws {Problem} `not-found` */
+async function knownKey(db: Knex, dealerId: string, id: string): Promise<{ id: string }> {
+  const key = await findApiKey(db, dealerId, id)
+  if (!key) throw new Problem('not-found')
+  return key
+}
+
+function requestBody(row: Awaited<ReturnType<typeof store.findRequests>>[number]): ApiKeyRequest {
+  return {
+    requestId: row.request_id,
+    at: row.at.toISOString(),
+    operation: row.operation,
+    status: row.status,
+    durationMs: Math.round(row.duration_ms * 100) / 100,
+    address: row.address,
+    ...(row.user_agent !== null && { userAgent: row.user_agent }),
+    mask: row.mask ?? '',
+    ...(row.lead_id !== null && { leadId: outer('lead', row.lead_id) }),
+  }
+}
