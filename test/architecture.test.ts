@@ -3,8 +3,28 @@ import { dirname, join } from 'node:path'
 import ts from 'typescript'
 import { expect, it } from 'vitest'
 
-/** The arrow, part by part: its files, and the parts that they may import, be it types only. A file is of the first part that it fits. */
-const parts: Record<string, { files: RegExp; imports: string[] }> = {
+interface Room {
+  name: string
+  tables: string[]
+  parts: string[]
+}
+
+/** The rooms from the ground up, as ARCHITECTURE lists them: the table there is the one list. */
+const rooms: Room[] = readFileSync('.github/ARCHITECTURE.md', 'utf8')
+  .split('\n')
+  .map((line) => line.split('|').slice(1, -1))
+  .filter(([first = '']) => /^ `[a-z-]+` *$/.test(first))
+  .map(([name = '', , tables = '', parts = '']) => ({
+    name: words(name)[0] ?? '',
+    tables: words(tables),
+    parts: words(parts),
+  }))
+const heightOf = (path: string) => rooms.findIndex(({ name }) => path.startsWith(`src/${name}/`))
+const roomFiles = `src/(${rooms.map(({ name }) => name).join('|')})`
+const roomParts = rooms.flatMap(({ name, parts }) => parts.map((part) => `${name}/${part}`)).join('|')
+
+/** The arrow, area by area: its files, and the areas that they may import, be it types only. A file is of the first area that it fits. */
+const areas: Record<string, { files: RegExp; imports: string[] }> = {
   contract: { files: /^openapi\//, imports: ['contract'] },
   generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
   generatedClient: { files: /^generated\/client\//, imports: ['generatedClient'] },
@@ -15,28 +35,29 @@ const parts: Record<string, { files: RegExp; imports: string[] }> = {
   config: { files: /^src\/(config|data-dir)\.ts$/, imports: ['word'] },
   main: {
     files: /^src\/(main|prepare|workers)\.ts$/,
-    imports: ['main', 'config', 'service', 'http', 'docs', 'work', 'store', 'database', 'word'],
+    imports: ['main', 'config', 'service', 'http', 'docs', 'part', 'store', 'database', 'word'],
   },
-  cli: { files: /^src\/cli\//, imports: ['cli', 'config', 'client', 'work', 'store', 'noun', 'database', 'word'] },
+  cli: { files: /^src\/cli\//, imports: ['cli', 'config', 'client', 'part', 'store', 'noun', 'database', 'word'] },
   service: {
     files: /^src\/(app|service)\.ts$/,
-    imports: ['service', 'generatedServer', 'http', 'allHandlers', 'work', 'store', 'noun', 'database', 'word'],
+    imports: ['service', 'generatedServer', 'http', 'allHandlers', 'part', 'store', 'noun', 'database', 'word'],
   },
-  http: { files: /^src\/http\//, imports: ['http', 'generatedServer', 'work', 'noun', 'database', 'word'] },
+  http: { files: /^src\/http\//, imports: ['http', 'generatedServer', 'part', 'noun', 'database', 'word'] },
   docs: { files: /^src\/docs\//, imports: ['docs', 'generatedServer', 'noun', 'word'] },
   dashboard: { files: /^src\/dashboard\//, imports: ['dashboard', 'client'] },
   client: { files: /^src\/client\//, imports: ['client', 'generatedClient'] },
   database: { files: /^src\/db\//, imports: ['database'] },
-  allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers'] },
-  // Rooms. What a room does outside its handlers has transactions, timers or state; everything else that it has is rules.
-  handlers: { files: /^src\/[^/]+\/handlers\.ts$/, imports: ['generatedServer', 'work', 'store', 'noun', 'word'] },
-  work: {
-    files:
-      /^src\/(api-keys\/secrets|requests\/recorder|tokens\/fresh|sources\/watcher|audit\/audit|feed\/feed|leads\/intake|notices\/matter|notices\/notifier|outbox\/link-mail|outbox\/sender|tokens\/keyring|tokens\/liveness|users\/admin|users\/attempts|users\/links)\.ts$/,
-    imports: ['generatedServer', 'work', 'store', 'noun', 'database', 'word'],
+  allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers', 'part', 'store'] },
+  handlers: {
+    files: new RegExp(`^${roomFiles}/handlers\\.ts$`),
+    imports: ['generatedServer', 'part', 'store', 'noun', 'word'],
   },
-  store: { files: /^src\/[^/]+\/store\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
-  noun: { files: /^src\/[^/]+\/[^/]+\.ts$/, imports: ['generatedServer', 'noun', 'word'] },
+  part: {
+    files: new RegExp(`^src/(${roomParts})\\.ts$`),
+    imports: ['generatedServer', 'part', 'store', 'noun', 'database', 'word'],
+  },
+  store: { files: new RegExp(`^${roomFiles}/store\\.ts$`), imports: ['generatedServer', 'noun', 'word'] },
+  noun: { files: new RegExp(`^${roomFiles}/[^/]+\\.ts$`), imports: ['generatedServer', 'noun', 'word'] },
 }
 
 const exceptions = [
@@ -57,21 +78,60 @@ const modules = ['openapi', 'generated', 'src']
       removeComments: true,
     }
     const code = ts.transpileModule(text, { compilerOptions: options }).outputText
-    return { path, code, part: partOf(path), imports: importsIn(path, text), loads: importsIn(path, code) }
+    return { path, text, code, area: areaOf(path), imports: importsIn(path, text), loads: importsIn(path, code) }
   })
 const source = modules.filter(({ path }) => path.startsWith('src/'))
 
-it('has a part for every file', () => {
-  expect(modules.filter(({ part }) => part === undefined).map(({ path }) => path)).toEqual([])
+it('has an area for every file', () => {
+  expect(modules.filter(({ area }) => area === undefined).map(({ path }) => path)).toEqual([])
 })
 
 it('lets no import point back', () => {
-  const back = modules.flatMap(({ path, part = '', imports }) =>
+  const back = modules.flatMap(({ path, area = '', imports }) =>
     imports
-      .filter((to) => isOurs(to) && !parts[part]?.imports.includes(partOf(to) ?? ''))
+      .filter((to) => isOurs(to) && !areas[area]?.imports.includes(areaOf(to) ?? ''))
       .map((to) => `${path} -> ${to}`),
   )
   expect(back).toEqual(exceptions.toSorted())
+})
+
+it('lists every room, and of each the files that are neither handlers, rules nor SQL', () => {
+  const folders = ['cli', 'client', 'dashboard', 'db', 'docs', 'http']
+  const found = readdirSync('src', { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  expect(rooms.map(({ name }) => name).toSorted()).toEqual(
+    found
+      .map(({ name }) => name)
+      .filter((name) => !folders.includes(name))
+      .toSorted(),
+  )
+  const listed = rooms.flatMap(({ name, parts }) => parts.map((part) => `src/${name}/${part}.ts`))
+  expect(listed.filter((path) => !source.some((module) => module.path === path))).toEqual([])
+})
+
+it('lets a room know the rooms below it alone', () => {
+  const up = source.flatMap(({ path, imports }) =>
+    heightOf(path) === -1 ? [] : imports.filter((to) => heightOf(to) > heightOf(path)).map((to) => `${path} -> ${to}`),
+  )
+  expect(up).toEqual([])
+})
+
+it('lets a room name its own tables and those below it alone', () => {
+  const inRooms = source.filter(({ path }) => heightOf(path) !== -1)
+  const up = inRooms.flatMap(({ path, text }) => {
+    const strings = stringsIn(text)
+    const above = rooms.slice(heightOf(path) + 1).flatMap(({ tables }) => tables)
+    return above.filter((table) => isNamed(table, strings)).map((table) => `${path}: ${table}`)
+  })
+  expect(up).toEqual([])
+})
+
+it('gives every table to one room', () => {
+  const made = readdirSync('src/db/migrations').flatMap((name) =>
+    [...readFileSync(join('src/db/migrations', name), 'utf8').matchAll(/create table (?:if not exists )?(\w+)/g)].map(
+      ([, table = '']) => table,
+    ),
+  )
+  expect(rooms.flatMap(({ tables }) => tables).toSorted()).toEqual([...new Set(made)].toSorted())
 })
 
 it('goes round in no circle', () => {
@@ -122,8 +182,31 @@ function isOurs(name: string): boolean {
   return /^(openapi|generated|src|test)\//.test(name)
 }
 
-function partOf(path: string): string | undefined {
-  return Object.keys(parts).find((part) => parts[part]?.files.test(path))
+function areaOf(path: string): string | undefined {
+  return Object.keys(areas).find((area) => areas[area]?.files.test(path))
+}
+
+/** What stands between backticks. */
+function words(cell: string): string[] {
+  return [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word)
+}
+
+/** Whether one of the strings is the table, perhaps by another name, or is SQL that reads or writes it. */
+function isNamed(table: string, strings: readonly string[]): boolean {
+  const whole = new RegExp(`^${table}( as \\w+)?$`)
+  const inside = new RegExp(`\\b(from|join|into|update|only)\\s+${table}\\b`)
+  return strings.some((text) => whole.test(text) || inside.test(text))
+}
+
+function stringsIn(code: string): string[] {
+  const found: string[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node))
+      found.push(node.text)
+    node.forEachChild(visit)
+  }
+  visit(ts.createSourceFile('', code, ts.ScriptTarget.ESNext))
+  return found
 }
 
 /** Whatever `text` imports, exports from elsewhere or takes a type from: packages by name, ours by path. */
@@ -134,10 +217,10 @@ function importsIn(path: string, text: string): string[] {
 }
 
 /** The files of src/ whose imports, or what is left of them at run time, fit `pattern`. */
-function importersOf(pattern: RegExp, edges: 'imports' | 'loads', part?: string): string[] {
+function importersOf(pattern: RegExp, edges: 'imports' | 'loads', area?: string): string[] {
   return source
     .filter(
-      (module) => (part === undefined || module.part === part) && module[edges].some((name) => pattern.test(name)),
+      (module) => (area === undefined || module.area === area) && module[edges].some((name) => pattern.test(name)),
     )
     .map(({ path }) => path)
 }
