@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { type MasterSecret, secretKeysIn } from './secrets.ts'
+import { type MasterSecret, secretKeysIn, secretKeysPattern } from './secrets.ts'
 
 const port = z.coerce
   .number('must be a number')
@@ -21,10 +21,7 @@ const environment = z.object({
     .optional(),
   SECRET_KEYS: z
     .string()
-    .regex(
-      /^[a-z0-9]{1,16}:[A-Za-z0-9_-]{43}(,[a-z0-9]{1,16}:[A-Za-z0-9_-]{43})*$/,
-      'must be v1:<32 bytes as base64url>, further ones after commas, the current one first',
-    )
+    .regex(secretKeysPattern, 'must be v1:<32 bytes as base64url>, further ones after commas, the current one first')
     .optional(),
   ADMIN_EMAIL: z
     .string()
@@ -58,7 +55,7 @@ export interface Config {
   publicUrl: string
   dataDir: string
   databaseUrl: string | undefined
-  /** Undefined with the embedded database until `secretsIn` has read or made them. */
+  /** Undefined with the embedded database, which has them in a file beside it. */
   secretKeys: readonly [MasterSecret, ...MasterSecret[]] | undefined
   admin: { email: string; password: string | undefined }
   trustProxy: string | number | false

@@ -1,30 +1,81 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolderDurably, removeDurably, writeDurably } from './files.ts'
 import { type MasterSecret, secretKeysIn } from './secrets.ts'
 
-// The files of DATA_DIR beside the embedded database.
+// The files of DATA_DIR beside the embedded database: `secrets`, which nothing can replace, and `first-admin`, which nothing needs.
 
-/** The master secrets of an embedded database: kept beside it, readable by its owner only, made at the first start. */
-export function secretsIn(dataDir: string): readonly [MasterSecret, ...MasterSecret[]] {
-  const path = join(dataDir, 'secrets')
-  mkdirSync(dataDir, { recursive: true, mode: 0o755 })
-  if (!existsSync(path))
-    writeFileSync(path, `v1:${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
-  chmodSync(path, 0o600)
-  return secretKeysIn(readFileSync(path, 'utf8').trim())
+export type Masters = readonly [MasterSecret, ...MasterSecret[]]
+
+export interface FirstAdmin {
+  email: string
+  password: string
 }
 
-/** The file that keeps the first admin's password until it is changed, for the demo. Beside the embedded database only. */
-export const firstAdminIn = (dataDir: string): string => join(dataDir, 'first-admin')
+const ownerOnly = 0o600
 
-export function writeFirstAdmin(dataDir: string, admin: { email: string; password: string }): void {
-  writeFileSync(firstAdminIn(dataDir), JSON.stringify(admin), { mode: 0o600 })
+export const secretsPath = (dataDir: string): string => join(dataDir, 'secrets')
+export const firstAdminPath = (dataDir: string): string => join(dataDir, 'first-admin')
+
+/**
+ * The master secrets of an embedded database, readable by its owner only.
+ *
+ * @throws {Error} for the operator, when the file is missing or damaged: with others, nothing that was hashed or wrapped could be used again.
+ */
+export function readSecrets(dataDir: string): Masters {
+  const path = secretsPath(dataDir)
+  const text = textIn(path)
+  if (text === undefined || isBlank(text))
+    throw new Error(
+      `${path} is ${text === undefined ? 'missing' : 'empty'}, and the database was written with what it held. Bring the file back from your backup: with other secrets no API key, no session and no access token would ever work again, so none are made`,
+    )
+  chmodSync(path, ownerOnly)
+  try {
+    return secretKeysIn(text.trim())
+  } catch (error) {
+    throw new Error(
+      `${path} is damaged: it should hold one line, v1:<32 bytes as base64url>. Bring the file back from your backup`,
+      { cause: error },
+    )
+  }
+}
+
+/** As `readSecrets`, but makes them where nothing depends on them yet: at the first start, and after a power cut in the middle of it. */
+export function readOrMakeSecrets(dataDir: string, isWrittenWith: boolean): Masters {
+  const path = secretsPath(dataDir)
+  if (!isWrittenWith && isBlank(textIn(path) ?? '')) {
+    makeFolderDurably(dataDir, 0o755)
+    writeDurably(path, `v1:${randomBytes(32).toString('base64url')}\n`, ownerOnly)
+  }
+  return readSecrets(dataDir)
+}
+
+/** The first admin's password until it is changed, for the demo; undefined when the file is missing or damaged. */
+export function readFirstAdmin(dataDir: string): FirstAdmin | undefined {
+  try {
+    const { email, password } = JSON.parse(textIn(firstAdminPath(dataDir)) ?? '{}')
+    return typeof email === 'string' && typeof password === 'string' ? { email, password } : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined
+    throw error
+  }
+}
+
+export function writeFirstAdmin(dataDir: string, admin: FirstAdmin): void {
+  writeDurably(firstAdminPath(dataDir), JSON.stringify(admin), ownerOnly)
 }
 
 /** The file must not name a password that no longer works. */
 export function forgetFirstAdmin(dataDir: string, email: string): void {
-  const path = firstAdminIn(dataDir)
-  if (existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).email.toLowerCase() === email.toLowerCase())
-    rmSync(path, { force: true })
+  if (readFirstAdmin(dataDir)?.email.toLowerCase() === email.toLowerCase()) removeDurably(firstAdminPath(dataDir))
+}
+
+function textIn(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+/** What a power cut leaves of a file that was not synced: nothing, or zeros. */
+function isBlank(text: string): boolean {
+  return /^[\s\0]*$/.test(text)
 }

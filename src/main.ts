@@ -1,8 +1,7 @@
 import cluster from 'node:cluster'
-import { existsSync } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
 import { type Config, readConfig } from './config.ts'
-import { firstAdminIn, forgetFirstAdmin, secretsIn } from './data-dir.ts'
+import { firstAdminPath, forgetFirstAdmin, type Masters, readFirstAdmin, readSecrets } from './data-dir.ts'
 import { startEmbedded } from './db/embedded.ts'
 import type { Connection } from './db/pool.ts'
 import { dashboard } from './docs/dashboard.ts'
@@ -22,7 +21,7 @@ const parts: Part[] = []
 
 try {
   if (cluster.isPrimary) await own()
-  else await serve(connectionOfWorker())
+  else await serve(connectionOfWorker(), config.secretKeys ?? readSecrets(config.dataDir))
 } catch (error) {
   log.fatal({ err: error }, error instanceof Error ? error.message : 'could not start')
   await stop()
@@ -52,22 +51,22 @@ async function own(): Promise<void> {
       : undefined
   if (embedded) parts.push({ name: 'database', stop: () => embedded.stop() })
   const connection: Connection = embedded ? embedded.connection : { connectionString: config.databaseUrl ?? '' }
-  const admin = await prepareDatabase(connection, config, log)
-  if (admin)
+  const { masters, firstAdmin } = await prepareDatabase(connection, config, log)
+  if (firstAdmin)
     console.log(
-      `\n  First admin   ${admin.email}\n  Password      ${admin.password}\n  (shown this once; change it in Settings > My account)\n`,
+      `\n  First admin   ${firstAdmin.email}\n  Password      ${firstAdmin.password}\n  (shown this once; change it in Settings > My account)\n`,
     )
-  if (config.workers === 1) await serve(connection)
+  if (config.workers === 1) await serve(connection, masters)
   else parts.push({ name: 'workers', ...startWorkers(config.workers, connection, log) })
 }
 
-async function serve(connection: Connection): Promise<void> {
+async function serve(connection: Connection, masters: Masters): Promise<void> {
   const documents = await documentation(config.publicUrl)
   const pages = await dashboard(config.publicUrl, documents)
   if (!pages) log.warn('The dashboard was not built: run npm run build')
   const service = await openService({
     connection,
-    masters: config.secretKeys ?? secretsIn(config.dataDir),
+    masters,
     issuer: config.publicUrl,
     trustProxy: config.trustProxy,
     mail: config.mail,
@@ -83,7 +82,8 @@ async function serve(connection: Connection): Promise<void> {
     { url: config.publicUrl, port: listening.port, database: config.databaseUrl ? 'DATABASE_URL' : 'embedded' },
     'ready',
   )
-  if (existsSync(firstAdminIn(config.dataDir))) log.info(`the first admin is in ${firstAdminIn(config.dataDir)}`)
+  if (config.databaseUrl === undefined && readFirstAdmin(config.dataDir))
+    log.info(`the first admin is in ${firstAdminPath(config.dataDir)}`)
 }
 
 function passwordChanged(email: string): void {
@@ -92,7 +92,7 @@ function passwordChanged(email: string): void {
     forgetFirstAdmin(config.dataDir, email)
   } catch {
     // The error may quote what is in the file.
-    log.warn(`${firstAdminIn(config.dataDir)} names a password that no longer works, and could not be removed`)
+    log.warn(`${firstAdminPath(config.dataDir)} names a password that no longer works, and could not be removed`)
   }
 }
 

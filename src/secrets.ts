@@ -25,13 +25,16 @@ export interface Secrets {
 const ivBytes = 12
 const tagBytes = 16
 
-/** Reads what SECRET_KEYS holds. @throws {Error} that quotes nothing. */
+/** What SECRET_KEYS or its file looks like: names with 32 bytes as base64url, the current one first. */
+export const secretKeysPattern = /^[a-z0-9]{1,16}:[A-Za-z0-9_-]{43}(,[a-z0-9]{1,16}:[A-Za-z0-9_-]{43})*$/
+
+/** Reads what SECRET_KEYS or its file holds. @throws {Error} that quotes nothing. */
 export function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSecret[]] {
   const [first, ...others] = text.split(',').map((entry) => {
     const [version = '', encoded = ''] = entry.split(':')
     return { version, bytes: Buffer.from(encoded, 'base64url') }
   })
-  if (!first || [first, ...others].some(({ bytes }) => bytes.length !== 32))
+  if (!first || !secretKeysPattern.test(text))
     throw new Error('The secret keys are damaged: each must be a name, a colon and 32 bytes as base64url')
   return [first, ...others]
 }

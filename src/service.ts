@@ -1,4 +1,5 @@
 import type { Express, RequestHandler } from 'express'
+import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import * as apiKeys from './api-keys/store.ts'
 import { createApp } from './app.ts'
@@ -69,7 +70,7 @@ export async function openService({
   try {
     const { db, hot } = database
     const secrets = secretsFrom(masters)
-    await requireSameSecrets(database, secrets)
+    await requireSameSecrets(db, secrets)
 
     const check = tokenCheck((kid) => keyring.publicKey(kid), issuer)
     const keyring = await openKeyring(db, secrets, check.forget, (kid, error) =>
@@ -141,7 +142,7 @@ export async function openService({
 }
 
 /** A database must be opened with the master secrets that it was written with. @throws {Error} naming the versions that differ or are missing. */
-async function requireSameSecrets({ db }: Database, secrets: Secrets): Promise<void> {
+export async function requireSameSecrets(db: Knex, secrets: Secrets): Promise<void> {
   const recorded = await tokens.findFingerprints(db)
   const differing = recorded.filter(
     ({ version, fingerprint }) =>

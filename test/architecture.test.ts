@@ -29,13 +29,13 @@ const areas: Record<string, { files: RegExp; imports: string[] }> = {
   generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
   generatedClient: { files: /^generated\/client\//, imports: ['generatedClient'] },
   word: {
-    files: /^src\/(operation|problem|ids|secrets|address|same-origin|user-agent|log|parts)\.ts$/,
+    files: /^src\/(operation|problem|ids|secrets|address|same-origin|user-agent|files|log|parts)\.ts$/,
     imports: ['word'],
   },
   config: { files: /^src\/(config|data-dir)\.ts$/, imports: ['word'] },
   main: {
     files: /^src\/(main|prepare|workers)\.ts$/,
-    imports: ['main', 'config', 'service', 'http', 'docs', 'part', 'store', 'database', 'word'],
+    imports: ['main', 'config', 'service', 'http', 'docs', 'part', 'store', 'noun', 'database', 'word'],
   },
   cli: { files: /^src\/cli\//, imports: ['cli', 'config', 'client', 'part', 'store', 'noun', 'database', 'word'] },
   service: {
@@ -46,7 +46,7 @@ const areas: Record<string, { files: RegExp; imports: string[] }> = {
   docs: { files: /^src\/docs\//, imports: ['docs', 'generatedServer', 'noun', 'word'] },
   dashboard: { files: /^src\/dashboard\//, imports: ['dashboard', 'client'] },
   client: { files: /^src\/client\//, imports: ['client', 'generatedClient'] },
-  database: { files: /^src\/db\//, imports: ['database'] },
+  database: { files: /^src\/db\//, imports: ['database', 'word'] },
   allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers', 'part', 'store'] },
   handlers: {
     files: new RegExp(`^${roomFiles}/handlers\\.ts$`),

@@ -56,7 +56,7 @@ async function startServer(env?: Record<string, string>) {
   const { started, output, ended } = run('src/main.ts', [], env)
   server = started
   logs.push(ended.then((whole) => whole.output))
-  for (let look = 0; look < 400 && started.exitCode === null; look++) {
+  while (started.exitCode === null) {
     if (
       await fetch(`${url()}/readyz`)
         .then(({ ok }) => ok)
@@ -139,7 +139,7 @@ describe('before the first start', () => {
   it('tells whoever runs the demo to start the service', async () => {
     expect(await demo()).toEqual({
       code: 1,
-      output: expect.stringContaining(`There is no ${firstAdmin()}. Start the service`),
+      output: expect.stringContaining(`${firstAdmin()} is missing or damaged. Start the service`),
     })
   })
 })
@@ -345,6 +345,33 @@ describe('refuses to start', () => {
       output: expect.stringContaining('SECRET_KEYS is not the one'),
     })
     expect(databases()).toEqual([])
+  })
+
+  it.each([
+    ['missing', undefined],
+    ['empty', ''],
+    ['damaged', 'v1:cut off'],
+  ])(
+    'where the secrets are %s that its database was written with, and starts when they are back',
+    async (word, left) => {
+      const path = join(dataDir, 'secrets')
+      renameSync(path, `${path}.away`)
+      if (left !== undefined) writeFileSync(path, left)
+      for (const WORKERS of ['1', '2'])
+        expect(await service({ WORKERS })).toEqual({ code: 1, output: expect.stringContaining(`${path} is ${word}`) })
+      expect(existsSync(path) ? readFileSync(path, 'utf8') : undefined).toBe(left)
+      expect(databases()).toEqual([])
+      renameSync(`${path}.away`, path)
+      expect((await operator(['rotate-signing-key'])).code).toBe(0)
+    },
+  )
+
+  it('for no other file that is damaged', async () => {
+    const damaged = ['lock', 'owner.json', 'first-admin']
+    for (const name of damaged) writeFileSync(join(dataDir, name), 'damaged '.repeat(200))
+    for (const name of damaged) writeFileSync(join(dataDir, `${name}.new`), '')
+    const { code, output } = await operator(['reset-password', admin.email, '--password-stdin'], {}, `${password}\n`)
+    expect([code, output]).toEqual([0, expect.stringContaining('changed')])
   })
 
   it('on a database that may lose what it acknowledged', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { forgetFirstAdmin, secretsIn } from '../data-dir.ts'
+import { forgetFirstAdmin, readSecrets } from '../data-dir.ts'
 import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { type Database, openDatabase } from '../db/pool.ts'
@@ -110,7 +110,7 @@ program
   .option('--now', 'for a key that has leaked: withdraws the others, so that every access token is dead')
   .action(({ now }) =>
     withDatabase(async ({ db }) => {
-      const secrets = secretsFrom(config.secretKeys ?? secretsIn(config.dataDir))
+      const secrets = secretsFrom(config.secretKeys ?? readSecrets(config.dataDir))
       const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
       console.log(
         now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`,

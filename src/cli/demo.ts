@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs'
 import * as api from '../client/client.ts'
-import { firstAdminIn } from '../data-dir.ts'
+import { firstAdminPath, readFirstAdmin } from '../data-dir.ts'
 import { settings } from './settings.ts'
 
 /** The main job against the running service, through the published client: every step says what happened and how long it took. */
@@ -43,11 +42,11 @@ function reasonOf(error: unknown): string {
 }
 
 function firstAdmin(): { email: string; password: string } {
-  const path = firstAdminIn(dataDir)
   if (admin.password) return { email: admin.email, password: admin.password }
-  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'))
+  const first = readFirstAdmin(dataDir)
+  if (first) return first
   console.error(
-    `There is no ${path}. Start the service with npm start first, or set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin.`,
+    `${firstAdminPath(dataDir)} is missing or damaged. Start the service with npm start first, or set ADMIN_EMAIL and ADMIN_PASSWORD to those of an admin.`,
   )
   process.exit(1)
 }

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
+import { makeFolderDurably } from '../files.ts'
 import { isRoot, run, serverAccount } from './embedded/account.ts'
 import { findBinaries } from './embedded/binaries.ts'
 import { chooseHome, createCluster } from './embedded/cluster.ts'
@@ -26,7 +27,7 @@ export interface EmbeddedDatabase {
  */
 export async function startEmbedded(dataDir: string, log: Log): Promise<EmbeddedDatabase> {
   // The account of a server started by root passes through DATA_DIR but has no business reading the rest of it.
-  fs.mkdirSync(dataDir, { recursive: true, mode: isRoot() ? 0o711 : 0o700 })
+  makeFolderDurably(dataDir, isRoot() ? 0o711 : 0o700)
   const dir = fs.realpathSync(dataDir)
   const lock = takeLock(dir)
   if (!lock)

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { syncFolder, syncTree } from '../../files.ts'
 import { type Account, run } from './account.ts'
 import { remove } from './removal.ts'
 import { messageOf } from './site.ts'
@@ -53,5 +54,8 @@ async function copyBinaries(root: string, copy: string): Promise<void> {
     if (!entry.isSymbolicLink()) fs.chmodSync(join(entry.parentPath, entry.name), 0o755)
   }
   fs.chmodSync(`${copy}.new`, 0o755)
+  // Programs that are cut short may still say their version.
+  syncTree(`${copy}.new`)
   fs.renameSync(`${copy}.new`, copy)
+  syncFolder(dirname(copy))
 }

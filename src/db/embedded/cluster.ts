@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolderDurably, syncFolder } from '../../files.ts'
 import { type Account, canEnter, run } from './account.ts'
 import { type Log, shortHash, user } from './site.ts'
 
@@ -11,7 +12,7 @@ export async function chooseHome(dir: string, account: Account, log: Log): Promi
   const elsewhere = join(stateFolder, shortHash(dir))
   if (!account || fs.existsSync(join(dir, 'postgres'))) return dir
   if (!fs.existsSync(join(elsewhere, 'postgres')) && (await canEnter(dir, account))) return dir
-  fs.mkdirSync(elsewhere, { recursive: true })
+  makeFolderDurably(elsewhere, 0o711)
   for (const folder of [stateFolder, elsewhere]) fs.chmodSync(folder, 0o711)
   log(
     'info',
@@ -45,8 +46,6 @@ export async function createCluster(
   )
   await run([...initdb, '--sync-only'], account)
   fs.renameSync(fresh, cluster)
-  const folder = fs.openSync(dirname(cluster), 'r')
-  fs.fsyncSync(folder)
-  fs.closeSync(folder)
+  syncFolder(dirname(cluster))
   log('info', `Created a new database cluster in ${cluster}`)
 }

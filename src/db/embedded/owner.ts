@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { writeDurably } from '../../files.ts'
 import { type Connection, messageOf } from './site.ts'
 
 const lockWaitMs = 300
@@ -12,30 +13,42 @@ const lockWaitMs = 300
 export function takeLock(dir: string): DatabaseSync | undefined {
   const path = join(dir, 'lock')
   try {
-    const lock = new DatabaseSync(path, { timeout: lockWaitMs })
-    try {
-      fs.chmodSync(path, 0o600)
-      lock.exec('begin exclusive')
-      return lock
-    } catch (error) {
-      lock.close()
-      throw error
-    }
+    return lockedFile(path)
   } catch (error) {
     if (error instanceof Error && error.message === 'database is locked') return
+    if (error instanceof Error && error.message === 'file is not a database') {
+      // Nobody holds it, or that would have been said first; what it contains means nothing, and whoever is faster than we are keeps its lock.
+      fs.truncateSync(path)
+      return takeLock(dir)
+    }
     throw new Error(
       `Cannot lock ${path}: ${messageOf(error)}. This process needs to own DATA_DIR and its file system to support locks`,
     )
   }
 }
 
+function lockedFile(path: string): DatabaseSync {
+  const lock = new DatabaseSync(path, { timeout: lockWaitMs })
+  try {
+    fs.chmodSync(path, 0o600)
+    lock.exec('begin exclusive')
+    return lock
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
 export function readOwner(dir: string): { pid: number; connection?: Connection } | undefined {
-  const path = join(dir, 'owner.json')
-  return fs.existsSync(path) ? JSON.parse(fs.readFileSync(path, 'utf8')) : undefined
+  try {
+    const { pid, connection } = JSON.parse(fs.readFileSync(join(dir, 'owner.json'), 'utf8'))
+    return typeof pid === 'number' ? { pid, connection } : undefined
+  } catch {
+    // It only says who holds the lock. Missing or damaged, whoever starts next writes it again.
+    return undefined
+  }
 }
 
 export function writeOwner(dir: string, owner: { pid: number; connection?: Connection }): void {
-  const path = join(dir, 'owner.json')
-  fs.writeFileSync(`${path}.new`, JSON.stringify(owner), { mode: 0o600 })
-  fs.renameSync(`${path}.new`, path)
+  writeDurably(join(dir, 'owner.json'), JSON.stringify(owner), 0o600)
 }
