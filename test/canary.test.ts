@@ -5,12 +5,13 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type OperationId, operations } from '../generated/server/express.gen.ts'
 import { runningEmbedded } from '../src/db/embedded.ts'
 import { openDatabase } from '../src/db/pool.ts'
 import { secretsFrom } from '../src/secrets.ts'
-import { freePort, pause } from './faults/processes.ts'
+import { freePort, isReady } from './faults/processes.ts'
+import { until } from './patience.ts'
 import { lead, type Reply, send } from './service.ts'
 
 /**
@@ -24,7 +25,6 @@ import { lead, type Reply, send } from './service.ts'
  * one run of many thousands chance may write one.
  */
 
-const readySecondsMax = 30
 const walPageBytes = 8192
 const walHeaderBytes = 24
 const walFirstHeaderBytes = 40
@@ -138,7 +138,7 @@ beforeAll(async () => {
   chmodSync(dataDir, 0o711)
   const port = await freePort()
   const url = `http://localhost:${port}`
-  child = spawn(process.execPath, ['src/main.ts'], {
+  const server = spawn(process.execPath, ['src/main.ts'], {
     env: {
       PATH: process.env['PATH'],
       PORT: String(port),
@@ -149,18 +149,13 @@ beforeAll(async () => {
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const closed = once(child, 'close')
+  child = server
+  const closed = once(server, 'close')
   let log = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (log += text))
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text))
-  for (
-    const deadline = Date.now() + readySecondsMax * 1000;
-    !(await fetch(`${url}/readyz`)
-      .then(({ ok }) => ok)
-      .catch(() => false));
-    await pause(50)
-  )
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`The service did not get ready: ${log}`)
+  server.stdout.setEncoding('utf8').on('data', (text: string) => (log += text))
+  server.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
+  await until(async () => server.exitCode !== null || (await isReady(url)))
+  if (server.exitCode !== null) throw new Error(`The service did not get ready: ${log}`)
 
   for (const [name, password] of Object.entries(passwords)) keep(`${name} password`, password)
   const masters = readFileSync(join(dataDir, 'secrets'), 'utf8')
@@ -545,12 +540,10 @@ async function everything(url: string, port: number): Promise<void> {
   expectStatus(401, await call('POST', '/v1/auth/token', { headers: { 'x-api-key': replacing.body.secret } }))
 
   // What can be read of all that, once the requests are written down.
-  await vi.waitUntil(
-    async () =>
-      (await send(`${url}/v1/api-keys/${own.id}/requests`, 'GET', { token: admin.token })).body.items.some(
-        (item: { operation: string; status: number }) => item.operation === 'exchangeApiKey' && item.status === 401,
-      ),
-    { timeout: 5_000, interval: 100 },
+  await until(async () =>
+    (await send(`${url}/v1/api-keys/${own.id}/requests`, 'GET', { token: admin.token })).body.items.some(
+      (item: { operation: string; status: number }) => item.operation === 'exchangeApiKey' && item.status === 401,
+    ),
   )
   for (const query of ['/v1/leads/counts', '/v1/events', '/v1/events/stream', '/v1/me/notifications', '/v1/mails'])
     expectStatus(200, await asAdmin('GET', query))

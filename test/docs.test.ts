@@ -10,9 +10,8 @@ import { type Browser, type BrowserContextOptions, chromium } from 'playwright-c
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { documentation } from '../src/docs/pages.ts'
 import { problems } from '../src/problem.ts'
+import { patienceMs } from './patience.ts'
 import { startService, type TestService } from './service.ts'
-
-const browserTimeoutMs = 120_000
 
 const publicUrl = 'https://leads.dealer.example'
 const directory = mkdtempSync(join(tmpdir(), 'docs-browser-'))
@@ -23,7 +22,7 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${port}`
   browser = await launch()
   return close
-}, browserTimeoutMs)
+})
 afterAll(async () => {
   await browser?.close()
   rmSync(directory, { recursive: true, force: true })
@@ -57,33 +56,27 @@ it('serves the contract with the token endpoint of this server', async () => {
   expect((await fetch(`${url}/docs/nothing`)).status).toBe(404)
 })
 
-it(
-  'shows in a browser: Swagger draws the operations, nothing comes from outside, and our own pages are accessible',
-  { timeout: browserTimeoutMs },
-  async () => {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      const { page, outside, complaints, stored } = await open(url, {
-        colorScheme,
-        viewport: { width: 320, height: 640 },
-      })
-      for (const path of ['/docs/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
-        await page.goto(url + path)
-        // Without a font every text is empty, and nothing below would mean anything.
-        expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(
-          20,
-        )
-        const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
-        expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
-        expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
-      }
-      await page.goto(`${url}/docs/reference/`)
-      await page.locator('.opblock').first().waitFor()
-      expect(await page.locator('.opblock').count()).toBeGreaterThan(10)
-      expect(await page.locator('.errors').allInnerTexts()).toEqual([])
-      expect({ outside, complaints, stored: await stored() }).toEqual({ outside: [], complaints: [], stored: [] })
+it('shows in a browser: Swagger draws the operations, nothing comes from outside, and our own pages are accessible', async () => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const { page, outside, complaints, stored } = await open(url, {
+      colorScheme,
+      viewport: { width: 320, height: 640 },
+    })
+    for (const path of ['/docs/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
+      await page.goto(url + path)
+      // Without a font every text is empty, and nothing below would mean anything.
+      expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(20)
+      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
+      expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
+      expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
     }
-  },
-)
+    await page.goto(`${url}/docs/reference/`)
+    await page.locator('.opblock').first().waitFor()
+    expect(await page.locator('.opblock').count()).toBeGreaterThan(10)
+    expect(await page.locator('.errors').allInnerTexts()).toEqual([])
+    expect({ outside, complaints, stored: await stored() }).toEqual({ outside: [], complaints: [], stored: [] })
+  }
+})
 
 describe('the reference of a running service', () => {
   let service: TestService
@@ -101,7 +94,6 @@ describe('the reference of a running service', () => {
 
   it.each(['localhost', '127.0.0.1'])(
     'is tried out with a key for digital requests at http://%s, the public address being localhost',
-    { timeout: browserTimeoutMs },
     async (host) => {
       const { website: key } = await service.dealer(host)
       const { page, outside, complaints, stored } = await open(`http://${host}:${port}`)
@@ -150,6 +142,7 @@ async function listen(listener: RequestListener) {
 /** A page in a browser of its own, and what it does that it should not: ask another server than `origin`, complain, store. */
 async function open(origin: string, options: BrowserContextOptions = {}) {
   const context = await browser.newContext(options)
+  context.setDefaultTimeout(patienceMs)
   onTestFinished(() => context.close())
   const page = await context.newPage()
   const outside: string[] = []

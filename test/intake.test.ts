@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { newLead } from '../src/leads/input.ts'
 import { openIntake } from '../src/leads/intake.ts'
 import { sweepIdempotencyKeys } from '../src/leads/store.ts'
 import type { Keyring } from '../src/tokens/keyring.ts'
+import { until } from './patience.ts'
 import { lead, startService, type TestService } from './service.ts'
 
 let service: TestService
@@ -427,12 +428,12 @@ describe('the queue', () => {
     const { intake, groups } = open((rows) => new Promise((resolve) => release.push(() => resolve(verdicts(rows)))))
     const told = outcomes(Array.from({ length: 5_200 }, () => intake.store(principal, waiting())))
     for (let count = 1; count <= 20; count++) {
-      await vi.waitUntil(() => groups.length === count)
+      await until(() => groups.length === count)
       release.shift()?.()
     }
     expect([await told, groups]).toEqual([{ stored: 5_000, unavailable: 200 }, Array(20).fill(250)])
     const later = intake.store(principal, waiting())
-    await vi.waitUntil(() => release.length === 1)
+    await until(() => release.length === 1)
     release[0]?.()
     expect(await later).toMatchObject({ verdict: 'created' })
   })
@@ -495,7 +496,7 @@ describe('the queue', () => {
         : Promise.resolve(verdicts(rows)),
     )
     const alone = intake.store(principal, waiting())
-    await vi.waitUntil(() => groups.length > 0, { interval: 1 })
+    await until(() => groups.length > 0)
     expect(await outcomes([intake.store(principal, waiting()), intake.store(principal, waiting())])).toEqual({
       stored: 2,
     })

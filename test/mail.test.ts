@@ -61,9 +61,7 @@ const senderTo = (url: string) =>
     () => undefined,
   )
 const got = async (to: string, count = 1): Promise<Received[]> => {
-  await expect
-    .poll(() => received.filter((mail) => mail.to === to).length, { timeout: 12_000 })
-    .toBeGreaterThanOrEqual(count)
+  await expect.poll(() => received.filter((mail) => mail.to === to).length).toBeGreaterThanOrEqual(count)
   return received.filter((mail) => mail.to === to)
 }
 const states = async (dealerId: string) =>
@@ -74,9 +72,7 @@ const states = async (dealerId: string) =>
   ])
 const settled = (dealerId: string) =>
   expect
-    .poll(async () => (await states(dealerId)).every(([, state]) => state !== 'due' && state !== 'handing_over'), {
-      timeout: 12_000,
-    })
+    .poll(async () => (await states(dealerId)).every(([, state]) => state !== 'due' && state !== 'handing_over'))
     .toBe(true)
 /** What the mail says, as a reader sees it. */
 const decoded = ({ content }: Received) => {
@@ -96,52 +92,48 @@ const decoded = ({ content }: Received) => {
   return { head, subject, body: unquoted(parts.join('\n\n')) }
 }
 
-it(
-  'tells admins what happened to keys, in the language of each, by a real exchange with a mail server',
-  { timeout: 40_000 },
-  async () => {
-    const { admin, sales, dealerId, website, dms } = await service.dealer('keys')
-    await tellPeople(service.db)
-    await tellPeople(service.db)
-    expect(await got(admin.email, 2)).toHaveLength(2)
-    await settled(dealerId)
-    received.length = 0
-    expect(
-      (await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })).body,
-    ).toMatchObject({ mail: 'ready', email: admin.email, keys: true, language: 'en' })
+it('tells admins what happened to keys, in the language of each, by a real exchange with a mail server', async () => {
+  const { admin, sales, dealerId, website, dms } = await service.dealer('keys')
+  await tellPeople(service.db)
+  await tellPeople(service.db)
+  expect(await got(admin.email, 2)).toHaveLength(2)
+  await settled(dealerId)
+  received.length = 0
+  expect(
+    (await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })).body,
+  ).toMatchObject({ mail: 'ready', email: admin.email, keys: true, language: 'en' })
 
-    await service.call('POST', `/v1/api-keys/${website.id}/replacement`, { token: admin.token, body: {} })
-    await service.call('PATCH', `/v1/api-keys/${dms.id}`, {
-      token: admin.token,
-      body: { name: 'Ærø "DMS" Bcc: x@evil.example', expiresAt: new Date(Date.now() + 86_000_000).toISOString() },
-    })
-    await service
-      .db('api_keys')
-      .where({ id: inner(dms.id) })
-      .update({ created_at: new Date(0) })
-    await service.call('DELETE', `/v1/api-keys/${website.id}`, { token: admin.token })
-    await tellPeople(service.db)
-    const mails = (await got(admin.email, 4)).map(decoded)
-    expect(mails.map(({ subject = '' }) => subject).sort((one, other) => one.localeCompare(other))).toEqual([
-      'API key “Ærø "DMS" Bcc: x@evil.example” expires soon',
-      'API key “Ærø "DMS" Bcc: x@evil.example” expires soon',
-      'API key “Main Website Lead Form” was deleted',
-      'API key “Main Website Lead Form” was replaced',
-    ])
-    for (const { head, body } of mails) {
-      expect(head).not.toMatch(/^Bcc:/m)
-      expect(head).toMatch(/^Message-ID: <[0-9a-f-]{36}@127\.0\.0\.1>$/m)
-      expect(body).toContain(`${service.url}/settings/integrations/key_`)
-    }
-    expect(mails.filter(({ body }) => body.includes('by Admin from 127.0.0.1'))).toHaveLength(2)
-    expect(received.filter(({ to }) => to === sales.email)).toEqual([])
-    await tellPeople(service.db)
-    await settled(dealerId)
-    expect((await states(dealerId)).every(([, state]) => state === 'sent')).toBe(true)
-  },
-)
+  await service.call('POST', `/v1/api-keys/${website.id}/replacement`, { token: admin.token, body: {} })
+  await service.call('PATCH', `/v1/api-keys/${dms.id}`, {
+    token: admin.token,
+    body: { name: 'Ærø "DMS" Bcc: x@evil.example', expiresAt: new Date(Date.now() + 86_000_000).toISOString() },
+  })
+  await service
+    .db('api_keys')
+    .where({ id: inner(dms.id) })
+    .update({ created_at: new Date(0) })
+  await service.call('DELETE', `/v1/api-keys/${website.id}`, { token: admin.token })
+  await tellPeople(service.db)
+  const mails = (await got(admin.email, 4)).map(decoded)
+  expect(mails.map(({ subject = '' }) => subject).sort((one, other) => one.localeCompare(other))).toEqual([
+    'API key “Ærø "DMS" Bcc: x@evil.example” expires soon',
+    'API key “Ærø "DMS" Bcc: x@evil.example” expires soon',
+    'API key “Main Website Lead Form” was deleted',
+    'API key “Main Website Lead Form” was replaced',
+  ])
+  for (const { head, body } of mails) {
+    expect(head).not.toMatch(/^Bcc:/m)
+    expect(head).toMatch(/^Message-ID: <[0-9a-f-]{36}@127\.0\.0\.1>$/m)
+    expect(body).toContain(`${service.url}/settings/integrations/key_`)
+  }
+  expect(mails.filter(({ body }) => body.includes('by Admin from 127.0.0.1'))).toHaveLength(2)
+  expect(received.filter(({ to }) => to === sales.email)).toEqual([])
+  await tellPeople(service.db)
+  await settled(dealerId)
+  expect((await states(dealerId)).every(([, state]) => state === 'sent')).toBe(true)
+})
 
-it('tells admins once that a source has gone quiet', { timeout: 40_000 }, async () => {
+it('tells admins once that a source has gone quiet', async () => {
   const { admin, dealerId, website } = await service.dealer('silent')
   await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })
   await service.db('source_silences').insert({
@@ -165,94 +157,82 @@ it('tells admins once that a source has gone quiet', { timeout: 40_000 }, async 
   expect(quiet[0]?.body).toContain('20 November 2026 at 09:00')
 })
 
-it(
-  'tells of new leads whoever wants that, many at once in one mail, and of real leads only',
-  { timeout: 40_000 },
-  async () => {
-    const { admin, sales, dealerId, website } = await service.dealer('leads')
-    await service.call('PATCH', '/v1/me/notifications', { token: sales.token, body: { newLead: true, language: 'da' } })
-    await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false } })
-    await tellPeople(service.db)
-    const push = async (more: object = {}) =>
-      service.call('POST', '/v1/leads', {
-        token: website.token,
-        body: lead({ vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }], ...more }),
-      })
-    const { id } = (await push()).body
-    await push({ test: true })
-    await tellPeople(service.db)
-    const [first] = (await got(sales.email)).map(decoded)
-    expect(first?.subject).toBe('Nyt lead fra Main Website Lead Form')
-    expect(first?.body).toContain(`Prøvetur · Volvo EX30 · Main Website Lead Form:\n${service.url}/leads/${id}`)
-    expect(first?.body).not.toMatch(/Anna|Jensen|32 12/)
-    for (let count = 0; count < 12; count++) await push()
-    await tellPeople(service.db)
-    const mails = (await got(sales.email, 2)).map(decoded)
-    expect(mails[1]?.subject).toBe('12 nye leads')
-    expect(mails[1]?.body).toContain('Og 2 til')
-    await settled(dealerId)
-    expect(received.filter(({ to }) => to === admin.email)).toEqual([])
-  },
-)
-
-it(
-  'tells once of leads that nobody took up within the target, and not of those that somebody took up meanwhile',
-  { timeout: 40_000 },
-  async () => {
-    const { admin, dealerId, website, sales } = await service.dealer('late')
-    await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false, language: 'en' } })
-    await tellPeople(service.db)
-    const ids: string[] = []
-    for (let count = 0; count < 3; count++)
-      ids.push((await service.call('POST', '/v1/leads', { token: website.token, body: lead() })).body.id)
-    await service.call('PATCH', `/v1/leads/${ids[0]}`, {
-      token: sales.token,
-      body: { status: 'acknowledged' },
-      headers: { 'if-match': '*' },
+it('tells of new leads whoever wants that, many at once in one mail, and of real leads only', async () => {
+  const { admin, sales, dealerId, website } = await service.dealer('leads')
+  await service.call('PATCH', '/v1/me/notifications', { token: sales.token, body: { newLead: true, language: 'da' } })
+  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false } })
+  await tellPeople(service.db)
+  const push = async (more: object = {}) =>
+    service.call('POST', '/v1/leads', {
+      token: website.token,
+      body: lead({ vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }], ...more }),
     })
-    await tellPeople(service.db)
-    expect(await states(dealerId)).toEqual([])
-    // As if half an hour had passed, and a little.
-    await service
-      .db('mail_cursors')
-      .where({ dealer_id: dealerId })
-      .update({ waited_until: service.db.raw("waited_until - interval '31 minutes'") })
-    await service
-      .db('leads')
-      .where({ dealer_id: dealerId })
-      .update({ received_at: service.db.raw("received_at - interval '30 minutes 30 seconds'") })
-    await tellPeople(service.db)
-    await tellPeople(service.db)
-    const mails = (await got(admin.email)).map(decoded)
-    expect(mails.map(({ subject }) => subject)).toEqual(['2 leads are waiting for an answer'])
-    expect(mails[0]?.body).toContain('within 30 minutes')
-    expect(mails[0]?.body).not.toContain(ids[0])
-  },
-)
+  const { id } = (await push()).body
+  await push({ test: true })
+  await tellPeople(service.db)
+  const [first] = (await got(sales.email)).map(decoded)
+  expect(first?.subject).toBe('Nyt lead fra Main Website Lead Form')
+  expect(first?.body).toContain(`Prøvetur · Volvo EX30 · Main Website Lead Form:\n${service.url}/leads/${id}`)
+  expect(first?.body).not.toMatch(/Anna|Jensen|32 12/)
+  for (let count = 0; count < 12; count++) await push()
+  await tellPeople(service.db)
+  const mails = (await got(sales.email, 2)).map(decoded)
+  expect(mails[1]?.subject).toBe('12 nye leads')
+  expect(mails[1]?.body).toContain('Og 2 til')
+  await settled(dealerId)
+  expect(received.filter(({ to }) => to === admin.email)).toEqual([])
+})
 
-it(
-  'sends a forgotten password’s link to its reader only, and answers everybody alike',
-  { timeout: 40_000 },
-  async () => {
-    const { sales, dealerId } = await service.dealer('forgotten')
-    const ask = (email: string) => service.call('POST', '/v1/password-link', { body: { email } })
-    // Held, so that whatever waited for the dealer before it answers would not answer.
-    const held = await service.db.transaction()
-    await lockDealer(held, dealerId)
-    const statuses = [(await ask('nobody@forgotten.example')).status, (await ask(sales.email)).status]
-    await held.commit()
-    expect(statuses).toEqual([204, 204])
-    const [mail] = (await got(sales.email)).map(decoded)
-    const token = /\/password#([\w-]+)/.exec(mail?.body ?? '')?.[1] ?? ''
-    await settled(dealerId)
-    const [row] = await service.db('mails').where({ dealer_id: dealerId })
-    expect([row.state, row.sealed, JSON.stringify(row).includes(token)]).toEqual(['sent', null, false])
-    expect(
-      (await service.call('POST', '/v1/password', { body: { token, password: 'another-good-password' } })).status,
-    ).toBe(204)
-    expect((await service.call('GET', '/v1/me', { token: sales.token })).status).toBe(401)
-  },
-)
+it('tells once of leads that nobody took up within the target, and not of those that somebody took up meanwhile', async () => {
+  const { admin, dealerId, website, sales } = await service.dealer('late')
+  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false, language: 'en' } })
+  await tellPeople(service.db)
+  const ids: string[] = []
+  for (let count = 0; count < 3; count++)
+    ids.push((await service.call('POST', '/v1/leads', { token: website.token, body: lead() })).body.id)
+  await service.call('PATCH', `/v1/leads/${ids[0]}`, {
+    token: sales.token,
+    body: { status: 'acknowledged' },
+    headers: { 'if-match': '*' },
+  })
+  await tellPeople(service.db)
+  expect(await states(dealerId)).toEqual([])
+  // As if half an hour had passed, and a little.
+  await service
+    .db('mail_cursors')
+    .where({ dealer_id: dealerId })
+    .update({ waited_until: service.db.raw("waited_until - interval '31 minutes'") })
+  await service
+    .db('leads')
+    .where({ dealer_id: dealerId })
+    .update({ received_at: service.db.raw("received_at - interval '30 minutes 30 seconds'") })
+  await tellPeople(service.db)
+  await tellPeople(service.db)
+  const mails = (await got(admin.email)).map(decoded)
+  expect(mails.map(({ subject }) => subject)).toEqual(['2 leads are waiting for an answer'])
+  expect(mails[0]?.body).toContain('within 30 minutes')
+  expect(mails[0]?.body).not.toContain(ids[0])
+})
+
+it('sends a forgotten password’s link to its reader only, and answers everybody alike', async () => {
+  const { sales, dealerId } = await service.dealer('forgotten')
+  const ask = (email: string) => service.call('POST', '/v1/password-link', { body: { email } })
+  // Held, so that whatever waited for the dealer before it answers would not answer.
+  const held = await service.db.transaction()
+  await lockDealer(held, dealerId)
+  const statuses = [(await ask('nobody@forgotten.example')).status, (await ask(sales.email)).status]
+  await held.commit()
+  expect(statuses).toEqual([204, 204])
+  const [mail] = (await got(sales.email)).map(decoded)
+  const token = /\/password#([\w-]+)/.exec(mail?.body ?? '')?.[1] ?? ''
+  await settled(dealerId)
+  const [row] = await service.db('mails').where({ dealer_id: dealerId })
+  expect([row.state, row.sealed, JSON.stringify(row).includes(token)]).toEqual(['sent', null, false])
+  expect(
+    (await service.call('POST', '/v1/password', { body: { token, password: 'another-good-password' } })).status,
+  ).toBe(204)
+  expect((await service.call('GET', '/v1/me', { token: sales.token })).status).toBe(401)
+})
 
 it('counts the master secret that a link was sealed with among those in use, until the mail is gone', async () => {
   const { sales, dealerId } = await service.dealer('sealed')
@@ -276,7 +256,7 @@ it('counts the master secret that a link was sealed with among those in use, unt
 describe('a mail server that does not take a mail', () => {
   const waitFor = async (dealerId: string, state: string) =>
     expect
-      .poll(async () => (await states(dealerId)).map(([, now, attempts]) => [now, attempts]), { timeout: 12_000 })
+      .poll(async () => (await states(dealerId)).map(([, now, attempts]) => [now, attempts]))
       .toEqual([[state, expect.any(Number)]])
   const one = async (name: string) => {
     const { admin, dealerId } = await service.dealer(name)
@@ -300,13 +280,13 @@ describe('a mail server that does not take a mail', () => {
   it.each([
     ['the reader', 'rcpt', 451],
     ['the content', 'data', 452],
-  ] as const)('is tried again when %s is refused for now', { timeout: 30_000 }, async (_what, stage, responseCode) => {
+  ] as const)('is tried again when %s is refused for now', async (_what, stage, responseCode) => {
     const { email, dealerId, queue } = await one(`for-now-${stage}`)
     let refusals = 1
     refuse = (at, to) => (at === stage && to === email && refusals-- > 0 ? { responseCode } : undefined)
     await queue()
     await expect
-      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).failure, { timeout: 12_000 })
+      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).failure)
       .toContain(String(responseCode))
     const [row] = await service.db('mails').where({ dealer_id: dealerId })
     expect([row.state, row.due_at.getTime() - row.changed_at.getTime()]).toEqual(['due', 60_000])
@@ -318,7 +298,7 @@ describe('a mail server that does not take a mail', () => {
   it.each([
     ['the reader', 'rcpt', 550],
     ['the content', 'data', 554],
-  ] as const)('is believed when %s is refused for good', { timeout: 30_000 }, async (_what, stage, responseCode) => {
+  ] as const)('is believed when %s is refused for good', async (_what, stage, responseCode) => {
     const { email, dealerId, queue } = await one(`for-good-${stage}`)
     refuse = (at, to) => (at === stage && to === email ? { responseCode } : undefined)
     await queue()
@@ -336,13 +316,13 @@ describe('a mail server that does not take a mail', () => {
     ])
   })
 
-  it('is tried again after it was away', { timeout: 30_000 }, async () => {
+  it('is tried again after it was away', async () => {
     const { dealerId, queue } = await one('away')
     const away = senderTo('smtp://127.0.0.1:9')
     await service.db('mails').where({ dealer_id: dealerId }).delete()
     await queue()
     await expect
-      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).state, { timeout: 12_000 })
+      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).state)
       .toMatch(/due|sent/)
     await away.stop()
     await service.db('mails').where({ dealer_id: dealerId, state: 'due' }).update({ due_at: new Date() })
@@ -350,7 +330,7 @@ describe('a mail server that does not take a mail', () => {
   })
 })
 
-it('sends each of many mails once, from two senders side by side', { timeout: 60_000 }, async () => {
+it('sends each of many mails once, from two senders side by side', async () => {
   const { admin, dealerId } = await service.dealer('many')
   await service.db('users').where({ dealer_id: dealerId }).update({ mail_keys: false })
   const { id: auditId } = await service
@@ -369,10 +349,8 @@ it('sends each of many mails once, from two senders side by side', { timeout: 60
     })),
   )
   await expect
-    .poll(
-      async () =>
-        Number((await service.db('mails').where({ dealer_id: dealerId, state: 'sent' }).count())[0]?.['count']),
-      { timeout: 40_000 },
+    .poll(async () =>
+      Number((await service.db('mails').where({ dealer_id: dealerId, state: 'sent' }).count())[0]?.['count']),
     )
     .toBe(200)
   await other.stop()

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { once } from 'node:events'
 import pg from 'pg'
-import { afterEach, describe, expect, inject, it, vi } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { migrate, shippedMigrations } from '../src/db/migrate.ts'
 import { checksumOf, loneStatements, type Migration, textOf } from '../src/db/migration.ts'
 import { openDatabase } from '../src/db/pool.ts'
@@ -11,6 +11,7 @@ import { newId } from '../src/ids.ts'
 import { createLeads, type IncomingLead } from '../src/leads/store.ts'
 import { isLong } from './long.ts'
 import { catalogueOf } from './migrations/catalogue.ts'
+import { until } from './patience.ts'
 
 type Connection = ReturnType<typeof inject<'server'>>
 
@@ -386,7 +387,7 @@ describe('migrations', () => {
     const { connection, holder, client } = await heldDatabase()
     const { said, log, applied } = listen()
     const started = migrate(connection, log, [table, column, last])
-    await vi.waitUntil(() => said.length > 0, { timeout: 30_000 })
+    await until(() => said.length > 0)
     expect(said[0]).toMatch(/^2-column\.sql waits for a lock: rows is held by session \d+ \(pg_dump, in a transaction/)
 
     // Readers in whose way a waiting migration would be for as long as somebody holds the table.
@@ -433,10 +434,9 @@ describe('migrations', () => {
     await client.query("alter system set autovacuum_naptime = '1s'")
     await client.query('select pg_reload_conf()')
     try {
-      await vi.waitUntil(
+      await until(
         async () =>
           (await client.query("select from pg_stat_progress_vacuum where relid = 'rows'::regclass")).rows.length > 0,
-        { timeout: 50_000, interval: 50 },
       )
       await migrate(connection, () => undefined, [table, column], { locksMs: 20_000, turnMs: 1_000 })
     } finally {
@@ -468,11 +468,11 @@ describe('migrations', () => {
     const { connection, holder, client } = await heldDatabase()
     const between = { name: '1-table-too.sql', sql: 'create table between_them (id int)' }
     const killed = startElsewhere(connection, [table, between, column, last])
-    await vi.waitUntil(() => killed.said().includes('2-column.sql waits'), { timeout: 30_000 })
+    await until(() => killed.said().includes('2-column.sql waits'))
     killed.child.kill('SIGKILL')
     await killed.ended
     // The attempt that was under way goes on without its process until it gives up.
-    await vi.waitUntil(async () => !(await isWaiting(client)()))
+    await until(async () => !(await isWaiting(client)()))
     expect((await client.query('select name from migrations order by name')).rows).toEqual([
       { name: '1-table-too.sql' },
       { name: '1-table.sql' },
@@ -492,7 +492,7 @@ describe('migrations', () => {
     const sleeping = async () =>
       (await client.query("select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"))
         .rows.length > 0
-    await vi.waitUntil(sleeping, { timeout: 30_000 })
+    await until(sleeping)
     killed.child.kill('SIGKILL')
 
     const { log, applied } = listen()
@@ -539,8 +539,8 @@ analyze rows;
       const { connection, holder, client } = await beingBuilt()
       const logs = [listen(), listen(), listen()]
       const started = logs.map(({ log }) => migrate(connection, log, [rows, index]))
-      await vi.waitUntil(() => isWaiting(client)(), { timeout: 30_000 })
-      await vi.waitUntil(() => logs.filter(({ said }) => said.some((line) => /brought up/.test(line))).length === 2)
+      await until(() => isWaiting(client)())
+      await until(() => logs.filter(({ said }) => said.some((line) => /brought up/.test(line))).length === 2)
       await client.query("set lock_timeout = '2s'")
       await client.query('insert into rows values (4)')
       await holder.query('commit')
@@ -552,7 +552,7 @@ analyze rows;
     it('are built again when a process was killed in the middle', async () => {
       const { connection, holder, client } = await beingBuilt()
       const killed = startElsewhere(connection, [rows, index])
-      await vi.waitUntil(async () => (await isValid(client)) === false, { timeout: 30_000 })
+      await until(async () => (await isValid(client)) === false)
       killed.child.kill('SIGKILL')
       const started = migrate(connection, () => undefined, [rows, index], { locksMs: 1_000, turnMs: 50_000 })
       const gone = async () =>
@@ -561,7 +561,7 @@ analyze rows;
             "select from pg_stat_activity where datname = current_database() and query like 'create unique%'",
           )
         ).rows.length === 0
-      await vi.waitUntil(gone, { timeout: 30_000 })
+      await until(gone)
       await holder.query('commit')
       await started
       expect(await isValid(client)).toBe(true)

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inner } from '../src/ids.ts'
 import { lockDealer } from '../src/tokens/store.ts'
 import { findSecretVersionsInUse } from '../src/users/store.ts'
+import { until } from './patience.ts'
 import { password, type Reply, startService, type TestService } from './service.ts'
 
 const another = 'another-password-for-tests'
@@ -58,7 +59,7 @@ async function signedIn(more: object = {}) {
 async function waitUntilWaiting(count: number): Promise<void> {
   const waiting = () =>
     service.db('pg_stat_activity').whereRaw("datname = current_database() and wait_event_type = 'Lock'")
-  await vi.waitUntil(async () => (await waiting()).length >= count, { timeout: 1500, interval: 10 })
+  await until(async () => (await waiting()).length >= count)
 }
 
 /** Holds the dealer's clock until `count` requests wait for it, changes what `meanwhile` changes, and lets go. */

@@ -1,52 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase } from '../src/db/pool.ts'
 import { inner } from '../src/ids.ts'
 import { createDealer, createUser } from '../src/users/admin.ts'
+import { endServers, onDatabase, pause, startServer } from './faults/processes.ts'
 import { amount } from './long.ts'
-import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
+import { freshDatabase, lead, password, send } from './service.ts'
 
 const tries = amount(60, 1_000)
 const lanes = 6
 
-const processes: { child: ChildProcess; url: string }[] = []
 let database: ReturnType<typeof openDatabase>
 let dealerId: string
 let admin: string
 let one: string
 let other: string
-
-async function start(connection: { host: string; port: number; user: string; database: string }): Promise<string> {
-  const port = await new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
-  const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
-  const env = {
-    PATH: process.env['PATH'],
-    PORT: String(port),
-    PUBLIC_URL: 'http://localhost:3000',
-    DATABASE_URL,
-    SECRET_KEYS: secretKeys,
-    LOG_LEVEL: 'error',
-  }
-  const child = spawn(process.execPath, ['src/main.ts'], { env, stdio: ['ignore', 'ignore', 'inherit'] })
-  const url = `http://127.0.0.1:${port}`
-  processes.push({ child, url })
-  for (let look = 0; look < 200; look++) {
-    if (
-      await fetch(`${url}/readyz`)
-        .then(({ ok }) => ok)
-        .catch(() => false)
-    )
-      return url
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('The process did not get ready')
-}
 
 beforeAll(async () => {
   const connection = await freshDatabase()
@@ -56,14 +23,13 @@ beforeAll(async () => {
     { name: 'Two', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
     { email: 'admin@two.example', name: 'Admin', password },
   ))
-  ;[one, other] = (await Promise.all([start(connection), start(connection)])) as [string, string]
+  const env = onDatabase(connection, 'http://localhost:3000')
+  ;[{ url: one }, { url: other }] = await Promise.all([startServer(env), startServer(env)])
   admin = (await send(`${one}/v1/session`, 'POST', { body: { email: 'admin@two.example', password } })).body
     .access_token
 })
 afterAll(async () => {
-  await Promise.all(
-    processes.map(({ child }) => new Promise((resolve) => (child.once('exit', resolve), child.kill('SIGTERM')))),
-  )
+  await endServers()
   await database.close()
 })
 
@@ -121,7 +87,7 @@ describe('a request to one process that starts after another process answered', 
       const signIn = () => send(`${other}/v1/session`, 'POST', { body: { email, password } })
       const { body } = await signIn()
       const racing = signIn()
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 30))
+      await pause(Math.random() * 30)
       expect(
         (await send(`${one}/v1/users/${body.user.id}`, 'PATCH', { token: admin, body: { deactivated: true } })).status,
       ).toBe(200)

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inner } from '../src/ids.ts'
 import { endCredentials, lockDealer } from '../src/tokens/store.ts'
+import { until } from './patience.ts'
 import { lead, password, startService, type TestService } from './service.ts'
 
 let service: TestService
@@ -26,7 +27,7 @@ async function whileWaiting<T>(
       .where({ 'l.granted': false })
       .whereRaw('a.datname = current_database()')
       .first()
-  await vi.waitUntil(waiting, { timeout: 1500, interval: 10 })
+  await until(waiting)
   await meanwhile(trx)
   await trx.commit()
   return answer

@@ -16,8 +16,7 @@ const admin = async (path: string) =>
 const newKey = () => service.createKey(dealer.admin.token, { kind: 'extensive_integrations' })
 const seen = (id: string, query = '') => admin(`${id}/requests${query}`).then(({ items }) => items as any[])
 /** The log is written about once a second. */
-const eventually = (read: () => Promise<unknown>, expected: unknown) =>
-  expect.poll(read, { timeout: 5000, interval: 100 }).toEqual(expected)
+const eventually = (read: () => Promise<unknown>, expected: unknown) => expect.poll(read).toEqual(expected)
 
 describe('what was asked with a key', () => {
   it('is seen with operation, status, address, user agent and the secret that was used', async () => {
@@ -157,7 +156,7 @@ describe('the recorder', () => {
     )
     const before = await count()
     for (let at = 0; at < 20_100; at++) recorder.note(request(new Date()))
-    await expect.poll(() => told, { timeout: 4000 }).not.toEqual([])
+    await expect.poll(() => told).not.toEqual([])
     away = false
     await recorder.stop()
     expect([told[0], (await count()) - before]).toEqual([100, 20_000])

@@ -8,13 +8,12 @@ import { createDealer } from '../src/users/admin.ts'
 import { amount } from './long.ts'
 import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
 
-// The service as main.ts starts it, whose limits of time pass ten times as fast; in the long form, in real time.
-const speed = amount(10, 1)
+// The service as main.ts starts it, whose limits of time pass five times as fast; in the long form, in real time.
+const speed = amount(5, 1)
 const headersSeconds = 10
 const requestSeconds = 30
-// Node looks for late requests every 2 s; the rest is for a busy machine, whose time does not pass faster.
-const lateSecondsMax = 2 + 1.5 * speed
 const slowClients = 20
+const served = 3
 const dripMs = 250 / speed
 
 const faster = `
@@ -111,11 +110,6 @@ function expectProblem({ status, headers, body }: Answer, expected: number, code
   expect(body.requestId).toBe(headers['x-request-id'])
 }
 
-function expectAfter(seconds: number | undefined, limit: number) {
-  expect(seconds).toBeGreaterThanOrEqual(limit)
-  expect(seconds).toBeLessThan(limit + lateSecondsMax)
-}
-
 const push = (headers: Record<string, string> = {}) =>
   send(`${url()}/v1/leads`, 'POST', { token, body: lead(), headers })
 const stored = async () => Number((await database.db('leads').count({ leads: '*' }).first())?.['leads'])
@@ -158,24 +152,25 @@ describe('while clients take their time', () => {
   })
 
   it('serves others', async () => {
-    for (let count = 0; count < 10; count++) expect((await push()).status).toBe(201)
+    for (let count = 0; count < served; count++) expect((await push()).status).toBe(201)
     expect(await Promise.race([heads, bodies, Promise.resolve('still slow')])).toBe('still slow')
   })
 
   it('gives headers 10 seconds', async () => {
     for (const answer of await heads) {
       expectProblem(answer, 408, 'request-timeout')
-      expectAfter(answer.seconds, headersSeconds)
+      expect(answer.seconds).toBeGreaterThanOrEqual(headersSeconds)
     }
+    expect(await Promise.race([bodies, Promise.resolve('still slow')])).toBe('still slow')
   })
 
   it('gives the whole request 30 seconds, and stores nothing of one that goes on after that', async () => {
     for (const answer of await bodies) {
       expectProblem(answer, 408, 'request-timeout')
-      expectAfter(answer.seconds, requestSeconds)
+      expect(answer.seconds).toBeGreaterThanOrEqual(requestSeconds)
     }
-    expect(await stored()).toBe(10)
+    expect(await stored()).toBe(served)
     expect((await push({ 'idempotency-key': 'slow' })).status).toBe(201)
-    expect(await stored()).toBe(11)
+    expect(await stored()).toBe(served + 1)
   })
 })

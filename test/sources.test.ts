@@ -72,7 +72,7 @@ describe('what is usual', () => {
   })
 })
 
-it('is seldom wrong about a silence, and not late', { timeout: 120_000 }, () => {
+it('is seldom wrong about a silence, and not late', () => {
   const outcomes = kinds.map((each) => measured(each, 10))
   const of = (name: string) => outcomes.find(({ kind }) => kind.startsWith(name)) ?? expect.fail(name)
   const falseAlarms = outcomes.reduce((all, each) => all + each.falseAlarms, 0) / outcomes.length

@@ -12,6 +12,7 @@ import { expect, onTestFinished } from 'vitest'
 import { dashboard } from '../../src/docs/dashboard.ts'
 import { documentation } from '../../src/docs/pages.ts'
 import { isLong } from '../long.ts'
+import { patienceMs } from '../patience.ts'
 import { password, startService } from '../service.ts'
 
 const screenshots = new URL('screenshots/', import.meta.url).pathname
@@ -45,7 +46,7 @@ export async function startDashboard() {
       locale: 'en-GB',
       ...options,
     })
-    context.setDefaultTimeout(15_000)
+    context.setDefaultTimeout(patienceMs)
     const page = await context.newPage()
     const complaints: string[] = []
     const expected: RegExp[] = []

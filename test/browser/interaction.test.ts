@@ -3,12 +3,11 @@ import { isLong } from '../long.ts'
 import { startDashboard } from './browser.ts'
 import { durations, observe } from './paint.ts'
 
-const timeoutMs = 300_000
 const slowdown = 4
 const rounds = 10
 
 /** How long the page takes from an interaction to the next paint, on a computer that is slowed down. */
-it.runIf(isLong)('is measured: interaction to next paint', { timeout: timeoutMs }, async () => {
+it.runIf(isLong)('is measured: interaction to next paint', async () => {
   const dashboard = await startDashboard()
   onTestFinished(() => dashboard.close())
   const { admin } = await dashboard.service.dealer('interaction')

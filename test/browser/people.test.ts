@@ -3,73 +3,68 @@ import { browserOf } from '../../src/dashboard/browser.ts'
 import { password } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
-const browserTimeoutMs = 120_000
 const another = 'another-password-for-tests'
 
 let dashboard: TestDashboard
 beforeAll(async () => {
   dashboard = await startDashboard()
-}, browserTimeoutMs)
+})
 afterAll(() => dashboard.close())
 
-it(
-  'takes somebody from the invitation by an admin to a session of their own, and out again at once',
-  { timeout: browserTimeoutMs },
-  async () => {
-    const { service, url } = dashboard
-    const { admin } = await service.dealer('inviting')
-    const { page, signIn } = await dashboard.open()
-    await signIn(admin.email, '/settings/users')
-    await page.getByRole('button', { name: 'Invite somebody' }).click()
-    const dialog = page.getByRole('dialog')
-    await dialog.getByLabel('Name').fill('Sofie Sales')
-    await dialog.getByLabel('E-mail').fill('sofie@inviting.example')
-    await dialog.getByRole('button', { name: 'Make the link' }).click()
-    const link = new URL(await dialog.getByLabel('Link', { exact: true }).inputValue())
-    expect([link.pathname, link.search, link.hash.length]).toEqual(['/password', '', 108])
-    await dialog.getByRole('button', { name: 'Done' }).click()
-    expect(await page.content()).not.toContain(link.hash.slice(1))
-    await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Invited').waitFor()
+it('takes somebody from the invitation by an admin to a session of their own, and out again at once', async () => {
+  const { service, url } = dashboard
+  const { admin } = await service.dealer('inviting')
+  const { page, signIn } = await dashboard.open()
+  await signIn(admin.email, '/settings/users')
+  await page.getByRole('button', { name: 'Invite somebody' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Name').fill('Sofie Sales')
+  await dialog.getByLabel('E-mail').fill('sofie@inviting.example')
+  await dialog.getByRole('button', { name: 'Make the link' }).click()
+  const link = new URL(await dialog.getByLabel('Link', { exact: true }).inputValue())
+  expect([link.pathname, link.search, link.hash.length]).toEqual(['/password', '', 108])
+  await dialog.getByRole('button', { name: 'Done' }).click()
+  expect(await page.content()).not.toContain(link.hash.slice(1))
+  await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Invited').waitFor()
 
-    const invited = await dashboard.open()
-    const asked: string[] = []
-    invited.page.on('request', (request) => void asked.push(request.url()))
-    await invited.page.goto(url + link.pathname + link.hash)
-    await invited.page.getByLabel('New password').fill(password)
-    expect(
-      [
-        invited.page.url(),
-        await invited.page.evaluate(
-          () => location.href + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
-        ),
-      ].join(),
-    ).not.toContain(link.hash.slice(1))
-    await invited.page.getByLabel('The same once more').fill(password)
-    await invited.page.getByRole('button', { name: 'Save the password' }).click()
-    await invited.page.getByText('Your password is saved. Sign in with it.').waitFor()
-    expect(asked.filter((address) => new URL(address).hash === '' && address.includes(link.hash.slice(1)))).toEqual([])
-    await invited.page.getByLabel('E-mail').fill('sofie@inviting.example')
-    await invited.page.getByLabel('Password', { exact: true }).fill(password)
-    await invited.page.getByRole('button', { name: 'Sign in' }).click()
-    await invited.page.getByText('Sofie Sales, ').waitFor()
-    expect(invited.page.url()).toBe(`${url}/leads`)
-    await invited.page.getByRole('link', { name: 'Settings' }).click()
-    await invited.page.getByRole('link', { name: 'My account' }).click()
-    await invited.page.getByText('This one').waitFor()
-    expect(await invited.page.getByRole('link', { name: 'Users' }).count()).toBe(0)
+  const invited = await dashboard.open()
+  const asked: string[] = []
+  invited.page.on('request', (request) => void asked.push(request.url()))
+  await invited.page.goto(url + link.pathname + link.hash)
+  await invited.page.getByLabel('New password').fill(password)
+  expect(
+    [
+      invited.page.url(),
+      await invited.page.evaluate(
+        () => location.href + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, history.state]),
+      ),
+    ].join(),
+  ).not.toContain(link.hash.slice(1))
+  await invited.page.getByLabel('The same once more').fill(password)
+  await invited.page.getByRole('button', { name: 'Save the password' }).click()
+  await invited.page.getByText('Your password is saved. Sign in with it.').waitFor()
+  expect(asked.filter((address) => new URL(address).hash === '' && address.includes(link.hash.slice(1)))).toEqual([])
+  await invited.page.getByLabel('E-mail').fill('sofie@inviting.example')
+  await invited.page.getByLabel('Password', { exact: true }).fill(password)
+  await invited.page.getByRole('button', { name: 'Sign in' }).click()
+  await invited.page.getByText('Sofie Sales, ').waitFor()
+  expect(invited.page.url()).toBe(`${url}/leads`)
+  await invited.page.getByRole('link', { name: 'Settings' }).click()
+  await invited.page.getByRole('link', { name: 'My account' }).click()
+  await invited.page.getByText('This one').waitFor()
+  expect(await invited.page.getByRole('link', { name: 'Users' }).count()).toBe(0)
 
-    await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Active').waitFor({ timeout: 15_000 })
-    await page.getByRole('button', { name: 'Deactivate Sofie Sales' }).click()
-    await dialog.getByRole('button', { name: 'Deactivate', exact: true }).click()
-    await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Deactivated').waitFor()
-    await invited.page.getByRole('dialog', { name: 'Your session has ended' }).waitFor({ timeout: 15_000 })
-    await invited.page.getByRole('dialog').getByLabel('Password', { exact: true }).fill(password)
-    await invited.page.getByRole('button', { name: 'Sign in' }).click()
-    await invited.page.getByText('The e-mail is unknown or the password is wrong.').waitFor()
-  },
-)
+  await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Active').waitFor()
+  await page.getByRole('button', { name: 'Deactivate Sofie Sales' }).click()
+  await dialog.getByRole('button', { name: 'Deactivate', exact: true }).click()
+  await page.getByRole('row', { name: 'Sofie Sales' }).getByText('Deactivated').waitFor()
+  await invited.page.getByRole('dialog', { name: 'Your session has ended' }).waitFor()
+  await invited.page.getByRole('dialog').getByLabel('Password', { exact: true }).fill(password)
+  await invited.page.getByRole('button', { name: 'Sign in' }).click()
+  await invited.page.getByText('The e-mail is unknown or the password is wrong.').waitFor()
+})
 
-it('tells whoever opens a used link what to do', { timeout: browserTimeoutMs }, async () => {
+it('tells whoever opens a used link what to do', async () => {
   const { service, url } = dashboard
   const { admin } = await service.dealer('used-link')
   const { body } = await service.call('POST', '/v1/users', {
@@ -97,46 +92,42 @@ it('tells whoever opens a used link what to do', { timeout: browserTimeoutMs }, 
   await page.getByText('Your password is saved. Sign in with it.').waitFor()
 })
 
-it(
-  'asks for the password again before a key that reads customer data, and loses nothing by it',
-  { timeout: browserTimeoutMs },
-  async () => {
-    const { service } = dashboard
-    const { admin, dealerId } = await service.dealer('fresh')
-    const { page, signIn } = await dashboard.open()
-    await signIn(admin.email, '/settings/integrations')
-    await service
-      .db('credentials')
-      .where({ dealer_id: dealerId, subject_type: 'user' })
-      .update({ created_at: new Date(Date.now() - 16 * 60_000) })
-    await page.getByRole('button', { name: 'Create a key for extensive integrations' }).click()
-    const form = page.getByRole('dialog', { name: 'Create a key for extensive integrations' })
-    await form.getByLabel('Name').fill('Accounting')
-    await form.getByLabel('read customers').uncheck()
-    const sent: string[] = []
-    page.on('request', (request) => void (request.method() === 'POST' && sent.push(new URL(request.url()).pathname)))
-    await form.getByRole('button', { name: 'Create key' }).click()
+it('asks for the password again before a key that reads customer data, and loses nothing by it', async () => {
+  const { service } = dashboard
+  const { admin, dealerId } = await service.dealer('fresh')
+  const { page, signIn } = await dashboard.open()
+  await signIn(admin.email, '/settings/integrations')
+  await service
+    .db('credentials')
+    .where({ dealer_id: dealerId, subject_type: 'user' })
+    .update({ created_at: new Date(Date.now() - 16 * 60_000) })
+  await page.getByRole('button', { name: 'Create a key for extensive integrations' }).click()
+  const form = page.getByRole('dialog', { name: 'Create a key for extensive integrations' })
+  await form.getByLabel('Name').fill('Accounting')
+  await form.getByLabel('read customers').uncheck()
+  const sent: string[] = []
+  page.on('request', (request) => void (request.method() === 'POST' && sent.push(new URL(request.url()).pathname)))
+  await form.getByRole('button', { name: 'Create key' }).click()
 
-    const again = page.getByRole('dialog', { name: 'Confirm that it is you' })
-    await again.getByRole('button', { name: 'Close' }).click()
-    await form.getByText('This needs your password again.').waitFor()
-    expect([await form.getByLabel('Name').inputValue(), await form.getByLabel('read customers').isChecked()]).toEqual([
-      'Accounting',
-      false,
-    ])
-    expect(sent).toEqual(['/v1/api-keys'])
+  const again = page.getByRole('dialog', { name: 'Confirm that it is you' })
+  await again.getByRole('button', { name: 'Close' }).click()
+  await form.getByText('This needs your password again.').waitFor()
+  expect([await form.getByLabel('Name').inputValue(), await form.getByLabel('read customers').isChecked()]).toEqual([
+    'Accounting',
+    false,
+  ])
+  expect(sent).toEqual(['/v1/api-keys'])
 
-    await form.getByRole('button', { name: 'Create key' }).click()
-    expect(await again.getByLabel('E-mail').inputValue()).toBe(admin.email)
-    await again.getByLabel('Password', { exact: true }).fill(password)
-    await again.getByRole('button', { name: 'Sign in' }).click()
-    await page.getByRole('dialog', { name: 'Save your key' }).getByLabel('API key').waitFor()
-    const { scopes } = await service.db('api_keys').where({ dealer_id: dealerId, name: 'Accounting' }).first('scopes')
-    expect([scopes.includes('customers:read'), scopes.includes('leads:read')]).toEqual([false, true])
-  },
-)
+  await form.getByRole('button', { name: 'Create key' }).click()
+  expect(await again.getByLabel('E-mail').inputValue()).toBe(admin.email)
+  await again.getByLabel('Password', { exact: true }).fill(password)
+  await again.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('dialog', { name: 'Save your key' }).getByLabel('API key').waitFor()
+  const { scopes } = await service.db('api_keys').where({ dealer_id: dealerId, name: 'Accounting' }).first('scopes')
+  expect([scopes.includes('customers:read'), scopes.includes('leads:read')]).toEqual([false, true])
+})
 
-it('changes the own password, stays signed in here and nowhere else', { timeout: browserTimeoutMs }, async () => {
+it('changes the own password, stays signed in here and nowhere else', async () => {
   const { service } = dashboard
   const { sales } = await service.dealer('changing')
   const { page, signIn } = await dashboard.open()
@@ -155,7 +146,7 @@ it('changes the own password, stays signed in here and nowhere else', { timeout:
   )
 })
 
-it('ends a session elsewhere, and this one by signing out', { timeout: browserTimeoutMs }, async () => {
+it('ends a session elsewhere, and this one by signing out', async () => {
   const { service } = dashboard
   const { sales } = await service.dealer('ending')
   const { page, signIn } = await dashboard.open()

@@ -7,7 +7,6 @@ import { lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 import { durations, observe } from './paint.ts'
 
-const timeoutMs = 600_000
 const slowdown = 4
 const leadsStored = 100_000
 const pushed = 200
@@ -25,10 +24,10 @@ describe.runIf(isLong)('the board is measured', () => {
   let dashboard: TestDashboard
   beforeAll(async () => {
     dashboard = await startDashboard()
-  }, timeoutMs)
+  })
   afterAll(() => dashboard.close())
 
-  it('from a lead that is pushed to its card', { timeout: timeoutMs }, async () => {
+  it('from a lead that is pushed to its card', async () => {
     const { sales, website } = await dashboard.service.dealer('latency')
     const { page, signIn } = await dashboard.open()
     await signIn(sales.email)
@@ -59,7 +58,7 @@ describe.runIf(isLong)('the board is measured', () => {
     expect(waits.every(Number.isFinite)).toBe(true)
   })
 
-  it('with 10^5 leads, on a computer that is slowed down', { timeout: timeoutMs }, async () => {
+  it('with 10^5 leads, on a computer that is slowed down', async () => {
     const { sales, dealerId } = await dashboard.service.dealer('large')
     await fillLeads(
       { connection: dashboard.service.connection } as Parameters<typeof fillLeads>[0],

@@ -1,17 +1,15 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inner } from '../../src/ids.ts'
 import { ageLeads, lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
-const browserTimeoutMs = 180_000
 const minuteMs = 60_000
 
 let dashboard: TestDashboard
 beforeAll(async () => {
   dashboard = await startDashboard()
-}, browserTimeoutMs)
+})
 afterAll(() => dashboard.close())
 
 type Dealer = Awaited<ReturnType<TestDashboard['service']['dealer']>>
@@ -32,32 +30,26 @@ const statusOf = async (id: string) =>
       .first('status')
   ).status
 
-it(
-  'shows a pushed lead on an open board within a second, announces it, and counts it in the title of a hidden tab',
-  { timeout: browserTimeoutMs },
-  async () => {
-    const dealer = await dashboard.service.dealer('board')
-    const { page, signIn } = await dashboard.open()
-    await signIn(dealer.sales.email)
-    await column(page, 'New').getByText('No new leads.').waitFor()
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'hidden', { value: true, configurable: true })
-    })
-    const started = performance.now()
-    await push(dealer, { ...named('Anna'), vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }] })
-    await column(page, 'New').getByRole('link', { name: 'Anna Holm' }).waitFor()
-    expect(performance.now() - started).toBeLessThan(5_000)
-    await page.getByRole('log').getByText('New lead: Anna Holm, Volvo EX30, from Main Website Lead Form').waitFor()
-    await page.waitForFunction(() => document.title === '(1) Pipeline · CarBuddii')
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'hidden', { value: false, configurable: true })
-      document.dispatchEvent(new Event('visibilitychange'))
-    })
-    await page.waitForFunction(() => document.title === 'Pipeline · CarBuddii')
-  },
-)
+it('shows a pushed lead on an open board by itself, announces it, and counts it in the title of a hidden tab', async () => {
+  const dealer = await dashboard.service.dealer('board')
+  const { page, signIn } = await dashboard.open()
+  await signIn(dealer.sales.email)
+  await column(page, 'New').getByText('No new leads.').waitFor()
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true })
+  })
+  await push(dealer, { ...named('Anna'), vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }] })
+  await column(page, 'New').getByRole('link', { name: 'Anna Holm' }).waitFor()
+  await page.getByRole('log').getByText('New lead: Anna Holm, Volvo EX30, from Main Website Lead Form').waitFor()
+  await page.waitForFunction(() => document.title === '(1) Pipeline · CarBuddii')
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { value: false, configurable: true })
+    document.dispatchEvent(new Event('visibilitychange'))
+  })
+  await page.waitForFunction(() => document.title === 'Pipeline · CarBuddii')
+})
 
-it('moves a lead by its buttons, takes that back, and by keyboard alone', { timeout: browserTimeoutMs }, async () => {
+it('moves a lead by its buttons, takes that back, and by keyboard alone', async () => {
   const dealer = await dashboard.service.dealer('moves')
   const id = await push(dealer, named('Bo'))
   const { page, signIn } = await dashboard.open()
@@ -95,7 +87,7 @@ it('moves a lead by its buttons, takes that back, and by keyboard alone', { time
   expect(row).toEqual({ status: 'lost', status_reason: 'bought_elsewhere' })
 })
 
-it('moves a lead by dragging, and holds what comes meanwhile back', { timeout: browserTimeoutMs }, async () => {
+it('moves a lead by dragging, and holds what comes meanwhile back', async () => {
   const dealer = await dashboard.service.dealer('drags')
   const id = await push(dealer, named('Carla'))
   const { page, signIn } = await dashboard.open({ viewport: { width: 1600, height: 900 } })
@@ -119,7 +111,7 @@ it('moves a lead by dragging, and holds what comes meanwhile back', { timeout: b
   expect(await statusOf(id)).toBe('acknowledged')
 })
 
-it('says who was first when two move the same lead', { timeout: browserTimeoutMs }, async () => {
+it('says who was first when two move the same lead', async () => {
   const dealer = await dashboard.service.dealer('conflict')
   const id = await push(dealer, named('Erik'))
   const { page, signIn, expectFailure } = await dashboard.open()
@@ -143,7 +135,7 @@ it('says who was first when two move the same lead', { timeout: browserTimeoutMs
   expect(await statusOf(id)).toBe('won')
 })
 
-it('keeps filters in the address, for board and table alike', { timeout: browserTimeoutMs }, async () => {
+it('keeps filters in the address, for board and table alike', async () => {
   const dealer = await dashboard.service.dealer('filters')
   await push(dealer, { ...named('Frida'), type: 'service' })
   await push(dealer, named('Gert'))
@@ -165,94 +157,79 @@ it('keeps filters in the address, for board and table alike', { timeout: browser
   await page.getByRole('link', { name: 'Gert Holm' }).waitFor()
 })
 
-it(
-  'tells on the page of a lead all that is known of it, down to the request that brought it',
-  { timeout: browserTimeoutMs },
-  async () => {
-    const dealer = await dashboard.service.dealer('detail')
-    const first = await push(dealer, named('Hanne'))
-    const id = await push(dealer, {
-      customer: { ...named('Hanne').customer, emails: [{ address: 'hanne+car@customer.example' }] },
-      message: 'Can I try it?',
-      vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1' }],
-      tradeIns: [{ make: 'Fiat', model: '500' }],
-      consents: [{ purpose: 'marketing', channel: 'email', state: 'granted' }],
-      unknown: 'kept',
-    })
-    // Requests are written some seconds after they were answered.
-    await expect
-      .poll(
-        () =>
-          dashboard.service
-            .db('api_key_requests')
-            .where({ lead_id: inner(id) })
-            .first(),
-        { timeout: 10_000 },
-      )
-      .toBeTruthy()
-    const { page, signIn, expectFailure } = await dashboard.open()
-    // It came as JSON: there is no other original.
-    expectFailure(404)
-    await signIn(dealer.admin.email, `/leads/${id}`)
-    await page.getByRole('heading', { name: 'Hanne Holm' }).waitFor()
-    for (const text of [
-      'Can I try it?',
-      'Volvo EX30',
-      'Fiat 500',
-      'kept',
-      'The customer may be sent advertising.',
-      'This is not known.',
-      'Perhaps there twice',
-    ])
-      await page.getByText(text).first().waitFor()
-    await page.getByText(/createLead, 201, /).waitFor()
-    expect(await page.getByRole('link', { name: 'hanne+car@customer.example' }).getAttribute('href')).toBe(
-      'mailto:hanne%2Bcar@customer.example',
+it('tells on the page of a lead all that is known of it, down to the request that brought it', async () => {
+  const dealer = await dashboard.service.dealer('detail')
+  const first = await push(dealer, named('Hanne'))
+  const id = await push(dealer, {
+    customer: { ...named('Hanne').customer, emails: [{ address: 'hanne+car@customer.example' }] },
+    message: 'Can I try it?',
+    vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30', stockNumber: 'A-1' }],
+    tradeIns: [{ make: 'Fiat', model: '500' }],
+    consents: [{ purpose: 'marketing', channel: 'email', state: 'granted' }],
+    unknown: 'kept',
+  })
+  // Requests are written some seconds after they were answered.
+  await expect
+    .poll(() =>
+      dashboard.service
+        .db('api_key_requests')
+        .where({ lead_id: inner(id) })
+        .first(),
     )
-    await page.getByRole('button', { name: 'As it was received' }).click()
-    await page.getByText('It came as JSON').waitFor()
-    await page.getByRole('link', { name: 'An earlier lead' }).click()
-    await page.waitForURL(`**/leads/${first}`)
-    await page.goto(`${dashboard.url}/leads/${id}`)
-    await page.getByRole('button', { name: 'Move Hanne Holm' }).click()
-    await page.getByRole('group', { name: 'Move Hanne Holm' }).getByRole('button', { name: 'Acknowledged' }).click()
-    await page.getByText('Moved to “Acknowledged”').waitFor()
-    await page.getByRole('link', { name: 'Main Website Lead Form' }).click()
-    await page.getByRole('link', { name: 'to the lead' }).first().click()
-    await page.waitForURL('**/leads/lead_*')
-  },
-)
+    .toBeTruthy()
+  const { page, signIn, expectFailure } = await dashboard.open()
+  // It came as JSON: there is no other original.
+  expectFailure(404)
+  await signIn(dealer.admin.email, `/leads/${id}`)
+  await page.getByRole('heading', { name: 'Hanne Holm' }).waitFor()
+  for (const text of [
+    'Can I try it?',
+    'Volvo EX30',
+    'Fiat 500',
+    'kept',
+    'The customer may be sent advertising.',
+    'This is not known.',
+    'Perhaps there twice',
+  ])
+    await page.getByText(text).first().waitFor()
+  await page.getByText(/createLead, 201, /).waitFor()
+  expect(await page.getByRole('link', { name: 'hanne+car@customer.example' }).getAttribute('href')).toBe(
+    'mailto:hanne%2Bcar@customer.example',
+  )
+  await page.getByRole('button', { name: 'As it was received' }).click()
+  await page.getByText('It came as JSON').waitFor()
+  await page.getByRole('link', { name: 'An earlier lead' }).click()
+  await page.waitForURL(`**/leads/${first}`)
+  await page.goto(`${dashboard.url}/leads/${id}`)
+  await page.getByRole('button', { name: 'Move Hanne Holm' }).click()
+  await page.getByRole('group', { name: 'Move Hanne Holm' }).getByRole('button', { name: 'Acknowledged' }).click()
+  await page.getByText('Moved to “Acknowledged”').waitFor()
+  await page.getByRole('link', { name: 'Main Website Lead Form' }).click()
+  await page.getByRole('link', { name: 'to the lead' }).first().click()
+  await page.waitForURL('**/leads/lead_*')
+})
 
-it(
-  'says how long a lead waits against the target of the dealer, and leads to those that wait too long',
-  { timeout: browserTimeoutMs },
-  async () => {
-    const dealer = await dashboard.service.dealer('late')
-    const ids = [
-      await push(dealer, named('Ida')),
-      await push(dealer, named('Jens')),
-      await push(dealer, named('Karen')),
-    ]
-    for (const [at, minutes] of [
-      [0, 95],
-      [1, 20],
-    ] as const)
-      await ageLeads(dashboard.service.db, [inner(ids[at] ?? '')], minutes * minuteMs)
-    const { page, signIn } = await dashboard.open()
-    await signIn(dealer.sales.email)
-    const card = (name: string) => column(page, 'New').getByRole('listitem').filter({ hasText: name })
-    await card('Ida').getByText('Late: waiting 1 hr').waitFor()
-    await card('Jens').getByText('Answer soon: waiting 20 min').waitFor()
-    await card('Karen').getByText('Waiting 0 min').waitFor()
-    await page.getByRole('link', { name: '1 lead has waited too long' }).click()
-    await page.waitForURL(/status=new/)
-    await pause(300)
-    const names = await column(page, 'New').getByRole('listitem').getByRole('link').allTextContents()
-    expect(names).toEqual(['Ida Holm', 'Jens Holm', 'Karen Holm'])
-  },
-)
+it('says how long a lead waits against the target of the dealer, and leads to those that wait too long', async () => {
+  const dealer = await dashboard.service.dealer('late')
+  const ids = [await push(dealer, named('Ida')), await push(dealer, named('Jens')), await push(dealer, named('Karen'))]
+  for (const [at, minutes] of [
+    [0, 95],
+    [1, 20],
+  ] as const)
+    await ageLeads(dashboard.service.db, [inner(ids[at] ?? '')], minutes * minuteMs)
+  const { page, signIn } = await dashboard.open()
+  await signIn(dealer.sales.email)
+  const card = (name: string) => column(page, 'New').getByRole('listitem').filter({ hasText: name })
+  await card('Ida').getByText('Late: waiting 1 hr').waitFor()
+  await card('Jens').getByText('Answer soon: waiting 20 min').waitFor()
+  await card('Karen').getByText('Waiting 0 min').waitFor()
+  await page.getByRole('link', { name: '1 lead has waited too long' }).click()
+  await page.waitForURL(/status=new/)
+  const names = () => column(page, 'New').getByRole('listitem').getByRole('link').allTextContents()
+  await expect.poll(names).toEqual(['Ida Holm', 'Jens Holm', 'Karen Holm'])
+})
 
-it('misses nothing that happened while another page was open', { timeout: browserTimeoutMs }, async () => {
+it('misses nothing that happened while another page was open', async () => {
   const dealer = await dashboard.service.dealer('away')
   const moved = await push(dealer, named('Lone'))
   const { page, signIn } = await dashboard.open()

@@ -229,7 +229,7 @@ beforeAll(async () => {
     return file
   })
   found = await lint(files)
-}, 60_000)
+})
 afterAll(() => rmSync(folder, { recursive: true }))
 
 it('finds nothing wrong with the contract and its bundle', async () => {

@@ -1,13 +1,13 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { inner } from '../../src/ids.ts'
 import { createDealer } from '../../src/users/admin.ts'
 import { amount } from '../long.ts'
+import { until } from '../patience.ts'
 import { randomFrom, seed } from '../seed.ts'
 import { freshDatabase, lead, password, type Reply, send, startService, type TestService } from '../service.ts'
 import {
+  allArrive,
   endServers,
   holdClock,
   onDatabase,
@@ -81,153 +81,145 @@ describe('two processes', () => {
   }
   const dealerIds = () => dealers.map(({ dealerId }) => dealerId)
 
-  it(
-    `store one lead for identical posts side by side, and answer them alike: ${races} races`,
-    async () => {
-      const ledger = newLedger()
-      let next = 0
-      const race = async () => {
-        const id = `race ${next++}`
-        const dealer = Math.floor(random() * dealerCount)
-        const oddities = [{}, { customer: { phones: [{ number: 'none' }] } }, reference(id), { colour: 'red' }]
-        const post = { body: lead({ message: id, ...oddities[Math.floor(random() * oddities.length)] }), key: id }
-        const send = random() < 0.2 ? pushOfBatch : push
-        ledger.begun.add(id)
-        const replies = await Promise.all(Array.from({ length: twins }, (_, at) => send(at % 2, dealer, post)))
-        expect(outcomes(replies)).toEqual(['201', ...Array(twins - 1).fill('201 replayed')])
-        expect(new Set(replies.map(({ text }) => text)).size).toBe(1)
-        ledger.acknowledged.set(id, replies[0]?.body.id)
-      }
-      await Promise.all(
-        Array.from({ length: lanes }, async () => {
-          while (next < races) await race()
+  it(`store one lead for identical posts side by side, and answer them alike: ${races} races`, async () => {
+    const ledger = newLedger()
+    let next = 0
+    const race = async () => {
+      const id = `race ${next++}`
+      const dealer = Math.floor(random() * dealerCount)
+      const oddities = [{}, { customer: { phones: [{ number: 'none' }] } }, reference(id), { colour: 'red' }]
+      const post = { body: lead({ message: id, ...oddities[Math.floor(random() * oddities.length)] }), key: id }
+      const send = random() < 0.2 ? pushOfBatch : push
+      ledger.begun.add(id)
+      const replies = await Promise.all(Array.from({ length: twins }, (_, at) => send(at % 2, dealer, post)))
+      expect(outcomes(replies)).toEqual(['201', ...Array(twins - 1).fill('201 replayed')])
+      expect(new Set(replies.map(({ text }) => text)).size).toBe(1)
+      ledger.acknowledged.set(id, replies[0]?.body.id)
+    }
+    await Promise.all(
+      Array.from({ length: lanes }, async () => {
+        while (next < races) await race()
+      }),
+    )
+    expect(ledger.acknowledged.size).toBe(races)
+    expect(await tally(database.db, dealerIds(), ledger, true)).toEqual(nothingWrong)
+  })
+
+  it(`agree on keys and references that they meet in opposite order: ${rounds} rounds`, async () => {
+    /** The claims that there must be in the end, and nothing else. */
+    const claims = new Map<string, string>((await allClaims()).map(({ name, lead_id }) => [name, lead_id]))
+    const storedBefore = await database.db('leads').pluck('id')
+    const stored = new Set<string>(storedBefore)
+    const claim = (dealer: number, name: string, reply: Reply | undefined) =>
+      claims.set(`${dealers[dealer]?.dealerId} ${name}`, inner(reply?.body.id))
+
+    for (let round = 0; round < rounds; round++) {
+      const name = (what: string, dealer: number, of = round) => `${what} ${of}/${dealer}`
+      const isFirst = round === 0
+      const work = Array.from({ length: dealerCount }, (_, dealer) => [
+        meeting(dealer, { body: lead(), key: name('plain', dealer) }, undefined, (replies) => {
+          expect(outcomes(replies)).toEqual(['201', '201 replayed'])
+          claim(dealer, name('plain', dealer), replies[0])
         }),
-      )
-      expect(ledger.acknowledged.size).toBe(races)
-      expect(await tally(database.db, dealerIds(), ledger, true)).toEqual(nothingWrong)
-    },
-    60_000 + races * 100,
-  )
-
-  it(
-    `agree on keys and references that they meet in opposite order: ${rounds} rounds`,
-    async () => {
-      /** The claims that there must be in the end, and nothing else. */
-      const claims = new Map<string, string>((await allClaims()).map(({ name, lead_id }) => [name, lead_id]))
-      const storedBefore = await database.db('leads').pluck('id')
-      const stored = new Set<string>(storedBefore)
-      const claim = (dealer: number, name: string, reply: Reply | undefined) =>
-        claims.set(`${dealers[dealer]?.dealerId} ${name}`, inner(reply?.body.id))
-
-      for (let round = 0; round < rounds; round++) {
-        const name = (what: string, dealer: number, of = round) => `${what} ${of}/${dealer}`
-        const isFirst = round === 0
-        const work = Array.from({ length: dealerCount }, (_, dealer) => [
-          meeting(dealer, { body: lead(), key: name('plain', dealer) }, undefined, (replies) => {
-            expect(outcomes(replies)).toEqual(['201', '201 replayed'])
-            claim(dealer, name('plain', dealer), replies[0])
-          }),
-          meeting(
-            dealer,
-            { body: lead(reference(name('ref', dealer))), key: name('left', dealer) },
-            { body: lead(reference(name('ref', dealer))), key: name('right', dealer) },
-            (replies) => {
-              expect(outcomes(replies)).toEqual(['200', '201'])
-              for (const claimed of [claimOf(name('ref', dealer)), name('left', dealer), name('right', dealer)])
-                claim(dealer, claimed, replies[0])
-            },
-          ),
-          meeting(dealer, { body: lead(reference(name('bare', dealer))) }, undefined, (replies) => {
+        meeting(
+          dealer,
+          { body: lead(reference(name('ref', dealer))), key: name('left', dealer) },
+          { body: lead(reference(name('ref', dealer))), key: name('right', dealer) },
+          (replies) => {
             expect(outcomes(replies)).toEqual(['200', '201'])
-            claim(dealer, claimOf(name('bare', dealer)), replies[0])
-          }),
-          meeting(
-            dealer,
-            {
-              body: lead({ message: 'left', ...reference(name('lost left', dealer)) }),
-              key: name('contested', dealer),
-            },
-            {
-              body: lead({ message: 'right', ...reference(name('lost right', dealer)) }),
-              key: name('contested', dealer),
-            },
-            (replies) => {
-              expect(outcomes(replies)).toEqual(['201', '422'])
-              const [winner, side] = replies[0]?.status === 201 ? [replies[0], 'left'] : [replies[1], 'right']
-              claim(dealer, name('contested', dealer), winner)
-              claim(dealer, claimOf(name(`lost ${side}`, dealer)), winner)
-            },
-          ),
-          ...(isFirst
-            ? []
-            : [
-                meeting(
-                  dealer,
-                  { body: lead(reference(name('ref', dealer, round - 1))), key: name('again', dealer) },
-                  undefined,
-                  (replies) => {
-                    expect(outcomes(replies)).toEqual(['200', '200 replayed'])
-                    expect(inner(replies[0]?.body.id)).toBe(
-                      claims.get(`${dealers[dealer]?.dealerId} ${claimOf(name('ref', dealer, round - 1))}`),
-                    )
-                    claim(dealer, name('again', dealer), replies[0])
-                  },
-                ),
-                meeting(
-                  dealer,
-                  { body: lead({ message: `taken over in ${round}` }), key: name('plain', dealer, round - 1) },
-                  undefined,
-                  (replies) => {
-                    expect(outcomes(replies)).toEqual(['201', '201 replayed'])
-                    expect(inner(replies[0]?.body.id)).not.toBe(
-                      claims.get(`${dealers[dealer]?.dealerId} ${name('plain', dealer, round - 1)}`),
-                    )
-                    claim(dealer, name('plain', dealer, round - 1), replies[0])
-                  },
-                ),
-                meeting(
-                  dealer,
-                  { body: lead(reference(name('never', dealer))), key: name('left', dealer, round - 1) },
-                  undefined,
-                  (replies) => {
-                    expect(replies.map(({ status, body }) => [status, body.code])).toEqual([
-                      [422, 'idempotency-key-reused'],
-                      [422, 'idempotency-key-reused'],
-                    ])
-                  },
-                ),
-              ]),
-        ]).flat()
-        const expired = Array.from({ length: dealerCount }, (_, dealer) => name('plain', dealer, round - 1))
-        await database
-          .db('lead_claims')
-          .where({ kind: 'idempotency' })
-          .whereIn('value', expired)
-          .update({ expires_at: database.db.raw("clock_timestamp() - interval '1 second'") })
+            for (const claimed of [claimOf(name('ref', dealer)), name('left', dealer), name('right', dealer)])
+              claim(dealer, claimed, replies[0])
+          },
+        ),
+        meeting(dealer, { body: lead(reference(name('bare', dealer))) }, undefined, (replies) => {
+          expect(outcomes(replies)).toEqual(['200', '201'])
+          claim(dealer, claimOf(name('bare', dealer)), replies[0])
+        }),
+        meeting(
+          dealer,
+          {
+            body: lead({ message: 'left', ...reference(name('lost left', dealer)) }),
+            key: name('contested', dealer),
+          },
+          {
+            body: lead({ message: 'right', ...reference(name('lost right', dealer)) }),
+            key: name('contested', dealer),
+          },
+          (replies) => {
+            expect(outcomes(replies)).toEqual(['201', '422'])
+            const [winner, side] = replies[0]?.status === 201 ? [replies[0], 'left'] : [replies[1], 'right']
+            claim(dealer, name('contested', dealer), winner)
+            claim(dealer, claimOf(name(`lost ${side}`, dealer)), winner)
+          },
+        ),
+        ...(isFirst
+          ? []
+          : [
+              meeting(
+                dealer,
+                { body: lead(reference(name('ref', dealer, round - 1))), key: name('again', dealer) },
+                undefined,
+                (replies) => {
+                  expect(outcomes(replies)).toEqual(['200', '200 replayed'])
+                  expect(inner(replies[0]?.body.id)).toBe(
+                    claims.get(`${dealers[dealer]?.dealerId} ${claimOf(name('ref', dealer, round - 1))}`),
+                  )
+                  claim(dealer, name('again', dealer), replies[0])
+                },
+              ),
+              meeting(
+                dealer,
+                { body: lead({ message: `taken over in ${round}` }), key: name('plain', dealer, round - 1) },
+                undefined,
+                (replies) => {
+                  expect(outcomes(replies)).toEqual(['201', '201 replayed'])
+                  expect(inner(replies[0]?.body.id)).not.toBe(
+                    claims.get(`${dealers[dealer]?.dealerId} ${name('plain', dealer, round - 1)}`),
+                  )
+                  claim(dealer, name('plain', dealer, round - 1), replies[0])
+                },
+              ),
+              meeting(
+                dealer,
+                { body: lead(reference(name('never', dealer))), key: name('left', dealer, round - 1) },
+                undefined,
+                (replies) => {
+                  expect(replies.map(({ status, body }) => [status, body.code])).toEqual([
+                    [422, 'idempotency-key-reused'],
+                    [422, 'idempotency-key-reused'],
+                  ])
+                },
+              ),
+            ]),
+      ]).flat()
+      const expired = Array.from({ length: dealerCount }, (_, dealer) => name('plain', dealer, round - 1))
+      await database
+        .db('lead_claims')
+        .where({ kind: 'idempotency' })
+        .whereIn('value', expired)
+        .update({ expires_at: database.db.raw("clock_timestamp() - interval '1 second'") })
 
-        // All at once, so that groups form; each process meets them in the other order.
-        const order = work
-          .map((each) => ({ each, at: random() }))
-          .toSorted((one, other) => one.at - other.at)
-          .map(({ each }) => each)
-        const left = new Map(order.map((each) => [each, push(0, each.dealer, each.left)]))
-        const right = new Map(order.toReversed().map((each) => [each, push(1, each.dealer, each.right)]))
-        for (const each of order) {
-          const replies = (await Promise.all([left.get(each), right.get(each)])) as [Reply, Reply]
-          each.check(replies)
-          expect(ids(replies.filter(({ status }) => status < 300))).toHaveLength(
-            replies.some(({ status }) => status < 300) ? 1 : 0,
-          )
-          for (const { status, body } of replies) if (status < 300) stored.add(inner(body.id))
-        }
+      // All at once, so that groups form; each process meets them in the other order.
+      const order = work
+        .map((each) => ({ each, at: random() }))
+        .toSorted((one, other) => one.at - other.at)
+        .map(({ each }) => each)
+      const left = new Map(order.map((each) => [each, push(0, each.dealer, each.left)]))
+      const right = new Map(order.toReversed().map((each) => [each, push(1, each.dealer, each.right)]))
+      for (const each of order) {
+        const replies = (await Promise.all([left.get(each), right.get(each)])) as [Reply, Reply]
+        each.check(replies)
+        expect(ids(replies.filter(({ status }) => status < 300))).toHaveLength(
+          replies.some(({ status }) => status < 300) ? 1 : 0,
+        )
+        for (const { status, body } of replies) if (status < 300) stored.add(inner(body.id))
       }
-      expect(new Map((await allClaims()).map(({ name, lead_id }) => [name, lead_id]))).toEqual(claims)
-      expect(new Set(await database.db('leads').pluck('id'))).toEqual(stored)
-      const { eventless, leadless, gaps, dangling } = await tally(database.db, dealerIds(), newLedger(), false)
-      expect([eventless, leadless, gaps, dangling]).toEqual([0, 0, [], 0])
-    },
-    60_000 + races * 100,
-  )
+    }
+    expect(new Map((await allClaims()).map(({ name, lead_id }) => [name, lead_id]))).toEqual(claims)
+    expect(new Set(await database.db('leads').pluck('id'))).toEqual(stored)
+    const { eventless, leadless, gaps, dangling } = await tally(database.db, dealerIds(), newLedger(), false)
+    expect([eventless, leadless, gaps, dangling]).toEqual([0, 0, [], 0])
+  })
 
   it('never had to be torn from a deadlock', async () => {
     await endServers()
@@ -239,7 +231,7 @@ describe('two processes', () => {
         .whereRaw('datname = current_database() and pid <> pg_backend_pid()')
     await database.db.destroy()
     database.db.initialize()
-    await vi.waitUntil(async () => (await ours()).length === 0)
+    await until(async () => (await ours()).length === 0)
     expect((await database.db('pg_stat_database').whereRaw('datname = current_database()').first()).deadlocks).toBe('0')
   })
 
@@ -288,15 +280,8 @@ describe('one group', () => {
     const before = await transactions()
     const clock = await holdClock(service.db, dealer.dealerId)
     const ahead = push({ body: lead({ message: 'ahead' }) })
-    await vi.waitUntil(async () => (await waitingForLocks(service.db)) === 1, { interval: 5 })
-    let arrived = 0
-    const count = () => void arrived++
-    subscribe('http.server.request.start', count)
-    const replies = posts.map(push)
-    await vi.waitUntil(() => arrived === posts.length, { interval: 1 })
-    unsubscribe('http.server.request.start', count)
-    // From the socket to the queue.
-    for (let turn = 0; turn < 200; turn++) await nextTurn()
+    await until(async () => (await waitingForLocks(service.db)) === 1)
+    const replies = await allArrive(posts.map((post) => () => push(post)))
     await clock.commit()
     expect((await ahead).status).toBe(201)
     const answered = await Promise.all(replies)

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connect, followEvents } from '../../src/client/client.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { amount, isLong } from '../long.ts'
+import { patienceMs } from '../patience.ts'
 import { randomFrom, seed } from '../seed.ts'
 import { freshDatabase, lead, send } from '../service.ts'
 import { endServers, onDatabase, openDealer, pause, type Server, startServer } from './processes.ts'
@@ -12,8 +13,6 @@ const batchMax = 100
 const listeners = 6
 const cutMsMax = 1_500
 const slowMs = 20
-const patienceMs = 15_000
-const testTimeoutMs = 600_000
 
 let database: Database
 let servers: Server[]
@@ -70,52 +69,50 @@ function listen(signal: AbortSignal, isSlow: boolean): { cursors: number[]; line
   return { cursors, lines: () => lines, done }
 }
 
-it(
-  'tells every event once and in order to listeners that are cut off and go on, at either process',
-  { timeout: testTimeoutMs },
-  async () => {
-    const stop = new AbortController()
-    const heard = Array.from({ length: listeners }, (_, index) => listen(stop.signal, index === 0))
-    let stored = 0
-    await Promise.all(
-      Array.from({ length: senders }, async () => {
-        while (stored < eventsWanted) {
-          const leads = Array.from({ length: 1 + Math.floor(random() * batchMax) }, () => ({ lead: lead() }))
-          const { status, body } = await send(`${some(servers).url}/v1/leads/batch`, 'POST', {
-            token: dealer.token,
-            body: { leads },
-          })
-          expect(status).toBe(207)
-          stored += body.results.filter((result: { status: number }) => result.status === 201).length
-          if (isLong) await pause(40)
-        }
-      }),
-    )
-    const firstWrong = (cursors: readonly number[]) => cursors.findIndex((cursor, at) => cursor !== at + 1)
-    for (
-      let [deadline, told] = [Date.now() + patienceMs, -1];
-      heard.some(({ cursors }) => cursors.length < stored);
-      await pause(50)
-    ) {
-      const now = heard.reduce((sum, { cursors }) => sum + cursors.length, 0)
-      if (now !== told) deadline = Date.now() + patienceMs
-      told = now
-      if (Date.now() > deadline || heard.some(({ cursors }) => firstWrong(cursors) !== -1)) break
-    }
-    stop.abort()
-    await Promise.all(heard.map(({ done }) => done))
+it('tells every event once and in order to listeners that are cut off and go on, at either process', async () => {
+  const stop = new AbortController()
+  const heard = Array.from({ length: listeners }, (_, index) => listen(stop.signal, index === 0))
+  let stored = 0
+  await Promise.all(
+    Array.from({ length: senders }, async () => {
+      while (stored < eventsWanted) {
+        const leads = Array.from({ length: 1 + Math.floor(random() * batchMax) }, () => ({ lead: lead() }))
+        const { status, body } = await send(`${some(servers).url}/v1/leads/batch`, 'POST', {
+          token: dealer.token,
+          body: { leads },
+        })
+        // Asked to come again, as somebody who sends this much is on a slow machine.
+        if (status === 503) continue
+        expect(status).toBe(207)
+        stored += body.results.filter((result: { status: number }) => result.status === 201).length
+        if (isLong) await pause(40)
+      }
+    }),
+  )
+  const firstWrong = (cursors: readonly number[]) => cursors.findIndex((cursor, at) => cursor !== at + 1)
+  for (
+    let [deadline, told] = [Date.now() + patienceMs, -1];
+    heard.some(({ cursors }) => cursors.length < stored);
+    await pause(50)
+  ) {
+    const now = heard.reduce((sum, { cursors }) => sum + cursors.length, 0)
+    if (now !== told) deadline = Date.now() + patienceMs
+    told = now
+    if (Date.now() > deadline || heard.some(({ cursors }) => firstWrong(cursors) !== -1)) break
+  }
+  stop.abort()
+  await Promise.all(heard.map(({ done }) => done))
 
-    for (const { cursors } of heard) expect([cursors.length, firstWrong(cursors)]).toEqual([stored, -1])
-    expect(Number((await database.db('dealer_clocks').where({ dealer_id: dealer.dealerId }).first()).seq)).toBe(stored)
-    const cuts = heard.map(({ lines }) => lines() - 1)
-    expect(Math.min(...cuts)).toBeGreaterThan(0)
-    console.log(
-      `${stored} events by ${senders} senders on ${servers.length} processes; ${listeners} listeners, cut off ${cuts.join(', ')} times: none missed, none twice, none out of order`,
-    )
-  },
-)
+  for (const { cursors } of heard) expect([cursors.length, firstWrong(cursors)]).toEqual([stored, -1])
+  expect(Number((await database.db('dealer_clocks').where({ dealer_id: dealer.dealerId }).first()).seq)).toBe(stored)
+  const cuts = heard.map(({ lines }) => lines() - 1)
+  expect(Math.min(...cuts)).toBeGreaterThan(0)
+  console.log(
+    `${stored} events by ${senders} senders on ${servers.length} processes; ${listeners} listeners, cut off ${cuts.join(', ')} times: none missed, none twice, none out of order`,
+  )
+})
 
-it('ends its streams when it is stopped, and keeps nobody waiting for them', { timeout: testTimeoutMs }, async () => {
+it('ends its streams when it is stopped, and keeps nobody waiting for them', async () => {
   const [, stopped] = servers
   const { access_token } = (await send(`${stopped?.url}/v1/auth/token`, 'POST', { headers: { 'x-api-key': reader } }))
     .body

@@ -1,15 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { onTestFinished } from 'vitest'
 import { lockDealer } from '../../src/tokens/store.ts'
 import { createDealer } from '../../src/users/admin.ts'
+import { until } from '../patience.ts'
 import { password, secretKeys, send } from '../service.ts'
-
-const readySecondsMax = 30
 
 /** Of the log. */
 export interface LogLine {
@@ -64,18 +65,17 @@ export async function startServer(env: Record<string, string>, errors: LogLine[]
     },
   }
   started.push(server)
-  for (
-    const deadline = Date.now() + readySecondsMax * 1000;
-    !(await fetch(`${url}/readyz`)
-      .then(({ ok }) => ok)
-      .catch(() => false));
-    await pause(20)
-  ) {
-    if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(errors)}`)
-    if (Date.now() > deadline) throw new Error(`The service did not get ready: ${JSON.stringify(errors)}`)
-  }
+  await until(async () => hasEnded(child) || (await isReady(url)))
+  if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(errors)}`)
   return server
 }
+
+/** Whether it takes requests, and its database does. */
+export const isReady = (url: string): Promise<boolean> =>
+  fetch(`${url}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  )
 
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
@@ -91,7 +91,13 @@ export function onDatabase(
 /** The workers of a server that was started with `WORKERS`. */
 export function workersOf({ pid }: Server): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
-  return children.filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('src/main.ts'))
+  return children.filter((child) => {
+    try {
+      return readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('src/main.ts')
+    } catch {
+      return false // it has just ended
+    }
+  })
 }
 
 /** A dealer in the time zone of Copenhagen with an API key that may push leads. */
@@ -113,10 +119,27 @@ export async function openDealer(db: Knex, url: string, name: string) {
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
+/**
+ * Sends requests to the service in this process, and resolves when all of them have come as far as its queue. Their answers are promises:
+ * whatever holds them up is still to end.
+ */
+export async function allArrive<Answer>(requests: readonly (() => Promise<Answer>)[]): Promise<Promise<Answer>[]> {
+  let arrived = 0
+  const count = () => void arrived++
+  subscribe('http.server.request.start', count)
+  const answers = requests.map((request) => request())
+  await until(() => arrived === requests.length)
+  unsubscribe('http.server.request.start', count)
+  // From the socket to the queue.
+  for (let turn = 0; turn < 200; turn++) await nextTurn()
+  return answers
+}
+
 /** The dealer's clock, held until the transaction that it returns ends, or the test. */
 export async function holdClock(db: Knex, dealerId: string): Promise<Knex.Transaction> {
   const trx = await db.transaction()
   onTestFinished(async () => void (trx.isCompleted() || (await trx.rollback())))
+  await trx.raw('set local idle_in_transaction_session_timeout = 0')
   await lockDealer(trx, dealerId)
   return trx
 }

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Knex } from 'knex'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { inner } from '../../src/ids.ts'
 import { type Intake, openIntake } from '../../src/leads/intake.ts'
 import { newLead } from '../../src/leads/input.ts'
@@ -12,13 +12,14 @@ import type { Principal } from '../../src/operation.ts'
 import { openService } from '../../src/service.ts'
 import { openKeyring, replaceSigningKeys, rotateSigningKey } from '../../src/tokens/keyring.ts'
 import { endCredentials } from '../../src/tokens/store.ts'
+import { until } from '../patience.ts'
 import { lead, masters, type Reply, send, startService, type TestService } from '../service.ts'
 import {
+  allArrive,
   endServers,
   holdClock,
   type LogLine,
   onDatabase,
-  pause,
   type Server,
   spread,
   startServer,
@@ -27,9 +28,9 @@ import {
 import { openProxy, type Proxy } from './proxy.ts'
 import { newLedger, tally } from './sender.ts'
 
-// What a connection allows (src/db/pool.ts), and what a busy machine adds.
+// What a connection allows (src/db/pool.ts), and what a machine six times slower adds.
 const idleInTransactionMs = 5_000
-const slackMs = 1_500
+const slackMs = 9_000
 const neighbours = 64
 
 let service: TestService
@@ -49,8 +50,7 @@ const push = (url: string, token: string, body: object, key?: string) =>
     headers: { ...(key !== undefined && { 'idempotency-key': `"${key}"` }) },
   })
 const leadsNamed = (message: string) => service.db('leads').whereRaw("data->>'message' = ?", [message])
-const waiting = (sessions: number) =>
-  vi.waitUntil(async () => (await waitingForLocks(service.db)) === sessions, { interval: 5 })
+const waiting = (sessions: number) => until(async () => (await waitingForLocks(service.db)) === sessions)
 const idleInTransaction = async () =>
   (
     await service
@@ -89,7 +89,7 @@ describe('a process that is stopped', () => {
     await waiting(1)
     stopped.signal('SIGSTOP')
     await clock.commit()
-    await vi.waitUntil(async () => (await leadsNamed('unread')).length === 1, { interval: 5 })
+    await until(async () => (await leadsNamed('unread')).length === 1)
     const again = await push(service.url, dealer.website.token, lead({ message: 'unread' }), 'unread')
     stopped.signal('SIGCONT')
     const first = await begun
@@ -120,7 +120,7 @@ describe('a process that is stopped', () => {
     await waiting(2)
     stopped.signal('SIGSTOP')
     await row.commit()
-    await vi.waitUntil(async () => (await idleInTransaction()) === 1, { interval: 5 })
+    await until(async () => (await idleInTransaction()) === 1)
 
     let isHeld = true
     const delays = { held: [] as number[], others: [] as number[], reads: [] as number[] }
@@ -150,7 +150,7 @@ describe('a process that is stopped', () => {
       `a dealer is held: its leads ${spread(delays.held)}; other leads (${delays.others.length}) ${spread(delays.others)}; reads (${delays.reads.length}) ${spread(delays.reads)}`,
     )
     expect(Math.max(...delays.held, ...delays.others)).toBeLessThan(idleInTransactionMs + slackMs)
-    expect(Math.max(...delays.reads)).toBeLessThan(slackMs)
+    expect(Math.max(...delays.reads)).toBeLessThan(Math.min(...delays.held))
 
     stopped.signal('SIGCONT')
     expect([(await change).status, (await begun).status]).toEqual([503, 201])
@@ -175,7 +175,6 @@ describe('a dealer who is held', () => {
       await service.dealer('sharing3'),
     ]
     const clock = await holdClock(service.db, held.dealerId)
-    await clock.raw('set local idle_in_transaction_session_timeout = 0')
 
     const ahead = push(service.url, held.website.token, lead())
     await waiting(1)
@@ -240,10 +239,13 @@ describe(`a bad row among ${neighbours}`, () => {
     const bodies = posts.map(({ message }, at) =>
       lead({ message, ...(at % 4 === 1 && { externalReference: { source: 'rows', id: message } }) }),
     )
-    const replies = posts.map(({ message }, at) =>
-      push(service.url, dealer.website.token, bodies[at] ?? {}, refused(message) ? message : undefined),
+    const replies = await allArrive(
+      posts.map(
+        ({ message }, at) =>
+          () =>
+            push(service.url, dealer.website.token, bodies[at] ?? {}, refused(message) ? message : undefined),
+      ),
     )
-    await pause(50)
     await clock.commit()
     await ahead
     expect((await Promise.all(replies)).map(({ status }) => status)).toEqual(
@@ -462,7 +464,7 @@ describe('a lost commit', () => {
       await waiting(2)
       await clock.commit()
       expect((await reply).status).toBe(201)
-      await vi.waitUntil(async () => (await waitingForLocks(service.db)) === 0)
+      await until(async () => (await waitingForLocks(service.db)) === 0)
       expect(await leadsNamed(message)).toMatchObject([{ id: inner((await reply).body.id) }])
     }
   })
@@ -479,7 +481,7 @@ describe('a lost commit', () => {
   it('that a stopped process keeps back holds its dealer no longer than the time-outs', async () => {
     proxy.next(['end held back'])
     const back = push(url, dealer.website.token, lead({ message: 'held back' }), 'held back').catch(() => undefined)
-    await vi.waitUntil(
+    await until(
       async () =>
         proxy.calls() > 0 &&
         (await service
