@@ -86,10 +86,11 @@ ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN
 
 <h3>Follow what happens</h3>
 <p>Everything that happens to leads is in a feed, numbered without gaps in the order in which it happened. Take the end of the feed, read the leads once, then follow the feed from there: you miss nothing and get nothing twice.</p>
-${code(`curl "${publicUrl}/v1/events?cursor=latest" -H "Authorization: Bearer $TOKEN"   # {"items":[],"nextCursor":"1042"}
-curl "${publicUrl}/v1/events?cursor=1042" -H "Authorization: Bearer $TOKEN"     # what came since, each with its lead`)}
+${code(`curl "${publicUrl}/v1/events?cursor=latest" -H "Authorization: Bearer $TOKEN"   # {"items":[],"nextCursor":"1042.4c55a90d2f17"}
+curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17" -H "Authorization: Bearer $TOKEN"   # what came since, each with its lead`)}
 <p>Keep <code>nextCursor</code>, and ask again with it when you like. Or listen: <code>/v1/events/stream</code> sends the same as server-sent events within a second. When the line breaks, go on with the last <code>id</code> as <code>Last-Event-ID</code>; when the token ends, so does the stream.</p>
-${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" -H "Last-Event-ID: 1042"`)}
+${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" -H "Last-Event-ID: 1042.4c55a90d2f17"`)}
+<p>A cursor names one event. Keep it as it is, and make none yourself. Should the service ever be put back to an earlier state, events that you have read are gone, and others get their numbers: a cursor of an event that is gone is answered <a href="/docs/problems/feed-restarted">410 <code>feed-restarted</code></a>, and an open stream ends with an event of the type <code>restarted</code>. Then begin as at the first time: the end of the feed, the leads, the feed from there. Where yours and the answer differ, the answer is right, also with a lower <code>version</code>; drop the leads that are not listed any more. Whoever had not read as far as that goes on, and is told nothing.</p>
 
 <h2>Errors</h2>
 <p>Failures are <code>application/problem+json</code> (RFC 9457) with a <a href="/docs/problems/">code</a>, a sentence that says what to do, and the <code>requestId</code> to quote. The token endpoint answers OAuth errors (RFC 6749, section 5.2) instead.</p>
@@ -98,6 +99,7 @@ ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" 
 <tr><td>400, 415, 422</td><td>The request is not right.</td><td>Mend it; sending it again does not help.</td></tr>
 <tr><td>401</td><td>No token, or it has expired or was ended.</td><td>Exchange the key and try once more. If the key is refused too, ask the dealer.</td></tr>
 <tr><td>403</td><td>The token lacks a scope; <code>WWW-Authenticate</code> names it.</td><td>Ask the dealer for a key of the other kind.</td></tr>
+<tr><td>410</td><td>The feed does not go on from this cursor.</td><td>Read everything anew, and follow from where the feed ends now.</td></tr>
 <tr><td>429, 503</td><td>Not now.</td><td>Wait as long as <code>Retry-After</code> says and send the same again.</td></tr>
 </tbody></table></div>
 

@@ -34,6 +34,7 @@ export async function tellPeople(db: Knex): Promise<void> {
   for (const dealerId of await store.findDealersToTell(db)) await db.transaction((trx) => tellOfLeads(trx, dealerId))
 }
 
+// Its place in the ledger is a bare number: it lies beside the events, and a restore that takes them back takes it back with them.
 async function tellOfLeads(trx: Knex.Transaction, dealerId: string): Promise<void> {
   const cursor = await store.lockMailCursor(trx, dealerId)
   if (!cursor) return
