@@ -1,3 +1,5 @@
+import * as limits from '../generated/server/limits.gen.ts'
+
 /** Every failure that a client can see, by its code. The code is API; a page under /docs/problems/ explains it. */
 export const problems = {
   'bad-request': {
@@ -205,6 +207,19 @@ export class Problem extends Error {
     this.status = problems[code].status
     this.more = more
   }
+}
+
+/** A request that does not fit the contract, with as much of what is wrong as the answer has room for. */
+export function badRequest(found: readonly Violation[], said?: string): Problem {
+  const violations = found.slice(0, limits.Problem.violations.maxItems).map((violation) => ({
+    in: violation.in,
+    pointer: violation.pointer.slice(0, limits.Violation.pointer.maxLength),
+    message: violation.message.slice(0, limits.Violation.message.maxLength),
+  }))
+  const [first] = violations
+  if (!first) return new Problem('bad-request', said)
+  const detail = said ?? `${first.in}${first.pointer}: ${first.message}`.slice(0, limits.Problem.detail.maxLength)
+  return new Problem('bad-request', detail, { violations })
 }
 
 /** The body of a problem (RFC 9457). */

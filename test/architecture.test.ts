@@ -26,12 +26,14 @@ const roomParts = rooms.flatMap(({ name, parts }) => parts.map((part) => `${name
 /** The arrow, area by area: its files, and the areas that they may import, be it types only. A file is of the first area that it fits. */
 const areas: Record<string, { files: RegExp; imports: string[] }> = {
   contract: { files: /^openapi\//, imports: ['contract'] },
-  generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
   generatedClient: { files: /^generated\/client\//, imports: ['generatedClient'] },
+  // What the contract says in numbers is a word like any other.
   word: {
-    files: /^src\/(operation|problem|ids|secrets|address|same-origin|user-agent|files|log|parts)\.ts$/,
+    files:
+      /^(src\/(operation|problem|ids|secrets|address|same-origin|user-agent|files|log|parts)|generated\/server\/(limits|scopes)\.gen)\.ts$/,
     imports: ['word'],
   },
+  generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
   config: { files: /^src\/(config|data-dir)\.ts$/, imports: ['word'] },
   main: {
     files: /^src\/(main|prepare|workers)\.ts$/,

@@ -61,5 +61,17 @@ export default defineConfig(
     rules: typed,
   },
   { files: ['openapi/**/*.ts', 'src/**/*.{ts,tsx}'], rules: shipped },
+  {
+    files: ['src/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'JSXAttribute[name.name=/^(max|min)Length$/] > JSXExpressionContainer > Literal',
+          'CallExpression[callee.property.name="slice"][arguments.0.value=0] > Literal.arguments[value>31]',
+        ].map((selector) => ({ selector, message: 'The contract says this number: take it from limits.gen.ts.' })),
+      ],
+    },
+  },
   { files: ['src/**'], ignores: ['src/main.ts', 'src/cli/**'], rules: { 'no-console': 'error' } },
 )

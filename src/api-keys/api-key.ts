@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { scopesOfKind } from '../../generated/server/scopes.gen.ts'
 import type { ApiKeyEnvironment, ApiKeyKind } from '../../generated/server/types.gen.ts'
 import { Problem } from '../problem.ts'
 
@@ -39,29 +40,13 @@ export function maskOf({ text }: KeyText): string {
   return `${text.slice(0, 15)}…${text.slice(-4)}`
 }
 
-const scopesOfKind: Record<ApiKeyKind, { usual: readonly string[]; onRequest: readonly string[] }> = {
-  digital_requests: { usual: ['leads:create'], onRequest: [] },
-  extensive_integrations: {
-    usual: [
-      'leads:create',
-      'leads:read',
-      'leads:update',
-      'customers:read',
-      'customers:write',
-      'events:read',
-      'webhooks:manage',
-    ],
-    onRequest: ['customers:erase'],
-  },
-}
-
 /**
  * The scopes of a new key: the usual ones of its kind, or those asked for.
  *
  * @throws {Problem} `scope-not-of-kind` when a key of this kind cannot have one of them.
  */
 export function grantedScopes(kind: ApiKeyKind, wanted: readonly string[] | undefined): readonly string[] {
-  const { usual, onRequest } = scopesOfKind[kind]
+  const { usual, onRequest }: { usual: readonly string[]; onRequest: readonly string[] } = scopesOfKind[kind]
   if (!wanted) return usual
   const possible = [...usual, ...onRequest]
   const foreign = wanted.filter((scope) => !possible.includes(scope))

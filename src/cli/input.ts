@@ -1,13 +1,14 @@
 import { InvalidArgumentError } from 'commander'
+import * as limits from '../../generated/server/limits.gen.ts'
 import { isTimeZone } from '../dealers/dealer.ts'
-import { passwordLengthMin } from '../users/user.ts'
 
 // What the operator types, checked before the database is opened. Commander prints the reason behind the name of the option.
 
 // The limits of sign-in in the contract: beyond them nobody could sign in.
-const emailLengthMax = 254
-const passwordLengthMax = 256
-const nameLengthMax = 200
+const emailLengthMax = limits.SignIn.email.maxLength
+const passwordLengthMin = limits.NewPassword.minLength
+const passwordLengthMax = limits.SignIn.password.maxLength
+const nameLengthMax = limits.UserName.maxLength
 
 const check = (fits: boolean, reason: string, text: string): string => {
   if (!fits) throw new InvalidArgumentError(reason)

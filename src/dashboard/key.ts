@@ -1,24 +1,16 @@
-import type { ApiKey, ApiKeyKind, ApiKeyScope } from '../client/client.ts'
+import { type ApiKey, type ApiKeyKind, type ApiKeyScope, scopesOfKind } from '../client/client.ts'
 
 const dayMs = 86_400_000
 const expiresSoonDays = 7
 const idleDays = 30
 
-export const scopesOfKind: Record<ApiKeyKind, readonly ApiKeyScope[]> = {
-  digital_requests: ['leads:create'],
-  extensive_integrations: [
-    'leads:create',
-    'leads:read',
-    'leads:update',
-    'customers:read',
-    'customers:write',
-    'events:read',
-    'webhooks:manage',
-    'customers:erase',
-  ],
-}
-/** All but erasing, which is given when it is asked for only. */
-export const usualScopes = (kind: ApiKeyKind) => scopesOfKind[kind].filter((scope) => scope !== 'customers:erase')
+/** What a key is granted when nothing else is asked for. */
+export const usualScopes = (kind: ApiKeyKind): readonly ApiKeyScope[] => scopesOfKind[kind].usual
+/** All that a key can be granted. */
+export const possibleScopes = (kind: ApiKeyKind): readonly ApiKeyScope[] => [
+  ...scopesOfKind[kind].usual,
+  ...scopesOfKind[kind].onRequest,
+]
 
 export type Chip = { tone: 'good' | 'quiet' | 'notice' | 'bad' } & (
   | { word: 'active' | 'disabled' | 'expired' | 'deleted' | 'unused' | 'replacing' }

@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { OpenApiSpecLoader } from 'express-openapi-validator/dist/framework/openapi.spec.loader.js'
 import { OpenApiValidator } from 'express-openapi-validator/dist/openapi.validator.js'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
-import { Problem, type Violation } from '../problem.ts'
+import { badRequest, type Violation } from '../problem.ts'
 
 /** What is known of a request once its operation is found. */
 export interface Call {
@@ -32,8 +32,6 @@ export interface Contract {
 }
 
 export const documentPath = fileURLToPath(new URL('../../generated/openapi.yaml', import.meta.url))
-
-const violationsMax = 32
 
 type SecurityHandler = (req: Request, scopes: string[]) => true
 type Layers = Record<'metadata' | 'security' | 'request' | 'response', RequestHandler>
@@ -255,9 +253,12 @@ function pathParamsOf(template: string[], parts: string[]): Record<string, strin
     try {
       params[name.slice(1, -1)] = decodeURIComponent(parts[at] ?? '')
     } catch {
-      throw new Problem('bad-request', 'The path is not percent-encoded UTF-8.', {
-        violations: [{ in: 'path', pointer: `/${name.slice(1, -1)}`, message: 'is not percent-encoded UTF-8' }],
-      })
+      const violation = {
+        in: 'path',
+        pointer: `/${name.slice(1, -1)}`,
+        message: 'is not percent-encoded UTF-8',
+      } as const
+      throw badRequest([violation], 'The path is not percent-encoded UTF-8.')
     }
   })
   return params
@@ -265,7 +266,7 @@ function pathParamsOf(template: string[], parts: string[]): Record<string, strin
 
 /** What the validator found. */
 export function violationsIn(error: object): Violation[] {
-  return 'errors' in error && Array.isArray(error.errors) ? error.errors.slice(0, violationsMax).map(violationOf) : []
+  return 'errors' in error && Array.isArray(error.errors) ? error.errors.map(violationOf) : []
 }
 
 const parts: Record<string, Violation['in']> = {
@@ -276,13 +277,9 @@ const parts: Record<string, Violation['in']> = {
   cookies: 'cookie',
 }
 
-function violationOf({
-  path = '',
-  message = 'is not what the contract says',
-}: {
-  path?: string
-  message?: string
-}): Violation {
+type Found = { path?: string; message?: string }
+
+function violationOf({ path = '', message = 'is not what the contract says' }: Found): Violation {
   const [, part = 'body', rest = ''] = /^\/?(body|query|params|headers|cookies)?(.*)$/s.exec(path) ?? []
-  return { in: parts[part] ?? 'body', pointer: rest.slice(0, 512), message: message.slice(0, 256) }
+  return { in: parts[part] ?? 'body', pointer: rest, message }
 }

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
 import { isPassing } from '../db/pool.ts'
-import { OAuthError, Problem, problemBody, type Violation } from '../problem.ts'
+import { badRequest, OAuthError, Problem, problemBody } from '../problem.ts'
 import { freshSeconds } from '../tokens/fresh.ts'
 import { type Contract, violationsIn } from './contract.ts'
 
@@ -88,12 +88,6 @@ export function asProblem(error: unknown, req: Request): Problem {
 function isUnstorable(error: Error): boolean {
   const { code, detail } = error as { code?: string; detail?: string }
   return code === '22021' || code === '22P05' || (code === '22P02' && /surrogate/i.test(detail ?? ''))
-}
-
-function badRequest(violations: Violation[]): Problem {
-  const [first] = violations
-  const detail = first ? `${first.in}${first.pointer}: ${first.message}` : undefined
-  return new Problem('bad-request', detail?.slice(0, 1024), violations.length > 0 ? { violations } : {})
 }
 
 function asOAuthError({ status, code, message, more }: Problem): OAuthError {

@@ -1,3 +1,4 @@
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { PersonName, PhoneInput, PostalAddress } from '../../generated/server/types.gen.ts'
 import {
   cut,
@@ -16,17 +17,6 @@ import {
   textOf,
   upTo,
 } from './adf-element.ts'
-import {
-  cityMax,
-  countryMax,
-  fullNameMax,
-  linesMax,
-  nameMax,
-  phoneMax,
-  postalCodeMax,
-  streetMax,
-  wordMax,
-} from './adf-limits.ts'
 import { type NamePart, nameParts } from './adf-names.ts'
 import type { XmlElement } from './adf-xml.ts'
 import { bare } from './text.ts'
@@ -46,9 +36,9 @@ export function readName(people: readonly XmlElement[], notes: Notes): PersonNam
   for (const other of repeated) keepRepeated(other, notes)
   for (const other of [...beside, ...(isNamed ? unknown : [])]) keep(other, notes)
   const name = present({
-    given: joinedText([...given, ...middle], nameMax, notes),
-    family: joinedText(family, nameMax, notes),
-    full: whole && textOf(whole, fullNameMax, notes),
+    given: joinedText([...given, ...middle], limits.PersonName.given.maxLength, notes),
+    family: joinedText(family, limits.PersonName.family.maxLength, notes),
+    full: whole && textOf(whole, limits.PersonName.full.maxLength, notes),
   })
   return isEmpty(name) ? undefined : name
 }
@@ -62,9 +52,9 @@ function takePart({ attributes }: XmlElement): NamePart {
 /** `voice`, which is also what ADF means when nothing is said, does not tell mobile from landline; the number may. */
 export function readPhone(phone: XmlElement, notes: Notes): PhoneInput {
   const type = takeAttribute(phone, 'type')
-  const number = textOf(phone, phoneMax, notes)
+  const number = textOf(phone, limits.PhoneInput.number.maxLength, notes)
   if (type === undefined || ['voice', 'phone', 'telephone'].includes(bare(type))) return { number }
-  return { number, type: cut(type, wordMax, `${phone.at}/@type`, notes) }
+  return { number, type: cut(type, limits.PhoneInput.type.maxLength, `${phone.at}/@type`, notes) }
 }
 
 /** `street@line` says in what order; what has no line comes last, `apartment` after it. */
@@ -76,17 +66,20 @@ export function readAddress(addresses: readonly XmlElement[], notes: Notes): Pos
   const lineOf = ({ attributes }: XmlElement) => Number.parseInt(attributes.get('line') ?? '', 10) || Infinity
   const streets = takeSaid(address, 'street', notes).sort((a, b) => inOrder(lineOf(a), lineOf(b)))
   for (const { attributes } of streets) attributes.delete('line')
-  const lines = upTo(linesMax, [...streets, ...takeSaid(address, 'apartment', notes)], notes).map((each) =>
-    textOf(each, streetMax, notes),
-  )
+  const lines = upTo(
+    limits.PostalAddress.lines.maxItems,
+    [...streets, ...takeSaid(address, 'apartment', notes)],
+    notes,
+  ).map((each) => textOf(each, limits.PostalAddress.lines.items.maxLength, notes))
   const rest = {
-    postalCode: line(address, 'postalcode', postalCodeMax, notes),
-    city: line(address, 'city', cityMax, notes),
-    region: line(address, 'regioncode', cityMax, notes),
-    countryCode: line(address, 'country', countryMax, notes),
+    postalCode: line(address, 'postalcode', limits.PostalAddress.postalCode.maxLength, notes),
+    city: line(address, 'city', limits.PostalAddress.city.maxLength, notes),
+    region: line(address, 'regioncode', limits.PostalAddress.region.maxLength, notes),
+    countryCode: line(address, 'country', limits.PostalAddress.countryCode.maxLength, notes),
   }
   // Without a street, what stands there as mere text is one.
-  if (lines.length === 0 && hasText(address)) lines.push(textOf(address, streetMax, notes))
+  if (lines.length === 0 && hasText(address))
+    lines.push(textOf(address, limits.PostalAddress.lines.items.maxLength, notes))
   else keepRest(address, notes)
   return present({ lines, ...rest })
 }

@@ -1,6 +1,6 @@
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference } from '../../generated/server/types.gen.ts'
 import { drop, hasText, inOrder, type Notes } from './adf-element.ts'
-import { referenceIdMax, referenceSourceMax } from './adf-limits.ts'
 import type { XmlElement } from './adf-xml.ts'
 import { isPlaceholder } from './placeholder.ts'
 import { warn } from './warnings.ts'
@@ -13,7 +13,8 @@ export function readReference(prospect: XmlElement, notes: Notes): ExternalRefer
   const ids = bySequence(prospect)
   const usable = ids.find(
     ({ text, attributes }) =>
-      isTelling(text, referenceIdMax) && isTelling(attributes.get('source') ?? '', referenceSourceMax),
+      isTelling(text, limits.ExternalReference.id.maxLength) &&
+      isTelling(attributes.get('source') ?? '', limits.ExternalReference.source.maxLength),
   )
   const [unusable] = ids
   if (!usable && unusable) warn('adf-id-unusable', unusable.at, notes)

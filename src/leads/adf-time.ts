@@ -1,5 +1,5 @@
+import * as limits from '../../generated/server/limits.gen.ts'
 import { type Notes, single, textOf } from './adf-element.ts'
-import { timeMax } from './adf-limits.ts'
 import type { XmlElement } from './adf-xml.ts'
 import { warn } from './warnings.ts'
 
@@ -13,7 +13,7 @@ const offsetPattern = /^([+-])\s*(\d{1,2})(?::?([0-5]\d))?$/
 export function readTime(prospect: XmlElement, notes: Notes): string | undefined {
   const element = single(prospect, 'requestdate', notes)
   if (!element) return undefined
-  const whole = textOf(element, timeMax, notes)
+  const whole = textOf(element, limits.LeadInput.submittedAt.maxLength, notes)
   const [, year = '', month = '', day = '', hour = '', minute = '', second = '00', compactOffset] =
     compactTime.exec(whole) ?? []
   const [, date = '', time = '', extendedOffset] = extendedTime.exec(whole) ?? []

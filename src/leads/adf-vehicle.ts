@@ -1,3 +1,4 @@
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { Money, Odometer, TradeIn, VehicleOfInterest } from '../../generated/server/types.gen.ts'
 import {
   cut,
@@ -19,19 +20,6 @@ import {
   wordOf,
 } from './adf-element.ts'
 import { bySequence, isTelling } from './adf-id.ts'
-import {
-  amountMax,
-  colourMax,
-  commentsMax,
-  currencyMax,
-  listingIdMax,
-  makeMax,
-  modelMax,
-  stockNumberMax,
-  unitMax,
-  vinMax,
-  wordMax,
-} from './adf-limits.ts'
 import { type Interest, interests } from './adf-names.ts'
 import { numberIn } from './adf-number.ts'
 import type { XmlElement } from './adf-xml.ts'
@@ -39,7 +27,6 @@ import { bare } from './text.ts'
 
 const yearMin = 1900
 const yearMax = 2100
-const odometerMax = 99_999_999
 
 interface Vehicle {
   interest: Interest | undefined
@@ -57,21 +44,21 @@ export function readVehicle(element: XmlElement, notes: Notes): Vehicle {
   const handsIn = interest === 'trade_in' || interest === 'sell'
   const { price, wantedPrice } = readPrice(element, notes)
   const described = present({
-    vin: line(element, 'vin', vinMax, notes),
-    stockNumber: line(element, 'stock', stockNumberMax, notes),
+    vin: line(element, 'vin', limits.VehicleOfInterest.vin.maxLength, notes),
+    stockNumber: line(element, 'stock', limits.VehicleOfInterest.stockNumber.maxLength, notes),
     listingId: takeListingId(element),
-    make: line(element, 'make', makeMax, notes),
-    model: line(element, 'model', modelMax, notes),
-    variant: line(element, 'trim', modelMax, notes),
+    make: line(element, 'make', limits.VehicleOfInterest.make.maxLength, notes),
+    model: line(element, 'model', limits.VehicleOfInterest.model.maxLength, notes),
+    variant: line(element, 'trim', limits.VehicleOfInterest.variant.maxLength, notes),
     modelYear: readYear(element, notes),
     odometer: readOdometer(element, notes),
-    transmission: line(element, 'transmission', wordMax, notes),
+    transmission: line(element, 'transmission', limits.VehicleOfInterest.transmission.maxLength, notes),
     colour: readColour(element, notes),
     ...(handsIn
       ? {
           price,
           wantedPrice,
-          conditionRating: line(element, 'condition', wordMax, notes),
+          conditionRating: line(element, 'condition', limits.TradeIn.conditionRating.maxLength, notes),
           outstandingFinance: readDebt(element, notes),
         }
       : { price: price ?? wantedPrice }),
@@ -84,11 +71,11 @@ export function readVehicle(element: XmlElement, notes: Notes): Vehicle {
   if (isEmpty(described)) return { interest, loose: comments }
 
   const rest = {
-    condition: status && cut(status, wordMax, `${at}/@status`, notes),
-    comments: joined(comments, commentsMax, notes),
+    condition: status && cut(status, limits.VehicleOfInterest.condition.maxLength, `${at}/@status`, notes),
+    comments: joined(comments, limits.VehicleOfInterest.comments.maxLength, notes),
   }
   if (handsIn) return { interest, tradeIn: { at, read: present({ ...described, ...rest }) }, loose: [] }
-  const role = interest ?? cut(said, wordMax, `${at}/@interest`, notes)
+  const role = interest ?? cut(said, limits.VehicleOfInterest.role.maxLength, `${at}/@interest`, notes)
   // Nobody hands in a new car, but one that is wanted is new unless something else is said.
   return {
     interest,
@@ -98,7 +85,7 @@ export function readVehicle(element: XmlElement, notes: Notes): Vehicle {
 }
 
 function takeListingId(vehicle: XmlElement): string | undefined {
-  const id = bySequence(vehicle).find(({ text }) => isTelling(text, listingIdMax))
+  const id = bySequence(vehicle).find(({ text }) => isTelling(text, limits.VehicleOfInterest.listingId.maxLength))
   if (id) drop(vehicle, id)
   return id?.text.trim()
 }
@@ -121,12 +108,12 @@ function readOdometer(vehicle: XmlElement, notes: Notes): Odometer | undefined {
   const said = takeText(element, notes)
   const { decimal = '-1', beside } = numberIn(said) ?? {}
   const value = Number(decimal)
-  if (value < 0 || value > odometerMax) {
+  if (value < 0 || value > limits.Odometer.value.maximum) {
     setAside(element, said, notes)
     return undefined
   }
   const unit = units ?? beside
-  return { value, ...(unit && { unit: cut(unit, unitMax, element.at, notes) }) }
+  return { value, ...(unit && { unit: cut(unit, limits.Odometer.unit.maxLength, element.at, notes) }) }
 }
 
 /** The exterior colour of the combination that the customer prefers (`preference`, 1 before 2). */
@@ -140,7 +127,7 @@ function readColour(vehicle: XmlElement, notes: Notes): string | undefined {
   const [chosen] = combinations.sort((a, b) => inOrder(preferenceOf(a), preferenceOf(b)))
   if (!chosen) return undefined
   drop(vehicle, chosen)
-  const colour = line(chosen, 'exteriorcolor', colourMax, notes)
+  const colour = line(chosen, 'exteriorcolor', limits.VehicleOfInterest.colour.maxLength, notes)
   keepRest(chosen, notes)
   return colour
 }
@@ -173,7 +160,7 @@ function readMoney(element: XmlElement, notes: Notes): Money | undefined {
   const sent = takeAttribute(element, 'currency')
   const said = takeText(element, notes)
   const number = numberIn(said)
-  if (!number || number.decimal.length > amountMax) {
+  if (!number || number.decimal.length > limits.Money.amount.maxLength) {
     setAside(element, said, notes)
     return undefined
   }
@@ -183,6 +170,6 @@ function readMoney(element: XmlElement, notes: Notes): Money | undefined {
   const currency = sent ?? code
   return {
     amount: number.decimal,
-    ...(currency && { currency: cut(currency, currencyMax, `${element.at}/@currency`, notes) }),
+    ...(currency && { currency: cut(currency, limits.Money.currency.maxLength, `${element.at}/@currency`, notes) }),
   }
 }

@@ -2,6 +2,7 @@ import { XMLParser } from 'fast-xml-parser'
 import { Problem } from '../problem.ts'
 import { depthMax, tidied } from './adf-tidying.ts'
 import { decoded } from './encoding.ts'
+import { pointerTo } from './text.ts'
 
 const bytesMax = 256 * 1024
 
@@ -81,7 +82,7 @@ function elementsOf(nodes: readonly Parsed[], parent: string): XmlElement[] {
     const count = counts.get(key) ?? 0
     counts.set(key, count + 1)
     const name = key.slice(1)
-    const at = `${parent}/${name.replaceAll('~', '~0')}${totals.get(key) === 1 ? '' : `/${count}`}`
+    const at = `${pointerTo(parent, name)}${totals.get(key) === 1 ? '' : `/${count}`}`
     // The casts: an element's own member is the list of its nodes, `:@` has the attributes, and both were made from what we wrote.
     const inner = node[key] as Parsed[]
     const attributes = Object.entries((node[':@'] ?? {}) as Record<string, string>)

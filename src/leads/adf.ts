@@ -1,3 +1,4 @@
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { LeadInput, Warning } from '../../generated/server/types.gen.ts'
 import { readAddress, readName, readPhone } from './adf-customer.ts'
 import {
@@ -14,7 +15,6 @@ import {
   wordOf,
 } from './adf-element.ts'
 import { readReference } from './adf-id.ts'
-import { emailMax, messageMax, sourceMax, tradeInsMax, vehiclesMax, waysMax } from './adf-limits.ts'
 import { type Interest, isKnown } from './adf-names.ts'
 import { readTime } from './adf-time.ts'
 import { readVehicle } from './adf-vehicle.ts'
@@ -93,16 +93,16 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
 
   const input: LeadInput = present({
     type: typeOf(vehicles.map(({ interest }) => interest)),
-    message: joined(said, messageMax, notes),
+    message: joined(said, limits.LeadInput.message.maxLength, notes),
     customer: present({
       name: readName(people, notes),
       emails: upTo(
-        waysMax,
+        limits.LeadCustomerInput.emails.maxItems,
         people.flatMap((each) => takeSaid(each, 'email', notes)),
         notes,
-      ).map((each) => ({ address: textOf(each, emailMax, notes) })),
+      ).map((each) => ({ address: textOf(each, limits.EmailInput.address.maxLength, notes) })),
       phones: upTo(
-        waysMax,
+        limits.LeadCustomerInput.phones.maxItems,
         people.flatMap((each) => takeSaid(each, 'phone', notes)),
         notes,
       ).map((each) => readPhone(each, notes)),
@@ -111,8 +111,8 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
         notes,
       ),
     }),
-    vehiclesOfInterest: upTo(vehiclesMax, wanted, notes).map(({ read }) => read),
-    tradeIns: upTo(tradeInsMax, tradeIns, notes).map(({ read }) => read),
+    vehiclesOfInterest: upTo(limits.LeadInput.vehiclesOfInterest.maxItems, wanted, notes).map(({ read }) => read),
+    tradeIns: upTo(limits.LeadInput.tradeIns.maxItems, tradeIns, notes).map(({ read }) => read),
     attribution: readAttribution(prospect, notes),
     externalReference,
     submittedAt: readTime(prospect, notes),
@@ -137,5 +137,5 @@ function readAttribution(prospect: XmlElement, notes: Notes): LeadInput['attribu
     .filter(({ name }) => name === 'provider')
     .flatMap(({ children }) => children.filter(({ name }) => name === 'name'))
   const name = names.find(({ text }) => !isPlaceholder(text))
-  return name && { source: cut(name.text.trim(), sourceMax, name.at, notes) }
+  return name && { source: cut(name.text.trim(), limits.Attribution.source.maxLength, name.at, notes) }
 }

@@ -1,6 +1,6 @@
 import { maskNationalIds } from './national-id.ts'
 import type { Extra, Reading } from './reading.ts'
-import { escaped, wellFormed } from './text.ts'
+import { pointerTo, wellFormed } from './text.ts'
 import { warn } from './warnings.ts'
 
 const extraBytesMax = 8192
@@ -11,14 +11,14 @@ const nestingMax = 64
 export function keepExtra(extra: Record<string, unknown>, reading: Reading): void {
   for (const [name, value] of Object.entries(extra)) {
     const whole = wellFormed(name)
-    const at = `/extra/${escaped(whole)}`
+    const at = pointerTo('/extra', whole)
     if (keep(whole, value, at, reading) && whole !== name) warn('text-repaired', at, reading)
   }
 }
 
 export function keepUnknown(name: string, value: unknown, parent: string, reading: Reading): void {
   const whole = wellFormed(name)
-  const at = `${parent}/${escaped(whole)}`
+  const at = pointerTo(parent, whole)
   if (!keep(at, value, at, reading)) return
   warn('member-unknown', at, reading)
   if (whole !== name) warn('text-repaired', at, reading)
@@ -65,7 +65,7 @@ function storable(value: unknown, at: string, changes: Change[], reading: Readin
   const members = new Map<string, unknown>()
   for (const [name, inner] of Object.entries(value)) {
     const whole = wellFormed(name)
-    const pointer = `${at}/${escaped(whole)}`
+    const pointer = pointerTo(at, whole)
     if (whole !== name) changes.push({ code: 'text-repaired', pointer })
     members.set(freeName(whole, members, reading.extra), storable(inner, pointer, changes, reading))
   }

@@ -13,7 +13,7 @@ export function bare(word: string): string {
     .replace(/[\s_-]+/g, '')
 }
 
-/** A name as a part of a JSON Pointer (RFC 6901, section 3). */
-export function escaped(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1')
+/** The JSON Pointer to a member (RFC 6901, section 3). */
+export function pointerTo(parent: string, name: string): string {
+  return `${parent}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
 }

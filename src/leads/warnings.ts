@@ -1,7 +1,8 @@
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { Warning } from '../../generated/server/types.gen.ts'
 
-const warningsMax = 100
-const pointerLengthMax = 512
+const warningsMax = limits.Lead.warnings.maxItems
+const pointerLengthMax = limits.Warning.pointer.maxLength
 
 const messages = {
   'phone-not-understood': 'This is not a phone number that we understand. It was kept as sent.',

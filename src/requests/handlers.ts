@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { ApiKeyRequest } from '../../generated/server/types.gen.ts'
 import { findApiKey } from '../api-keys/store.ts'
 import { cursorOf, inner, outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import * as store from './store.ts'
 
-const usageRowsMax = 10_000
+const usageRowsMax = limits.ApiKeyUsage.items.maxItems
 
 export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path, query, principal }, { db }) => {
   const { limit = 50, cursor, operation, statusClass, leadId } = query

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { OwnSession, SessionTokenResponse } from '../../generated/server/types.gen.ts'
 import { inner, newId, outer } from '../ids.ts'
 import type { Http, Principal } from '../operation.ts'
@@ -25,8 +26,8 @@ export interface Sessions {
   attempts: Attempts
 }
 
-const sessionsListedMax = 100
-const addressLengthMax = 64
+const sessionsListedMax = limits.OwnSessions.items.maxItems
+const addressLengthMax = limits.OwnSession.address.maxLength
 
 /** Signs a person in: a session of 12 hours and a first access token. */
 export const signIn = ({ db, secrets, keyring, issuer, attempts }: Sessions): Handlers['signIn'] => {

@@ -19,7 +19,6 @@ export const scopesOfRole: Record<Role, readonly Scope[]> = { admin: scopes, sal
 
 // Argon2id with 19 MiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet).
 const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
-export const passwordLengthMin = 12
 
 export const hashPassword = (password: string): Promise<string> => hash(password, cost)
 

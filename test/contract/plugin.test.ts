@@ -5,14 +5,20 @@ import { createClient } from '@hey-api/openapi-ts'
 import { afterAll, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { express } from '../../openapi/express-plugin.ts'
+import { limits } from '../../openapi/limits-plugin.ts'
+import { scopes } from '../../openapi/scopes-plugin.ts'
 
 const contract = readFileSync(join(import.meta.dirname, 'plugin/openapi.yaml'), 'utf8')
 
 const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-it('emits for an operation of each kind what plugin/ has', async () => {
-  await expect(await emitted(parse(contract))).toMatchFileSnapshot('plugin/express.gen.golden')
+it.each([
+  ['an operation of each kind', 'express.gen'],
+  ['limits of each kind', 'limits.gen'],
+  ['the kinds of API keys', 'scopes.gen'],
+])('emits for %s what plugin/ has', async (_what, name) => {
+  await expect(await emitted(parse(contract), name)).toMatchFileSnapshot(`plugin/${name}.golden`)
 })
 
 it.each([
@@ -26,13 +32,20 @@ it.each([
   await expect(emitted(document)).rejects.toMatchObject({ originalError: { error: { message } } })
 })
 
-async function emitted(input: Record<string, unknown>): Promise<string> {
+it('refuses a kind of API key without scopes, naming it', async () => {
+  const document = parse(contract)
+  document.components.schemas.ApiKeyKind.enum.push('forms')
+  const message = 'ApiKeyKind: x-scopes must have forms'
+  await expect(emitted(document)).rejects.toMatchObject({ originalError: { error: { message } } })
+})
+
+async function emitted(input: Record<string, unknown>, name = 'express.gen'): Promise<string> {
   const path = join(folder, 'server') // hey-api removes it before it writes.
   await createClient({
     input,
     output: { path, importFileExtension: '.ts' },
-    plugins: ['@hey-api/typescript', express()],
+    plugins: ['@hey-api/typescript', express(), limits(), scopes()],
     logs: { level: 'silent', file: false },
   })
-  return readFileSync(join(path, 'express.gen.ts'), 'utf8')
+  return readFileSync(join(path, `${name}.ts`), 'utf8')
 }

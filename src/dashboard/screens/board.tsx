@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { Lead, LeadStatus, StatusCount } from '../../client/client.ts'
+import { type Lead, type LeadStatus, limits, type StatusCount } from '../../client/client.ts'
 import { leadsOf } from '../data.ts'
 import { useFormats } from '../formats.ts'
 import { nameOf, statuses, vehicleName } from '../lead.ts'
@@ -16,7 +16,7 @@ import { Asked, Failed } from './parts.tsx'
 
 const cardHeight = 148
 const cardsBeyond = 2
-const countedMax = 1_000
+const countedMax = limits.StatusCount.count.maximum
 
 /** One column for each status. On a small screen there is one at a time. */
 export function Board({ counts, ...view }: PipelineView & { counts: readonly StatusCount[] | undefined }) {

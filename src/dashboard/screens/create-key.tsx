@@ -6,13 +6,14 @@ import {
   type ApiKeyEnvironment,
   type ApiKeyKind,
   type ApiKeyScope,
-  type CreatedApiKey,
   createApiKey,
+  type CreatedApiKey,
+  limits,
 } from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { keysKey } from '../data.ts'
 import { useFormats } from '../formats.ts'
-import { dayOf, endOfDay, inDays, scopesOfKind, usualScopes } from '../key.ts'
+import { dayOf, endOfDay, inDays, possibleScopes, usualScopes } from '../key.ts'
 import { service } from '../session.ts'
 import { Dialog, Failed, useDeed } from './parts.tsx'
 import { HandOver } from './secret.tsx'
@@ -73,7 +74,7 @@ function KeyForm({
             description={t('form.nameText', { example: t(`kind.${kind}.suggestion`) })}
             value={name}
             error={checked && nameError}
-            maxLength={60}
+            maxLength={limits.ApiKeyName.maxLength}
             autoComplete="off"
             data-autofocus
             onChange={(event) => setName(event.currentTarget.value)}
@@ -118,8 +119,8 @@ export function CanSentence({ kind, scopes }: { kind: ApiKeyKind; scopes: readon
   const { t } = useTranslation()
   const { list } = useFormats()
   const named = (words: readonly ApiKeyScope[]) => list(words.map((scope) => t(`scope.${scope}`)))
-  const can = scopesOfKind[kind].filter((scope) => scopes.includes(scope))
-  const cannot = scopesOfKind[kind].filter((scope) => !scopes.includes(scope))
+  const can = possibleScopes(kind).filter((scope) => scopes.includes(scope))
+  const cannot = possibleScopes(kind).filter((scope) => !scopes.includes(scope))
   const isWriteOnly = kind === 'digital_requests'
   return (
     <>
@@ -148,10 +149,10 @@ export function ScopeBoxes({
       label={t('form.scopes')}
       value={[...scopes]}
       error={error}
-      onChange={(values) => choose(scopesOfKind[kind].filter((scope) => values.includes(scope)))}
+      onChange={(values) => choose(possibleScopes(kind).filter((scope) => values.includes(scope)))}
     >
       <Stack gap={8} mt={6}>
-        {scopesOfKind[kind].map((scope) => (
+        {possibleScopes(kind).map((scope) => (
           <Checkbox key={scope} value={scope} label={t(`scope.${scope}`)} />
         ))}
       </Stack>

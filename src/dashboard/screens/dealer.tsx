@@ -2,7 +2,7 @@ import { Button, Group, NativeSelect, Stack, Text, TextInput } from '@mantine/co
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type DealerSettings, type DealerUpdate, updateDealer } from '../../client/client.ts'
+import { type DealerSettings, type DealerUpdate, limits, updateDealer } from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { dealerSettings } from '../data.ts'
 import { useFormats } from '../formats.ts'
@@ -16,7 +16,6 @@ const countries =
   'AT BE BG CH CY CZ DE DK EE ES FI FO FR GB GL GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK'.split(' ')
 const logDays = [1, 7, 14, 30, 60, 90]
 const targetMinutes = [5, 10, 15, 30, 60, 120, 240, 480, 1440]
-const nameLengthMax = 200
 
 export function Dealer() {
   return usePerson().can('dealer:manage') ? <AskedDealer /> : <Forbidden />
@@ -73,7 +72,7 @@ function DealerForm({ dealer }: { dealer: DealerSettings }) {
           label={t('dealer.name')}
           value={name}
           error={checked && nameError}
-          maxLength={nameLengthMax}
+          maxLength={limits.DealerUpdate.name.maxLength}
           autoComplete="organization"
           onChange={(event) => change({ name: event.currentTarget.value })}
         />

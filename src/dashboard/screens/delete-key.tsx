@@ -3,7 +3,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type ApiKey, deleteApiKey, restoreApiKey } from '../../client/client.ts'
+import { type ApiKey, deleteApiKey, limits, restoreApiKey } from '../../client/client.ts'
 import { answered } from '../answer.ts'
 import { keyOf, keysKey } from '../data.ts'
 import { isolated, useFormats } from '../formats.ts'
@@ -54,7 +54,7 @@ export function DeleteKey({ apiKey, close }: { apiKey: ApiKey; close: () => void
             label={t('delete.reason')}
             description={t('delete.reasonText')}
             value={reason}
-            maxLength={200}
+            maxLength={limits.parameters.Reason.maxLength}
             autoComplete="off"
             onChange={(event) => setReason(event.currentTarget.value)}
             data-autofocus

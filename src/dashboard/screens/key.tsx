@@ -9,6 +9,7 @@ import {
   type ApiKeyUpdate,
   cancelApiKeyReplacement,
   expireOldApiKeySecret,
+  limits,
   updateApiKey,
 } from '../../client/client.ts'
 import { answered } from '../answer.ts'
@@ -267,7 +268,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
             label={t('form.name')}
             value={name}
             error={checked && nameError}
-            maxLength={60}
+            maxLength={limits.ApiKeyName.maxLength}
             autoComplete="off"
             onChange={(event) => setName(event.currentTarget.value)}
           />

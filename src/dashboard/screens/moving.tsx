@@ -7,6 +7,7 @@ import {
   type Lead,
   type LeadStatus,
   type LeadStatusReason,
+  limits,
   listEvents,
   updateLead,
 } from '../../client/client.ts'
@@ -18,7 +19,7 @@ import { newestOf, showLead } from '../lists.ts'
 import { service } from '../session.ts'
 import { Dialog, Failed, When } from './parts.tsx'
 
-const changesMax = 200
+const changesMax = limits.parameters.Limit.maximum
 
 type Notice =
   | { state: 'moved'; lead: Lead; from: Lead; isTakenBack: boolean }

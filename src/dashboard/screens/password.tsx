@@ -1,13 +1,12 @@
 import { Button, PasswordInput, Stack, Text } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { limits } from '../../client/client.ts'
 import { Failure } from '../answer.ts'
 import { choosePassword } from '../session.ts'
 import { Failed, useDeed } from './parts.tsx'
 
-// As the contract has it.
-const lengthMin = 12
-const lengthMax = 200
+const { minLength: lengthMin, maxLength: lengthMax } = limits.NewPassword
 
 /** Where a link leads. One that does not work says what to do. */
 export function ChoosePassword({ token }: { token: string }) {
@@ -65,6 +64,7 @@ export function useNewPassword() {
 
 export function NewPasswordFields({ chosen }: { chosen: ReturnType<typeof useNewPassword> }) {
   const { t } = useTranslation()
+  const howLong = t('password.length', { min: lengthMin, max: lengthMax })
   const shared = {
     autoComplete: 'new-password',
     visibilityToggleFocusable: true,
@@ -76,9 +76,9 @@ export function NewPasswordFields({ chosen }: { chosen: ReturnType<typeof useNew
         {...shared}
         name="newPassword"
         label={t('password.new')}
-        description={t('password.length')}
+        description={howLong}
         value={chosen.password}
-        error={chosen.isShort && t('password.length')}
+        error={chosen.isShort && howLong}
         onChange={(event) => chosen.setPassword(event.currentTarget.value)}
       />
       <PasswordInput

@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useEffect, useEffectEvent, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { Followed, Lead } from '../../client/client.ts'
+import { type Followed, type Lead, limits } from '../../client/client.ts'
 import { leadCountsOf, leadsKey, sources } from '../data.ts'
 import { isAmong, type LeadSearch, nameOf, statuses, types, vehicleName } from '../lead.ts'
 import { forgetKept, showLead } from '../lists.ts'
@@ -151,7 +151,7 @@ function Filters({ search }: { search: LeadSearch }) {
         <TextInput
           label={t('pipeline.contact')}
           value={contact}
-          maxLength={320}
+          maxLength={limits.parameters.Contact.maxLength}
           autoComplete="off"
           onChange={(event) => setContact(event.currentTarget.value)}
         />

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next'
 import {
   createPasswordLink,
   createUser,
+  limits,
   type PasswordLink,
   type Role,
   updateUser,
@@ -22,8 +23,6 @@ import { CopyButton } from './secret.tsx'
 import { SettingsMenu } from './shell.tsx'
 
 const roles = ['sales', 'admin'] as const
-const nameLengthMax = 200
-const emailLengthMax = 254
 const tones = { invited: 'notice', active: 'good', deactivated: 'quiet' } as const
 
 type Deed = 'link' | 'change' | 'deactivate' | 'reactivate'
@@ -151,7 +150,7 @@ function Invite({ close }: { close: () => void }) {
             label={t('form.name')}
             value={name}
             error={checked && nameError}
-            maxLength={nameLengthMax}
+            maxLength={limits.UserName.maxLength}
             autoComplete="off"
             onChange={(event) => setName(event.currentTarget.value)}
             data-autofocus
@@ -162,7 +161,7 @@ function Invite({ close }: { close: () => void }) {
             description={t('users.emailText')}
             value={email}
             error={checked && emailError}
-            maxLength={emailLengthMax}
+            maxLength={limits.UserInput.email.maxLength}
             autoComplete="off"
             onChange={(event) => setEmail(event.currentTarget.value)}
           />
@@ -256,7 +255,7 @@ function Change({ user, close }: { user: User; close: () => void }) {
             label={t('form.name')}
             value={name}
             error={checked && nameError}
-            maxLength={nameLengthMax}
+            maxLength={limits.UserName.maxLength}
             autoComplete="off"
             onChange={(event) => setName(event.currentTarget.value)}
             data-autofocus

@@ -330,7 +330,7 @@ export const da: Words = {
     title: 'Vælg en adgangskode',
     text: 'Fremover logger du ind med din e-mail og denne adgangskode.',
     new: 'Ny adgangskode',
-    length: 'Brug 12 til 200 tegn.',
+    length: 'Brug {{min}} til {{max}} tegn.',
     again: 'Den samme igen',
     different: 'De to er ikke ens.',
     submit: 'Gem adgangskoden',

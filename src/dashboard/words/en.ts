@@ -327,7 +327,7 @@ export const en = {
     title: 'Choose a password',
     text: 'You sign in with your e-mail and this password from now on.',
     new: 'New password',
-    length: 'Use 12 to 200 characters.',
+    length: 'Use {{min}} to {{max}} characters.',
     again: 'The same once more',
     different: 'The two are not the same.',
     submit: 'Save the password',
