@@ -19,19 +19,14 @@ import { changeRecorder } from './audit/audit.ts'
 import { listAuditEntries } from './audit/handlers.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './feed/handlers.ts'
+import { getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, listLeads, updateLead } from './leads/handlers.ts'
 import {
   createLead,
   createLeadBatch,
   createLeadsFromAdf,
-  getLead,
-  getLeadCounts,
-  getLeadOriginal,
-  getLeadReceipt,
   type LeadIntake,
-  listLeads,
   reconcileReferences,
-  updateLead,
-} from './leads/handlers.ts'
+} from './leads/intake-handlers.ts'
 import { getApiKeyUsage, listApiKeyRequests } from './requests/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'

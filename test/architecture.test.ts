@@ -51,7 +51,7 @@ const areas: Record<string, { files: RegExp; imports: string[] }> = {
   database: { files: /^src\/db\//, imports: ['database', 'word'] },
   allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers', 'part', 'store'] },
   handlers: {
-    files: new RegExp(`^${roomFiles}/handlers\\.ts$`),
+    files: new RegExp(`^${roomFiles}/(intake-)?handlers\\.ts$`),
     imports: ['generatedServer', 'part', 'store', 'noun', 'word'],
   },
   part: {

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import type { Knex } from 'knex'
+import type { Handlers } from '../../generated/server/express.gen.ts'
+import type { ExternalReference, LeadResult } from '../../generated/server/types.gen.ts'
+import { outer } from '../ids.ts'
+import { badRequest, Problem, problemBody, type Violation } from '../problem.ts'
+import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
+import { type BatchItem, batchItem, clientRefOf } from './batch.ts'
+import { isUsable } from './external-reference.ts'
+import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
+import { newLead } from './input.ts'
+import type { Intake, Stored } from './intake.ts'
+import type { NewLead } from './lead.ts'
+import * as store from './store.ts'
+
+/** How leads get in, and the contract's word on a lead that did not come as a body of its own. */
+export interface LeadIntake {
+  intake: Intake
+  leadViolations: (lead: unknown) => Violation[]
+}
+
+export const createLead =
+  ({ intake }: LeadIntake): Handlers['createLead'] =>
+  async ({ body, headers, principal, http }) => {
+    const key = headers['idempotency-key']
+    const idempotency =
+      key === undefined ? undefined : idempotencyOf(keyOf(key), 'createLead', 'application/json', http.rawBody ?? '')
+    const lead = newLead(body, await intake.context(principal))
+    // Nothing will be written, but a dead token is told so before anything else.
+    if (!lead.reachable) await intake.judge(principal)
+    requireReachable(lead)
+    const stored = await intake.store(principal, { lead, idempotency })
+    http.note({ leadId: stored.lead_id })
+    return answerOf(stored)
+  }
+
+export const createLeadBatch =
+  ({ intake, leadViolations }: LeadIntake): Handlers['createLeadBatch'] =>
+  async ({ body, principal, http }) => {
+    await intake.judge(principal)
+    const context = await intake.context(principal)
+    const outcomes = await Promise.allSettled(
+      body.leads.map(async (item) => {
+        const { lead: input, idempotencyKey } = batchItem(item, leadViolations)
+        const lead = newLead(input, context)
+        requireReachable(lead)
+        const idempotency = idempotencyOf(idempotencyKey, 'createLeadBatch', 'application/json', JSON.stringify(input))
+        return intake.store(principal, { lead, idempotency })
+      }),
+    )
+    requireSomeOutcome(outcomes)
+    return {
+      status: 207,
+      body: { results: outcomes.map((outcome, at) => resultOf(outcome, body.leads[at] ?? {}, http.requestId)) },
+    }
+  }
+
+/** One prospect is answered like one lead, so that a sender who looks at the status only is not misled; several like a batch. */
+export const createLeadsFromAdf =
+  ({ intake, leadViolations }: LeadIntake): Handlers['createLeadsFromAdf'] =>
+  async ({ headers, principal, http }) => {
+    await intake.judge(principal)
+    const context = await intake.context(principal)
+    const document = http.rawBody ?? Buffer.alloc(0)
+    const original = { mediaType: http.header('content-type') ?? '', content: document }
+    const key = headers['idempotency-key']
+    const outcomes = await Promise.allSettled(
+      readAdf(document, http.charset).map(async (adf, at, all) => {
+        const violations = leadViolations(adf.input)
+        if (violations.length > 0)
+          throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')
+        const lead = withWarningsOf(adf, newLead(adf.input, context))
+        requireReachable(lead)
+        const keyOfProspect = key === undefined ? undefined : all.length > 1 ? `${keyOf(key)}\n${at}` : keyOf(key)
+        const idempotency =
+          idempotencyOf(keyOfProspect, 'createLeadsFromAdf', original.mediaType, document) ?? sameProspect(adf, lead)
+        return intake.store(principal, { lead, idempotency, original })
+      }),
+    )
+    const [only, ...others] = outcomes
+    if (only?.status === 'fulfilled' && others.length === 0) {
+      http.note({ leadId: only.value.lead_id })
+      return answerOf(only.value)
+    }
+    if (only?.status === 'rejected' && others.length === 0) throw only.reason
+    requireSomeOutcome(outcomes)
+    return { status: 207, body: { results: outcomes.map((outcome) => resultOf(outcome, {}, http.requestId)) } }
+  }
+
+/** Judged like a read: what arrives meanwhile may be answered either way. */
+export const reconcileReferences =
+  ({ intake, db }: { intake: Pick<Intake, 'judge'>; db: Knex }): Handlers['reconcileReferences'] =>
+  async ({ body, principal }) => {
+    await intake.judge(principal)
+    const asked = distinct(body.references)
+    const usable = asked.filter(isUsable)
+    const received = await store.findClaimed(db, principal.dealerId, principal.subject.id, usable)
+    return {
+      status: 200,
+      body: {
+        received: received.size,
+        missing: usable.filter((_, at) => !received.has(at)),
+        unusable: asked.filter((reference) => !isUsable(reference)),
+      },
+    }
+  }
+
+function distinct(references: readonly ExternalReference[]): ExternalReference[] {
+  return [...new Map(references.map((each) => [JSON.stringify([each.source, each.id]), each])).values()]
+}
+
+/** A prospect without an id that counts is known again by all that it says. One that says not even when it was made could be another. */
+function sameProspect({ input, resend }: AdfLead, { externalReference }: NewLead): Idempotency | undefined {
+  if (externalReference || !(resend || input.submittedAt)) return undefined
+  const content = JSON.stringify(input)
+  return idempotencyOf(
+    `adf ${createHash('sha256').update(content).digest('hex')}`,
+    'createLeadsFromAdf',
+    'prospect',
+    content,
+  )
+}
+
+/** @throws {Problem} `lead-unreachable` */
+function requireReachable({ reachable }: NewLead): void {
+  if (reachable) return
+  const message = 'needs an e-mail address, a phone number or a postal address'
+  throw new Problem('lead-unreachable', undefined, { violations: [{ in: 'body', pointer: '/customer', message }] })
+}
+
+/** When nothing at all could be done, the whole request may be sent again, and is told so. @throws {Problem} */
+function requireSomeOutcome(outcomes: readonly PromiseSettledResult<Stored>[]): void {
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => problemOf(reason))
+  const [first] = failures
+  if (first && failures.length === outcomes.length && failures.every(({ status }) => status >= 500)) throw first
+}
+
+function resultOf(outcome: PromiseSettledResult<Stored>, item: BatchItem, requestId: string): LeadResult {
+  const clientRef = clientRefOf(item)
+  const echo = clientRef === undefined ? undefined : { clientRef }
+  if (outcome.status === 'fulfilled') {
+    const { status, body } = answerOf(outcome.value)
+    return { ...echo, status, ...(outcome.value.replayed && { replayed: true }), lead: body }
+  }
+  const problem = problemOf(outcome.reason)
+  return { ...echo, status: problem.status, problem: problemBody(problem, requestId) }
+}
+
+const problemOf = (reason: unknown): Problem => (reason instanceof Problem ? reason : new Problem('internal'))
+
+function answerOf({ verdict, replayed, lead_id, received, lead_warnings }: Stored) {
+  const id = outer('lead', lead_id)
+  const accepted = { id, receivedAt: received.toISOString(), warnings: lead_warnings }
+  const headers = { Location: `/v1/leads/${id}/receipt`, ...(replayed && { 'Idempotency-Replayed': 'true' }) }
+  return verdict === 'duplicate'
+    ? ({ status: 200, headers, body: { ...accepted, duplicate: true } } as const)
+    : ({ status: 201, headers, body: { ...accepted, duplicate: false } } as const)
+}
