@@ -30,7 +30,7 @@ const areas: Record<string, { files: RegExp; imports: string[] }> = {
   // What the contract says in numbers is a word like any other.
   word: {
     files:
-      /^(src\/(operation|problem|ids|secrets|address|same-origin|user-agent|files|log|parts)|generated\/server\/(limits|scopes)\.gen)\.ts$/,
+      /^(src\/(?!(app|config|data-dir|handlers|main|prepare|service|workers)\.ts)[a-z-]+|generated\/server\/(limits|scopes)\.gen)\.ts$/,
     imports: ['word'],
   },
   generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },

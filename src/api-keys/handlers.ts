@@ -9,7 +9,8 @@ import type {
   Silence,
 } from '../../generated/server/types.gen.ts'
 import { type Audited, type Change, difference } from '../audit/audit.ts'
-import { cursorOf, inner, newId, outer } from '../ids.ts'
+import { inner, newId, outer } from '../ids.ts'
+import { pageOf } from '../page.ts'
 import type { Http, Principal, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
@@ -37,27 +38,21 @@ export interface ApiKeys extends Audited {
 export const listApiKeys =
   ({ silencesOf }: ApiKeys): Handlers['listApiKeys'] =>
   async ({ query, principal }, { db }) => {
-    const { limit = 50, cursor, kind, deleted = false } = query
-    const found = await store.findApiKeys(db, principal.dealerId, {
-      limit: limit + 1,
-      deleted,
-      ...(kind && { kind }),
-      ...(cursor && { before: inner(cursor) }),
-    })
-    const page = found.slice(0, limit)
-    const last = page.at(-1)
-    const silences = await silencesOf(
-      db,
-      principal.dealerId,
-      page.map(({ id }) => id),
-    )
-    return {
-      status: 200,
-      body: {
-        items: page.map((row) => apiKeyBody(row, silences.get(row.id))),
-        ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }),
+    const { dealerId } = principal
+    const { kind, deleted = false } = query
+    const body = await pageOf(
+      query,
+      (asked) => store.findApiKeys(db, dealerId, { ...(kind && { kind }), deleted, ...asked }),
+      async (rows) => {
+        const silences = await silencesOf(
+          db,
+          dealerId,
+          rows.map(({ id }) => id),
+        )
+        return rows.map((row) => apiKeyBody(row, silences.get(row.id)))
       },
-    }
+    )
+    return { status: 200, body }
   }
 
 /** The secret is in this one answer and nowhere else: what is kept is its HMAC. */

@@ -107,12 +107,12 @@ function keys(db: Knex, dealerId: string) {
 export async function findApiKeys(
   db: Knex,
   dealerId: string,
-  filter: { kind?: ApiKeyKind; deleted: boolean; before?: string; limit: number },
+  filter: { kind?: ApiKeyKind; deleted: boolean; past?: string; limit: number },
 ): Promise<ApiKeyRow[]> {
   let query = keys(db, dealerId).orderBy('k.id', 'desc').limit(filter.limit)
   query = filter.deleted ? query.whereNotNull('k.deleted_at') : query.whereNull('k.deleted_at')
   if (filter.kind) query = query.where({ 'k.kind': filter.kind })
-  if (filter.before) query = query.where('k.id', '<', filter.before)
+  if (filter.past) query = query.where('k.id', '<', filter.past)
   return query
 }
 

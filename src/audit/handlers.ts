@@ -1,27 +1,26 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { AuditEntry } from '../../generated/server/types.gen.ts'
-import { cursorOf, type IdPrefix, inner, outer } from '../ids.ts'
+import { type IdPrefix, inner, outer } from '../ids.ts'
+import { pageOf } from '../page.ts'
 import * as store from './store.ts'
 
 const prefixes: Record<store.AuditRow['subject_type'], IdPrefix> = { user: 'user', api_key: 'key', dealer: 'dealer' }
 
 export const listAuditEntries: Handlers['listAuditEntries'] = async ({ query, principal }, { db }) => {
-  const { limit = 50, cursor, action, actorId, subjectId, since, until } = query
-  const found = await store.findAuditEntries(db, principal.dealerId, {
-    limit: limit + 1,
+  const { action, actorId, subjectId, since, until } = query
+  const filter = {
     ...(action && { action }),
     ...(actorId && { actorId: inner(actorId) }),
     ...(subjectId && { subjectId: inner(subjectId) }),
     ...(since && { since: new Date(since) }),
     ...(until && { until: new Date(until) }),
-    ...(cursor && { before: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    status: 200,
-    body: { items: page.map(entryBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
   }
+  const body = await pageOf(
+    query,
+    (asked) => store.findAuditEntries(db, principal.dealerId, { ...filter, ...asked }),
+    (rows) => rows.map(entryBody),
+  )
+  return { status: 200, body }
 }
 
 function entryBody(row: store.AuditRow): AuditEntry {

@@ -33,7 +33,7 @@ export interface AuditFilter {
   subjectId?: string
   since?: Date
   until?: Date
-  before?: string
+  past?: string
   limit: number
 }
 
@@ -45,6 +45,6 @@ export async function findAuditEntries(db: Knex, dealerId: string, filter: Audit
   if (filter.subjectId) query = query.where({ subject_id: filter.subjectId })
   if (filter.since) query = query.where('at', '>=', filter.since)
   if (filter.until) query = query.where('at', '<', filter.until)
-  if (filter.before) query = query.where('id', '<', filter.before)
+  if (filter.past) query = query.where('id', '<', filter.past)
   return query
 }

@@ -3,7 +3,8 @@ import * as limits from '../../generated/server/limits.gen.ts'
 import type { LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
 import { findDealer } from '../dealers/store.ts'
 import { recordEvent } from '../events/store.ts'
-import { cursorOf, inner, outer } from '../ids.ts'
+import { inner, outer } from '../ids.ts'
+import { pageOf } from '../page.ts'
 import type { Standing } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { contactIn } from './contact.ts'
@@ -14,22 +15,17 @@ import * as store from './store.ts'
 const countedMax = limits.StatusCount.count.maximum
 
 export const listLeads: Handlers['listLeads'] = async ({ query, principal, standing }, { db }) => {
-  const { limit = limits.parameters.Limit.default, cursor, order = 'newest', status, updatedSince } = query
+  const { order = 'newest', status, updatedSince } = query
   const country = query.contact === undefined ? '' : (await findDealer(db, principal.dealerId))?.country
   const filter = filterOf(query, standing, country)
   if (!filter) return { status: 200, body: { items: [] } }
   const wanted = { ...filter, ...(status && { status }), ...(updatedSince && { updatedSince: new Date(updatedSince) }) }
-  const found = await store.findLeads(db, principal.dealerId, wanted, {
-    order,
-    limit: limit + 1,
-    ...(cursor && { past: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    status: 200,
-    body: { items: page.map(leadBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
-  }
+  const body = await pageOf(
+    query,
+    (asked) => store.findLeads(db, principal.dealerId, wanted, { order, ...asked }),
+    (rows) => rows.map(leadBody),
+  )
+  return { status: 200, body }
 }
 
 export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principal, standing }, { db }) => {

@@ -1,6 +1,7 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { Mail } from '../../generated/server/types.gen.ts'
-import { cursorOf, inner, outer } from '../ids.ts'
+import { outer } from '../ids.ts'
+import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
 import { personId } from '../users/user.ts'
 import { notificationsBody } from './preferences.ts'
@@ -35,19 +36,14 @@ export const updateNotifications =
       return { status: 200, body: notificationsBody(reader, mailIsReady) }
     })
 
-export const listMails: Handlers['listMails'] = async ({ query, principal }, { db }) => {
-  const { limit = 50, cursor } = query
-  const found = await store.findMails(db, principal.dealerId, {
-    limit: limit + 1,
-    ...(cursor && { before: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    status: 200,
-    body: { items: page.map(mailBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
-  }
-}
+export const listMails: Handlers['listMails'] = async ({ query, principal }, { db }) => ({
+  status: 200,
+  body: await pageOf(
+    query,
+    (asked) => store.findMails(db, principal.dealerId, asked),
+    (rows) => rows.map(mailBody),
+  ),
+})
 
 function mailBody({
   id,

@@ -49,7 +49,7 @@ export async function savePreferences(
 export async function findMails(
   db: Knex,
   dealerId: string,
-  filter: { before?: string; limit: number },
+  filter: { past?: string; limit: number },
 ): Promise<(MailRow & { email: string })[]> {
   const query = db('mails as m')
     .join('users as u', (on) => on.on('u.dealer_id', 'm.dealer_id').on('u.id', 'm.user_id'))
@@ -57,7 +57,7 @@ export async function findMails(
     .orderBy('m.id', 'desc')
     .limit(filter.limit)
     .select('m.*', 'u.email')
-  return filter.before ? query.where('m.id', '<', filter.before) : query
+  return filter.past ? query.where('m.id', '<', filter.past) : query
 }
 
 /** What an audit entry says of a key, for a mail about it. */

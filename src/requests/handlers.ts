@@ -3,28 +3,27 @@ import type { Handlers } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { ApiKeyRequest } from '../../generated/server/types.gen.ts'
 import { findApiKey } from '../api-keys/store.ts'
-import { cursorOf, inner, outer } from '../ids.ts'
+import { inner, outer } from '../ids.ts'
+import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
 import * as store from './store.ts'
 
 const usageRowsMax = limits.ApiKeyUsage.items.maxItems
 
 export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path, query, principal }, { db }) => {
-  const { limit = 50, cursor, operation, statusClass, leadId } = query
+  const { operation, statusClass, leadId } = query
   const { id } = await knownKey(db, principal.dealerId, inner(path.apiKeyId))
-  const found = await store.findRequests(db, principal.dealerId, id, {
-    limit: limit + 1,
+  const filter = {
     ...(operation && { operation }),
     ...(statusClass && { statusClass }),
     ...(leadId && { leadId: inner(leadId) }),
-    ...(cursor && { before: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    status: 200,
-    body: { items: page.map(requestBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
   }
+  const body = await pageOf(
+    query,
+    (asked) => store.findRequests(db, principal.dealerId, id, { ...filter, ...asked }),
+    (rows) => rows.map(requestBody),
+  )
+  return { status: 200, body }
 }
 
 export const getApiKeyUsage: Handlers['getApiKeyUsage'] = async ({ path, query, principal }, { db }) => {

@@ -61,7 +61,7 @@ export interface RequestFilter {
   statusClass?: number
   operation?: string
   leadId?: string
-  before?: string
+  past?: string
   limit: number
 }
 
@@ -84,7 +84,7 @@ export async function findRequests(
     query = query.whereBetween('r.status', [filter.statusClass * 100, filter.statusClass * 100 + 99])
   if (filter.operation) query = query.where({ 'r.operation': filter.operation })
   if (filter.leadId) query = query.where({ 'r.lead_id': filter.leadId })
-  if (filter.before) query = query.where('r.id', '<', filter.before)
+  if (filter.past) query = query.where('r.id', '<', filter.past)
   return query
 }
 

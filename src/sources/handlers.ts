@@ -1,6 +1,7 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { Source } from '../../generated/server/types.gen.ts'
-import { cursorOf, firstIdAt, inner, outer } from '../ids.ts'
+import { firstIdAt, outer } from '../ids.ts'
+import { pageOf } from '../page.ts'
 import { daysMin, leadsMin, learntDays } from './rhythm.ts'
 import { silenceBody } from './source.ts'
 import * as store from './store.ts'
@@ -8,20 +9,17 @@ import * as store from './store.ts'
 const dayMs = 86_400_000
 
 export const listSources: Handlers['listSources'] = async ({ query, principal, standing }, { db }) => {
-  const { limit = 50, cursor } = query
-  const found = await store.findSources(db, principal.dealerId, {
+  const filter = {
     test: standing.environment === 'test',
     weekAgoId: firstIdAt(new Date(Date.now() - 7 * dayMs)),
     learntDays,
-    limit: limit + 1,
-    ...(cursor && { before: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    status: 200,
-    body: { items: page.map(sourceBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
   }
+  const body = await pageOf(
+    query,
+    ({ past, limit }) => store.findSources(db, principal.dealerId, { ...filter, before: past, limit }),
+    (rows) => rows.map(sourceBody),
+  )
+  return { status: 200, body }
 }
 
 function sourceBody(row: store.SourceRow): Source {

@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import { type Audited, difference } from '../audit/audit.ts'
-import { cursorOf, inner, newId } from '../ids.ts'
+import { inner, newId } from '../ids.ts'
+import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
@@ -25,19 +26,14 @@ export interface People extends Audited {
   report: (error: unknown) => void
 }
 
-export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => {
-  const { limit = 50, cursor } = query
-  const found = await store.findUsers(db, principal.dealerId, {
-    limit: limit + 1,
-    ...(cursor && { before: inner(cursor) }),
-  })
-  const page = found.slice(0, limit)
-  const last = page.at(-1)
-  return {
-    status: 200,
-    body: { items: page.map(userBody), ...(found.length > limit && last && { nextCursor: cursorOf(last.id) }) },
-  }
-}
+export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => ({
+  status: 200,
+  body: await pageOf(
+    query,
+    (asked) => store.findUsers(db, principal.dealerId, asked),
+    (rows) => rows.map(userBody),
+  ),
+})
 
 export const createUser =
   (people: People): Handlers['createUser'] =>

@@ -4,10 +4,10 @@ import type { UserRow } from './user.ts'
 export async function findUsers(
   db: Knex,
   dealerId: string,
-  filter: { before?: string; limit: number },
+  filter: { past?: string; limit: number },
 ): Promise<UserRow[]> {
   let query = db('users').where({ dealer_id: dealerId }).orderBy('id', 'desc').limit(filter.limit)
-  if (filter.before) query = query.where('id', '<', filter.before)
+  if (filter.past) query = query.where('id', '<', filter.past)
   return query
 }
 
