@@ -8,13 +8,12 @@ import {
   ratio,
   report,
   rssMb,
-  type Sent,
   type Target,
 } from './harness.ts'
 import {
   type Dealer,
   fillLeads,
-  leadInput,
+  leadsOf,
   makeDealers,
   openPlace,
   type Place,
@@ -30,7 +29,6 @@ const sizes = [10_000, 1_000_000] as const
 const dealersCount = 16
 const connections = 64
 const listConnections = 4
-const differentLeads = 1_024
 const rounds = 4
 const seconds = 4
 const requests = [100_000, 1_000_000] as const
@@ -52,15 +50,8 @@ async function grown(size: number): Promise<Grown> {
   return { size, place, ours, dealers }
 }
 
-const creating = ({ size, place: { databasePid }, ours: { pid, url }, dealers }: Grown): Target => {
-  const leads = Array.from({ length: differentLeads }, (_, at): Sent => ({
-    method: 'POST',
-    path: '/v1/leads',
-    token: dealers[at % dealers.length]?.website ?? '',
-    body: JSON.stringify(leadInput(at)),
-  }))
-  return httpTarget({ kind: `createLead, ${size} stored`, pid, databasePid }, url, leads, connections)
-}
+const creating = ({ size, place: { databasePid }, ours: { pid, url }, dealers }: Grown): Target =>
+  httpTarget({ kind: `createLead, ${size} stored`, pid, databasePid }, url, leadsOf(dealers), connections)
 
 const listing = ({ size, place: { databasePid }, ours: { pid, url }, dealers }: Grown): Target =>
   httpTarget(

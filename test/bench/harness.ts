@@ -118,14 +118,17 @@ export async function compare(
   return measured
 }
 
-/** Loads one target after the other, round by round, after a round that warms up, so that whatever else the machine does hits them alike. */
+/**
+ * Loads one target after the other, round by round and there and back again, after a round that warms up, so that whatever else the machine
+ * does hits them alike.
+ */
 export async function measure(
   targets: readonly Target[],
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<Measured[]> {
   const taken = targets.map((target) => ({ target, rows: [] as Row[] }))
   for (let round = 0; round <= rounds; round++) {
-    for (const { target, rows } of taken) {
+    for (const { target, rows } of round % 2 === 0 ? taken : taken.toReversed()) {
       if (round === 0) await target.load(warmSeconds)
       else rows.push(await undisturbed(target, seconds))
     }
@@ -154,6 +157,15 @@ export const ratio = (measured: readonly Measured[], name: keyof Row, one: strin
 export const difference = (measured: readonly Measured[], name: keyof Row, one: string, other: string) =>
   paired(measured, name, one, other, (a, b) => a - b)
 
+/** `name` of `one` divided by that of `other`, round by round. */
+export const ratios = (measured: readonly Measured[], name: keyof Row, one: string, other: string): number[] =>
+  pairs(measured, name, one, other).map(([a, b]) => a / b)
+
+function pairs(measured: readonly Measured[], name: keyof Row, one: string, other: string): [number, number][] {
+  const [first = [], second = []] = [one, other].map((kind) => measured.find((row) => row.kind === kind)?.rounds)
+  return first.map((row, at) => [row[name], second[at]?.[name] ?? Number.NaN])
+}
+
 function paired(
   measured: readonly Measured[],
   name: keyof Row,
@@ -161,8 +173,7 @@ function paired(
   other: string,
   compared: (a: number, b: number) => number,
 ): number {
-  const [first = [], second = []] = [one, other].map((kind) => measured.find((row) => row.kind === kind)?.rounds)
-  return median(first.map((row, at) => compared(row[name], second[at]?.[name] ?? Number.NaN)))
+  return median(pairs(measured, name, one, other).map(([a, b]) => compared(a, b)))
 }
 
 async function undisturbed(target: Target, seconds: number): Promise<Row> {

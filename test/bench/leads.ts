@@ -10,12 +10,11 @@ import {
   percentile,
   ratio,
   report,
-  type Sent,
   type Stretch,
   type Target,
 } from './harness.ts'
 import type { PeerWorld } from './peers.ts'
-import { leadInput, leadsStored, makeDealers, openPlace, startOurs } from './world.ts'
+import { batchesOf, batchLeads, leadsOf, leadsStored, makeDealers, openPlace, startOurs } from './world.ts'
 
 /**
  * Durable leads, authorised and validated: our server as it ships beside its peers, on one PostgreSQL and the same dealers, with 64
@@ -25,9 +24,6 @@ import { leadInput, leadsStored, makeDealers, openPlace, startOurs } from './wor
 const dealersCount = Number(process.env['DEALERS'] ?? 64)
 const connections = 64
 const batchConnections = 4
-const batchLeads = 200
-const differentLeads = 1_024
-const differentBatches = 8
 const rounds = 5
 const seconds = 4
 
@@ -44,22 +40,7 @@ const world: PeerWorld = {
 }
 process.env['BENCH_WORLD'] = JSON.stringify(world)
 
-const token = (at: number) => dealers[at % dealers.length]?.website ?? ''
-const one = Array.from({ length: differentLeads }, (_, at): Sent => ({
-  method: 'POST',
-  path: '/v1/leads',
-  token: token(at),
-  body: JSON.stringify(leadInput(at)),
-}))
-const batches = Array.from({ length: differentBatches }, (_, at): Sent => ({
-  method: 'POST',
-  path: '/v1/leads/batch',
-  token: token(at),
-  body: JSON.stringify({
-    leads: Array.from({ length: batchLeads }, (_, place) => ({ lead: leadInput(at * batchLeads + place) })),
-  }),
-}))
-
+const one = leadsOf(dealers)
 const peers = await Promise.all(
   ['single', 'grouped', 'bare'].map(async (kind) => ({
     kind,
@@ -79,7 +60,12 @@ const targets: Target[] = [
     return { kind, pid, databasePid, load }
   }),
 ]
-const batch = httpTarget({ kind: 'batches of 200', pid: ours.pid, databasePid }, ours.url, batches, batchConnections)
+const batch = httpTarget(
+  { kind: 'batches of 200', pid: ours.pid, databasePid },
+  ours.url,
+  batchesOf(dealers),
+  batchConnections,
+)
 
 const only = process.env['ONLY']?.split(',')
 let answered = 0

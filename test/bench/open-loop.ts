@@ -4,7 +4,17 @@ import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watch, type Watched } from './board.ts'
 import { atMost, percentile, report, stopwatch } from './harness.ts'
-import { fillLeads, leadInput, makeDealers, openPlace, startOurs, tokenOfNewKey } from './world.ts'
+import {
+  type Dealer,
+  fillLeads,
+  leadInput,
+  makeDealers,
+  openPlace,
+  type Place,
+  type Service,
+  startOurs,
+  tokenOfNewKey,
+} from './world.ts'
 
 /**
  * What a lead waits for while others read: 100 leads a second at fixed times, whatever happens to the ones before, each timed from when it
@@ -74,36 +84,45 @@ async function read(url: string, token: string, boardTokens: readonly string[]):
   process.disconnect()
 }
 
-async function main(): Promise<void> {
-  const place = await openPlace()
-  const ours = await startOurs(place)
-  const [dealer] = await makeDealers(place, ours, 1)
-  if (!dealer) throw new Error('There is no dealer')
+/** Our server, a dealer of it with 10,000 leads, and what 50 boards of the dealer are let in with. */
+export interface Scene {
+  service: Pick<Service, 'url' | 'pid'>
+  databasePid: number
+  dealer: Dealer
+  boardTokens: readonly string[]
+}
+
+export async function openScene(
+  place: Pick<Place, 'connection' | 'databasePid'>,
+  service: Service,
+  dealer: Dealer,
+): Promise<Scene> {
   // One credential may not have so many streams.
   const keys = await Promise.all(
     Array.from({ length: boardsCount / streamsOfKey }, (_, at) =>
-      tokenOfNewKey(ours.url, dealer.admin, `Boards ${at}`, 'extensive_integrations'),
+      tokenOfNewKey(service.url, dealer.admin, `Boards ${at}`, 'extensive_integrations'),
     ),
   )
   const boardTokens = keys.flatMap((token) => Array.from({ length: streamsOfKey }, () => token))
   await fillLeads(place, dealer.dealerId, leadsStored)
+  return { service, databasePid: place.databasePid, dealer, boardTokens }
+}
 
-  const readers = fork(import.meta.filename, ['read', ours.url, dealer.dms, ...boardTokens])
+/** What became of one stretch of it. */
+export async function run({ service, databasePid, dealer, boardTokens }: Scene, seconds: number) {
+  const readers = fork(import.meta.filename, ['read', service.url, dealer.dms, ...boardTokens])
   const latenciesMs: number[] = []
   let refused = 0
   let spent = () => ({ server: 0, database: 0, foreign: 0 })
   const push = async (at: number, due: number) => {
     await sleep(due - performance.now())
-    const { status } = await send(`${ours.url}/v1/leads`, dealer.website, JSON.stringify(leadInput(at)))
+    const { status } = await send(`${service.url}/v1/leads`, dealer.website, JSON.stringify(leadInput(at)))
     if (at < warmSeconds * leadsPerSecond) return
     if (status !== 201) refused++
     latenciesMs.push(performance.now() - due)
   }
   const start = performance.now() + 500
-  setTimeout(
-    () => (spent = stopwatch({ pid: ours.pid, databasePid: place.databasePid }, readers.pid)),
-    500 + warmSeconds * 1000,
-  )
+  setTimeout(() => (spent = stopwatch({ pid: service.pid, databasePid }, readers.pid)), 500 + warmSeconds * 1000)
   await Promise.all(
     Array.from({ length: (warmSeconds + seconds) * leadsPerSecond }, (_, at) =>
       push(at, start + (at * 1000) / leadsPerSecond),
@@ -112,9 +131,19 @@ async function main(): Promise<void> {
   const cores = Object.fromEntries(Object.entries(spent()).map(([whose, us]) => [`${whose}Cores`, us / seconds / 1e6]))
 
   readers.send('stop')
-  const [{ dmsPages, dmsLeads, watched, refused: readsRefused }] = (await once(readers, 'message')) as [
-    Readings & { watched: Watched },
-  ]
+  const [{ watched, ...readings }] = (await once(readers, 'message')) as [Readings & { watched: Watched }]
+  return { latenciesMs, refused, cores, readings, watched, readSeconds: warmSeconds + seconds }
+}
+
+async function main(): Promise<void> {
+  const place = await openPlace()
+  const ours = await startOurs(place)
+  const [dealer] = await makeDealers(place, ours, 1)
+  if (!dealer) throw new Error('There is no dealer')
+  const { latenciesMs, refused, cores, readings, watched, readSeconds } = await run(
+    await openScene(place, ours, dealer),
+    seconds,
+  )
   agent.destroy()
   await ours.stop()
   await place.close()
@@ -124,7 +153,6 @@ async function main(): Promise<void> {
     p99Ms: percentile(values, 0.99),
     maxMs: Math.max(...values),
   })
-  const read = warmSeconds + seconds
   report(
     'open-loop',
     `${leadsPerSecond} leads a second at fixed times, by Node`,
@@ -132,17 +160,19 @@ async function main(): Promise<void> {
       { kind: 'leads pushed', perSecond: latenciesMs.length / seconds, ...figures(latenciesMs), refused, ...cores },
       {
         kind: `readings of ${boardsCount} boards`,
-        perSecond: watched.readings.length / read,
+        perSecond: watched.readings.length / readSeconds,
         ...figures(watched.readings),
-        refused: readsRefused,
+        refused: readings.refused,
       },
-      { kind: 'events told to them', perSecond: watched.events / read },
-      { kind: 'DMS, pages of 200', perSecond: dmsPages / read },
-      { kind: 'DMS, single leads', perSecond: dmsLeads / read },
+      { kind: 'events told to them', perSecond: watched.events / readSeconds },
+      { kind: 'DMS, pages of 200', perSecond: readings.dmsPages / readSeconds },
+      { kind: 'DMS, single leads', perSecond: readings.dmsLeads / readSeconds },
     ],
-    [atMost('intake p99, ms', percentile(latenciesMs, 0.99), 50), atMost('refused', refused + readsRefused, 0)],
+    [atMost('intake p99, ms', percentile(latenciesMs, 0.99), 50), atMost('refused', refused + readings.refused, 0)],
   )
 }
 
-const [, , part, url = '', token = '', ...boardTokens] = process.argv
-await (part === 'read' ? read(url, token, boardTokens) : main())
+if (import.meta.main) {
+  const [, , part, url = '', token = '', ...boardTokens] = process.argv
+  await (part === 'read' ? read(url, token, boardTokens) : main())
+}

@@ -13,14 +13,20 @@ import { migrate } from '../../src/db/migrate.ts'
 import { type Connection, openDatabase } from '../../src/db/pool.ts'
 import { newLead } from '../../src/leads/input.ts'
 import { createDealer } from '../../src/users/admin.ts'
+import type { Sent } from './harness.ts'
 
 // However the bench ends, but for kill -9, it leaves nothing behind: the database ends with its parent, the rest is seen to here.
 const leftovers: (() => void)[] = []
 process.on('exit', () => leftovers.forEach((clear) => clear()))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
-const readySecondsMax = 20
+export const workingTree = join(import.meta.dirname, '../..')
+// The newer of two versions migrates what the older one left, a million leads, before it is ready.
+const readySecondsMax = 300
 const password = 'a-password-for-the-bench'
+const differentLeads = 1_024
+const differentBatches = 8
+export const batchLeads = 200
 
 /** A dealer with a token of each kind of key. */
 export interface Dealer {
@@ -46,7 +52,10 @@ export interface Place {
   close(): Promise<void>
 }
 
-export async function openPlace(): Promise<Place> {
+export type DatabaseServer = Pick<Place, 'folder' | 'connection' | 'databasePid' | 'close'>
+
+/** The server alone: its database is empty. */
+export async function openServer(): Promise<DatabaseServer> {
   const folder = await mkdtemp(join(tmpdir(), 'carbuddii-bench-'))
   // Started by root, the server runs as somebody else, who must get through.
   await chmod(folder, 0o711)
@@ -54,35 +63,45 @@ export async function openPlace(): Promise<Place> {
   leftovers.push(() =>
     [folder, server.connection.host].forEach((path) => rmSync(path, { recursive: true, force: true })),
   )
-  await migrate(server.connection, () => undefined)
-  const { db, close } = openDatabase(server.connection, () => undefined)
   return {
     folder,
     connection: server.connection,
     databasePid: Number(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]),
-    db,
-    close: async () => {
-      await close()
-      await server.stop()
-    },
+    close: () => server.stop(),
   }
 }
 
-/** Our server as it ships, `node src/main.ts` with its log written to a file; `OURS_FLAGS` are for profilers, like --cpu-prof. */
-export async function startOurs({ folder, connection }: Place): Promise<Service> {
-  const port = await freePort()
-  const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
-  const env = {
-    PATH: process.env['PATH'],
-    PORT: String(port),
-    DATABASE_URL,
+export async function openPlace(): Promise<Place> {
+  const server = await openServer()
+  await migrate(server.connection, () => undefined)
+  const { db, close } = openDatabase(server.connection, () => undefined)
+  return { ...server, db, close: () => close().then(server.close) }
+}
+
+/** What our server, or its command line, is told of a database. */
+export function onDatabase({ folder, connection }: Pick<Place, 'folder' | 'connection'>): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    DATABASE_URL: `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`,
     SECRET_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`,
     DATA_DIR: join(folder, 'ours'),
   }
-  const log = openSync(join(folder, 'ours.log'), 'a')
+}
+
+/**
+ * Our server as it ships, `node src/main.ts` with its log written to a file; `OURS_FLAGS` are for profilers, like --cpu-prof. The code is that
+ * of the working tree, or of `root`.
+ */
+export async function startOurs(
+  place: Pick<Place, 'folder' | 'connection'>,
+  { root = workingTree, more = {} }: { root?: string; more?: Record<string, string> } = {},
+): Promise<Service> {
+  const port = await freePort()
+  const env = { ...onDatabase(place), PORT: String(port), ...more }
+  const log = openSync(join(place.folder, 'ours.log'), 'a')
   const flags = process.env['OURS_FLAGS']?.split(' ') ?? []
   const child = spawn(process.execPath, [...flags, 'src/main.ts'], {
-    cwd: join(import.meta.dirname, '../..'),
+    cwd: root,
     env,
     stdio: ['ignore', log, 'inherit'],
   })
@@ -122,6 +141,14 @@ async function makeDealer({ db }: Place, { url }: Service, at: number): Promise<
     { name: `Dealer ${at}`, country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
     { email, name: 'Admin', password },
   )
+  return openDealer(url, { dealerId, email, password })
+}
+
+/** Its admin signs in and makes a key of each kind. */
+export async function openDealer(
+  url: string,
+  { dealerId, email, password }: { dealerId: string; email: string; password: string },
+): Promise<Dealer> {
   const admin = await answered('access_token', `${url}/v1/session`, { body: { email, password } })
   const token = (kind: string) => tokenOfNewKey(url, admin, kind, kind)
   return { dealerId, admin, website: await token('digital_requests'), dms: await token('extensive_integrations') }
@@ -176,6 +203,24 @@ export function leadInput(at: number) {
 const given = ['Anna', 'Peter', 'Mads', 'Ida', 'Sofie', 'Emil', 'Karla']
 const family = ['Jensen', 'Holm', 'Madsen', 'Krogh', 'Friis']
 
+/** Single leads and batches of different people, for dealers in turn. */
+export const leadsOf = (dealers: readonly Dealer[]): Sent[] =>
+  Array.from({ length: differentLeads }, (_, at) => ({
+    method: 'POST',
+    path: '/v1/leads',
+    token: dealers[at % dealers.length]?.website ?? '',
+    body: JSON.stringify(leadInput(at)),
+  }))
+export const batchesOf = (dealers: readonly Dealer[]): Sent[] =>
+  Array.from({ length: differentBatches }, (_, at) => ({
+    method: 'POST',
+    path: '/v1/leads/batch',
+    token: dealers[at % dealers.length]?.website ?? '',
+    body: JSON.stringify({
+      leads: Array.from({ length: batchLeads }, (_, place) => ({ lead: leadInput(at * batchLeads + place) })),
+    }),
+  }))
+
 /** How many leads were ever stored: each has an event, and a dealer's clock counts those. */
 export async function leadsStored({ db }: Place): Promise<number> {
   const [row] = await db('dealer_clocks').sum<{ sum: string }[]>('seq')
@@ -183,7 +228,11 @@ export async function leadsStored({ db }: Place): Promise<number> {
 }
 
 /** Gives a dealer `count` leads of the past hours with their events, all of one source, straight into the tables. */
-export async function fillLeads({ connection }: Place, dealerId: string, count: number): Promise<void> {
+export async function fillLeads(
+  { connection }: Pick<Place, 'connection'>,
+  dealerId: string,
+  count: number,
+): Promise<void> {
   const { data } = newLead(leadInput(0), { country: 'DK', timeZone: 'Europe/Copenhagen' })
   // Unlike the service's own, its statements may take as long as they like.
   const client = new pg.Client(connection)
