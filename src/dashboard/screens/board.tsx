@@ -1,18 +1,18 @@
-import { draggable, dropTargetForElements, monitorForElements } from '@atlaskit/pragmatic-drag-and-drop/element/adapter'
+import { dropTargetForElements, monitorForElements } from '@atlaskit/pragmatic-drag-and-drop/element/adapter'
 import { NativeSelect, Stack, Text, Title } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type Lead, type LeadStatus, limits, type StatusCount } from '../../client/client.ts'
-import { leadsOf } from '../data.ts'
+import { type LeadStatus, limits, type StatusCount } from '../../client/client.ts'
+import { leadsOf } from '../queries.ts'
 import { useFormats } from '../formats.ts'
-import { nameOf, statuses, vehicleName } from '../lead.ts'
+import { statuses } from '../lead.ts'
 import { usePerson } from '../session.ts'
-import { LeadChips } from './card.tsx'
-import { MoveButtons, type Moving, type PipelineView } from './moving.tsx'
-import { Asked, Failed } from './parts.tsx'
+import { draggedLead, LeadCard } from './lead-card.tsx'
+import type { PipelineView } from './moving.tsx'
+import { Asked, Failed } from './components.tsx'
 
 const cardHeight = 148
 const cardsBeyond = 2
@@ -104,12 +104,12 @@ function Column({
     if (!element.current) return undefined
     return dropTargetForElements({
       element: element.current,
-      canDrop: ({ source }) => leadIn(source.data)?.legalStatuses.includes(status) === true,
+      canDrop: ({ source }) => draggedLead(source.data)?.legalStatuses.includes(status) === true,
       onDragEnter: () => setIsOver(true),
       onDragLeave: () => setIsOver(false),
       onDrop: ({ source }) => {
         setIsOver(false)
-        const lead = leadIn(source.data)
+        const lead = draggedLead(source.data)
         if (lead) moving.start(lead, status)
       },
     })
@@ -147,7 +147,7 @@ function Column({
                         aria-posinset={index + 1}
                         style={{ transform: `translateY(${start}px)` }}
                       >
-                        <Card lead={lead} targetMinutes={targetMinutes} moving={moving} hold={hold} />
+                        <LeadCard lead={lead} targetMinutes={targetMinutes} moving={moving} hold={hold} />
                       </li>
                     )
                   )
@@ -161,57 +161,6 @@ function Column({
     </section>
   )
 }
-
-// The cast: nothing else is dragged here.
-const leadIn = (data: Record<string | symbol, unknown>) => data['lead'] as Lead | undefined
-
-const Card = memo(
-  function Card({
-    lead,
-    targetMinutes,
-    moving,
-    hold,
-  }: {
-    lead: Lead
-    targetMinutes: number
-    moving: Moving
-    hold: PipelineView['hold']
-  }) {
-    const { t } = useTranslation()
-    const element = useRef<HTMLDivElement>(null)
-    const [isHeld, setIsHeld] = useState(false)
-    useEffect(() => {
-      if (!element.current) return undefined
-      return draggable({
-        element: element.current,
-        getInitialData: () => ({ lead }),
-        onDragStart: () => setIsHeld(true),
-        onDrop: () => setIsHeld(false),
-      })
-    }, [lead])
-    const [vehicle] = lead.vehiclesOfInterest
-    return (
-      <div className="card" ref={element} data-held={isHeld || undefined}>
-        <Stack gap={6} align="flex-start">
-          <Link className="link wrap" to="/leads/$leadId" params={{ leadId: lead.id }} draggable={false}>
-            <bdi>{nameOf(lead) || t('lead.nameless')}</bdi>
-          </Link>
-          {vehicle && vehicleName(vehicle) && (
-            <Text size="sm" className="wrap">
-              <bdi>{vehicleName(vehicle)}</bdi>
-            </Text>
-          )}
-          <Text size="sm" c="dimmed" className="wrap">
-            {t(`leadType.${lead.type}`)} · <bdi>{lead.source.name}</bdi>
-          </Text>
-          <LeadChips lead={lead} targetMinutes={targetMinutes} />
-          <MoveButtons lead={lead} moving={moving} onOpen={hold} />
-        </Stack>
-      </div>
-    )
-  },
-  (before, after) => before.lead === after.lead && before.targetMinutes === after.targetMinutes,
-)
 
 /** Nothing here; where leads come in first, it says how they come. */
 function Empty({ status, isNarrow }: { status: LeadStatus; isNarrow: boolean }) {

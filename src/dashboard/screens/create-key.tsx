@@ -11,11 +11,11 @@ import {
   limits,
 } from '../../client/client.ts'
 import { answered } from '../answer.ts'
-import { keysKey } from '../data.ts'
+import { keysKey } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { dayOf, endOfDay, inDays, possibleScopes, usualScopes } from '../key.ts'
 import { service } from '../session.ts'
-import { Dialog, Failed, useDeed } from './parts.tsx'
+import { Dialog, Failed, useDeed } from './components.tsx'
 import { HandOver } from './secret.tsx'
 
 export function CreateKey({ kind, close }: { kind: ApiKeyKind; close: () => void }) {

@@ -5,11 +5,11 @@ import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiKey, deleteApiKey, limits, restoreApiKey } from '../../client/client.ts'
 import { answered } from '../answer.ts'
-import { keyOf, keysKey } from '../data.ts'
+import { keyOf, keysKey } from '../queries.ts'
 import { isolated, useFormats } from '../formats.ts'
 import { isDeletionConfirmed, isGhost } from '../key.ts'
 import { service } from '../session.ts'
-import { Chip, Dialog, Failed, useDeed, When } from './parts.tsx'
+import { Chip, Dialog, Failed, useDeed, When } from './components.tsx'
 
 const restorableMs = 86_400_000
 

@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next'
 import type { AuditEntry, AuditSubject } from '../../client/client.ts'
 import { useFormats } from '../formats.ts'
 import { en } from '../words/en.ts'
-import { Asked, More, type Paged, When } from './parts.tsx'
+import { Asked, More, type Paged, When } from './components.tsx'
 
 /** Who changed what. `none`: what to say when there is nothing. */
 export function Entries({

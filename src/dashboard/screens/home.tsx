@@ -1,7 +1,7 @@
 import { Text } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
-import { Page } from './parts.tsx'
+import { Page } from './components.tsx'
 
 export function NotFound() {
   const { t } = useTranslation()

@@ -5,11 +5,11 @@ import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { useLayoutEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Lead } from '../../client/client.ts'
-import { leadsOf } from '../data.ts'
+import { leadsOf } from '../queries.ts'
 import { nameOf, vehicleName } from '../lead.ts'
-import { LeadChips } from './card.tsx'
+import { LeadChips } from './lead-chips.tsx'
 import { MoveButtons, type PipelineView } from './moving.tsx'
-import { Asked, More, When } from './parts.tsx'
+import { Asked, More, When } from './components.tsx'
 
 const rowHeight = 92
 const rowsBeyond = 8

@@ -12,12 +12,12 @@ import {
   updateLead,
 } from '../../client/client.ts'
 import { answered, Failure } from '../answer.ts'
-import { leadsKey } from '../data.ts'
+import { leadsKey } from '../queries.ts'
 import { isolated } from '../formats.ts'
 import { type LeadSearch, nameOf, reasons } from '../lead.ts'
-import { newestOf, showLead } from '../lists.ts'
+import { newestOf, showLead } from '../lead-cache.ts'
 import { service } from '../session.ts'
-import { Dialog, Failed, When } from './parts.tsx'
+import { Dialog, Failed, When } from './components.tsx'
 
 const changesMax = limits.parameters.Limit.maximum
 

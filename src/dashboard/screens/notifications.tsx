@@ -8,10 +8,10 @@ import {
   updateNotifications,
 } from '../../client/client.ts'
 import { answered } from '../answer.ts'
-import { mails, notifications } from '../data.ts'
+import { mails, notifications } from '../queries.ts'
 import { service, usePerson } from '../session.ts'
 import { languages } from '../words/words.ts'
-import { Asked, Chip, Failed, More, Page, Panel, useDeed, When } from './parts.tsx'
+import { Asked, Chip, Failed, More, Page, Panel, useDeed, When } from './components.tsx'
 import { SettingsMenu } from './shell.tsx'
 
 const tones = { due: 'quiet', handing_over: 'quiet', sent: 'good', given_up: 'bad', unknown: 'notice' } as const

@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next'
 import { limits } from '../../client/client.ts'
 import { Failure } from '../answer.ts'
 import { choosePassword } from '../session.ts'
-import { Failed, useDeed } from './parts.tsx'
+import { Failed, useDeed } from './components.tsx'
 
 const { minLength: lengthMin, maxLength: lengthMax } = limits.NewPassword
 

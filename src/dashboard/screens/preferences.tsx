@@ -1,7 +1,7 @@
 import { Radio, Stack, useMantineColorScheme } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { type Language, languages, speak } from '../words/words.ts'
-import { Page } from './parts.tsx'
+import { Page } from './components.tsx'
 import { SettingsMenu } from './shell.tsx'
 
 const schemes = ['auto', 'light', 'dark'] as const

@@ -4,10 +4,10 @@ import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ApiKey, type CreatedApiKey, replaceApiKey } from '../../client/client.ts'
 import { answered } from '../answer.ts'
-import { keysKey } from '../data.ts'
+import { keysKey } from '../queries.ts'
 import { isolated } from '../formats.ts'
 import { service } from '../session.ts'
-import { Dialog, Failed, useDeed } from './parts.tsx'
+import { Dialog, Failed, useDeed } from './components.tsx'
 import { HandOver } from './secret.tsx'
 
 const ends = ['at_once', 'after_1_hour', 'after_24_hours', 'after_7_days'] as const

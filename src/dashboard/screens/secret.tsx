@@ -5,9 +5,9 @@ import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type CreatedApiKey, connect, createLead } from '../../client/client.ts'
 import { answered } from '../answer.ts'
-import { firstLeadOf, firstUseOf, keysKey } from '../data.ts'
+import { firstLeadOf, firstUseOf, keysKey } from '../queries.ts'
 import { snippet, type SnippetLanguage, snippetLanguages } from '../snippets.ts'
-import { Dialog, Failed, useDeed, When } from './parts.tsx'
+import { Dialog, Failed, useDeed, When } from './components.tsx'
 
 const shownMs = 5 * 60_000
 

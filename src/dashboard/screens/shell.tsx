@@ -3,7 +3,7 @@ import { Link, Outlet, useRouterState } from '@tanstack/react-router'
 import { useEffect, useRef, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 import { leave, usePerson } from '../session.ts'
-import { useDeed } from './parts.tsx'
+import { useDeed } from './components.tsx'
 
 export function Shell() {
   const { t } = useTranslation()

@@ -2,7 +2,7 @@ import { Anchor, Button, Container, PasswordInput, Stack, Text, TextInput, Title
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { askForPasswordLink, enterWith, start, stayAsIs, useSession } from '../session.ts'
-import { Dialog, Failed, Loading, useDeed } from './parts.tsx'
+import { Dialog, Failed, Loading, useDeed } from './components.tsx'
 import { ChoosePassword } from './password.tsx'
 
 /** Shows its children to those who are signed in. When a session ends they stay as they are, under a dialog. */

@@ -3,10 +3,10 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import type { Silence } from '../../client/client.ts'
-import { sources } from '../data.ts'
+import { sources } from '../queries.ts'
 import { isolated, useFormats } from '../formats.ts'
 import { usePerson } from '../session.ts'
-import { Chip } from './parts.tsx'
+import { Chip } from './components.tsx'
 
 /** Of one key: since when no lead has come, and how many would have. */
 export function QuietChip({ quiet: { since, expectedLeads }, name }: { quiet: Silence; name?: string }) {

@@ -3,9 +3,9 @@ import { useInViewport } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import type { ApiKeyUsageHour } from '../../client/client.ts'
-import { usageOf } from '../data.ts'
+import { usageOf } from '../queries.ts'
 import { useFormats } from '../formats.ts'
-import { Asked } from './parts.tsx'
+import { Asked } from './components.tsx'
 
 const days = 14
 const dayMs = 86_400_000

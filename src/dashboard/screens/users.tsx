@@ -14,11 +14,11 @@ import {
   type UserUpdate,
 } from '../../client/client.ts'
 import { answered } from '../answer.ts'
-import { people, usersKey } from '../data.ts'
+import { people, usersKey } from '../queries.ts'
 import { isolated, useFormats } from '../formats.ts'
 import { service, usePerson } from '../session.ts'
 import { Forbidden } from './home.tsx'
-import { Asked, Chip, Dialog, Failed, More, Page, Panel, useDeed } from './parts.tsx'
+import { Asked, Chip, Dialog, Failed, More, Page, Panel, useDeed } from './components.tsx'
 import { CopyButton } from './secret.tsx'
 import { SettingsMenu } from './shell.tsx'
 

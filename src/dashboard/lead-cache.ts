@@ -1,6 +1,6 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query'
 import type { Lead, LeadPage } from '../client/client.ts'
-import { leadOf, leadsKey, listsKey } from './data.ts'
+import { leadOf, leadsKey, listsKey } from './queries.ts'
 import { isAmong, type LeadSearch } from './lead.ts'
 
 type Pages = InfiniteData<LeadPage>
