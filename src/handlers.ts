@@ -46,14 +46,19 @@ import {
   updateUser,
 } from './users/handlers.ts'
 
-type Parts = Exchange & Sessions & LeadIntake & Follow & People & Notices & ApiKeys
+interface Ready {
+  /** @throws {Error} the reason why nothing can be written at this moment */
+  requireWritable(): Promise<void>
+}
+
+type Parts = Exchange & Sessions & LeadIntake & Follow & People & Notices & ApiKeys & Ready
 /** What a room asks of one above it, which it must not know, is handed to it here. */
 const fromAbove = { recordChange: changeRecorder(findSubjectName), silencesOf }
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
 export function handlersWith(given: Omit<Parts, keyof typeof fromAbove>): Handlers {
   const parts: Parts = { ...given, ...fromAbove }
-  const { db, keyring, issuer } = parts
+  const { keyring, issuer, requireWritable } = parts
   return {
     exchangeApiKey: exchangeApiKey(parts),
     getAuthorizationServerMetadata: getAuthorizationServerMetadata(issuer),
@@ -106,7 +111,7 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove>): Handle
     updateDealer: updateDealer(parts),
     getHealth: async () => ({ status: 200, body: { status: 'ok' } }),
     getReadiness: async () => {
-      await db.raw('select 1')
+      await requireWritable()
       return { status: 200, body: { status: 'ready' } }
     },
   }

@@ -185,7 +185,7 @@ export const problems = {
   unavailable: {
     status: 503,
     title: 'Not available just now',
-    detail: 'The service cannot reach its database just now. Try again in a moment.',
+    detail: 'The service cannot do this just now. Nothing is known to have been written; try again in a moment.',
   },
 } as const satisfies Record<string, { status: number; title: string; detail: string }>
 

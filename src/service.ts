@@ -64,11 +64,11 @@ export async function openService({
   passwordChanged = () => undefined,
   strictResponses = false,
 }: ServiceOptions): Promise<Service> {
-  const database = openDatabase(connection, (error) => log.warn({ err: error }, 'a database connection was lost'))
+  const database = openDatabase(connection, (level, message, fields) => log[level](fields, message))
   const parts: Part[] = [{ name: 'database', stop: () => database.close() }]
   const close = () => stopParts(parts, (name, error) => log.error({ err: error }, `${name} could not be stopped`))
   try {
-    const { db, hot } = database
+    const { db, hot, requireWritable } = database
     const secrets = secretsFrom(masters)
     await requireSameSecrets(db, secrets)
 
@@ -93,6 +93,7 @@ export async function openService({
       secrets,
       keyring,
       issuer,
+      requireWritable,
       intake,
       leadViolations,
       feed,

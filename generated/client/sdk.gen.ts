@@ -733,6 +733,6 @@ export const getHealth = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Say whether requests can be served
  *
- * Scope: none. Asks the database: for a load balancer that sends requests only where they can be served.
+ * Scope: none. For a load balancer that sends requests only where they can be served: 200 while the database takes writes, found out by writing a row that is nobody's, at most once a second however often it is asked. 503 says the reason: the database cannot be reached, is starting or stopping, takes no more connections, is read-only, its disk is full. Answers within 3 seconds.
  */
 export const getReadiness = <ThrowOnError extends boolean = false>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> => (options?.client ?? client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });

@@ -1,71 +1,107 @@
+import { randomBytes, randomInt } from 'node:crypto'
 import knex, { type Knex } from 'knex'
-import pg from 'pg'
+import type pg from 'pg'
+import { causeOf } from './away.ts'
+import { watchConnections } from './connections.ts'
+import { openHealth, type Say } from './health.ts'
 
 export type Connection = { connectionString: string } | { host: string; port: number; user: string; database: string }
 
-/** The two ways to the database. */
+/** The ways to the database. */
 export interface Database {
   /** Transactions and everything that is not hot. */
   readonly db: Knex
   /** Single named statements: the judging of credentials, and the intake. */
   readonly hot: pg.Pool
+  /** Writes a row of its own, at most once a second. @throws {Error} that says why nothing can be written */
+  requireWritable(): Promise<void>
   close(): Promise<void>
 }
 
 const knexConnectionsMax = 8
 const hotConnectionsMax = 6
-const acquireTimeoutMs = 3_000
-// A process that stops in the middle of a transaction must not stop its dealer for longer than 5 s (design: one writer per dealer).
-const settings = '-c idle_in_transaction_session_timeout=5000 -c statement_timeout=20000 -c timezone=UTC'
-const ofTransactions = '-c lock_timeout=2000'
+/** Of one process: beside the pools, one connection says whether it is ready, and one asks about connections that do not answer. */
+export const connectionsOfProcessMax = knexConnectionsMax + hotConnectionsMax + 2
+
+/** Until a connection is there, a new one or one that got free. */
+const acquireMs = 3_000
+const idleMs = 60_000
+/** Asked of the server with every connection. */
+export const settings = {
+  // A process that stops in the middle of a transaction must not stop its dealer for longer than 5 s (design: one writer per dealer).
+  idle_in_transaction_session_timeout: '5s',
+  statement_timeout: '20s',
+  lock_timeout: '2s',
+  timezone: 'UTC',
+  // A session whose process is gone without a word ends within a minute.
+  tcp_keepalives_idle: '30',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '4',
+}
 // What is hot does not wait for a dealer that somebody holds: the intake has other leads to store. A call whose end never arrives, since its
 // process was stopped or cut off in the middle of sending it, is not idle; only the limit of the whole transaction ends it.
-const ofHot = '-c lock_timeout=250 -c transaction_timeout=5000'
+const hotSettings = { ...settings, lock_timeout: '250ms', transaction_timeout: '5s' }
+// Our own limits are longer than those of a server that lives.
+const callMsMax = 22_000
+const hotCallMsMax = 6_000
+/** As much as needs pages of its own. */
+const fillingBytes = 32_768
 
-export function openDatabase(connection: Connection, onIdleError: (error: Error) => void): Database {
-  const options = { ...connection, application_name: 'carbuddii', keepAlive: true }
-  const hot = new pg.Pool({
-    ...options,
-    options: `${settings} ${ofHot}`,
-    max: hotConnectionsMax,
-    connectionTimeoutMillis: acquireTimeoutMs,
-    idleTimeoutMillis: 60_000,
-  })
-  // Without a listener the loss of an idle connection ends the process.
-  hot.on('error', onIdleError)
-  const db = knex({
-    client: 'pg',
-    connection: { ...options, options: `${settings} ${ofTransactions}` },
-    acquireConnectionTimeout: acquireTimeoutMs,
-    pool: { min: 0, max: knexConnectionsMax, propagateCreateError: true },
-  })
-  return { db, hot, close: async () => void (await Promise.all([hot.end(), db.destroy()])) }
-}
-
-// Class 08 connection exception, 53 insufficient resources, 57P operator intervention; 55P03 lock not available, 40001 and 40P01
-// serialization failure and deadlock, 25P03 and 25P04 time-outs of a transaction.
-const passingStates = /^(08...|53...|57P..|57014|55P03|40001|40P01|25P03|25P04)$/
-const passingErrors = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-])
-
-/** Whether a failure is the database being away or busy, so that the same request may succeed a moment later. */
-export function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = 'code' in error ? String(error.code) : ''
-  if (passingStates.test(code) || passingErrors.has(code)) return true
-  // knex puts the statement before the message.
-  return (
-    error.name === 'KnexTimeoutError' ||
-    /(^| - )(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Connection ended)/.test(
-      error.message,
-    )
+/** `say` is told of trouble when it begins and when it is over, and of connections that had to be given up. */
+export function openDatabase(connection: Connection, say: Say): Database {
+  const options = { ...connection, keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
+  const connections = watchConnections(
+    options,
+    (error) => {
+      if (causeOf(error) === 'read-only') connections.turnOver()
+      health.failed(error)
+    },
+    (cut) => say('warn', 'Connections to the database were dead and have been cut', { ...cut }),
   )
+  const pool = (max: number, asked: Record<string, string>, ms: number) =>
+    connections.pool(
+      {
+        ...options,
+        options: optionsOf(asked),
+        max,
+        connectionTimeoutMillis: acquireMs,
+        idleTimeoutMillis: idleMs,
+      },
+      ms,
+    )
+  const hot = pool(hotConnectionsMax, hotSettings, hotCallMsMax)
+  const calm = pool(knexConnectionsMax, settings, callMsMax)
+  const own = pool(1, hotSettings, hotCallMsMax)
+  const db = knex({ client: 'pg', connectionPool: calm, compileSqlOnError: false, log: silent })
+
+  const process = randomInt(32_768)
+  const health = openHealth(
+    (much) =>
+      own.query({
+        name: 'write-readiness',
+        text: `insert into readiness (process, at, filling) values ($1, clock_timestamp(), $2)
+               on conflict (process) do update set at = excluded.at, filling = excluded.filling`,
+        values: [process, much ? randomBytes(fillingBytes) : null],
+      }),
+    say,
+  )
+  return {
+    db,
+    hot,
+    requireWritable: health.requireWritable,
+    close: async () => {
+      health.stop()
+      await Promise.all([hot.end(), calm.end(), own.end()])
+      connections.stop()
+    },
+  }
 }
+
+/** As the server takes them with a new connection. */
+export const optionsOf = (asked: Record<string, string>): string =>
+  Object.entries(asked)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ')
+
+// Whatever knex would say it throws, too.
+const silent = { warn: () => undefined, error: () => undefined, debug: () => undefined, deprecate: () => undefined }

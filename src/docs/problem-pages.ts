@@ -76,5 +76,5 @@ export const advice = {
   internal:
     'This is a fault of ours. It is in our log under the request id. Trying again may help; when you report it, quote the id.',
   unavailable:
-    'The database is away or busy just now. Wait as long as Retry-After says and send the same request again. Give leads an externalReference: sent twice, it is the same lead.',
+    'The detail says what is the matter with the database: away, busy, full, read-only. Wait as long as Retry-After says and send the same request again. Give leads an externalReference: sent twice, it is the same lead.',
 } as const satisfies Record<ProblemCode, string>

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
-import { isPassing } from '../db/pool.ts'
+import { unavailableFor } from '../db/away.ts'
 import { badRequest, OAuthError, Problem, problemBody } from '../problem.ts'
 import { freshSeconds } from '../tokens/fresh.ts'
 import { type Contract, violationsIn } from './contract.ts'
@@ -52,7 +52,8 @@ export function asProblem(error: unknown, req: Request): Problem {
   if (error instanceof Problem) return error
   const denied = req.res?.locals.admission?.denied
   if (denied) return denied
-  if (isPassing(error)) return new Problem('unavailable')
+  const unavailable = unavailableFor(error)
+  if (unavailable) return unavailable
   if (!(error instanceof Error)) return new Problem('internal')
   if (isUnstorable(error))
     return new Problem(

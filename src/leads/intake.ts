@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
-import { isPassing } from '../db/pool.ts'
+import { unavailableFor } from '../db/away.ts'
 import { findDealer } from '../dealers/store.ts'
 import { newId } from '../ids.ts'
 import type { Principal } from '../operation.ts'
@@ -182,7 +182,7 @@ export function openIntake(
       } catch (error) {
         stepAside()
         if (codeOf(error) === lockNotAvailable) return hold(group)
-        const passing = isPassing(error)
+        const passing = unavailableFor(error)
         const cut = passing ? 0 : group.length >> 1
         const wait = retryMs[attempt]
         if (cut > 0)
@@ -192,7 +192,7 @@ export function openIntake(
           ]))
         if (!passing) report(error)
         if (!passing || wait === undefined)
-          return group.forEach(({ reject }) => reject(new Problem(passing ? 'unavailable' : 'internal')))
+          return group.forEach(({ reject }) => reject(passing ?? new Problem('internal')))
         redriven = true
         await sleep(wait * (0.5 + Math.random()))
       }

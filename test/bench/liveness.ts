@@ -24,7 +24,7 @@ const issuer = 'http://localhost:3000'
 const scopes = ['leads:create', 'leads:read'] as const
 
 async function serve(kind: string, connection: Parameters<typeof openDatabase>[0]) {
-  const { db, hot } = openDatabase(connection, () => undefined)
+  const { db, hot, requireWritable } = openDatabase(connection, () => undefined)
   const secrets = secretsFrom([{ version: 'v1', bytes: Buffer.alloc(32, 7) }])
   await addFingerprint(db, secrets.currentVersion, secrets.fingerprint(secrets.currentVersion))
   const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
@@ -42,6 +42,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     secrets,
     keyring,
     issuer,
+    requireWritable,
     intake,
     feed,
     leadViolations: () => [],

@@ -35,13 +35,14 @@ const ids = (replies: readonly Reply[]) => [...new Set(replies.map(({ body }) =>
 const claimOf = (id: string) => `["site", "${id}"]`
 
 describe('two processes', () => {
+  let connection: Awaited<ReturnType<typeof freshDatabase>>
   let database: Database
   let servers: [Server, Server]
   let dealers: Awaited<ReturnType<typeof openDealer>>[]
   const random = randomFrom(seed)
 
   beforeAll(async () => {
-    const connection = await freshDatabase()
+    connection = await freshDatabase()
     database = openDatabase(connection, () => undefined)
     // Two processes that both make the first admin would be another test.
     await createDealer(
@@ -227,10 +228,10 @@ describe('two processes', () => {
     const ours = () =>
       database
         .db('pg_stat_activity')
-        .where({ application_name: 'carbuddii' })
+        .whereLike('application_name', 'carbuddii%')
         .whereRaw('datname = current_database() and pid <> pg_backend_pid()')
-    await database.db.destroy()
-    database.db.initialize()
+    await database.close()
+    database = openDatabase(connection, () => undefined)
     await until(async () => (await ours()).length === 0)
     expect((await database.db('pg_stat_database').whereRaw('datname = current_database()').first()).deadlocks).toBe('0')
   })

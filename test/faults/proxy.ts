@@ -19,6 +19,10 @@ export interface Proxy {
   calls(): number
   /** From now on, for the next calls; those after them pass. `meanwhile` runs before a connection is cut. */
   next(fates: readonly Fate[], meanwhile?: () => Promise<unknown>): void
+  /** Nothing passes any more, either way, through the connections that are open; they stay, and new ones pass. Says how many they are. */
+  blackHole(): number
+  /** New connections are hung up on. */
+  refuse(isRefusing: boolean): void
   close(): Promise<void>
 }
 
@@ -32,8 +36,13 @@ export async function openProxy(to: { host: string; port: number; user: string; 
   let fates: Fate[] = []
   let beforeCut: () => Promise<unknown> = async () => undefined
   const sockets = new Set<Socket>()
+  // The ends of connections whose other end is gone without a word.
+  const swallowed = new WeakSet<Socket>()
+
+  let isRefusing = false
 
   const server = createServer((process) => {
+    if (isRefusing) return void process.destroy()
     const database = connect(join(to.host, `.s.PGSQL.${to.port}`))
     let fate: Fate | undefined
     const cut = async () => {
@@ -42,7 +51,7 @@ export async function openProxy(to: { host: string; port: number; user: string; 
       database.destroy()
     }
     process.on('data', (chunk) => {
-      if (fate) return
+      if (fate || swallowed.has(process)) return
       if (chunk.includes(bind)) {
         calls++
         fate = fates.shift()
@@ -54,12 +63,13 @@ export async function openProxy(to: { host: string; port: number; user: string; 
       if (fate === 'cut off') process.destroy()
     })
     database.on('data', (chunk) => {
+      if (swallowed.has(database)) return
       if (fate === undefined) process.write(chunk)
       else if (fate === 'answer lost' && chunk.subarray(-idle.length).equals(idle)) void cut()
     })
     // A call that was cut off is left to the database.
-    process.on('close', () => fate === 'cut off' || database.destroy())
-    database.on('close', () => process.destroy())
+    process.on('close', () => fate === 'cut off' || swallowed.has(process) || database.destroy())
+    database.on('close', () => swallowed.has(database) || process.destroy())
     for (const socket of [process, database]) {
       sockets.add(socket.on('error', () => undefined))
       socket.on('close', () => sockets.delete(socket))
@@ -73,6 +83,11 @@ export async function openProxy(to: { host: string; port: number; user: string; 
       fates = [...wanted]
       beforeCut = meanwhile
     },
+    blackHole: () => {
+      for (const socket of sockets) swallowed.add(socket)
+      return sockets.size / 2
+    },
+    refuse: (wanted) => void (isRefusing = wanted),
     close: async () => {
       for (const socket of sockets) socket.destroy()
       server.close()

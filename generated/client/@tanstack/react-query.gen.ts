@@ -1379,7 +1379,7 @@ export const getReadinessQueryKey = (options?: Options<GetReadinessData>) => cre
 /**
  * Say whether requests can be served
  *
- * Scope: none. Asks the database: for a load balancer that sends requests only where they can be served.
+ * Scope: none. For a load balancer that sends requests only where they can be served: 200 while the database takes writes, found out by writing a row that is nobody's, at most once a second however often it is asked. 503 says the reason: the database cannot be reached, is starting or stopping, takes no more connections, is read-only, its disk is full. Answers within 3 seconds.
  */
 export const getReadinessOptions = (options?: Options<GetReadinessData>) => queryOptions<GetReadinessResponse, GetReadinessError, GetReadinessResponse, ReturnType<typeof getReadinessQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {

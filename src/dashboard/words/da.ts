@@ -407,7 +407,7 @@ export const da: Words = {
     'mail-not-set-up': 'Denne tjeneste kan ikke sende mail. Bed en administrator i din virksomhed om et link.',
     'session-ended': 'Du er ikke logget ind længere.',
     internal: 'Noget gik i stykker hos os. Oplys forespørgsels-id’et, når du melder fejlen.',
-    unavailable: 'Tjenesten kan ikke nå sin database lige nu. Prøv igen om lidt.',
+    unavailable: 'Tjenesten kan ikke gøre det lige nu. Prøv igen om lidt.',
   },
   kind: {
     digital_requests: {

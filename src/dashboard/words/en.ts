@@ -401,7 +401,7 @@ export const en = {
     'mail-not-set-up': 'This service cannot send mail. Ask an admin of your dealership for a link.',
     'session-ended': 'You are not signed in any more.',
     internal: 'Something broke on our side. Quote the request id when you report it.',
-    unavailable: 'The service cannot reach its database just now. Try again in a moment.',
+    unavailable: 'The service cannot do this just now. Try again in a moment.',
   },
   kind: {
     digital_requests: {
