@@ -232,7 +232,9 @@ describe('a deleted key', () => {
     expect((await admin('PATCH', `/${id}`, { name: 'Another name' })).status).toBe(404)
 
     const restored = await admin('POST', `/${id}/restoration`)
-    expect([restored.status, restored.body]).toEqual([200, { ...before, updatedAt: restored.body.updatedAt }])
+    // That the old secret was tried is written down a moment later.
+    const { lastUsed, updatedAt, ...kept } = restored.body
+    expect([restored.status, { ...kept, updatedAt: before.updatedAt }]).toEqual([200, before])
     expect([await lives(token), await works(secret)]).toEqual([false, true])
     expect((await admin('POST', `/${id}/restoration`)).status).toBe(404)
   })
