@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { grantedScopes, maskOf, newKeyText, parseKeyText } from '../src/api-keys/api-key.ts'
+import { grantedScopes } from '../src/api-keys/api-key.ts'
+import { maskOf, newKeyText, parseKeyText } from '../src/api-keys/key-text.ts'
 import { Problem } from '../src/problem.ts'
 
 const kinds = fc.constantFrom('digital_requests', 'extensive_integrations') as fc.Arbitrary<

@@ -1,43 +1,99 @@
-import { randomInt } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { scopesOfKind } from '../../generated/server/scopes.gen.ts'
-import type { ApiKeyEnvironment, ApiKeyKind } from '../../generated/server/types.gen.ts'
+import type {
+  ApiKey,
+  ApiKeyEnvironment,
+  ApiKeyKind,
+  ApiKeyReplacement,
+  ApiKeyStatus,
+  OldSecretEnds,
+  Silence,
+} from '../../generated/server/types.gen.ts'
+import { outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
+import { graceSeconds } from './replacement.ts'
 
-/**
- * The text of a key: `cb_<dr|ei>_<live|test>_<lookup><secret><check>`, in letters and digits, so that a double click selects it whole.
- * `check` is the CRC32 of all before it: a typo is refused without a look into the database, and a scanner knows a key when it sees one.
- */
-const pattern = /^cb_(dr|ei)_(live|test)_([0-9A-Za-z]{12})([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/
-const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-const kindWords = { digital_requests: 'dr', extensive_integrations: 'ei' } as const
-
-export interface KeyText {
-  readonly text: string
-  /** Finds the secret in the database; not secret itself. */
-  readonly lookup: string
-  /** What is hashed: lookup and secret, 44 characters. */
-  readonly proof: string
+export interface ApiKeyRow {
+  id: string
+  name: string
+  kind: ApiKeyKind
+  environment: ApiKeyEnvironment
+  scopes: string[]
+  disabled: boolean
+  expires_at: Date | null
+  deleted_at: Date | null
+  delete_reason: string | null
+  /** Of the current secret. */
+  mask: string
+  next_mask: string | null
+  next_grace_seconds: number | null
+  previous_mask: string | null
+  previous_ends_at: Date | null
+  used_at: Date | null
+  used_for: string
+  used_status: number
+  used_from: string
+  used_agent: string | null
+  used_mask: string | null
+  created_by: string
+  created_by_name: string
+  created_at: Date
+  updated_at: Date
 }
 
-/** A new key with 190 bits of randomness in its secret part. */
-export function newKeyText(kind: ApiKeyKind, environment: ApiKeyEnvironment): KeyText {
-  const lookup = randomText(12)
-  const proof = lookup + randomText(32)
-  const body = `cb_${kindWords[kind]}_${environment}_${proof}`
-  return { text: body + checksum(body), lookup, proof }
+export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined): ApiKey {
+  const replacement = replacementOf(row)
+  const status = statusOf(row)
+  return {
+    id: outer('key', row.id),
+    name: row.name,
+    kind: row.kind,
+    environment: row.environment,
+    scopes: row.scopes,
+    status,
+    disabled: row.disabled,
+    mask: row.mask,
+    ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
+    ...(replacement && { replacement }),
+    ...(row.used_at && {
+      lastUsed: {
+        at: row.used_at.toISOString(),
+        operation: row.used_for,
+        status: row.used_status,
+        address: row.used_from,
+        ...(row.used_agent !== null && { userAgent: row.used_agent }),
+        mask: row.used_mask ?? '',
+      },
+    }),
+    ...(silence && status === 'active' && { quiet: silence }),
+    ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
+    ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
+    createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  }
 }
 
-/** The parts of a key, or undefined when it is not one or has a typo. */
-export function parseKeyText(text: string): KeyText | undefined {
-  const [, , , lookup, secret, check] = pattern.exec(text) ?? []
-  if (!lookup || !secret || checksum(text.slice(0, -6)) !== check) return undefined
-  return { text, lookup, proof: lookup + secret }
+function statusOf({ deleted_at, disabled, expires_at }: ApiKeyRow): ApiKeyStatus {
+  if (deleted_at) return 'deleted'
+  if (expires_at && expires_at <= new Date()) return 'expired'
+  return disabled ? 'disabled' : 'active'
 }
 
-/** What may be shown of a key after its creation. */
-export function maskOf({ text }: KeyText): string {
-  return `${text.slice(0, 15)}…${text.slice(-4)}`
+function replacementOf({
+  mask,
+  next_mask,
+  next_grace_seconds,
+  previous_mask,
+  previous_ends_at,
+}: ApiKeyRow): ApiKeyReplacement | undefined {
+  // The cast: only these seconds are ever stored.
+  const oldEndsAfter = (Object.keys(graceSeconds) as OldSecretEnds[]).find(
+    (name) => graceSeconds[name] === next_grace_seconds,
+  )
+  if (next_mask !== null)
+    return { state: 'pending', newMask: next_mask, oldMask: mask, ...(oldEndsAfter && { oldEndsAfter }) }
+  if (previous_mask === null || previous_ends_at === null || previous_ends_at <= new Date()) return undefined
+  return { state: 'in_use', newMask: mask, oldMask: previous_mask, oldEndsAt: previous_ends_at.toISOString() }
 }
 
 /**
@@ -58,16 +114,13 @@ export function grantedScopes(kind: ApiKeyKind, wanted: readonly string[] | unde
   return possible.filter((scope) => wanted.includes(scope))
 }
 
-function randomText(length: number): string {
-  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('')
-}
+/** Keys that can give customer data away. */
+export const readsData = (kind: ApiKeyKind) => kind === 'extensive_integrations'
 
-function checksum(text: string): string {
-  let rest = crc32(text)
-  let digits = ''
-  while (digits.length < 6) {
-    digits = alphabet.charAt(rest % 62) + digits
-    rest = Math.floor(rest / 62)
-  }
-  return digits
+/** @throws {Problem} `expiry-past` */
+export function toCome(expiresAt: string | undefined, now: Date): Date | null {
+  if (expiresAt === undefined) return null
+  const time = new Date(expiresAt)
+  if (time <= now) throw new Problem('expiry-past')
+  return time
 }

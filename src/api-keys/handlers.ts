@@ -1,30 +1,18 @@
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type {
-  ApiKey,
-  ApiKeyKind,
-  ApiKeyReplacement,
-  ApiKeyStatus,
-  OldSecretEnds,
-  Silence,
-} from '../../generated/server/types.gen.ts'
+import type { ApiKey, OldSecretEnds, Silence } from '../../generated/server/types.gen.ts'
 import { type Audited, type Change, difference } from '../audit/audit.ts'
-import { inner, newId, outer } from '../ids.ts'
+import { inner, newId } from '../ids.ts'
 import { pageOf } from '../page.ts'
 import type { Http, Principal, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
-import {
-  addCredential,
-  disableCredentials,
-  endCredentials,
-  setCredentialEnd,
-  setCredentialScopes,
-} from '../tokens/store.ts'
-import { grantedScopes, type KeyText, maskOf, newKeyText } from './api-key.ts'
+import { disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
+import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, toCome } from './api-key.ts'
+import { type KeyText, maskOf } from './key-text.ts'
 import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
-import { saveSecrets } from './secrets.ts'
+import { issueSecret, saveSecrets } from './secrets.ts'
 import * as store from './store.ts'
 
 /** What has stopped coming by some of the dealer's keys, by the ids of the keys. */
@@ -74,7 +62,7 @@ export const createApiKey =
         { id, name, kind, environment, scopes, expires_at: expiresAt, created_by: principal.subject.id },
         now,
       )
-      const key = await addSecret(
+      const key = await issueSecret(
         trx,
         keys.secrets,
         dealerId,
@@ -248,7 +236,7 @@ function replace(
     const { secrets: after, added } = replaced(before, graceSeconds[oldEnds], newCounts, now)
 
     await saveSecrets(trx, dealerId, before, after, key.expires_at)
-    const text = await addSecret(trx, keys.secrets, dealerId, key, added, now)
+    const text = await issueSecret(trx, keys.secrets, dealerId, key, added, now)
     await recordKeyChange(keys, trx, principal, http, 'api_key.replaced', key, now, {
       after: { oldEnds, newCounts, mask: maskOf(text) },
     })
@@ -275,60 +263,14 @@ function changeSecrets(
   })
 }
 
-/** Keys that can give customer data away. */
-const readsData = (kind: ApiKeyKind) => kind === 'extensive_integrations'
-
-async function addSecret(
-  trx: Knex.Transaction,
-  secrets: Secrets,
-  dealerId: string,
-  key: Pick<store.ApiKeyRow, 'id' | 'kind' | 'environment' | 'scopes' | 'disabled' | 'expires_at'>,
-  { role, graceSeconds: grace }: Pick<Secret, 'role' | 'graceSeconds'>,
-  now: Date,
-): Promise<KeyText> {
-  const text = newKeyText(key.kind, key.environment)
-  const credentialId = newId()
-  const version = secrets.currentVersion
-  await addCredential(
-    trx,
-    dealerId,
-    {
-      id: credentialId,
-      subject: { type: 'api_key', id: key.id },
-      scopes: key.scopes,
-      environment: key.environment,
-      disabled: key.disabled,
-      ...(key.expires_at && { endsAt: key.expires_at }),
-    },
-    now,
-  )
-  const hash = secrets.hash('api-key', version, text.proof)
-  await store.addSecret(
-    trx,
-    dealerId,
-    {
-      lookup: text.lookup,
-      api_key_id: key.id,
-      credential_id: credentialId,
-      hash,
-      secret_version: version,
-      mask: maskOf(text),
-      role,
-      grace_seconds: grace,
-    },
-    now,
-  )
-  return text
-}
-
 /** The key, be it deleted: what became of it, and who still tries it, can be seen. */
-async function known(db: Knex, dealerId: string, id: string): Promise<store.ApiKeyRow> {
+async function known(db: Knex, dealerId: string, id: string): Promise<ApiKeyRow> {
   const found = await store.findApiKey(db, dealerId, id)
   if (!found) throw new Problem('not-found')
   return found
 }
 
-async function living(db: Knex, dealerId: string, id: string): Promise<store.ApiKeyRow> {
+async function living(db: Knex, dealerId: string, id: string): Promise<ApiKeyRow> {
   const found = await known(db, dealerId, id)
   if (found.deleted_at) throw new Problem('not-found')
   return found
@@ -339,15 +281,7 @@ function ownId({ subject }: Principal): string {
   return subject.id
 }
 
-/** @throws {Problem} `expiry-past` */
-function toCome(expiresAt: string | undefined, now: Date): Date | null {
-  if (expiresAt === undefined) return null
-  const time = new Date(expiresAt)
-  if (time <= now) throw new Problem('expiry-past')
-  return time
-}
-
-const audited = ({ name, disabled, scopes, expires_at }: store.ApiKeyRow) => ({
+const audited = ({ name, disabled, scopes, expires_at }: ApiKeyRow) => ({
   name,
   disabled,
   scopes,
@@ -360,7 +294,7 @@ async function recordKeyChange(
   principal: Principal,
   http: Http,
   action: Change['action'],
-  { id, name }: store.ApiKeyRow,
+  { id, name }: ApiKeyRow,
   now: Date,
   more: Pick<Change, 'before' | 'after' | 'reason'> = {},
 ): Promise<void> {
@@ -379,60 +313,4 @@ function created(apiKey: ApiKey, { text }: KeyText) {
 async function shown(db: Knex, { silencesOf }: ApiKeys, dealerId: string, id: string): Promise<ApiKey> {
   const row = await known(db, dealerId, id)
   return apiKeyBody(row, (await silencesOf(db, dealerId, [id])).get(id))
-}
-
-function apiKeyBody(row: store.ApiKeyRow, silence: Silence | undefined): ApiKey {
-  const replacement = replacementOf(row)
-  const status = statusOf(row)
-  return {
-    id: outer('key', row.id),
-    name: row.name,
-    kind: row.kind,
-    environment: row.environment,
-    scopes: row.scopes,
-    status,
-    disabled: row.disabled,
-    mask: row.mask,
-    ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
-    ...(replacement && { replacement }),
-    ...(row.used_at && {
-      lastUsed: {
-        at: row.used_at.toISOString(),
-        operation: row.used_for,
-        status: row.used_status,
-        address: row.used_from,
-        ...(row.used_agent !== null && { userAgent: row.used_agent }),
-        mask: row.used_mask ?? '',
-      },
-    }),
-    ...(silence && status === 'active' && { quiet: silence }),
-    ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
-    ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
-    createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
-    createdAt: row.created_at.toISOString(),
-    updatedAt: row.updated_at.toISOString(),
-  }
-}
-
-function statusOf({ deleted_at, disabled, expires_at }: store.ApiKeyRow): ApiKeyStatus {
-  if (deleted_at) return 'deleted'
-  if (expires_at && expires_at <= new Date()) return 'expired'
-  return disabled ? 'disabled' : 'active'
-}
-
-function replacementOf({
-  mask,
-  next_mask,
-  next_grace_seconds,
-  previous_mask,
-  previous_ends_at,
-}: store.ApiKeyRow): ApiKeyReplacement | undefined {
-  // The cast: only these seconds are ever stored.
-  const oldEndsAfter = (Object.keys(graceSeconds) as OldSecretEnds[]).find(
-    (name) => graceSeconds[name] === next_grace_seconds,
-  )
-  if (next_mask !== null)
-    return { state: 'pending', newMask: next_mask, oldMask: mask, ...(oldEndsAfter && { oldEndsAfter }) }
-  if (previous_mask === null || previous_ends_at === null || previous_ends_at <= new Date()) return undefined
-  return { state: 'in_use', newMask: mask, oldMask: previous_mask, oldEndsAt: previous_ends_at.toISOString() }
 }

@@ -1,35 +1,8 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { ApiKeyEnvironment, ApiKeyKind } from '../../generated/server/types.gen.ts'
+import type { ApiKeyRow } from './api-key.ts'
 import type { Secret } from './replacement.ts'
-
-export interface ApiKeyRow {
-  id: string
-  name: string
-  kind: ApiKeyKind
-  environment: ApiKeyEnvironment
-  scopes: string[]
-  disabled: boolean
-  expires_at: Date | null
-  deleted_at: Date | null
-  delete_reason: string | null
-  /** Of the current secret. */
-  mask: string
-  next_mask: string | null
-  next_grace_seconds: number | null
-  previous_mask: string | null
-  previous_ends_at: Date | null
-  used_at: Date | null
-  used_for: string
-  used_status: number
-  used_from: string
-  used_agent: string | null
-  used_mask: string | null
-  created_by: string
-  created_by_name: string
-  created_at: Date
-  updated_at: Date
-}
 
 /** A secret with what the exchange of its key needs to know, all read at one moment. */
 export interface SecretRow {
