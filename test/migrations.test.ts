@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { once } from 'node:events'
 import pg from 'pg'
 import { afterEach, describe, expect, inject, it } from 'vitest'
@@ -11,7 +11,8 @@ import { newId } from '../src/ids.ts'
 import { createLeads, type IncomingLead } from '../src/leads/store.ts'
 import { isLong } from './long.ts'
 import { catalogueOf } from './migrations/catalogue.ts'
-import { until } from './patience.ts'
+import { lives, textsOf } from './migrations/lives.ts'
+import { patienceMs, until } from './patience.ts'
 
 type Connection = ReturnType<typeof inject<'server'>>
 
@@ -65,45 +66,6 @@ const isWaiting = (client: pg.Client) => async () =>
   (await client.query("select from pg_locks where not granted and locktype <> 'advisory'")).rows.length > 0
 
 describe('a database that was made by an older text', () => {
-  /** A text that a file once had, from the folder named after the commit that brought it; those without are as they are today. */
-  type Texts = Partial<Record<'0001-spine.sql' | '0002-intake.sql' | '0005-requests.sql', string>>
-
-  // Whoever stayed at one commit, and whoever went on from it: then files that were there already kept their text of that day.
-  const first = { '0001-spine.sql': 'e18edfd' }
-  const lives: [string, Texts, last: string][] = [
-    ['of the first day', first, '0001'],
-    ['of the first hour of groups', { ...first, '0002-intake.sql': 'aad6f23' }, '0002'],
-    ['of the first hour of groups, from then on', { ...first, '0002-intake.sql': 'aad6f23' }, '0010'],
-    ['of the first groups with plans', { ...first, '0002-intake.sql': '3fef134' }, '0004'],
-    [
-      'of the first log of requests',
-      { ...first, '0002-intake.sql': '3fef134', '0005-requests.sql': '1000613' },
-      '0005',
-    ],
-    [
-      'of the first log of requests, from then on',
-      { ...first, '0002-intake.sql': '3fef134', '0005-requests.sql': '1000613' },
-      '0010',
-    ],
-    [
-      'of every first text, from then on',
-      { ...first, '0002-intake.sql': 'aad6f23', '0005-requests.sql': '1000613' },
-      '0010',
-    ],
-    ['of most of the time', { ...first, '0002-intake.sql': '3fef134' }, '0010'],
-    ['of the first day that slept until the last', { ...first, '0002-intake.sql': 'b1fb951' }, '0010'],
-    ['of the end', { '0001-spine.sql': 'b1fb951', '0002-intake.sql': 'b1fb951' }, '0010'],
-  ]
-
-  function textsOf(texts: Texts, last: string): Migration[] {
-    return shipped
-      .filter(({ name }) => name.slice(0, 4) <= last)
-      .map(({ name, sql }) => {
-        const folder = Object.entries(texts).find(([of]) => of === name)?.[1]
-        return { name, sql: folder ? readFileSync(`test/migrations/${folder}/${name}`, 'utf8') : sql }
-      })
-  }
-
   const dealerId = newId()
   const userId = newId()
   const keyId = newId()
@@ -217,7 +179,7 @@ describe('a database that was made by an older text', () => {
 
   it.each(lives)('%s becomes equal to a fresh one, and keeps its rows', async (_name, texts, last) => {
     const connection = await emptyDatabase()
-    const leads = await grow(connection, textsOf(texts, last))
+    const leads = await grow(connection, await textsOf(texts, last))
     const client = await connect(connection)
     const before = await rowsOf(client)
     expect(before['leads']?.length).toBe(Object.keys(leads).length)
@@ -237,7 +199,7 @@ describe('a database that was made by an older text', () => {
 
   it.each(lives)('%s knows its leads again', async (_name, texts, last) => {
     const connection = await emptyDatabase()
-    const leads = await grow(connection, textsOf(texts, last))
+    const leads = await grow(connection, await textsOf(texts, last))
     await migrate(connection, () => undefined)
 
     const database = openDatabase(connection, () => undefined)
@@ -404,7 +366,7 @@ describe('migrations', () => {
     const { connection, holder, client } = await heldDatabase()
     const between = { name: '1-table-too.sql', sql: 'create table between_them (id int)' }
     await expect(
-      migrate(connection, () => undefined, [table, between, column, last], { locksMs: 1_000, turnMs: 1_000 }),
+      migrate(connection, () => undefined, [table, between, column, last], { locksMs: 8_000, turnMs: 1_000 }),
     ).rejects.toThrow(
       /^2-column\.sql could not have its locks in \d+ attempts \(rows is held by session \d+ \(pg_dump, in a transaction for \d+ s\)\)/,
     )
@@ -496,7 +458,7 @@ describe('migrations', () => {
     killed.child.kill('SIGKILL')
 
     const { log, applied } = listen()
-    await migrate(connection, log, [table], { locksMs: 1_000, turnMs: 50_000 })
+    await migrate(connection, log, [table], { locksMs: 1_000, turnMs: patienceMs })
     expect(applied()).toEqual(['1-table.sql'])
     expect(await isThere(client, 'half')).toBe(false)
   })
@@ -554,7 +516,7 @@ analyze rows;
       const killed = startElsewhere(connection, [rows, index])
       await until(async () => (await isValid(client)) === false)
       killed.child.kill('SIGKILL')
-      const started = migrate(connection, () => undefined, [rows, index], { locksMs: 1_000, turnMs: 50_000 })
+      const started = migrate(connection, () => undefined, [rows, index], { locksMs: 1_000, turnMs: patienceMs })
       const gone = async () =>
         (
           await client.query(

@@ -25,10 +25,11 @@ const names = [
 const advisoryLock = 7_203_311
 const turnPollMs = 100
 // Whoever asks for a table that a migration waits for waits behind it, and the intake gives a lock up after 250 ms.
-const lockTimeoutMs = 150
+const lockTimeoutMs = 100
 // What runs without a transaction waits for those of others, and lets everybody pass meanwhile.
 const loneLockTimeoutMs = 600_000
-const retryMsMin = 100
+// Between two attempts, everybody who waited behind the first has long come through.
+const retryMsMin = 1_000
 const retryMsMax = 5_000
 const connectTimeoutMs = 10_000
 

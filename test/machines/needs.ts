@@ -13,6 +13,9 @@ declare module 'vitest' {
   }
 }
 
+/** The last commit whose programs have to go on beside a start of this one. */
+export const versionBefore = '8492326'
+
 const probeSecondsMax = 20
 
 /** Throws when it is not there. */
@@ -35,6 +38,7 @@ const probes = {
   'LONG=1': () => {
     if (!isLong) throw new Error('Not asked for')
   },
+  'git history': () => run('git', 'cat-file', '-e', `${versionBefore}^{commit}`),
   linux: () => {
     if (process.platform !== 'linux') throw new Error('Another system')
   },
