@@ -68,6 +68,7 @@ export default defineConfig(
         'error',
         ...[
           'JSXAttribute[name.name=/^(max|min)Length$/] > JSXExpressionContainer > Literal',
+          'ObjectPattern AssignmentPattern[left.name="limit"] > Literal.right',
           'CallExpression[callee.property.name="slice"][arguments.0.value=0] > Literal.arguments[value>31]',
         ].map((selector) => ({ selector, message: 'The contract says this number: take it from limits.gen.ts.' })),
       ],

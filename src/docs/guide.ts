@@ -1,6 +1,7 @@
 import type { ApiKeyKind } from '../../generated/server/types.gen.ts'
 import { grantedScopes } from '../api-keys/api-key.ts'
-import { code, escaped, page, table } from './page.ts'
+import { escaped } from '../html.ts'
+import { code, page, table } from './page.ts'
 
 /** The guide for whoever connects a system: from the key to the first lead. `scopes` are the words and sentences of the contract. */
 export function guide(publicUrl: string, scopes: Record<string, string>): string {

@@ -4,15 +4,19 @@ import { dirname, join } from 'node:path'
 import type { RequestHandler } from 'express'
 import helmet from 'helmet'
 import { parse } from 'yaml'
+import { escaped } from '../html.ts'
 import { documentPath } from '../http/contract.ts'
 import { type ProblemCode, problems } from '../problem.ts'
 import { guide } from './guide.ts'
-import { escaped, page, table } from './page.ts'
+import { page, table } from './page.ts'
 import { advice } from './problem-pages.ts'
 
 type Page = { type: string; content: string | Buffer } | { redirect: string }
 
-/** Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start; nothing comes from outside. */
+/**
+ * Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start; nothing comes from
+ * outside.
+ */
 export async function documentation(publicUrl: string): Promise<RequestHandler> {
   const yaml = (await readFile(documentPath, 'utf8')).replace(
     'tokenUrl: http://localhost:3000/',
@@ -78,23 +82,40 @@ function problemIndex(): string {
     `<a href="/docs/problems/${code}">${code}</a>`,
     escaped(problems[code].title),
   ])
-  return page(
-    'Problems',
-    `<p>Every failure is a problem (RFC 9457) with a code that never changes. The token endpoint answers OAuth errors instead.</p>\n${table(['Status', 'Code', 'Title'], rows)}`,
-  )
+  const content = [
+    '<p>Every failure is a problem (RFC 9457) with a code that never changes.',
+    'The token endpoint answers OAuth errors instead.</p>',
+    table(['Status', 'Code', 'Title'], rows),
+  ]
+  return page('Problems', content.join('\n'))
 }
 
 function problemPage(code: ProblemCode): string {
   const { status, title, detail } = problems[code]
-  return page(
-    title,
-    `<p><code>${code}</code>, status ${status}</p><p>${escaped(detail)}</p><h2>What to do</h2><p>${escaped(advice[code])}</p><p><a href="/docs/problems/">All problems</a></p>`,
-  )
+  const content = [
+    `<p><code>${code}</code>, status ${status}</p>`,
+    `<p>${escaped(detail)}</p>`,
+    '<h2>What to do</h2>',
+    `<p>${escaped(advice[code])}</p>`,
+    '<p><a href="/docs/problems/">All problems</a></p>',
+  ]
+  return page(title, content.join('\n'))
 }
 
-const reference = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>API reference</title>
-<link rel="stylesheet" href="/docs/reference/swagger-ui.css"></head><body><main id="swagger"></main>
-<script src="/docs/reference/swagger-ui-bundle.js"></script><script src="/docs/reference/init.js"></script></body></html>`
+const reference = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>API reference</title>
+<link rel="stylesheet" href="/docs/reference/swagger-ui.css">
+</head>
+<body>
+<main id="swagger"></main>
+<script src="/docs/reference/swagger-ui-bundle.js"></script>
+<script src="/docs/reference/init.js"></script>
+</body>
+</html>`
 
 // All that the page sends is for this server, under whatever address it was opened: the token endpoint of the contract names only one of
 // them, and the policy above lets nothing out to another. Keys and tokens are kept in the page alone, and go with it. Of the dialect, which
@@ -104,4 +125,13 @@ const initialise = `const toThisServer = (request) => {
   return Object.assign(request, { url: location.origin + pathname + search })
 }
 const withoutDialect = { components: { JsonSchemaDialect: () => null } }
-SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger', deepLinking: true, validatorUrl: null, persistAuthorization: false, tryItOutEnabled: true, requestInterceptor: toThisServer, plugins: [withoutDialect] })`
+SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#swagger',
+  deepLinking: true,
+  validatorUrl: null,
+  persistAuthorization: false,
+  tryItOutEnabled: true,
+  requestInterceptor: toThisServer,
+  plugins: [withoutDialect],
+})`

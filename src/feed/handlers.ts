@@ -1,4 +1,5 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import * as limits from '../../generated/server/limits.gen.ts'
 import { beginning, cursorAt, positionAt, positionOf } from '../events/cursor.ts'
 import { inner } from '../ids.ts'
 import { Problem } from '../problem.ts'
@@ -7,7 +8,7 @@ import { type Feed, leadsOf } from './feed.ts'
 import * as store from './store.ts'
 
 export const listEvents: Handlers['listEvents'] = async ({ query, principal, standing }, { db }) => {
-  const { limit = 50, cursor = cursorAt(beginning), leadId, test = false } = query
+  const { limit = limits.parameters.Limit.default, cursor = cursorAt(beginning), leadId, test = false } = query
   const wanted = cursor === 'latest' ? { after: beginning, limit: 0 } : { after: positionAt(cursor), limit }
   const { isThere, end, rows } = await store.findPage(db, principal.dealerId, {
     ...wanted,

@@ -1,4 +1,5 @@
 import type { LeadType, MailKind } from '../../generated/server/types.gen.ts'
+import { escaped } from '../html.ts'
 import type { Letter } from '../outbox/mail.ts'
 
 /** What a mail is about, with everything that it says. */
@@ -42,17 +43,19 @@ export function letterOf(matter: Matter, reader: Reader, publicUrl: string): Omi
     ...paragraphs,
     farewell(plain(reader.dealer), `${publicUrl}/settings/notifications`),
   ]
+  const body = all.map((part) => `<p>${typeof part === 'string' ? withLines(part) : linked(part)}</p>`).join('')
   return {
     subject: plain(subject),
     text: `${all.map((part) => (typeof part === 'string' ? part : `${part.label}:\n${part.url}`)).join('\n\n')}\n`,
-    html: `<!doctype html><html lang="${reader.language}"><body style="font-family:sans-serif">${all.map((part) => `<p>${typeof part === 'string' ? escaped(part).replaceAll('\n', '<br>') : `<a href="${escaped(part.url)}">${escaped(part.label)}</a>`}</p>`).join('')}</body></html>`,
+    html: `<!doctype html><html lang="${reader.language}"><body style="font-family:sans-serif">${body}</body></html>`,
   }
 }
 
+const withLines = (text: string) => escaped(text).replaceAll('\n', '<br>')
+const linked = ({ url, label }: { url: string; label: string }) => `<a href="${escaped(url)}">${escaped(label)}</a>`
+
 /** On one line: a name must not look like a part of the mail. */
 const plain = (text: string) => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]+/gu, ' ').trim()
-const escaped = (text: string) =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 const frames = {
   en: {
