@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished } from 'vitest'
-
-const patienceMs = 30_000
+import { patienceMs } from './patience.ts'
 
 /** What comes down one connection of the feed, as it is. */
 export async function listen(

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inner } from '../../src/ids.ts'
+import { keepState } from '../restore.ts'
 import { ageLeads, lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
@@ -255,4 +256,30 @@ it('misses nothing that happened while another page was open', async () => {
   await page.getByRole('button', { name: 'Move Mads Holm' }).click()
   await page.getByRole('group', { name: 'Move Mads Holm' }).getByRole('button', { name: 'In progress' }).click()
   await page.getByText('Mads Holm is now: In progress.').waitFor()
+})
+
+it('reads anew by itself when the service is put back to an earlier state under an open board', async () => {
+  const dealer = await dashboard.service.dealer('restored')
+  const moved = await push(dealer, named('Nina'))
+  const { page, signIn, expectFailure } = await dashboard.open()
+  // What is asked while there is no database.
+  for (const status of [500, 503]) expectFailure(status)
+  await signIn(dealer.sales.email)
+  await column(page, 'New').getByRole('link', { name: 'Nina Holm' }).waitFor()
+  const state = await keepState(dashboard.service.connection)
+  await expect.poll(() => push(dealer, named('Olga')).catch(() => undefined)).toBeDefined()
+  await dashboard.service.call('PATCH', `/v1/leads/${moved}`, {
+    token: dealer.admin.token,
+    body: { status: 'won' },
+    headers: { 'if-match': '*' },
+  })
+  await column(page, 'New').getByRole('link', { name: 'Olga Holm' }).waitFor()
+  await column(page, 'Won').getByRole('link', { name: 'Nina Holm' }).waitFor()
+
+  await state.bringBack(async () => undefined)
+  await column(page, 'New').getByRole('link', { name: 'Nina Holm' }).waitFor()
+  await page.getByRole('link', { name: 'Olga Holm' }).waitFor({ state: 'detached' })
+  // It follows on from there.
+  await push(dealer, named('Pia'))
+  await column(page, 'New').getByRole('link', { name: 'Pia Holm' }).waitFor()
 })
