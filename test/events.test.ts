@@ -1,6 +1,8 @@
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { sayOfWhichLeads } from '../src/feed/store.ts'
 import { lead, startService, type TestService } from './service.ts'
 import { listen as listenTo } from './stream.ts'
 
@@ -27,6 +29,65 @@ const move = (token: string, id: string, status: string) =>
 const numberIn = (cursor: string) => Number(cursor.split('.')[0])
 
 const listen = (token: string, options?: Parameters<typeof listenTo>[2]) => listenTo(service.url, token, options)
+
+it('tells events of test leads apart, also those that processes of the version before have written', async () => {
+  const dealer = await service.dealer('both')
+  const real = await push(dealer)
+  const tests = [await push(dealer, { test: true }), await push(dealer, { test: true })]
+  await move(dealer.sales.token, real, 'acknowledged')
+  await move(dealer.sales.token, tests[0] ?? '', 'acknowledged')
+  const read = async (query: string) =>
+    (await feed(dealer.dms.token, query)).items.map(({ cursor, subject }: any) => [cursor, subject.id])
+  const pages = async () => [
+    await read('?test=false'),
+    await read('?test=true'),
+    await read('?test=true&limit=1'),
+    await read('?test=true&limit=2&cursor=2'),
+    await read(`?test=true&leadId=${tests[0]}`),
+    await read(`?test=true&leadId=${real}`),
+  ]
+  const expected = [
+    [
+      ['1', real],
+      ['4', real],
+    ],
+    [
+      ['2', tests[0]],
+      ['3', tests[1]],
+      ['5', tests[0]],
+    ],
+    [['2', tests[0]]],
+    [
+      ['3', tests[1]],
+      ['5', tests[0]],
+    ],
+    [
+      ['2', tests[0]],
+      ['5', tests[0]],
+    ],
+    [],
+  ]
+  const events = service.db('events').where({ dealer_id: dealer.dealerId })
+  expect(await events.clone().orderBy('seq').pluck('test')).toEqual([false, true, true, false, true])
+  expect(await pages()).toEqual(expected)
+
+  // The service's own hand is kept away.
+  const other = new pg.Client(service.connection)
+  await other.connect()
+  await other.query('select pg_advisory_lock(hashtextextended($1, 0))', ['telling events of test leads apart'])
+  await events.clone().whereIn('seq', [1, 2, 5]).update({ test: null })
+  expect(await pages()).toEqual(expected)
+  const resumed = await listen(dealer.dms.token, { query: '?test=true', after: '1' })
+  await resumed.until(/^id: 5$/m)
+  expect(resumed.data().map(({ cursor }) => cursor)).toEqual(['2', '3', '5'])
+
+  expect(await sayOfWhichLeads(service.db, 2)).toBe(2)
+  expect(await pages()).toEqual(expected)
+  expect([await sayOfWhichLeads(service.db, 2), await sayOfWhichLeads(service.db, 2)]).toEqual([1, 0])
+  expect(await events.clone().orderBy('seq').pluck('test')).toEqual([false, true, true, false, true])
+  expect(await pages()).toEqual(expected)
+  await other.end()
+})
 
 it('tells what happened to leads, oldest first, and goes on from a cursor without a gap', async () => {
   const dealer = await service.dealer('history')

@@ -33,7 +33,13 @@ const cursorsOf = async ({ dms }: Dealer): Promise<string[]> => cursorsIn((await
 const happenOtherwise = (dealer: Dealer, leadId: string, count: number) => (db: Knex) =>
   db.transaction(async (trx) => {
     const principal = { dealerId: dealer.dealerId, subject: { type: 'user', id: inner(dealer.sales.userId) } } as const
-    const event = { type: 'lead.updated', leadId: inner(leadId), changed: ['status'], status: 'won' } as const
+    const event = {
+      type: 'lead.updated',
+      leadId: inner(leadId),
+      test: false,
+      changed: ['status'],
+      status: 'won',
+    } as const
     for (let done = 0; done < count; done++) await recordEvent(trx, principal, event, new Date())
   })
 

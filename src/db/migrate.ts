@@ -18,6 +18,7 @@ const names = [
   '0009-sources.sql',
   '0010-mail.sql',
   '0011-one-schema.sql',
+  '0012-lists-and-sweeps.sql',
   '0013-readiness.sql',
 ]
 

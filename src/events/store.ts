@@ -10,20 +10,24 @@ import type { EventType } from './event.ts'
 export async function recordEvent(
   trx: Knex.Transaction,
   { dealerId, subject }: Pick<Principal, 'dealerId' | 'subject'>,
-  event: { type: EventType; leadId: string; changed: readonly string[]; status: LeadStatus },
+  event: { type: EventType; leadId: string; test: boolean; changed: readonly string[]; status: LeadStatus },
   now: Date,
 ): Promise<void> {
-  const { type, leadId, changed, status } = event
+  const { type, leadId, test, changed, status } = event
   await trx.raw(
     `with ticked as (update dealer_clocks set seq = seq + 1 where dealer_id = :dealerId returning seq)
-     insert into events (dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed, status)
-     select :dealerId, seq, :id, :type, :now, 'lead', :leadId, :actorType, :actorId, :changed, :status from ticked`,
+     insert into events (
+       dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed, status, test
+     )
+     select :dealerId, seq, :id, :type, :now, 'lead', :leadId, :actorType, :actorId, :changed, :status, :test
+     from ticked`,
     {
       dealerId,
       id: newId(),
       type,
       now,
       leadId,
+      test,
       actorType: subject.type,
       actorId: subject.id,
       changed: [...changed],

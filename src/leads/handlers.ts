@@ -104,7 +104,8 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
       ...(next.status === lead.status ? [] : ['status']),
       ...(next.status_reason === lead.status_reason ? [] : ['statusReason']),
     ]
-    await recordEvent(trx, principal, { type: 'lead.updated', leadId: lead.id, changed, status: next.status }, now)
+    const { id: leadId, test } = lead
+    await recordEvent(trx, principal, { type: 'lead.updated', leadId, test, changed, status: next.status }, now)
     return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next) }
   })
 

@@ -36,6 +36,14 @@ begin
   end if;
 end $$;
 
+-- Whether an event is about a test lead. Null in rows of processes of the version before; see sayOfWhichLeads.
+alter table events add column test boolean;
+
+-- The least id that can have been made at a time: ids are UUIDs of version 7.
+create function first_id_at(at timestamptz) returns uuid
+language sql immutable strict parallel safe
+return (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid;
+
 -- From the first text of 0001.
 drop function if exists create_leads(
   bigint, uuid[], uuid[], integer[], uuid[], uuid[], text[], boolean[], text[], text[], timestamptz[], jsonb[], jsonb[]
@@ -232,9 +240,9 @@ begin
     where k.dealer_id = a.dealer_id
     returning k.dealer_id, k.seq - a.amount as before
   ), recorded as (
-    insert into events (dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed)
+    insert into events (dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed, test)
     select f.dealer_id, t.before + f.place, f.event_id, 'lead.created', moment, 'lead', f.id,
-      f.subject_type, f.subject_id, '{}'
+      f.subject_type, f.subject_id, '{}', f.is_test
     from fresh f
     join ticked t using (dealer_id)
   )
