@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import * as apiKeys from './api-keys/store.ts'
 import { createApp } from './app.ts'
+import type { Report } from './background.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
 import { handlersWith } from './handlers.ts'
 import { openFeed } from './feed/feed.ts'
@@ -18,6 +19,7 @@ import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
 import * as sessions from './sessions/store.ts'
 import { openWatcher, type Watcher } from './sources/watcher.ts'
+import { openSweeps } from './sweeps.ts'
 import { openKeyring } from './tokens/keyring.ts'
 import { liveness, writer } from './tokens/liveness.ts'
 import * as tokens from './tokens/store.ts'
@@ -73,8 +75,14 @@ export async function openService({
     await requireSameSecrets(db, secrets)
 
     const check = tokenCheck((kid) => keyring.publicKey(kid), issuer)
-    const keyring = await openKeyring(db, secrets, check.forget, (kid, error) =>
-      log.error({ kid, err: error }, 'a signing key cannot be opened: every token that it signed is refused'),
+    const report: Report = (error, job) => log.error({ job, err: error }, 'what is done beside the requests fails')
+    const keyring = await openKeyring(
+      db,
+      secrets,
+      check.forget,
+      (kid, error) =>
+        log.error({ kid, err: error }, 'a signing key cannot be opened: every token that it signed is refused'),
+      report,
     )
     parts.push({ name: 'keyring', stop: () => keyring.stop() })
     const judge = liveness(hot, db, keyring)
@@ -82,7 +90,6 @@ export async function openService({
     const intake = openIntake(db, hot, keyring, judge, (error) =>
       log.error({ err: error }, 'a lead could not be stored'),
     )
-    parts.push({ name: 'intake', stop: () => intake.stop() })
     const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
     parts.push({ name: 'feed', stop: () => feed.stop() })
     const contract = await openContract(securityHandlers(check.check), strictResponses)
@@ -104,19 +111,17 @@ export async function openService({
     })
     if (mail) {
       const write = letterWriter(db, secrets, issuer)
-      const sender = openSender(db, mail, issuer, write, (error, what) => log.error({ err: error }, what))
+      const sender = openSender(db, mail, issuer, write, report)
       parts.push({ name: 'sender', stop: () => sender.stop() })
-      const notifier = openNotifier(db, (error) => log.error({ err: error }, 'people could not be told'))
-      parts.push({ name: 'notifier', stop: () => notifier.stop() })
+      parts.push(openNotifier(db, report))
     }
-    const recorder = openRecorder(db, hot, (leftOut, error) =>
-      log.error({ leftOut, err: error }, 'requests are missing from the log of requests'),
+    const recorder = openRecorder(hot, report, (leftOut) =>
+      log.error({ leftOut }, 'requests are missing from the log of requests'),
     )
     parts.push({ name: 'recorder', stop: () => recorder.stop() })
-    const watcher = openWatcher(db, (error) =>
-      log.error({ err: error }, 'it was not looked whether sources have gone quiet'),
-    )
+    const watcher = openWatcher(db, report)
     parts.push({ name: 'watcher', stop: () => watcher.stop() })
+    parts.push(...openSweeps(db, report))
     const app = createApp({
       contract,
       handlers,

@@ -30,7 +30,7 @@ const areas: Record<string, { files: RegExp; imports: string[] }> = {
   // What the contract says in numbers is a word like any other.
   word: {
     files:
-      /^(src\/(?!(app|config|data-dir|handlers|main|prepare|service|workers)\.ts)[a-z-]+|generated\/server\/(limits|scopes)\.gen)\.ts$/,
+      /^(src\/(?!(app|config|data-dir|handlers|main|prepare|service|sweeps|workers)\.ts)[a-z-]+|generated\/server\/(limits|scopes)\.gen)\.ts$/,
     imports: ['word'],
   },
   generatedServer: { files: /^generated\/server\//, imports: ['generatedServer', 'word'] },
@@ -41,7 +41,7 @@ const areas: Record<string, { files: RegExp; imports: string[] }> = {
   },
   cli: { files: /^src\/cli\//, imports: ['cli', 'config', 'client', 'part', 'store', 'noun', 'database', 'word'] },
   service: {
-    files: /^src\/(app|service)\.ts$/,
+    files: /^src\/(app|service|sweeps)\.ts$/,
     imports: ['service', 'generatedServer', 'http', 'allHandlers', 'part', 'store', 'noun', 'database', 'word'],
   },
   http: { files: /^src\/http\//, imports: ['http', 'generatedServer', 'part', 'noun', 'database', 'word'] },

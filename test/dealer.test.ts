@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { newId, inner } from '../src/ids.ts'
-import { sweepRequests } from '../src/requests/store.ts'
-import { lead, startService, type TestService } from './service.ts'
+import { addRequests, sweepRequests } from '../src/requests/store.ts'
+import { idAt, lead, startService, type TestService } from './service.ts'
 
 let service: TestService
 let dealer: Awaited<ReturnType<TestService['dealer']>>
@@ -87,30 +87,38 @@ it('reads times without an offset in the new time zone', async () => {
 
 it('keeps the requests of keys for as many days as each dealer says', async () => {
   await change({ requestLogDays: 30 })
-  const now = new Date('2026-03-01T00:00:00Z')
-  const request = (who: typeof dealer, daysAgo: number) => ({
-    dealer_id: who.dealerId,
-    id: newId(),
-    at: new Date(now.getTime() - daysAgo * 86_400_000),
-    api_key_id: inner(who.dms.id),
-    credential_id: newId(),
-    request_id: `${daysAgo}`,
-    operation: 'listLeads',
-    status: 200,
-    duration_ms: 1,
-    address: '127.0.0.1',
-  })
-  await service
-    .db('api_key_requests')
-    .insert([dealer, other].flatMap((who) => [13, 15, 29, 31].map((days) => request(who, days))))
-  await sweepRequests(service.db, now, new Date(0), 100)
+  const request = (who: typeof dealer, daysAgo: number) => {
+    const at = new Date(Date.now() - daysAgo * 86_400_000)
+    return {
+      dealer_id: who.dealerId,
+      id: idAt(at),
+      at,
+      api_key_id: inner(who.dms.id),
+      credential_id: newId(),
+      request_id: `${daysAgo} days ago`,
+      operation: 'listLeads',
+      status: 200,
+      duration_ms: 1,
+      address: '127.0.0.1',
+      user_agent: null,
+      lead_id: null,
+    }
+  }
+  await addRequests(
+    service.service.database.hot,
+    [dealer, other].flatMap((who) => [13, 15, 29, 31].map((days) => request(who, days))),
+  )
+  expect(await sweepRequests(service.db, 100)).toBe(4)
   const kept = async (who: typeof dealer) =>
     (
       await service
         .db('api_key_requests')
         .where({ dealer_id: who.dealerId })
-        .where('at', '<', now)
+        .whereLike('request_id', '% days ago')
         .orderBy('at', 'desc')
     ).map((row) => row.request_id)
-  expect([await kept(dealer), await kept(other)]).toEqual([['13', '15', '29'], ['13']])
+  expect([await kept(dealer), await kept(other)]).toEqual([
+    ['13 days ago', '15 days ago', '29 days ago'],
+    ['13 days ago'],
+  ])
 })

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newLead } from '../src/leads/input.ts'
 import { openIntake } from '../src/leads/intake.ts'
 import { sweepIdempotencyKeys } from '../src/leads/store.ts'
@@ -402,7 +402,6 @@ describe('the queue', () => {
       () => Promise.reject(new Error('not asked')),
       () => undefined,
     )
-    onTestFinished(intake.stop)
     return { intake, groups }
   }
   const verdicts = (rows: number) => ({

@@ -5,7 +5,7 @@ import type { Knex } from 'knex'
 import pg from 'pg'
 import { pino } from 'pino'
 import { inject } from 'vitest'
-import { firstIdAt } from '../src/ids.ts'
+import { firstIdAt, newId } from '../src/ids.ts'
 import type { MailSettings } from '../src/outbox/sender.ts'
 import type { MasterSecret } from '../src/secrets.ts'
 import { openService, type Service } from '../src/service.ts'
@@ -25,6 +25,9 @@ export async function freshDatabase() {
   await client.end()
   return { ...server, database }
 }
+
+/** An id as it would have been made at a time. */
+export const idAt = (at: Date): string => firstIdAt(at).slice(0, 14) + newId().slice(14)
 
 /** As if leads had come so many milliseconds earlier: their ids tell the time, too. */
 export async function ageLeads(db: Knex, ids: readonly string[], ms: number): Promise<void> {

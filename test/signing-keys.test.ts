@@ -125,7 +125,7 @@ describe('a signing key that cannot be opened', () => {
     const report = vi.fn()
     const before = await service.db('signing_keys').count()
     const keyring = await start(report)
-    keyring.stop()
+    await keyring.stop()
     expect(keyring.jwks()).toHaveLength(1)
     expect(report).toHaveBeenCalledOnce()
     expect(await service.db('signing_keys').count()).toEqual(before)
@@ -152,8 +152,7 @@ describe('a signing key that cannot be opened', () => {
     expect(await keys()).toEqual([])
 
     const [one, other] = await Promise.all([start(), start()])
-    one.stop()
-    other.stop()
+    await Promise.all([one.stop(), other.stop()])
     expect(one.jwks()).toHaveLength(1)
     expect(other.jwks()).toEqual(one.jwks())
     expect(await me((await exchange()).body.access_token)).toBe(200)

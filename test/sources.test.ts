@@ -289,7 +289,10 @@ describe('sources', () => {
     killed.on('error', () => undefined)
     await killed.connect()
     await killed.query('begin')
-    const { rows } = await killed.query('select pg_backend_pid() as pid, pg_advisory_xact_lock(7203312)')
+    const { rows } = await killed.query(
+      'select pg_backend_pid() as pid, pg_advisory_xact_lock(hashtextextended($1, 0))',
+      ['watching for silent sources'],
+    )
     await watcher.look()
     expect(await silences(id)).toEqual([])
     await service.db.raw('select pg_terminate_backend(?)', [rows[0].pid])
@@ -322,18 +325,19 @@ describe('sources', () => {
 
 it('looks at sources every five minutes, also after it failed, until the service stops', async () => {
   vi.useFakeTimers()
-  const told: string[] = []
-  const watcher = openWatcher({ transaction: () => Promise.reject(new Error('away')) } as never, (error) =>
-    told.push(String(error)),
-  )
-  for (const failures of [1, 2]) {
+  const told: unknown[] = []
+  let looked = 0
+  const away = { transaction: () => Promise.reject(new Error(`away ${++looked}`)) }
+  const watcher = openWatcher(away as never, (error, job) => told.push([String(error), job]))
+  for (const times of [1, 2]) {
     await vi.advanceTimersByTimeAsync(5 * 60_000)
-    expect(told).toEqual(Array<string>(failures).fill('Error: away'))
+    expect(looked).toBe(times)
   }
   await watcher.stop()
   await vi.advanceTimersByTimeAsync(60 * 60_000)
   vi.useRealTimers()
-  expect(told.length).toBe(2)
+  expect(looked).toBe(2)
+  expect(told).toEqual([['Error: away 1', 'watching for silent sources']])
 })
 
 it('makes traces of the same length each time', () => {

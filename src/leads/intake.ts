@@ -10,7 +10,7 @@ import { Problem } from '../problem.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { type Judge, scopeMissing } from '../tokens/liveness.ts'
 import type { LeadContext, NewLead } from './lead.ts'
-import { createLeads, freeDealers, type IncomingLead, sweepIdempotencyKeys, type Verdict } from './store.ts'
+import { createLeads, freeDealers, type IncomingLead, type Verdict } from './store.ts'
 
 /*
  * The states of a lead on its way in:
@@ -41,7 +41,6 @@ export interface Intake {
   judge: Judge
   /** @throws {Problem} 401 `token-invalid`, 403 `scope-missing`, 422 `idempotency-key-reused`, 503 `unavailable` */
   store(principal: Principal, push: Push): Promise<Stored>
-  stop(): void
 }
 
 const contextMs = 10_000
@@ -56,8 +55,6 @@ const besideLeadsMin = 100
 const retryMs = [20, 100, 400, 1_200]
 // Longer than PostgreSQL lets a transaction keep a dealer whose process was stopped.
 const heldMsMax = 8_000
-const sweepMs = 60_000
-const sweptAtOnceMax = 5_000
 const lockNotAvailable = '55P03'
 
 interface Waiting {
@@ -77,10 +74,6 @@ export function openIntake(
   report: (error: unknown) => void,
 ): Intake {
   const contexts = new LRUCache<string, LeadContext>({ max: dealersMax, ttl: contextMs })
-  const sweeper = setInterval(
-    () => void sweepIdempotencyKeys(db, sweptAtOnceMax).catch(() => undefined),
-    sweepMs,
-  ).unref()
   let queue: Waiting[] = []
   let waitingLeads = 0
   let waitingBytes = 0
@@ -251,7 +244,6 @@ export function openIntake(
       answered.then(settled, settled)
       return answered
     },
-    stop: () => clearInterval(sweeper),
   }
 }
 

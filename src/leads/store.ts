@@ -84,11 +84,20 @@ export async function freeDealers(hot: pg.Pool, dealerIds: readonly string[]): P
   return rows.map(({ dealer_id }) => dealer_id)
 }
 
-/** Forgets the keys that have expired, some at a time; says how many. Other processes that do the same are not waited for. */
+/** Forgets keys that have expired, the oldest first; says how many. One that is taken over at this moment is left for later. */
 export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(
-    `delete from lead_claims where ctid = any (array(
-       select ctid from lead_claims where expires_at < 'infinity' and expires_at <= clock_timestamp() limit ? for update skip locked))`,
+    `with old as materialized (
+       select dealer_id, subject_id, kind, value
+       from lead_claims
+       where expires_at < 'infinity' and expires_at <= clock_timestamp()
+       order by expires_at
+       limit ?
+       for update skip locked
+     )
+     delete from lead_claims c
+     using old
+     where c.dealer_id = old.dealer_id and c.subject_id = old.subject_id and c.kind = old.kind and c.value = old.value`,
     [atMost],
   )
   return rowCount

@@ -1,28 +1,15 @@
 import type { Knex } from 'knex'
+import { type Job, openJob, type Report } from '../background.ts'
 import type { NewMail } from '../outbox/mail.ts'
 import { addMails } from '../outbox/store.ts'
 import * as store from './store.ts'
-
-export interface Notifier {
-  stop(): Promise<void>
-}
 
 const roundMs = 10_000
 const leadsNamedMax = 10
 const newsMax = 500
 
-export function openNotifier(db: Knex, report: (error: unknown) => void): Notifier {
-  let telling: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => {
-    telling = telling.then(() => tellPeople(db)).catch(report)
-  }, roundMs).unref()
-  return {
-    stop: async () => {
-      clearInterval(timer)
-      await telling
-    },
-  }
-}
+export const openNotifier = (db: Knex, report: Report): Job =>
+  openJob('telling people', roundMs, report, () => tellPeople(db))
 
 /**
  * Puts what people are to be told into the outbox. Every process may do it at any time: what was told is remembered in the same

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import { openAlarm, openJob, type Report } from '../background.ts'
 import type { Letter, MailRow } from './mail.ts'
 import * as store from './store.ts'
 
@@ -17,7 +18,7 @@ export interface Sender {
 }
 
 const restMs = 2_000
-const sweepMs = 60_000
+const lostMs = 60_000
 const connectMs = 10_000
 const silenceMs = 60_000
 const mailsOfConnectionMax = 50
@@ -37,10 +38,12 @@ export function openSender(
   settings: MailSettings,
   publicUrl: string,
   write: (mail: MailRow) => Promise<Letter | undefined>,
-  report: (error: unknown, what: string) => void,
+  report: Report,
 ): Sender {
   let isStopped = false
   let line: { connection: SMTPConnection; mails: number } | undefined
+  const readingAlarm = openAlarm('reading the outbox', report)
+  const sendingAlarm = openAlarm('sending mail', report)
 
   const hangUp = () => {
     line?.connection.quit()
@@ -63,10 +66,11 @@ export function openSender(
         return progress.isHandedOver
       })
       await store.settleMail(db, mail, { state: 'sent' }, undefined)
+      sendingAlarm.clear()
       if (++line.mails >= mailsOfConnectionMax) hangUp()
     } catch (error) {
       cut()
-      report(error, 'a mail could not be sent')
+      sendingAlarm.raise(error)
       await store.settleMail(db, mail, outcomeOf(error, mail.attempts, progress.isHandedOver), wordsOf(error))
     }
   }
@@ -88,6 +92,7 @@ export function openSender(
     while (!isStopped) {
       try {
         const mail = await store.claimMail(db)
+        readingAlarm.clear()
         if (mail) await deliver(mail)
         else {
           hangUp()
@@ -95,7 +100,7 @@ export function openSender(
         }
       } catch (error) {
         cut()
-        report(error, 'the outbox could not be read')
+        readingAlarm.raise(error)
         await pause(restMs, undefined, { ref: false })
       }
     }
@@ -103,14 +108,11 @@ export function openSender(
   }
 
   const sending = send()
-  const sweeper = setInterval(
-    () => void store.sweepMails(db).catch((error: unknown) => report(error, 'the outbox could not be swept')),
-    sweepMs,
-  ).unref()
+  const lost = openJob('giving up lost mails', lostMs, report, () => store.giveUpLostMails(db))
   return {
     stop: async () => {
       isStopped = true
-      clearInterval(sweeper)
+      await lost.stop()
       // A mail server that does not answer is not waited for: what it was given is found as handed over.
       await Promise.race([sending, pause(restMs * 2, undefined, { ref: false })])
       cut()

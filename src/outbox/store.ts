@@ -66,13 +66,37 @@ export async function settleMail(
     })
 }
 
-/** Those whose sender was lost while it handed them over, and forgets what is old. */
-export async function sweepMails(db: Knex): Promise<void> {
+/** Those whose sender was lost while it handed them over. */
+export async function giveUpLostMails(db: Knex): Promise<void> {
   await db.raw(
-    `update mails set state = 'unknown', sealed = null, changed_at = clock_timestamp()
+    `update mails
+     set state = 'unknown', sealed = null, changed_at = clock_timestamp()
      where state = 'handing_over' and changed_at < clock_timestamp() - interval '5 minutes'`,
   )
-  await db.raw(`delete from mails where created_at < clock_timestamp() - interval '30 days'`)
+}
+
+/** Forgets mails that are older than so many days; says how many. */
+export async function sweepMails(db: Knex, days: number, atMost: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `with old as materialized (
+       select m.*
+       from dealers d,
+       lateral (
+         select dealer_id, id
+         from mails
+         where dealer_id = d.id and id < first_id_at(clock_timestamp() - :days * interval '1 day')
+         order by id
+         limit :atMost
+         for update skip locked
+       ) as m
+       limit :atMost
+     )
+     delete from mails m
+     using old
+     where m.dealer_id = old.dealer_id and m.id = old.id`,
+    { days, atMost },
+  )
+  return rowCount
 }
 
 /** Which master secrets the links in mails that wait were sealed with. */

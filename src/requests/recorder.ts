@@ -1,7 +1,7 @@
-import type { Knex } from 'knex'
 import type pg from 'pg'
+import { openJob, type Report } from '../background.ts'
 import { newId } from '../ids.ts'
-import { addRequests, type RequestRow, sweepRequests } from './store.ts'
+import { addRequests, type RequestRow } from './store.ts'
 
 /** Remembers what was asked with API keys, off the way of the request. */
 export interface Recorder {
@@ -10,20 +10,17 @@ export interface Recorder {
   stop(): Promise<void>
 }
 
+const name = 'writing the log of requests'
 // What is lost at kill -9 is at most what came in this time, and in that of one write.
 const flushMs = 1_000
 const flushedEarlyAt = 10_000
 const waitingMax = 20_000
 const writtenAtOnceMax = 2_000
-const sweepMs = 10 * 60_000
-const sweptAtOnceMax = 10_000
-const usageMs = 400 * 86_400_000
 
-/** While the database is away, the newest 20,000 requests wait; `report` is told how many were left out. */
-export function openRecorder(db: Knex, hot: pg.Pool, report: (leftOut: number, error: unknown) => void): Recorder {
+/** While the database is away, the newest 20,000 requests wait; `onLoss` is told how many were left out when it is there again. */
+export function openRecorder(hot: pg.Pool, report: Report, onLoss: (leftOut: number) => void): Recorder {
   let waiting: RequestRow[] = []
   let leftOut = 0
-  let writing: Promise<void> | undefined
 
   const write = async () => {
     const all = waiting
@@ -36,30 +33,27 @@ export function openRecorder(db: Knex, hot: pg.Pool, report: (leftOut: number, e
         const kept = [...all.slice(at), ...waiting]
         leftOut += Math.max(0, kept.length - waitingMax)
         waiting = kept.slice(-waitingMax)
-        if (leftOut > 0) report(leftOut, error)
-        return
+        throw error
       }
     }
+    if (leftOut > 0) onLoss(leftOut)
     leftOut = 0
   }
-  const flush = () => (writing ??= write().finally(() => (writing = undefined)))
-
-  const flusher = setInterval(() => void (waiting.length > 0 && flush()), flushMs).unref()
-  const sweeper = setInterval(() => {
-    void sweepRequests(db, new Date(), new Date(Date.now() - usageMs), sweptAtOnceMax).catch(() => undefined)
-  }, sweepMs).unref()
+  const writing = openJob(name, flushMs, report, write)
 
   return {
     note: (request) => {
       if (waiting.length < waitingMax) waiting.push({ ...request, id: newId() })
       else leftOut++
-      if (waiting.length === flushedEarlyAt) void flush()
+      if (waiting.length === flushedEarlyAt) writing.hurry()
     },
     stop: async () => {
-      clearInterval(flusher)
-      clearInterval(sweeper)
-      await writing
-      if (waiting.length > 0) await flush()
+      await writing.stop()
+      if (waiting.length === 0) return
+      await write().catch((error: unknown) => {
+        report(error, name)
+        onLoss(leftOut + waiting.length)
+      })
     },
   }
 }

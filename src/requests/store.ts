@@ -110,20 +110,53 @@ export async function findUsage(
     .select('hour', 'operation', 'status_class', 'requests')
 }
 
-/** Forgets requests that are older than their dealer keeps them, and older hourly counts, some at a time. Other processes that do the same are not waited for. */
-export async function sweepRequests(db: Knex, now: Date, usageBefore: Date, atMost: number): Promise<void> {
-  // For each term that some dealer has, so that the index over time finds what is older.
-  await db.raw(
-    `delete from api_key_requests where ctid = any (array(
-       select old.ctid from (select distinct request_log_days as days from dealers) as term, lateral (
-         select r.ctid from api_key_requests r
-         where r.at < ?::timestamptz - term.days * interval '1 day' and r.dealer_id in (select id from dealers where request_log_days = term.days)
-         limit ? for update of r skip locked
-       ) as old))`,
-    [now, atMost],
+/** Forgets requests that are older than their dealer keeps them; says how many. */
+export async function sweepRequests(db: Knex, atMost: number): Promise<number> {
+  // Key by key, whose requests lie in the order of their ids: an index over time alone would grow with each request.
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `with old as materialized (
+       select r.*
+       from dealers d
+       join api_key_last_used k on k.dealer_id = d.id,
+       lateral (
+         select dealer_id, api_key_id, id
+         from api_key_requests
+         where dealer_id = k.dealer_id and api_key_id = k.api_key_id
+           and id < first_id_at(clock_timestamp() - d.request_log_days * interval '1 day')
+         order by id
+         limit :atMost
+       ) as r
+       limit :atMost
+     )
+     delete from api_key_requests r
+     using old
+     where r.dealer_id = old.dealer_id and r.api_key_id = old.api_key_id and r.id = old.id`,
+    { atMost },
   )
-  await db.raw(
-    'delete from api_key_usage where ctid = any (array(select ctid from api_key_usage where hour < ? limit ? for update skip locked))',
-    [usageBefore, atMost],
+  return rowCount
+}
+
+/** Forgets hourly counts that are older than so many days; says how many. */
+export async function sweepUsage(db: Knex, days: number, atMost: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `with old as materialized (
+       select u.*
+       from api_key_last_used k,
+       lateral (
+         select dealer_id, api_key_id, hour, operation, status_class
+         from api_key_usage
+         where dealer_id = k.dealer_id and api_key_id = k.api_key_id
+           and hour < clock_timestamp() - :days * interval '1 day'
+         order by hour
+         limit :atMost
+       ) as u
+       limit :atMost
+     )
+     delete from api_key_usage u
+     using old
+     where u.dealer_id = old.dealer_id and u.api_key_id = old.api_key_id and u.hour = old.hour
+       and u.operation = old.operation and u.status_class = old.status_class`,
+    { days, atMost },
   )
+  return rowCount
 }

@@ -86,3 +86,34 @@ export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
     .distinct('s.secret_version')
     .pluck('s.secret_version')
 }
+
+/**
+ * Forgets sessions that were begun more than so many seconds ago, with their credentials; says how many. To whoever still has a token or a
+ * cookie of one it makes no difference: without its credential it is as invalid as with one that has ended.
+ */
+export async function sweepSessions(db: Knex, seconds: number, atMost: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `with old as materialized (
+       select s.*
+       from dealers d,
+       lateral (
+         select dealer_id, credential_id
+         from sessions
+         where dealer_id = d.id and credential_id < first_id_at(clock_timestamp() - :seconds * interval '1 second')
+         order by credential_id
+         limit :atMost
+         for update skip locked
+       ) as s
+       limit :atMost
+     ), ended as (
+       delete from sessions s
+       using old
+       where s.dealer_id = old.dealer_id and s.credential_id = old.credential_id
+     )
+     delete from credentials c
+     using old
+     where c.dealer_id = old.dealer_id and c.id = old.credential_id`,
+    { seconds, atMost },
+  )
+  return rowCount
+}

@@ -2,8 +2,6 @@ import type { Knex } from 'knex'
 import { leadsMin, learntLeadsMax } from './rhythm.ts'
 import type { SilenceRow } from './source.ts'
 
-// Any number that nothing else in this database locks.
-const advisoryLock = 7_203_312
 const countedLeadsMax = 10_000
 const expectedMax = 1_000_000
 
@@ -77,14 +75,6 @@ export async function findOpenSilences(
     .whereNull('s.ended_at')
     .whereRaw(`not exists (${newerLead})`)
     .select('s.api_key_id', 's.since', 's.expected', 's.noticed_at')
-}
-
-/** Lets one process at a time look after the sources; the turn ends with the transaction, also when the process is killed. */
-export async function takeTurn(trx: Knex.Transaction): Promise<boolean> {
-  const { rows } = await trx.raw<{ rows: { taken: boolean }[] }>('select pg_try_advisory_xact_lock(?) as taken', [
-    advisoryLock,
-  ])
-  return rows[0]?.taken === true
 }
 
 /** Ends the silences of those that have sent a lead since, or are not watched any longer. */

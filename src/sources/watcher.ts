@@ -1,5 +1,7 @@
 import type { Knex } from 'knex'
 import { LRUCache } from 'lru-cache'
+import { openJob, type Report } from '../background.ts'
+import { inTurn } from '../db/turn.ts'
 import { firstIdAt } from '../ids.ts'
 import { expectedLeads, learnt, learntDays, type Rhythm } from './rhythm.ts'
 import * as store from './store.ts'
@@ -11,6 +13,7 @@ export interface Watcher {
   stop(): Promise<void>
 }
 
+const name = 'watching for silent sources'
 const lookMs = 5 * 60_000
 const dayMs = 86_400_000
 const lookedAtOnceMax = 100
@@ -24,21 +27,16 @@ const first: store.Place = {
   id: '00000000-0000-0000-0000-000000000000',
 }
 
-export function openWatcher(db: Knex, report: (error: unknown) => void): Watcher {
+export function openWatcher(db: Knex, report: Report): Watcher {
   const rhythms = new LRUCache<string, { rhythm: Rhythm | undefined }>({ max: rhythmsMax, ttl: rhythmMs })
-  let looking: Promise<void> | undefined
-  let isStopped = false
 
-  const inTurn = <T>(work: (trx: Knex.Transaction) => Promise<T>): Promise<T | undefined> =>
-    db.transaction(async (trx) => ((await store.takeTurn(trx)) ? work(trx) : undefined))
-
-  const lookAtAll = async () => {
-    await inTurn(store.endSilences)
+  const lookAtAll = async (signal: AbortSignal) => {
+    await inTurn(db, name, store.endSilences)
     let after: store.Place | undefined = first
     let learntInRound = 0
-    while (after && !isStopped) {
+    while (after && !signal.aborted) {
       const from = after
-      after = await inTurn(async (trx) => {
+      after = await inTurn(db, name, async (trx) => {
         const sources = await store.findWatched(trx, from, lookedAtOnceMax)
         for (const source of sources) {
           if (source.last_lead_id === null || source.now.getTime() - source.last_lead_at.getTime() > learntDays * dayMs)
@@ -54,17 +52,9 @@ export function openWatcher(db: Knex, report: (error: unknown) => void): Watcher
       })
     }
   }
-  const look = () => (looking ??= lookAtAll().finally(() => (looking = undefined)))
 
-  const timer = setInterval(() => void look().catch(report), lookMs).unref()
-  return {
-    look,
-    stop: async () => {
-      clearInterval(timer)
-      isStopped = true
-      await looking?.catch(() => undefined)
-    },
-  }
+  const { run, stop } = openJob(name, lookMs, report, lookAtAll)
+  return { look: run, stop }
 }
 
 async function rhythmOf(

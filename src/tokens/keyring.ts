@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { Knex } from 'knex'
+import { openJob, type Report } from '../background.ts'
 import { newId } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
@@ -31,7 +32,7 @@ export interface Keyring {
   jwks(): PublicJwk[]
   /** Reads the keys again; `db` may be the caller's own transaction. */
   reload(db: Knex): Promise<void>
-  stop(): void
+  stop(): Promise<void>
 }
 
 type Held = SigningKey & { signsFrom: Date; jwk: PublicJwk }
@@ -47,6 +48,7 @@ export async function openKeyring(
   secrets: Secrets,
   onChange: () => void,
   report: (kid: string, error: unknown) => void = () => undefined,
+  reportJob: Report = () => undefined,
 ): Promise<Keyring> {
   let generation = ''
   let held: Held[] = []
@@ -75,7 +77,7 @@ export async function openKeyring(
   await reload(db)
 
   // A failure to look leaves the keys as they are: judging a token fails by itself when the database is away.
-  const timer = setInterval(() => void reload(db).catch(() => undefined), refreshMs).unref()
+  const refresh = openJob('reading the signing keys', refreshMs, reportJob, () => reload(db))
 
   return {
     generation: () => generation,
@@ -89,7 +91,7 @@ export async function openKeyring(
     },
     jwks: () => held.map(({ jwk }) => jwk),
     reload,
-    stop: () => clearInterval(timer),
+    stop: refresh.stop,
   }
 }
 

@@ -85,3 +85,21 @@ export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
     .whereRaw('expires_at > clock_timestamp()')
     .pluck('secret_version')
 }
+
+/** Forgets links that have expired; says how many. */
+export async function sweepPasswordLinks(db: Knex, atMost: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `with old as materialized (
+       select dealer_id, user_id
+       from password_links
+       where expires_at <= clock_timestamp()
+       limit ?
+       for update skip locked
+     )
+     delete from password_links l
+     using old
+     where l.dealer_id = old.dealer_id and l.user_id = old.user_id`,
+    [atMost],
+  )
+  return rowCount
+}

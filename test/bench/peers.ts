@@ -220,8 +220,8 @@ async function serve(store: (row: Row) => Promise<Verdict | undefined>): Promise
   const ajv = new Ajv2020({ strict: false })
   ajv.addSchema(parse(readFileSync(documentPath, 'utf8')), 'contract')
   const isLead = ajv.compile({ $ref: 'contract#/components/schemas/LeadInput' })
-  const { db, hot } = openDatabase(connection, () => undefined)
-  const recorder = openRecorder(db, hot, (_leftOut, error) => console.error(error))
+  const { hot } = openDatabase(connection, () => undefined)
+  const recorder = openRecorder(hot, console.error, () => undefined)
   const log = pino({ base: { pid: process.pid } }, pino.destination({ dest: world.log, sync: false, minLength: 4096 }))
   const place = { country: 'DK', timeZone: 'Europe/Copenhagen' }
 

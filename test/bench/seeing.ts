@@ -29,8 +29,8 @@ const seconds = 2
 const writtenMs = 1_200
 
 async function serve(connection: Parameters<typeof openDatabase>[0]) {
-  const { db, hot } = openDatabase(connection, console.error)
-  const recorder = openRecorder(db, hot, console.error)
+  const { hot } = openDatabase(connection, console.error)
+  const recorder = openRecorder(hot, console.error, console.error)
   let isSeeing = true
   process.on('message', (told) => (isSeeing = told === 'seen'))
   const { app, token } = await contractOnly(pino({ level: 'silent' }), {

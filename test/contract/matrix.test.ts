@@ -164,7 +164,7 @@ beforeAll(async () => {
     scopes: row.scopes,
   } as const
   const expired = accessToken(grant, keyring.signing(new Date()), service.url, new Date(Date.now() - 1_801_000))
-  keyring.stop()
+  await keyring.stop()
   const { dms, admin: everything, sales } = holds
   dead = [
     { who: 'garbage', token: 'garbage', held: everything },

@@ -5,7 +5,7 @@ import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { inner } from '../../src/ids.ts'
-import { addMails, sweepMails } from '../../src/outbox/store.ts'
+import { addMails, giveUpLostMails } from '../../src/outbox/store.ts'
 import { amount } from '../long.ts'
 import { until } from '../patience.ts'
 import { randomFrom, seed } from '../seed.ts'
@@ -99,7 +99,7 @@ it('sends no mail twice and loses none in silence when its senders are killed', 
   await db('mails')
     .where({ dealer_id: dealerId, state: 'handing_over' })
     .update({ changed_at: db.raw("clock_timestamp() - interval '6 minutes'") })
-  await sweepMails(db)
+  await giveUpLostMails(db)
 
   const rows = await db('mails').where({ dealer_id: dealerId }).select('id', 'state')
   const times = (id: string) => taken.get(`<${id}@localhost>`) ?? 0

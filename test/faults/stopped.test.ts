@@ -511,10 +511,7 @@ async function openIntakeOf({ service: { database, secrets } }: TestService): Pr
     () => Promise.reject(new Error('not asked')),
     () => undefined,
   )
-  onTestFinished(() => {
-    intake.stop()
-    keyring.stop()
-  })
+  onTestFinished(keyring.stop)
   return intake
 }
 

@@ -1,0 +1,64 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import { type Job, openJob, type Report } from './background.ts'
+import { inTurn } from './db/turn.ts'
+import { sayOfWhichLeads } from './feed/store.ts'
+import { sweepIdempotencyKeys } from './leads/store.ts'
+import { sweepMails } from './outbox/store.ts'
+import { sweepRequests, sweepUsage } from './requests/store.ts'
+import { sessionSeconds } from './sessions/session.ts'
+import { sweepSessions } from './sessions/store.ts'
+import { sweepPasswordLinks } from './users/store.ts'
+
+export interface Sweep {
+  name: string
+  everyMs: number
+  /** Does so many rows at most, by the database's clock, waits for nobody, and says how many it did. */
+  batch(trx: Knex.Transaction, atMost: number): Promise<number>
+}
+
+const usageDays = 400
+const mailDays = 30
+// Longer than a session lives; no token outlives its session.
+const sessionKeptSeconds = sessionSeconds + 86_400
+
+export const rowsAtOnceMax = 2_000
+// A sweep that has much to do takes a quarter of the time of one connection.
+const restsForEachBatch = 3
+const minuteMs = 60_000
+
+/**
+ * What is forgotten in time, for everything that grows by itself has a line here. The secrets of API keys stay, so that whoever tries an old
+ * one can be told apart, and so do their credentials, which people and machines make one by one.
+ */
+export const sweeps: readonly Sweep[] = [
+  { name: 'sweeping Idempotency-Keys', everyMs: minuteMs, batch: sweepIdempotencyKeys },
+  { name: 'sweeping the log of requests', everyMs: minuteMs, batch: sweepRequests },
+  {
+    name: 'sweeping hourly usage',
+    everyMs: 10 * minuteMs,
+    batch: (trx, atMost) => sweepUsage(trx, usageDays, atMost),
+  },
+  { name: 'sweeping mails', everyMs: 10 * minuteMs, batch: (trx, atMost) => sweepMails(trx, mailDays, atMost) },
+  { name: 'sweeping password links', everyMs: 10 * minuteMs, batch: sweepPasswordLinks },
+  {
+    name: 'sweeping sessions',
+    everyMs: minuteMs,
+    batch: (trx, atMost) => sweepSessions(trx, sessionKeptSeconds, atMost),
+  },
+  // Those of the version before do not say it.
+  { name: 'telling events of test leads apart', everyMs: minuteMs / 6, batch: sayOfWhichLeads },
+]
+
+export const openSweeps = (db: Knex, report: Report): Job[] =>
+  sweeps.map((sweep) => openJob(sweep.name, sweep.everyMs, report, (signal) => swept(db, sweep, signal)))
+
+/** Goes on, batch by batch, until nothing is left, unless another process is at it. */
+export async function swept(db: Knex, { name, batch }: Omit<Sweep, 'everyMs'>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const startedAt = performance.now()
+    const done = await inTurn(db, name, (trx) => batch(trx, rowsAtOnceMax))
+    if (done === undefined || done < rowsAtOnceMax) return
+    await pause((performance.now() - startedAt) * restsForEachBatch)
+  }
+}
