@@ -34,6 +34,9 @@ export const idTimeSlackMs = 600_000
 /** The least id that can have been made at a time. */
 export const firstIdAt = (at: Date): string => v7({ msecs: at.getTime(), seq: 0, random: new Uint8Array(16) })
 
+/** When an id was made. */
+export const timeOf = (id: string): Date => new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))
+
 export const outer = (prefix: IdPrefix, id: string): string => `${prefix}_${id.replaceAll('-', '')}`
 
 /** The UUID of an outer id. The contract has checked its pattern; PostgreSQL takes a UUID without hyphens. */

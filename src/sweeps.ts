@@ -4,6 +4,7 @@ import { type Job, openJob, type Report } from './background.ts'
 import { inTurn } from './db/turn.ts'
 import { sayOfWhichLeads } from './feed/store.ts'
 import { sweepIdempotencyKeys } from './leads/store.ts'
+import { mailKeptDays } from './outbox/mail.ts'
 import { sweepMails } from './outbox/store.ts'
 import { sweepRequests, sweepUsage } from './requests/store.ts'
 import { sessionSeconds } from './sessions/session.ts'
@@ -18,7 +19,6 @@ export interface Sweep {
 }
 
 const usageDays = 400
-const mailDays = 30
 // Longer than a session lives; no token outlives its session.
 const sessionKeptSeconds = sessionSeconds + 86_400
 
@@ -26,6 +26,8 @@ export const rowsAtOnceMax = 2_000
 // A sweep that has much to do takes a quarter of the time of one connection.
 const restsForEachBatch = 3
 const minuteMs = 60_000
+// Else a batch is joined with its whole table, as long as that seems cheaper than so many look-ups.
+const byKeysAlone = 'set local enable_hashjoin = off; set local enable_mergejoin = off'
 
 /**
  * What is forgotten in time, for everything that grows by itself has a line here. The secrets of API keys stay, so that whoever tries an old
@@ -39,7 +41,7 @@ export const sweeps: readonly Sweep[] = [
     everyMs: 10 * minuteMs,
     batch: (trx, atMost) => sweepUsage(trx, usageDays, atMost),
   },
-  { name: 'sweeping mails', everyMs: 10 * minuteMs, batch: (trx, atMost) => sweepMails(trx, mailDays, atMost) },
+  { name: 'sweeping mails', everyMs: 10 * minuteMs, batch: (trx, atMost) => sweepMails(trx, mailKeptDays, atMost) },
   { name: 'sweeping password links', everyMs: 10 * minuteMs, batch: sweepPasswordLinks },
   {
     name: 'sweeping sessions',
@@ -57,7 +59,10 @@ export const openSweeps = (db: Knex, report: Report): Job[] =>
 export async function swept(db: Knex, { name, batch }: Omit<Sweep, 'everyMs'>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const startedAt = performance.now()
-    const done = await inTurn(db, name, (trx) => batch(trx, rowsAtOnceMax))
+    const done = await inTurn(db, name, async (trx) => {
+      await trx.raw(byKeysAlone)
+      return batch(trx, rowsAtOnceMax)
+    })
     if (done === undefined || done < rowsAtOnceMax) return
     await pause((performance.now() - startedAt) * restsForEachBatch)
   }

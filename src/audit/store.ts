@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type { AuditAction } from '../../generated/server/types.gen.ts'
+import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 
 export interface AuditRow {
   id: string
@@ -43,8 +44,10 @@ export async function findAuditEntries(db: Knex, dealerId: string, filter: Audit
   if (filter.action) query = query.where({ action: filter.action })
   if (filter.actorId) query = query.where({ actor_id: filter.actorId })
   if (filter.subjectId) query = query.where({ subject_id: filter.subjectId })
-  if (filter.since) query = query.where('at', '>=', filter.since)
-  if (filter.until) query = query.where('at', '<', filter.until)
+  // By the id, too, for which there is an index: else all that is younger or older would be looked at.
+  const near = (at: Date, ms: number) => firstIdAt(new Date(at.getTime() + ms))
+  if (filter.since) query = query.where('at', '>=', filter.since).where('id', '>', near(filter.since, -idTimeSlackMs))
+  if (filter.until) query = query.where('at', '<', filter.until).where('id', '<', near(filter.until, idTimeSlackMs))
   if (filter.past) query = query.where('id', '<', filter.past)
   return query
 }

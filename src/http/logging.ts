@@ -61,7 +61,6 @@ function record(req: Request, { locals, statusCode }: Response, recorder: Record
   if (!key || !call) return
   recorder.note({
     dealer_id: key.dealerId,
-    at: new Date(),
     api_key_id: key.apiKeyId,
     credential_id: key.credentialId,
     request_id: requestId,

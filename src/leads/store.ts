@@ -5,7 +5,8 @@ import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 import type { Contact } from './contact.ts'
 import type { Idempotency } from './idempotency.ts'
 import type { LeadRow } from './lead.ts'
-import { type Move, statusAfter } from './status.ts'
+import { leadStatuses, type Move, statusAfter } from './status.ts'
+import { leadTypes } from './vocabulary.ts'
 
 /** A lead on its way in, with the ids made beforehand and the credential that it is judged by. */
 export interface IncomingLead {
@@ -134,8 +135,11 @@ export interface LeadFilter {
 const phoneOf = (lead: string) => `${lead}.data #>> '{customer,phones,0,e164}'`
 const emailOf = (lead: string) => `lower(btrim(${lead}.data #>> '{customer,emails,0,address}'))`
 const earlierWith = (contact: (lead: string) => string) => `
-  (select case when d.received_at >= l.received_at - interval '30 days' then d.id end from leads d
-   where d.dealer_id = l.dealer_id and ${contact('d')} = ${contact('l')} and d.test = l.test and d.id < l.id order by d.id desc limit 1)`
+  (select case when d.received_at >= l.received_at - interval '30 days' then d.id end
+   from leads d
+   where d.dealer_id = l.dealer_id and ${contact('d')} = ${contact('l')} and d.test = l.test and d.id < l.id
+   order by d.id desc
+   limit 1)`
 
 // One by one: a prepared statement fails once its answer has a column more, which a newer version may add.
 const columns = [
@@ -169,21 +173,62 @@ function named(db: Knex, dealerId: string): Knex.QueryBuilder {
     )
 }
 
-function only(
-  query: Knex.QueryBuilder,
-  { test, status, type, sourceId, contact, updatedSince }: LeadFilter,
-): Knex.QueryBuilder {
-  let some = query.where({ 'l.test': test })
-  if (status) some = some.whereIn('l.status', status)
-  if (type) some = some.whereIn('l.type', type)
-  if (sourceId) some = some.where({ 'l.source_id': sourceId })
-  if (contact)
-    some =
-      'phone' in contact
-        ? some.whereRaw(`${phoneOf('l')} = ?`, [contact.phone])
-        : some.whereRaw(`${emailOf('l')} = ?`, [contact.email])
-  if (updatedSince) some = some.where('l.updated_at', '>=', updatedSince)
-  return some
+interface Wanted extends LeadFilter {
+  receivedBefore?: Date
+  past?: string
+}
+
+/**
+ * The ids of the leads that fit, in order and not more than `limit` of each kind.
+ *
+ * Whatever is wanted may be rare, so that looking at one lead after the other would look at all. Hence each combination of status and type is
+ * a list of its own, which an index has in order. Of those that changed since some time most came since then, and need no look for a change.
+ */
+function idsOf(
+  { test, status, type, sourceId, contact, updatedSince, receivedBefore, past }: Wanted,
+  order: 'asc' | 'desc',
+): { sql: string; bindings: Knex.ValueDict } {
+  const conditions = ['l.dealer_id = :dealerId', 'l.test = :test']
+  if (sourceId) conditions.push('l.source_id = :sourceId')
+  if (contact) conditions.push(`${'phone' in contact ? phoneOf('l') : emailOf('l')} = :contact`)
+  // By the id, too, for which there is an index: else all that came since would be looked at.
+  if (receivedBefore) conditions.push('l.received_at < :receivedBefore', 'l.id < :idBefore')
+  if (past) conditions.push(`l.id ${order === 'desc' ? '<' : '>'} :past`)
+
+  const list = (...more: string[]) => `
+    select l.id
+    from leads l
+    where ${[...conditions, ...more].join(' and ')}
+    order by l.id ${order}
+    limit :limit`
+  const kinds = (...more: string[]) => `
+    select l.*
+    from unnest(:statuses::text[]) as s (status),
+    unnest(:types::text[]) as t (type),
+    lateral (${list('l.status = s.status', 'l.type = t.type', ...more)}) as l`
+  const kind = [...(status ? ['l.status = any (:statuses)'] : []), ...(type ? ['l.type = any (:types)'] : [])]
+  // A person has few leads.
+  const all = (...more: string[]) => (contact || kind.length === 0 ? list(...kind, ...more) : kinds(...more))
+  const older = [...conditions, ...kind, 'l.version > 1', 'l.updated_at >= :updatedSince', 'l.id < :idSince']
+  const sql = updatedSince
+    ? `(${all('l.id >= :idSince', 'l.updated_at >= :updatedSince')})
+       union all
+       (select l.id from leads l where ${older.join(' and ')})`
+    : all()
+  const slack = (at: Date, ms: number) => firstIdAt(new Date(at.getTime() + ms))
+  return {
+    sql,
+    bindings: {
+      test,
+      statuses: [...(status ?? leadStatuses)],
+      types: [...(type ?? new Set(leadTypes.values()))],
+      ...(sourceId && { sourceId }),
+      ...(contact && { contact: 'phone' in contact ? contact.phone : contact.email }),
+      ...(receivedBefore && { receivedBefore, idBefore: slack(receivedBefore, idTimeSlackMs) }),
+      ...(past && { past }),
+      ...(updatedSince && { updatedSince, idSince: slack(updatedSince, -idTimeSlackMs) }),
+    },
+  }
 }
 
 /** By age: ids are UUIDs of version 7, which rise with time. `past`: the id of the last lead of the page before. */
@@ -193,11 +238,14 @@ export async function findLeads(
   filter: LeadFilter,
   page: { order: 'newest' | 'oldest'; past?: string; limit: number },
 ): Promise<LeadRow[]> {
-  const isNewest = page.order === 'newest'
-  const found = only(named(db, dealerId), filter)
-    .orderBy('l.id', isNewest ? 'desc' : 'asc')
-    .limit(page.limit)
-  return page.past ? found.where('l.id', isNewest ? '<' : '>', page.past) : found
+  const order = page.order === 'newest' ? 'desc' : 'asc'
+  const { sql, bindings } = idsOf({ ...filter, ...(page.past && { past: page.past }) }, order)
+  const ids = db.raw(`select id from (${sql}) as found order by id ${order} limit :limit`, {
+    dealerId,
+    limit: page.limit,
+    ...bindings,
+  })
+  return named(db, dealerId).whereRaw('l.id = any (array(?))', [ids]).orderBy('l.id', order)
 }
 
 export async function findLeadsById(db: Knex, dealerId: string, ids: readonly string[]): Promise<LeadRow[]> {
@@ -211,16 +259,12 @@ export async function countLeads(
   filter: LeadFilter & { receivedBefore?: Date },
   atMost: number,
 ): Promise<number> {
-  let some = only(db('leads as l').where({ 'l.dealer_id': dealerId }), filter)
-    .select(db.raw('1'))
-    .limit(atMost)
-  // By the id, too, for which there is an index: else all that came since would be looked at.
-  if (filter.receivedBefore)
-    some = some
-      .where('l.received_at', '<', filter.receivedBefore)
-      .where('l.id', '<', firstIdAt(new Date(filter.receivedBefore.getTime() + idTimeSlackMs)))
-  const row = await db.from(some.as('some')).count({ count: '*' }).first()
-  return Number(row?.['count'] ?? 0)
+  const { sql, bindings } = idsOf(filter, 'asc')
+  const { rows } = await db.raw<{ rows: [{ count: string }] }>(
+    `select count(*) from (select from (${sql}) as found limit :limit) as counted`,
+    { dealerId, limit: atMost, ...bindings },
+  )
+  return Number(rows[0].count)
 }
 
 /** The lead as it is now. Within `write` nobody else is changing it. */

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { MailKind } from '../../generated/server/types.gen.ts'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
-import type { MailRow, NewMail } from '../outbox/mail.ts'
+import { mailKeptDays, type MailRow, type NewMail } from '../outbox/mail.ts'
 import type { ReaderRow } from './preferences.ts'
 
 /** Who is told of what by mail, as long as they have chosen nothing else; conditions on a row of `users`. */
@@ -145,7 +145,7 @@ export async function findQuietSources(db: Knex, atMost: number): Promise<News[]
        jsonb_build_object('keyId', s.api_key_id, 'since', s.since, 'expected', s.expected) as data,
        'source_quiet' as kind
      from source_silences s
-     where s.ended_at is null`,
+     where s.ended_at is null and s.noticed_at > clock_timestamp() - interval '${mailKeptDays} days'`,
     atMost,
   )
 }
@@ -249,10 +249,17 @@ export async function findWaitingLeads(
     `select l.id, count(*) over () as count
      from leads l
      where l.dealer_id = ? and l.status = 'new' and not l.test
-       and l.id >= ?::uuid and l.received_at > ? and l.received_at <= ?
+       and l.id between ? and ? and l.received_at > ? and l.received_at <= ?
      order by l.id
      limit ?`,
-    [dealerId, firstIdAt(new Date(waited_until.getTime() - idTimeSlackMs)), waited_until, late, atMost],
+    [
+      dealerId,
+      firstIdAt(new Date(waited_until.getTime() - idTimeSlackMs)),
+      firstIdAt(new Date(late.getTime() + idTimeSlackMs)),
+      waited_until,
+      late,
+      atMost,
+    ],
   )
   return some(rows)
 }

@@ -1,5 +1,8 @@
 import type { Mail, MailKind } from '../../generated/server/types.gen.ts'
 
+/** How long mails are kept. What one must not be told twice of is over by then. */
+export const mailKeptDays = 30
+
 export interface MailRow {
   dealer_id: string
   id: string

@@ -1,11 +1,11 @@
 import type pg from 'pg'
 import { openJob, type Report } from '../background.ts'
-import { newId } from '../ids.ts'
+import { newId, timeOf } from '../ids.ts'
 import { addRequests, type RequestRow } from './store.ts'
 
 /** Remembers what was asked with API keys, off the way of the request. */
 export interface Recorder {
-  note(request: Omit<RequestRow, 'id'>): void
+  note(request: Omit<RequestRow, 'id' | 'at'>): void
   /** Writes what is waiting. */
   stop(): Promise<void>
 }
@@ -43,8 +43,11 @@ export function openRecorder(hot: pg.Pool, report: Report, onLoss: (leftOut: num
 
   return {
     note: (request) => {
-      if (waiting.length < waitingMax) waiting.push({ ...request, id: newId() })
-      else leftOut++
+      if (waiting.length < waitingMax) {
+        // The log of an hour is found by its ids, so that both must tell the same time.
+        const id = newId()
+        waiting.push({ ...request, id, at: timeOf(id) })
+      } else leftOut++
       if (waiting.length === flushedEarlyAt) writing.hurry()
     },
     stop: async () => {

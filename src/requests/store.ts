@@ -72,20 +72,51 @@ export async function findRequests(
   apiKeyId: string,
   filter: RequestFilter,
 ): Promise<(RequestRow & { mask: string | null })[]> {
-  let query = db('api_key_requests as r')
-    .leftJoin('api_key_secrets as s', (on) =>
-      on.on('s.dealer_id', 'r.dealer_id').on('s.credential_id', 'r.credential_id'),
-    )
-    .where({ 'r.dealer_id': dealerId, 'r.api_key_id': apiKeyId })
-    .select('r.*', 's.mask')
-    .orderBy('r.id', 'desc')
-    .limit(filter.limit)
-  if (filter.statusClass)
-    query = query.whereBetween('r.status', [filter.statusClass * 100, filter.statusClass * 100 + 99])
-  if (filter.operation) query = query.where({ 'r.operation': filter.operation })
-  if (filter.leadId) query = query.where({ 'r.lead_id': filter.leadId })
-  if (filter.past) query = query.where('r.id', '<', filter.past)
-  return query
+  const { statusClass, operation, leadId, past, limit } = filter
+  const conditions = ['r.dealer_id = :dealerId', 'r.api_key_id = :apiKeyId']
+  if (statusClass) conditions.push('r.status / 100 = :statusClass')
+  if (operation) conditions.push('r.operation = :operation')
+  if (leadId) conditions.push('r.lead_id = :leadId')
+  if (past) conditions.push('r.id < :past')
+  const those = (...more: string[]) => `
+    select *
+    from api_key_requests r
+    where ${[...conditions, ...more].join(' and ')}
+    order by r.id desc
+    limit :limit`
+  // What is rare is looked for in those hours alone in which the counts say that there was some. A request is counted with its row.
+  const counted = ['u.dealer_id = :dealerId', 'u.api_key_id = :apiKeyId']
+  if (statusClass) counted.push('u.status_class = :statusClass')
+  if (operation) counted.push('u.operation = :operation')
+  if (past) counted.push('first_id_at(u.hour) <= :past')
+  const inHours = `
+    select r.*
+    from (
+      select distinct u.hour
+      from api_key_usage u
+      where ${counted.join(' and ')}
+      order by u.hour desc
+    ) as h,
+    lateral (${those('r.id >= first_id_at(h.hour)', "r.id < first_id_at(h.hour + interval '1 hour')")}) as r
+    order by h.hour desc, r.id desc
+    limit :limit`
+  const isCounted = leadId === undefined && (statusClass !== undefined || operation !== undefined)
+  const { rows } = await db.raw<{ rows: (RequestRow & { mask: string | null })[] }>(
+    `select r.*, s.mask
+     from (${isCounted ? inHours : those()}) as r
+     left join api_key_secrets s on s.dealer_id = r.dealer_id and s.credential_id = r.credential_id
+     order by r.id desc`,
+    {
+      dealerId,
+      apiKeyId,
+      limit,
+      ...(statusClass && { statusClass }),
+      ...(operation && { operation }),
+      ...(leadId && { leadId }),
+      ...(past && { past }),
+    },
+  )
+  return rows
 }
 
 export interface UsageRow {

@@ -10,10 +10,21 @@ const isWatched =
 const newerLead =
   'select from leads l where l.dealer_id = s.dealer_id and l.source_id = s.api_key_id and l.id > s.last_lead_id and not l.test'
 
-/** The newest lead of the key `k` that is a test or none. Looking for it passes over so many of the other kind and no more. */
-const lastLead = (test: string) => `select n.id, n.received_at from (
-    select l.id, l.received_at, l.test from leads l where l.dealer_id = k.dealer_id and l.source_id = k.id order by l.id desc limit ${learntLeadsMax}
-  ) n where n.test = ${test} limit 1`
+/** The newest lead of the key `k` that is a test or none. */
+const lastLead = (test: string) => `
+  select l.id, l.received_at
+  from leads l
+  where l.dealer_id = k.dealer_id and l.source_id = k.id and l.test = ${test}
+  order by l.id desc
+  limit 1`
+/** The first lead of the key `k`, be it a test or not. */
+const firstOf = (test: string) => `
+  (select l.id, l.received_at
+   from leads l
+   where l.dealer_id = k.dealer_id and l.source_id = k.id and l.test = ${test}
+   order by l.id
+   limit 1)`
+const firstLead = `${firstOf('true')} union all ${firstOf('false')} order by id limit 1`
 
 export interface SourceRow {
   id: string
@@ -45,19 +56,34 @@ export async function findSources(
   { test, weekAgoId, learntDays, before, limit }: SourceFilter,
 ): Promise<SourceRow[]> {
   const { rows } = await db.raw<{ rows: SourceRow[] }>(
-    `select k.id, k.name, k.deleted_at is not null as deleted, ${isWatched} and not :test as watched, last.received_at as last_lead_at, first.received_at as first_lead_at,
-       (select count(*)::integer from (
-          select from leads l where l.dealer_id = k.dealer_id and l.source_id = k.id and l.test = :test and l.id <= last.id
-            and l.received_at > last.received_at - :learntDays * interval '1 day' order by l.id desc limit ${leadsMin}) as counted) as learnt_from,
-       (select count(*)::integer from (
-          select from leads l where l.dealer_id = k.dealer_id and l.source_id = k.id and l.test = :test and l.id >= :weekAgoId limit ${countedLeadsMax}) as counted) as leads_last_7_days,
+    `select k.id, k.name, k.deleted_at is not null as deleted, ${isWatched} and not :test as watched,
+       last.received_at as last_lead_at, first.received_at as first_lead_at,
+       (select count(*)::integer
+        from (
+          select l.received_at
+          from leads l
+          where l.dealer_id = k.dealer_id and l.source_id = k.id and l.test = :test
+          order by l.id desc
+          limit ${leadsMin}
+        ) as newest
+        where newest.received_at > last.received_at - :learntDays * interval '1 day') as learnt_from,
+       (select count(*)::integer
+        from (
+          select
+          from leads l
+          where l.dealer_id = k.dealer_id and l.source_id = k.id and l.test = :test and l.id >= :weekAgoId
+          limit ${countedLeadsMax}
+        ) as counted) as leads_last_7_days,
        s.since, s.expected, s.noticed_at
      from api_keys k
      left join lateral (${lastLead(':test')}) as last on true
-     left join lateral (select l.received_at from leads l where l.dealer_id = k.dealer_id and l.source_id = k.id order by l.id limit 1) as first on true
-     left join source_silences s on s.dealer_id = k.dealer_id and s.api_key_id = k.id and s.ended_at is null and s.last_lead_id >= last.id
-     where k.dealer_id = :dealerId and k.id < :before and ((k.deleted_at is null and 'leads:create' = any (k.scopes)) or first.received_at is not null)
-     order by k.id desc limit :limit`,
+     left join lateral (${firstLead}) as first on true
+     left join source_silences s
+       on s.dealer_id = k.dealer_id and s.api_key_id = k.id and s.ended_at is null and s.last_lead_id >= last.id
+     where k.dealer_id = :dealerId and k.id < :before
+       and ((k.deleted_at is null and 'leads:create' = any (k.scopes)) or first.received_at is not null)
+     order by k.id desc
+     limit :limit`,
     { dealerId, test, weekAgoId, learntDays, before: before ?? 'ffffffff-ffff-ffff-ffff-ffffffffffff', limit },
   )
   return rows

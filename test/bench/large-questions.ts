@@ -17,8 +17,7 @@ export interface Question {
  * match at all, or one that is the oldest of all. `common` is what nearly all leads of the dealer are.
  */
 export function questions(
-  { keys, dms, admin, oldestLeadId, adminId }: LargeDealer,
-  leadsCount: number,
+  { keys, dms, admin, oldestLeadId, adminId, behindRare, nearEnd }: LargeDealer,
   common: 'live' | 'test',
 ) {
   const lead = outer('lead', oldestLeadId)
@@ -84,10 +83,10 @@ export function questions(
         [
           '',
           'limit=200',
-          'cursor=1001',
-          `cursor=${leadsCount - 10}`,
+          `cursor=${behindRare}`,
+          `cursor=${nearEnd}`,
           `leadId=${lead}`,
-          `leadId=${lead}&cursor=1001`,
+          `leadId=${lead}&cursor=${behindRare}`,
         ].map((query) => `test=${test}&${query}`),
       ),
     ]),

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { cursorAt, positionOf } from '../../src/events/cursor.ts'
 import { newLead } from '../../src/leads/input.ts'
 import { type Dealer, leadInput, type Place, type Service, tokenOfNewKey } from './world.ts'
 
@@ -15,6 +16,9 @@ export interface LargeDealer extends Dealer {
   adminId: string
   keys: Record<'website' | 'dms' | 'quiet' | 'tests' | 'none', string>
   oldestLeadId: string
+  /** Cursors of the feed: behind what is rare and old, and near the end. */
+  behindRare: string
+  nearEnd: string
 }
 
 /**
@@ -86,7 +90,16 @@ export async function fillLarge(
   )
   const [oldest] = (await client.query<{ id: string }>('select id from past where n = 1')).rows
   await client.end()
-  return { ...dealer, adminId, keys, oldestLeadId: oldest?.id ?? '' }
+  const cursor = async (seq: number) =>
+    cursorAt(positionOf(await place.db('events').where({ dealer_id: dealerId, seq }).first('seq', 'id')))
+  return {
+    ...dealer,
+    adminId,
+    keys,
+    oldestLeadId: oldest?.id ?? '',
+    behindRare: await cursor(1_001),
+    nearEnd: await cursor(count - 10),
+  }
 }
 
 /** Gives a dealer what else gathers: a log of requests, audit entries, mails, sessions, keys that never sent a lead. */
@@ -105,8 +118,12 @@ export async function fillAround(place: Place, { dealerId, adminId, keys, oldest
   )
   await client.query(
     `insert into api_key_usage (dealer_id, api_key_id, hour, operation, status_class, requests)
+       select dealer_id, api_key_id, date_trunc('hour', at), operation, status / 100, count(*) from api_key_requests
+       where dealer_id = $1 and api_key_id = $2 group by 1, 2, 3, 4, 5
+       union all
        select $1, $2, date_trunc('hour', now()) - hours * interval '1 hour', operation, status_class, 1
-       from generate_series(1, 24 * 400) hours, unnest(array['createLead', 'createLeadBatch', 'exchangeApiKey']) operation, unnest(array[2, 4]) status_class`,
+       from generate_series(24 * 11, 24 * 400) hours, unnest(array['createLead', 'createLeadBatch', 'exchangeApiKey']) operation, unnest(array[2, 4]) status_class
+       on conflict do nothing`,
     [dealerId, keys.website],
   )
   await client.query(

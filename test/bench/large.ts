@@ -22,8 +22,8 @@ await fillAround(place, live)
 await settle(place)
 
 const asked = [
-  ...(await ask(ours.url, questions(live, leadsCount, 'live'))).map((each) => ({ dealer: 'real leads', ...each })),
-  ...(await ask(ours.url, questions(test, leadsCount, 'test'))).map((each) => ({ dealer: 'test leads', ...each })),
+  ...(await ask(ours.url, questions(live, 'live'))).map((each) => ({ dealer: 'real leads', ...each })),
+  ...(await ask(ours.url, questions(test, 'test'))).map((each) => ({ dealer: 'test leads', ...each })),
 ]
 await ours.stop()
 await place.close()

@@ -242,7 +242,6 @@ async function serve(store: (row: Row) => Promise<Verdict | undefined>): Promise
     if (claims)
       recorder.note({
         dealer_id: claims.dealer_id,
-        at: new Date(),
         api_key_id: inner(claims.sub),
         credential_id: claims.credential_id,
         request_id: req.id,
