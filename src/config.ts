@@ -7,6 +7,8 @@ const port = z.coerce
   .int('must be a whole number')
   .min(0, 'must be 0 to 65535')
   .max(65_535, 'must be 0 to 65535')
+// A password may hold a comma.
+const severalHosts = /^[^/]*\/\/([^/?]*@|(?![^/?]*@))[^/?@]*,/
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(3000),
@@ -18,6 +20,14 @@ const environment = z.object({
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must start with postgres://')
+    .refine(
+      (text) => !severalHosts.test(text),
+      'must name one host: after a failover its name or address leads to the new server',
+    )
+    .refine(
+      (text) => severalHosts.test(text) || URL.canParse(text),
+      'must be an address, with the user and the password percent-encoded',
+    )
     .optional(),
   SECRET_KEYS: z
     .string()
@@ -72,6 +82,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const faults = [
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')} ${message}`),
     ...missingBeside(set),
+    ...(env['DATABASE_URL'] === '' ? ['DATABASE_URL is empty: leave it out for the embedded database'] : []),
   ]
   if (!parsed.success || faults.length > 0)
     throw new Error(['The environment is not right:', ...faults.map((fault) => `  ${fault}`)].join('\n'))

@@ -10,6 +10,7 @@ import { listen } from './http/server.ts'
 import { openLog } from './log.ts'
 import { type Part, stopParts } from './parts.ts'
 import { prepareDatabase } from './prepare.ts'
+import { Refusal } from './refusal.ts'
 import { openService } from './service.ts'
 import { connectionOfWorker, startWorkers } from './workers.ts'
 
@@ -23,7 +24,7 @@ try {
   if (cluster.isPrimary) await own()
   else await serve(connectionOfWorker(), config.secretKeys ?? readSecrets(config.dataDir))
 } catch (error) {
-  log.fatal({ err: error }, error instanceof Error ? error.message : 'could not start')
+  log.fatal(error instanceof Refusal ? {} : { err: error }, error instanceof Error ? error.message : 'could not start')
   await stop()
   process.exit(1)
 }

@@ -2,7 +2,9 @@ import type { Knex } from 'knex'
 import type { Config } from './config.ts'
 import { type FirstAdmin, type Masters, readOrMakeSecrets, writeFirstAdmin } from './data-dir.ts'
 import { migrate } from './db/migrate.ts'
-import { type Connection, openDatabase } from './db/pool.ts'
+import type { Say } from './db/health.ts'
+import { type Connection, connectionsOfProcessMax, openDatabase } from './db/pool.ts'
+import { requireServer } from './db/requirements.ts'
 import { isAnyDealerThere } from './dealers/store.ts'
 import type { Logger } from './log.ts'
 import { secretsFrom } from './secrets.ts'
@@ -26,6 +28,8 @@ export interface Prepared {
  * @throws {Error} for the operator: the database is newer than this program, or the secrets are not those that it was written with.
  */
 export async function prepareDatabase(connection: Connection, config: Config, log: Logger): Promise<Prepared> {
+  const say: Say = (level, message, fields) => log[level](fields, message)
+  await requireServer(connection, config.workers * connectionsOfProcessMax, say)
   await migrate(connection, (level, message, fields) => log[level](fields ?? {}, message))
   const database = openDatabase(connection, () => undefined)
   try {

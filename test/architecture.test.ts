@@ -148,6 +148,7 @@ it('opens the database in db/ alone: everybody else is handed it, and names its 
     'src/db/embedded/server.ts',
     'src/db/migrate.ts',
     'src/db/pool.ts',
+    'src/db/requirements.ts',
   ])
   expect(importersOf(/^(knex|pg)$/, 'imports', 'noun')).toEqual([])
 })

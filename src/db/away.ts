@@ -78,6 +78,7 @@ const codes: Record<string, Cause> = {
 // pg gives these no code. The first comes from a pool none of whose connections got free, or whose new one did not come about.
 const messages: readonly (readonly [RegExp, Cause])[] = [
   [/^timeout exceeded when trying to connect/, 'busy'],
+  [/^timeout expired|^Query read timeout/, 'unreachable'],
   [
     /^(Connection terminated|Connection ended|Client has encountered a connection error|Client was closed)/,
     'unreachable',
