@@ -249,7 +249,7 @@ describe('two databases', () => {
     'alter table api_key_usage alter column requests type integer',
     'alter table mails drop constraint mails_state_check',
     'alter table lead_claims drop constraint lead_claims_pkey',
-    'drop index leads_phone',
+    'drop index leads_phone_test',
     'drop index lead_claims_expiry',
     "create index lead_claims_value on lead_claims (value) where kind = 'reference'",
     'alter function create_leads reset jit',
