@@ -10,7 +10,7 @@ import type { Logger } from './log.ts'
 import { secretsFrom } from './secrets.ts'
 import { requireSameSecrets } from './service.ts'
 import { findFingerprints } from './tokens/store.ts'
-import { createDealer } from './users/admin.ts'
+import { createDealer } from './users/operator.ts'
 import { newPassword } from './users/user.ts'
 
 const firstDealer = { name: 'My dealership', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' }

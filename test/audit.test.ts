@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { resetPassword } from '../src/users/admin.ts'
+import { resetPassword } from '../src/users/operator.ts'
 import { startService, type TestService } from './service.ts'
 
 let service: TestService

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase } from '../src/db/pool.ts'
 import { inner } from '../src/ids.ts'
-import { createDealer, createUser } from '../src/users/admin.ts'
+import { createDealer, createUser } from '../src/users/operator.ts'
 import { endServers, onDatabase, pause, startServer } from './faults/processes.ts'
 import { amount } from './long.ts'
 import { freshDatabase, lead, password, send } from './service.ts'

@@ -9,7 +9,7 @@ import { firstIdAt, newId } from '../src/ids.ts'
 import type { MailSettings } from '../src/outbox/sender.ts'
 import type { MasterSecret } from '../src/secrets.ts'
 import { openService, type Service } from '../src/service.ts'
-import { createDealer, createUser } from '../src/users/admin.ts'
+import { createDealer, createUser } from '../src/users/operator.ts'
 
 export const masters: readonly [MasterSecret] = [{ version: 'v1', bytes: Buffer.alloc(32, 7) }]
 export const secretKeys = `v1:${Buffer.alloc(32, 7).toString('base64url')}`

@@ -6,7 +6,7 @@ import { secretsFrom } from '../src/secrets.ts'
 import { openKeyring, replaceSigningKeys, rotateSigningKey } from '../src/tokens/keyring.ts'
 import { addSigningKey } from '../src/tokens/store.ts'
 import { accessToken } from '../src/tokens/token.ts'
-import { createUser } from '../src/users/admin.ts'
+import { createUser } from '../src/users/operator.ts'
 import { lead, startService, type TestService } from './service.ts'
 
 let service: TestService

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase } from '../src/db/pool.ts'
-import { createDealer } from '../src/users/admin.ts'
+import { createDealer } from '../src/users/operator.ts'
 import { amount } from './long.ts'
 import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
 

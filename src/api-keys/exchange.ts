@@ -15,7 +15,7 @@ import { lockDealer, readClock } from '../tokens/store.ts'
 import { accessToken, lifetimeSeconds } from '../tokens/token.ts'
 import { parseKeyText } from './key-text.ts'
 import { firstUsed } from './replacement.ts'
-import { saveSecrets } from './secrets.ts'
+import { saveSecrets } from './key-secrets.ts'
 import { findApiKey, findSecret, findSecrets, type SecretRow } from './store.ts'
 
 export interface Exchange extends Audited {

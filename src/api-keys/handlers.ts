@@ -12,7 +12,7 @@ import { disableCredentials, endCredentials, setCredentialEnd, setCredentialScop
 import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, toCome } from './api-key.ts'
 import { type KeyText, maskOf } from './key-text.ts'
 import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
-import { issueSecret, saveSecrets } from './secrets.ts'
+import { issueSecret, saveSecrets } from './key-secrets.ts'
 import * as store from './store.ts'
 
 /** What has stopped coming by some of the dealer's keys, by the ids of the keys. */

@@ -7,7 +7,7 @@ import { type Database, openDatabase } from '../db/pool.ts'
 import { inner, outer } from '../ids.ts'
 import { secretsFrom } from '../secrets.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
-import { createDealer, createUser, resetPassword } from '../users/admin.ts'
+import { createDealer, createUser, resetPassword } from '../users/operator.ts'
 import { country, dealerId, email, language, passwordIn, personOrDealer, timeZone } from './input.ts'
 import { settings } from './settings.ts'
 

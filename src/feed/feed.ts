@@ -11,7 +11,7 @@ import type { Principal, Standing } from '../operation.ts'
 import { Problem, problemBody } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
 import { type Delivery, joined, type Place, readAlone, turn, turnAlone } from './delivery.ts'
-import { eventBody, type FeedRow } from './event.ts'
+import { eventBody, type FeedRow } from './event-body.ts'
 import * as store from './store.ts'
 
 const pollMs = 200

@@ -3,7 +3,7 @@ import * as limits from '../../generated/server/limits.gen.ts'
 import { beginning, cursorAt, positionAt, positionOf } from '../events/cursor.ts'
 import { inner } from '../ids.ts'
 import { Problem } from '../problem.ts'
-import { eventBody } from './event.ts'
+import { eventBody } from './event-body.ts'
 import { type Feed, leadsOf } from './feed.ts'
 import * as store from './store.ts'
 

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import { type Position, type View, viewFrom } from '../events/cursor.ts'
-import type { FeedRow } from './event.ts'
+import type { FeedRow } from './event-body.ts'
 
 export interface EventFilter {
   after: Position

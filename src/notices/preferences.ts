@@ -1,5 +1,14 @@
 import type { Notifications } from '../../generated/server/types.gen.ts'
 
+/** Who is told of what by mail, as long as they have chosen nothing else; conditions on a row of `users`. */
+export const wants = {
+  newLeads: 'coalesce(u.mail_new_lead, false)',
+  unansweredLeads: "coalesce(u.mail_unanswered_lead, u.role = 'admin')",
+  keys: "(u.role = 'admin' and coalesce(u.mail_keys, true))",
+}
+/** Somebody who has been invited and has no password yet is told of nothing but that. */
+export const isReader = 'u.deactivated_at is null and u.password_hash is not null'
+
 export interface ReaderRow {
   name: string
   email: string

@@ -2,16 +2,7 @@ import type { Knex } from 'knex'
 import type { MailKind } from '../../generated/server/types.gen.ts'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 import { mailKeptDays, type MailRow, type NewMail } from '../outbox/mail.ts'
-import type { ReaderRow } from './preferences.ts'
-
-/** Who is told of what by mail, as long as they have chosen nothing else; conditions on a row of `users`. */
-const wants = {
-  newLeads: 'coalesce(u.mail_new_lead, false)',
-  unansweredLeads: "coalesce(u.mail_unanswered_lead, u.role = 'admin')",
-  keys: "(u.role = 'admin' and coalesce(u.mail_keys, true))",
-}
-/** Somebody who has been invited and has no password yet is told of nothing but that. */
-const isReader = 'u.deactivated_at is null and u.password_hash is not null'
+import { isReader, type ReaderRow, wants } from './preferences.ts'
 
 export async function findReader(db: Knex, dealerId: string, userId: string): Promise<ReaderRow | undefined> {
   return db('users as u')

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 import type { PasswordLink } from '../../generated/server/types.gen.ts'
-import { mailLink } from '../outbox/link-mail.ts'
+import { mailLink } from '../outbox/sealed-link.ts'
 import type { Secrets } from '../secrets.ts'
 import { linkSeconds, linkUrl, newLinkToken } from './password-link.ts'
 import * as store from './store.ts'

@@ -12,7 +12,7 @@ import { startEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { type Connection, openDatabase } from '../../src/db/pool.ts'
 import { newLead } from '../../src/leads/input.ts'
-import { createDealer } from '../../src/users/admin.ts'
+import { createDealer } from '../../src/users/operator.ts'
 import type { Sent } from './harness.ts'
 
 // However the bench ends, but for kill -9, it leaves nothing behind: the database ends with its parent, the rest is seen to here.

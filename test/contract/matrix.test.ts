@@ -6,7 +6,7 @@ import { type OperationId, operations } from '../../generated/server/express.gen
 import { openKeyring } from '../../src/tokens/keyring.ts'
 import { inner } from '../../src/ids.ts'
 import { accessToken } from '../../src/tokens/token.ts'
-import { createUser } from '../../src/users/admin.ts'
+import { createUser } from '../../src/users/operator.ts'
 import { lead, password, type Reply, startService, type TestService } from '../service.ts'
 
 /** Who may do what, written by hand: a scope that is changed in the document alone turns this red. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { inner } from '../../src/ids.ts'
-import { createDealer } from '../../src/users/admin.ts'
+import { createDealer } from '../../src/users/operator.ts'
 import { amount } from '../long.ts'
 import { until } from '../patience.ts'
 import { randomFrom, seed } from '../seed.ts'

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { causeOf } from '../../src/db/away.ts'
 import { type Database, openDatabase } from '../../src/db/pool.ts'
 import { lockDealer } from '../../src/tokens/store.ts'
-import { createDealer } from '../../src/users/admin.ts'
+import { createDealer } from '../../src/users/operator.ts'
 import { freshDatabase, password } from '../service.ts'
 import { openProxy, type Proxy } from './proxy.ts'
 

@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { onTestFinished } from 'vitest'
 import { lockDealer } from '../../src/tokens/store.ts'
-import { createDealer } from '../../src/users/admin.ts'
+import { createDealer } from '../../src/users/operator.ts'
 import { until } from '../patience.ts'
 import { password, secretKeys, send } from '../service.ts'
 

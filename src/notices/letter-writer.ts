@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { outer } from '../ids.ts'
 import { findLeadsById } from '../leads/store.ts'
-import { linkIn } from '../outbox/link-mail.ts'
+import { linkIn } from '../outbox/sealed-link.ts'
 import type { Letter, MailRow } from '../outbox/mail.ts'
 import type { Secrets } from '../secrets.ts'
 import { letterOf, type Matter } from './letter.ts'
