@@ -19,15 +19,12 @@ const environment = z.object({
   DATA_DIR: z.string().min(1).default('.data'),
   DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\//, 'must start with postgres://')
-    .refine(
-      (text) => !severalHosts.test(text),
-      'must name one host: after a failover its name or address leads to the new server',
-    )
-    .refine(
-      (text) => severalHosts.test(text) || URL.canParse(text),
-      'must be an address, with the user and the password percent-encoded',
-    )
+    .regex(/^postgres(ql)?:\/\//, { error: 'must start with postgres://', abort: true })
+    .refine((text) => !severalHosts.test(text), {
+      error: 'must name one host: after a failover its name or address leads to the new server',
+      abort: true,
+    })
+    .refine((text) => URL.canParse(text), 'must be an address, with the user and the password percent-encoded')
     .optional(),
   SECRET_KEYS: z
     .string()
