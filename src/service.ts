@@ -90,7 +90,7 @@ export async function openService({
     const intake = openIntake(db, hot, keyring, judge, (error) =>
       log.error({ err: error }, 'a lead could not be stored'),
     )
-    const feed = openFeed(db, hot, judge, (error) => log.error({ err: error }, 'the feed of events could not be read'))
+    const feed = openFeed(db, hot, judge, report)
     parts.push({ name: 'feed', stop: () => feed.stop() })
     const contract = await openContract(securityHandlers(check.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { Lead } from '../../generated/server/types.gen.ts'
+import { openAlarm, type Report } from '../background.ts'
 import { beginning, cursorAt, type Position, positionOf, type View } from '../events/cursor.ts'
 import { findViews } from '../events/store.ts'
 import { leadBody } from '../leads/lead.ts'
@@ -70,18 +71,13 @@ interface Channel {
  * Before each write every credential is judged again. A stream ends with its credential, with its token, and with whoever takes nothing
  * for 30 s; at most 64 kB wait for each.
  */
-export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error: unknown) => void): Feed {
+export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): Feed {
   const channels = new Map<string, Channel>()
   let streams = 0
   let isPolling = false
   let isStopped = false
-  let failedAt = -Infinity
-
-  /** Says so when it begins to fail, not as often as it tries. */
-  function failed(error: unknown): void {
-    if (Date.now() - failedAt > heartbeatMs) onFailure(error)
-    failedAt = Date.now()
-  }
+  const alarm = openAlarm('following the feed of events', report)
+  const alarmAlone = openAlarm('catching up with the feed of events', report)
 
   async function poll(): Promise<void> {
     if (isPolling) return
@@ -97,7 +93,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
         heartbeatAt = Date.now() + heartbeatMs
         await beat()
       } catch (error) {
-        failed(error)
+        alarm.raise(error)
       }
     }
     isPolling = false
@@ -120,7 +116,9 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
         if (view) await advance(dealerId, channel, view, places)
       }),
     )
-    for (const outcome of advanced) if (outcome.status === 'rejected') failed(outcome.reason)
+    const failures = advanced.filter((outcome) => outcome.status === 'rejected')
+    for (const { reason } of failures) alarm.raise(reason)
+    if (failures.length === 0) alarm.clear()
   }
 
   /** Hands what is new to those who stand where the channel stood, and lets the others go on by themselves. */
@@ -195,8 +193,9 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, onFailure: (error
         if (delivery === 'hand out') await handOut([listener], page.rows, text)
         // Where nothing came of it, the next poll says what is to be done.
       } while (listener.at !== before && readAlone(listener.at, channel.position) > 0)
+      alarmAlone.clear()
     } catch (error) {
-      failed(error)
+      alarmAlone.raise(error)
     } finally {
       listener.isCatchingUp = false
     }
