@@ -11,6 +11,7 @@ import { runningEmbedded } from '../src/db/embedded.ts'
 import { openDatabase } from '../src/db/pool.ts'
 import { secretsFrom } from '../src/secrets.ts'
 import { freePort, isReady } from './faults/processes.ts'
+import { onLeash } from './leash.ts'
 import { until } from './patience.ts'
 import { lead, type Reply, send } from './service.ts'
 
@@ -138,7 +139,7 @@ beforeAll(async () => {
   chmodSync(dataDir, 0o711)
   const port = await freePort()
   const url = `http://localhost:${port}`
-  const server = spawn(process.execPath, ['src/main.ts'], {
+  const server = spawn(...onLeash('src/main.ts'), {
     env: {
       PATH: process.env['PATH'],
       PORT: String(port),

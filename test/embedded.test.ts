@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type EmbeddedDatabase, runningEmbedded, startEmbedded } from '../src/db/embedded.ts'
+import { onLeash } from './leash.ts'
 
 const isRoot = process.getuid?.() === 0
 const isLinux = process.platform === 'linux'
@@ -68,9 +69,10 @@ async function start(dir = dataDir): Promise<EmbeddedDatabase> {
 }
 
 function spawnOwner({ env = {}, wrapper = [] }: { env?: Record<string, string>; wrapper?: string[] } = {}) {
-  const [command = '', ...args] = [...wrapper, process.execPath, '--input-type=module', '-e', ownerScript]
+  const [node, args] = onLeash('--input-type=module', '-e', ownerScript)
+  const [command = '', ...rest] = [...wrapper, node, ...args]
   const { NODE_OPTIONS: _, ...inherited } = process.env
-  const owner = spawn(command, args, {
+  const owner = spawn(command, rest, {
     env: { ...inherited, TEST_DATA_DIR: dataDir, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect, createLead, listLeads } from '../src/client/client.ts'
 import { isReady } from './faults/processes.ts'
+import { onLeash } from './leash.ts'
 import { until } from './patience.ts'
 import { password, send } from './service.ts'
 
@@ -36,7 +37,7 @@ let key: string
 const url = () => `http://localhost:${port}`
 
 function run(script: string, args: string[] = [], env: Record<string, string> = {}, input = '') {
-  const started = spawn(process.execPath, [script, ...args], {
+  const started = spawn(...onLeash(script, ...args), {
     env: { PATH: process.env['PATH'] ?? '', PORT: String(port), DATA_DIR: dataDir, ...env },
   })
   children.push(started)

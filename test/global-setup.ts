@@ -1,9 +1,9 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startEmbedded } from '../src/db/embedded.ts'
 import { migrate } from '../src/db/migrate.ts'
+import { openRunFolder } from './run-folder.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -11,16 +11,19 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for the whole run; every test file makes a database of its own from the migrated template. */
+/**
+ * One PostgreSQL for the whole run; every test file makes a database of its own from the migrated template. Whatever ends the run, the kernel
+ * ends the server; the folder that is left then goes with the next run's start.
+ */
 export default async function setup(project: TestProject) {
-  const folder = await mkdtemp(join(tmpdir(), 'carbuddii-test-'))
-  // Started by root, the server runs as somebody else, who must get through.
-  await chmod(folder, 0o711)
-  const server = await startEmbedded(folder, () => undefined)
+  const folder = openRunFolder()
+  // For the tests, too, which inherit it.
+  process.env['TMPDIR'] = folder
+  const server = await startEmbedded(join(folder, 'database'), () => undefined)
   await migrate(server.connection, () => undefined)
   project.provide('server', server.connection)
   return async () => {
     await server.stop()
-    await rm(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -9,6 +9,7 @@ import { checksumOf, loneStatements, type Migration, textOf } from '../src/db/mi
 import { openDatabase } from '../src/db/pool.ts'
 import { newId } from '../src/ids.ts'
 import { createLeads, type IncomingLead } from '../src/leads/store.ts'
+import { onLeash } from './leash.ts'
 import { isLong } from './long.ts'
 import { catalogueOf } from './migrations/catalogue.ts'
 import { lives, textsOf } from './migrations/lives.ts'
@@ -50,7 +51,7 @@ function listen() {
 /** As what is tested here, but in a process of its own. */
 function startElsewhere(connection: Connection, migrations: readonly Migration[]) {
   const arguments_ = [connection, migrations].map((value) => JSON.stringify(value))
-  const child = spawn(process.execPath, ['test/migrations/starter.ts', ...arguments_])
+  const child = spawn(...onLeash('test/migrations/starter.ts', ...arguments_))
   children.push(child)
   let said = ''
   child.stdout.on('data', (data) => (said += data))

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase } from '../src/db/pool.ts'
 import { createDealer } from '../src/users/operator.ts'
+import { onLeash } from './leash.ts'
 import { amount } from './long.ts'
 import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
 
@@ -41,11 +42,10 @@ beforeAll(async () => {
   )
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
   const env = { PATH: process.env['PATH'], PORT: '0', DATABASE_URL, SECRET_KEYS: secretKeys }
-  const server = spawn(
-    process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'],
-    { env, stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+  const server = spawn(...onLeash('--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'), {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   child = server
   port = await new Promise<number>((resolve, reject) => {
     createInterface({ input: server.stdout }).on(

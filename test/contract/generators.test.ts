@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { onLeash } from '../leash.ts'
 import { until } from '../patience.ts'
 import { type Generator, mainJobOf } from './clients/generate.ts'
 
@@ -149,7 +150,7 @@ it('has no time that a tool with YAML 1.1 reads as a date', () => {
 async function startMock() {
   const [, ...script] = JSON.parse(readFileSync('package.json', 'utf8')).scripts.mock.split(' ')
   const port = await freePort()
-  const child = spawn(process.execPath, [...script, '--port', String(port), '--errors'], {
+  const child = spawn(...onLeash(...script, '--port', String(port), '--errors'), {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

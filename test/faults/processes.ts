@@ -9,6 +9,7 @@ import type { Knex } from 'knex'
 import { onTestFinished } from 'vitest'
 import { lockDealer } from '../../src/tokens/store.ts'
 import { createDealer } from '../../src/users/operator.ts'
+import { onLeash } from '../leash.ts'
 import { until } from '../patience.ts'
 import { password, secretKeys, send } from '../service.ts'
 
@@ -47,7 +48,7 @@ export async function endServers(): Promise<void> {
 export async function startServer(env: Record<string, string>, errors: LogLine[] = []): Promise<Server> {
   const port = env['PORT'] ?? String(await freePort())
   const url = `http://127.0.0.1:${port}`
-  const child = spawn(process.execPath, ['src/main.ts'], {
+  const child = spawn(...onLeash('src/main.ts'), {
     env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', ...env, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

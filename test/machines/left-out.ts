@@ -7,6 +7,8 @@ export class LeftOut implements Reporter {
     if (tests.length === 0) return console.log('Nothing was left out.')
     console.log(`Left out: ${tests.length}`)
     for (const test of tests)
-      console.log(`  ${test.module.relativeModuleId}: ${test.fullName} (needs ${test.meta().missing ?? 'nothing'})`)
+      console.log(
+        `  ${test.module.relativeModuleId}: ${test.fullName} (${test.meta().missing === undefined ? 'not asked for' : `needs ${test.meta().missing}`})`,
+      )
   }
 }

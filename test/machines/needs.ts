@@ -50,6 +50,7 @@ const probes = {
     run('ip', 'netns', 'add', name)
     run('ip', 'netns', 'delete', name)
   },
+  setpriv: () => run('/usr/bin/setpriv', '--version'),
   iptables: () => run('iptables', '--wait', '--list', '--numeric'),
   tmpfs: () => tryMount('-t', 'tmpfs', 'tmpfs'),
   'ext4 loop device': () => {
