@@ -52,6 +52,12 @@ const environment = z.object({
     )
     .optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  DRAIN_SECONDS: z.coerce
+    .number('must be a number')
+    .int('must be a whole number')
+    .min(0, 'must be 0 to 300')
+    .max(300, 'must be 0 to 300')
+    .default(5),
   WORKERS: z.coerce.number('must be a number').int().min(1, 'must be 1 to 64').max(64, 'must be 1 to 64').default(1),
 })
 
@@ -69,6 +75,8 @@ export interface Config {
   /** How people are told by mail; undefined when they are not. */
   mail: { smtpUrl: string; from: string } | undefined
   logLevel: string
+  /** How long requests are still served after SIGTERM, while readiness is refused. */
+  drainSeconds: number
   workers: number
 }
 
@@ -100,6 +108,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
           : values.TRUST_PROXY,
     mail: values.SMTP_URL && values.MAIL_FROM ? { smtpUrl: values.SMTP_URL, from: values.MAIL_FROM } : undefined,
     logLevel: values.LOG_LEVEL,
+    drainSeconds: values.DRAIN_SECONDS,
     workers: values.WORKERS,
   }
 }

@@ -32,6 +32,7 @@ import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn,
 import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'
 import { listSources } from './sources/handlers.ts'
 import { silencesOf } from './sources/silences.ts'
+import { Problem } from './problem.ts'
 import { getMe } from './subjects/handlers.ts'
 import { findSubjectName } from './subjects/store.ts'
 import { getAuthorizationServerMetadata, getJwks } from './tokens/handlers.ts'
@@ -55,8 +56,13 @@ type Parts = Exchange & Sessions & LeadIntake & Follow & People & Notices & ApiK
 /** What a room asks of one above it, which it must not know, is handed to it here. */
 const fromAbove = { recordChange: changeRecorder(findSubjectName), silencesOf }
 
+interface Lifecycle {
+  /** Whether this process was told to end, and still serves. */
+  isStopping(): boolean
+}
+
 /** One handler for every operation of the contract; the compiler finds a gap. */
-export function handlersWith(given: Omit<Parts, keyof typeof fromAbove>): Handlers {
+export function handlersWith(given: Omit<Parts, keyof typeof fromAbove> & Lifecycle): Handlers {
   const parts: Parts = { ...given, ...fromAbove }
   const { keyring, issuer, requireWritable } = parts
   return {
@@ -111,6 +117,7 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove>): Handle
     updateDealer: updateDealer(parts),
     getHealth: async () => ({ status: 200, body: { status: 'ok' } }),
     getReadiness: async () => {
+      if (given.isStopping()) throw new Problem('unavailable', 'This process is stopping: send to another.')
       await requireWritable()
       return { status: 200, body: { status: 'ready' } }
     },

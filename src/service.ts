@@ -47,6 +47,8 @@ export interface Service {
   database: Database
   secrets: Secrets
   recorder: Recorder
+  /** From now on readiness is refused, and nothing else. */
+  refuseReadiness(): void
   /** Ends the answers that would go on for ever. */
   endStreams(): void
   watcher: Watcher
@@ -94,7 +96,9 @@ export async function openService({
     parts.push({ name: 'feed', stop: () => feed.stop() })
     const contract = await openContract(securityHandlers(check.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
+    let isStopping = false
     const handlers = handlersWith({
+      isStopping: () => isStopping,
       db,
       hot,
       secrets,
@@ -137,6 +141,9 @@ export async function openService({
       database,
       secrets,
       recorder,
+      refuseReadiness: () => {
+        isStopping = true
+      },
       endStreams: () => feed.stop(),
       watcher,
       close,

@@ -49,7 +49,7 @@ const areas: Record<string, { files: RegExp; imports: string[] }> = {
   dashboard: { files: /^src\/dashboard\//, imports: ['dashboard', 'client'] },
   client: { files: /^src\/client\//, imports: ['client', 'generatedClient'] },
   database: { files: /^src\/db\//, imports: ['database', 'word'] },
-  allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers', 'part', 'store'] },
+  allHandlers: { files: /^src\/handlers\.ts$/, imports: ['generatedServer', 'handlers', 'part', 'store', 'word'] },
   handlers: {
     files: new RegExp(`^${roomFiles}/(intake-)?handlers\\.ts$`),
     imports: ['generatedServer', 'part', 'store', 'noun', 'word'],

@@ -145,6 +145,7 @@ beforeAll(async () => {
       PORT: String(port),
       DATA_DIR: dataDir,
       LOG_LEVEL: 'debug',
+      DRAIN_SECONDS: '0',
       ADMIN_EMAIL: email,
       ADMIN_PASSWORD: passwords.right,
     },

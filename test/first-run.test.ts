@@ -38,7 +38,7 @@ const url = () => `http://localhost:${port}`
 
 function run(script: string, args: string[] = [], env: Record<string, string> = {}, input = '') {
   const started = spawn(...onLeash(script, ...args), {
-    env: { PATH: process.env['PATH'] ?? '', PORT: String(port), DATA_DIR: dataDir, ...env },
+    env: { PATH: process.env['PATH'] ?? '', PORT: String(port), DATA_DIR: dataDir, DRAIN_SECONDS: '0', ...env },
   })
   children.push(started)
   let output = ''

@@ -41,7 +41,7 @@ beforeAll(async () => {
     { email: 'admin@slow.example', name: 'Admin', password },
   )
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
-  const env = { PATH: process.env['PATH'], PORT: '0', DATABASE_URL, SECRET_KEYS: secretKeys }
+  const env = { PATH: process.env['PATH'], PORT: '0', DATABASE_URL, SECRET_KEYS: secretKeys, DRAIN_SECONDS: '0' }
   const server = spawn(...onLeash('--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'), {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

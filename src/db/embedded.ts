@@ -11,6 +11,10 @@ import { type Connection, database, type Log, port, type Site, user } from './em
 import { chooseSocketFolder } from './embedded/socket-folder.ts'
 import { keepRunning } from './embedded/supervision.ts'
 
+const connectionsMin = 60
+/** For superusers, which PostgreSQL keeps back, and for ourselves: whether it answers, and the migrations. */
+const connectionsReserved = 10
+
 /** A running embedded PostgreSQL, owned by this process. */
 export interface EmbeddedDatabase {
   connection: Connection
@@ -23,9 +27,11 @@ export interface EmbeddedDatabase {
  * until `stop()`. It installs no signal handler: whoever calls it decides when the service has drained. Call it on the main thread, since
  * Linux ends the server together with the thread that started it.
  *
+ * `connectionsNeeded` is what the service will open at most.
+ *
  * @throws {Error} for the operator: DATA_DIR is in use, this platform has no package, the cluster cannot be started, durability is off.
  */
-export async function startEmbedded(dataDir: string, log: Log): Promise<EmbeddedDatabase> {
+export async function startEmbedded(dataDir: string, log: Log, connectionsNeeded = 0): Promise<EmbeddedDatabase> {
   // The account of a server started by root passes through DATA_DIR but has no business reading the rest of it.
   makeFolderDurably(dataDir, isRoot() ? 0o711 : 0o700)
   const dir = fs.realpathSync(dataDir)
@@ -36,7 +42,7 @@ export async function startEmbedded(dataDir: string, log: Log): Promise<Embedded
     )
   try {
     writeOwner(dir, { pid: process.pid })
-    const site = await prepare(dir, log)
+    const site = await prepare(dir, Math.max(connectionsMin, connectionsNeeded + connectionsReserved), log)
     const server = await launch(site, log)
     const connection = { host: site.socketFolder, port, user, database }
     writeOwner(dir, { pid: process.pid, connection })
@@ -75,7 +81,7 @@ export async function runningEmbedded(dataDir: string): Promise<Connection | und
   lock.close()
 }
 
-async function prepare(dir: string, log: Log): Promise<Site> {
+async function prepare(dir: string, connectionsMax: number, log: Log): Promise<Site> {
   const preferred = isRoot() ? serverAccount() : undefined
   const home = await chooseHome(dir, preferred, log)
   const cluster = join(home, 'postgres')
@@ -91,7 +97,7 @@ async function prepare(dir: string, log: Log): Promise<Site> {
   const wrapper = await deathSignalWrapper()
   for (const name of fs.readdirSync(home)) if (name.startsWith('postgres.new-')) await remove(join(home, name))
   if (!owner) await createCluster(cluster, bin, account, wrapper, log)
-  return { cluster, bin, account, socketFolder: await chooseSocketFolder(dir, account), wrapper }
+  return { cluster, bin, account, socketFolder: await chooseSocketFolder(dir, account), wrapper, connectionsMax }
 }
 
 /** On Linux the kernel can send SIGINT to the server when we die, however we die. Where it cannot, the next start stops the orphan. */

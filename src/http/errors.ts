@@ -25,6 +25,7 @@ export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandl
     if (res.headersSent) return next(error)
     const { requestId, call } = res.locals
     const failure = error instanceof OAuthError ? error : asProblem(error, req)
+    res.locals.problem = failure instanceof Problem ? failure.code : failure.error
     if (failure instanceof Problem && failure.code === 'internal')
       log.error({ requestId, operationId: call?.id, err: error }, 'failed')
 

@@ -14,6 +14,8 @@ declare global {
       call?: Call
       admission?: Admission
       rawBody?: Buffer
+      /** The code of the problem that was answered, or OAuth's word for it. */
+      problem?: string
       charset?: string
       noted?: Parameters<Http['note']>[0]
     }
@@ -39,6 +41,7 @@ export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
           operationId: res.locals.call?.id,
           method: req.method,
           status: res.statusCode,
+          problem: res.locals.problem,
           durationMs,
           ...(!res.writableFinished && { aborted: true }),
         },

@@ -1,25 +1,53 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import { createHttpTerminator } from 'http-terminator'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { ListenOptions, Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Problem, problemBody } from '../problem.ts'
 
 const headerBytesMax = 16_384
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
-const drainMs = 10_000
+const underWayMsMax = 10_000
+const idleLookMs = 20
+const turnsMax = 1_000
+const quickTurnMs = 0.3
+/** What has just connected has its first bytes on their way. */
+const silentMsMax = 1_000
 
 export interface Listening {
   port: number
-  /** No new connection is taken, requests under way end; what takes too long is cut off. */
+  /** From now on each answer is the last of its connection, so that callers move on by themselves. */
+  endConnections(): void
+  /** No new connection is taken, requests under way are answered; what takes too long is cut off. */
   stop(): Promise<void>
 }
 
-/** Serves `app`. @throws {Error} when nobody can listen there. */
+export interface Address {
+  host: string
+  port: number
+}
+
+/** Makes sure that nobody listens there, and says which port it is when any will do. @throws {Error} for the operator. */
+export async function requireFreePort(address: Address): Promise<number> {
+  const probe = createServer()
+  const port = await listenAt(probe, address, {})
+  await new Promise((resolve) => probe.close(resolve))
+  return port
+}
+
+/**
+ * Serves `app`. On Linux several processes share a port by a queue each: of one queue for all, what waits in it is reset when the last of
+ * them closes it.
+ *
+ * @throws {Error} for the operator, when nobody can listen there.
+ */
 export async function listen(
   app: RequestListener,
-  { host, port }: { host: string; port: number },
+  { host, port, isShared }: Address & { isShared: boolean },
   log: Logger,
 ): Promise<Listening> {
+  const underWay = new Set<ServerResponse>()
+  let isEnding = false
   const server = createServer(
     {
       maxHeaderSize: headerBytesMax,
@@ -28,16 +56,79 @@ export async function listen(
       connectionsCheckingInterval: 2_000,
       keepAliveTimeout: 65_000,
     },
-    app,
+    (req, res) => {
+      underWay.add(res)
+      res.once('close', () => underWay.delete(res))
+      if (isEnding) res.setHeader('Connection', 'close')
+      app(req, res)
+    },
   )
   answerParserErrors(server, log)
+  const sockets = new Set<Socket>()
+  let connected = 0
+  server.on('connection', (socket) => {
+    connected++
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  const queueOfItsOwn = isShared && process.platform === 'linux' ? { reusePort: true, exclusive: true } : {}
+  const listeningAt = await listenAt(server, { host, port }, queueOfItsOwn)
+
+  const endConnections = (): void => {
+    isEnding = true
+    for (const res of underWay) if (!res.headersSent) res.setHeader('Connection', 'close')
+  }
+
+  return {
+    port: listeningAt,
+    endConnections,
+    stop: async () => {
+      endConnections()
+      // What still waits in the queue when the port is closed is reset by the kernel; Node takes one connection of it a turn.
+      for (let turn = 0; turn < turnsMax; turn++) {
+        const before = connected
+        const began = performance.now()
+        await nextTurn()
+        // In a long turn others may have connected behind the look.
+        if (connected === before && performance.now() - began < quickTurnMs) break
+      }
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const looking = setInterval(() => server.closeIdleConnections(), idleLookMs)
+      const closing = setTimeout(() => {
+        // Node does not count them among the idle ones.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+      }, silentMsMax)
+      const cutting = setTimeout(() => {
+        log.warn({ requests: underWay.size }, 'cut off what took too long to end')
+        server.closeAllConnections()
+      }, underWayMsMax)
+      await closed
+      clearInterval(looking)
+      clearTimeout(closing)
+      clearTimeout(cutting)
+    },
+  }
+}
+
+async function listenAt(server: Server, { host, port }: Address, options: ListenOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
+    server.once('error', (error) => reject(unableToListen(error, host, port)))
+    server.listen({ ...options, host, port }, resolve)
   })
   const address = server.address()
-  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: drainMs })
-  return { port: typeof address === 'object' && address ? address.port : port, stop: () => terminator.terminate() }
+  return typeof address === 'object' && address ? address.port : port
+}
+
+function unableToListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `Port ${port} of ${host} is in use by another process: stop that one, or set another PORT`,
+    EACCES: `This user may not listen on port ${port} of ${host}: set another PORT`,
+    EADDRNOTAVAIL: `${host} is no address of this machine: set another HOST`,
+    ENOTFOUND: `${host} is no address of this machine: set another HOST`,
+  }
+  return new Error(reasons[error.code ?? ''] ?? `Nobody can listen on port ${port} of ${host}: ${error.message}`, {
+    cause: error,
+  })
 }
 
 /** What Node refuses before there is a request is answered as a problem, too. */
@@ -59,7 +150,10 @@ function answerParserErrors(server: Server, log: Logger): void {
     const reason =
       { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }[problem.status] ??
       'Bad Request'
-    log.info({ requestId, status: problem.status, code: error.code }, 'refused before it was a request')
+    log.info(
+      { requestId, status: problem.status, problem: code, reason: error.code },
+      'refused before it was a request',
+    )
     // Only ended, it would go on receiving: a slow client could keep it for ever, and its lead, once whole, would be stored after the 408.
     const hangUp = () => socket.destroy()
     socket.end(

@@ -49,6 +49,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     attempts: openAttempts(),
     passwordChanged: () => undefined,
     mailIsReady: false,
+    isStopping: () => false,
     report: console.error,
   })
   const app = createApp({

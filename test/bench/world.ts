@@ -85,6 +85,7 @@ export function onDatabase({ folder, connection }: Pick<Place, 'folder' | 'conne
     DATABASE_URL: `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`,
     SECRET_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`,
     DATA_DIR: join(folder, 'ours'),
+    DRAIN_SECONDS: '0',
   }
 }
 

@@ -49,7 +49,7 @@ export async function startServer(env: Record<string, string>, errors: LogLine[]
   const port = env['PORT'] ?? String(await freePort())
   const url = `http://127.0.0.1:${port}`
   const child = spawn(...onLeash('src/main.ts'), {
-    env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', ...env, PORT: port },
+    env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', DRAIN_SECONDS: '0', ...env, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && errors.push(JSON.parse(line)))

@@ -22,7 +22,6 @@ const settings = {
   listen_addresses: '',
   port,
   unix_socket_permissions: '0700',
-  max_connections: 60,
   shared_buffers: '128MB',
   max_wal_size: '512MB',
   min_wal_size: '64MB',
@@ -51,9 +50,11 @@ export async function launch(site: Site, log: Log, halt?: AbortSignal): Promise<
     await stopPredecessor(site.cluster, log)
     makeSocketFolder(site.socketFolder, site.account)
     const options = { ...site.account, cwd: '/', env: environment(), detached: true } // detached: Ctrl+C is for us, not for the server
-    const flags = Object.entries({ ...settings, unix_socket_directories: site.socketFolder }).flatMap(
-      ([name, value]) => ['-c', `${name}=${value}`],
-    )
+    const flags = Object.entries({
+      ...settings,
+      max_connections: site.connectionsMax,
+      unix_socket_directories: site.socketFolder,
+    }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const [command = '', ...args] = [...site.wrapper, join(site.bin, 'postgres'), '-D', site.cluster, ...flags]
     const server = spawn(command, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
     const output: string[] = []

@@ -7,7 +7,14 @@ export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: o
 export type Connection = { host: string; port: number; user: string; database: string }
 
 /** All that a launch needs, and a relaunch needs again. Paths are absolute and without links. */
-export type Site = { cluster: string; bin: string; account: Account; socketFolder: string; wrapper: string[] }
+export type Site = {
+  cluster: string
+  bin: string
+  account: Account
+  socketFolder: string
+  wrapper: string[]
+  connectionsMax: number
+}
 
 export const port = 5432
 export const user = 'carbuddii'
