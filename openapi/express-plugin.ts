@@ -16,7 +16,8 @@ type HandlerType = 'ReadOperation' | 'StreamOperation' | 'WriteOperation' | 'Ses
 type Imports = Record<HandlerType, ReturnType<PluginInstance['symbolFactory']['register']>>
 type ExpressPlugin = DefinePlugin<Config, Config, never, Imports>
 
-// What the plugin reads of the document itself: hey-api's own model of an operation loses scopes and all media types but one.
+// What the plugin reads of the document itself: hey-api's own model of an operation loses scopes and all media types
+// but one.
 type Document = {
   security?: Security
   paths: Record<string, Record<string, RawOperation>>
@@ -136,9 +137,10 @@ const defaultConfig: ExpressPlugin['Config'] = {
 }
 
 /**
- * Emits what the server is typed and wired by: `Handlers` (operationId to typed handler), `operations` (method, path, credential,
- * scopes, media types, body limit in bytes), `OperationId`, `scopes` and `Scope`.
+ * Emits what the server is typed and wired by: `Handlers` (operationId to typed handler), `operations` (method, path,
+ * credential, scopes, media types, body limit in bytes), `OperationId`, `scopes` and `Scope`.
  *
- * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts holds its output.
+ * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts
+ * holds its output.
  */
 export const express = definePluginConfig(defaultConfig)

@@ -9,7 +9,8 @@ declare module '@hey-api/shared' {
 type Config = Plugin.Name<'limits'> & Plugin.Hooks & Plugin.UserExports
 type LimitsPlugin = DefinePlugin<Config, Config>
 
-// What the plugin reads of the document itself: hey-api's model of a parameter does not tell a component from one of an operation.
+// What the plugin reads of the document itself: hey-api's model of a parameter does not tell a component from one of an
+// operation.
 type Schema = {
   [Name in (typeof keywords)[number]]?: unknown
 } & { $ref?: string; items?: Schema; properties?: Record<string, Schema> }
@@ -20,7 +21,10 @@ type Limits = { [member: string]: number | Limits }
 
 const keywords = ['minLength', 'maxLength', 'minItems', 'maxItems', 'minimum', 'maximum', 'default'] as const
 
-/** The numbers that a schema states for itself and, in an object or list, for what is in it; what it refers to states its own. */
+/**
+ * The numbers that a schema states for itself and, in an object or list, for what is in it; what it refers to states
+ * its own.
+ */
 function limitsOf(schema: Schema): Limits {
   const limits: Limits = {}
   for (const keyword of keywords) {
@@ -60,9 +64,11 @@ const defaultConfig: LimitsPlugin['Config'] = {
 }
 
 /**
- * Emits the limits of each schema under its name, `LeadInput.message.maxLength`, and those of the parameters that operations share,
- * `parameters.Limit.default`. To be imported as a whole, `import * as limits`: a bundler takes the schemas that are used.
+ * Emits the limits of each schema under its name, `LeadInput.message.maxLength`, and those of the parameters that
+ * operations share, `parameters.Limit.default`. To be imported as a whole, `import * as limits`: a bundler takes the
+ * schemas that are used.
  *
- * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts holds its output.
+ * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts
+ * holds its output.
  */
 export const limits = definePluginConfig(defaultConfig)

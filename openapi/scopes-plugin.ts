@@ -37,8 +37,10 @@ const defaultConfig: ScopesPlugin['Config'] = {
 }
 
 /**
- * Emits `scopesOfKind`: what an API key of each kind is granted, and what beyond that it may be granted when somebody asks for it.
+ * Emits `scopesOfKind`: what an API key of each kind is granted, and what beyond that it may be granted when somebody
+ * asks for it.
  *
- * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts holds its output.
+ * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts
+ * holds its output.
  */
 export const scopes = definePluginConfig(defaultConfig)

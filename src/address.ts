@@ -1,7 +1,8 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * What failures are counted by: the address itself for IPv4, the /64 for IPv6, since whoever has one address there has them all.
+ * What failures are counted by: the address itself for IPv4, the /64 for IPv6, since whoever has one address there has
+ * them all.
  */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]

@@ -1,4 +1,7 @@
-/** Told when work that goes on beside the requests begins to fail: of the first failure, and of the next one only after a success. */
+/**
+ * Told when work that goes on beside the requests begins to fail: of the first failure, and of the next one only after
+ * a success.
+ */
 export type Report = (error: unknown, work: string) => void
 
 /** Keeps a failure that goes on from being told again and again. */
@@ -32,8 +35,8 @@ export interface Job {
 }
 
 /**
- * Does `work` every so many milliseconds, until it is stopped; never twice at a time. `signal` aborts when no more is to be begun. It does
- * not keep the process alive.
+ * Does `work` every so many milliseconds, until it is stopped; never twice at a time. `signal` aborts when no more is
+ * to be begun. It does not keep the process alive.
  */
 export function openJob(
   name: string,

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { makeFolderDurably, removeDurably, writeDurably } from './files.ts'
 import { type MasterSecret, secretKeysIn } from './secrets.ts'
 
-// The files of DATA_DIR beside the embedded database: `secrets`, which nothing can replace, and `first-admin`, which nothing needs.
+// The files of DATA_DIR beside the embedded database: `secrets`, which nothing can replace, and `first-admin`, which
+// nothing needs.
 
 export type Masters = readonly [MasterSecret, ...MasterSecret[]]
 
@@ -21,7 +22,8 @@ export const firstAdminPath = (dataDir: string): string => join(dataDir, 'first-
 /**
  * The master secrets of an embedded database, readable by its owner only.
  *
- * @throws {Error} for the operator, when the file is missing or damaged: with others, nothing that was hashed or wrapped could be used again.
+ * @throws {Error} for the operator, when the file is missing or damaged: with others, nothing that was hashed or
+ *   wrapped could be used again.
  */
 export function readSecrets(dataDir: string): Masters {
   const path = secretsPath(dataDir)
@@ -41,7 +43,10 @@ export function readSecrets(dataDir: string): Masters {
   }
 }
 
-/** As `readSecrets`, but makes them where nothing depends on them yet: at the first start, and after a power cut in the middle of it. */
+/**
+ * As `readSecrets`, but makes them where nothing depends on them yet: at the first start, and after a power cut in the
+ * middle of it.
+ */
 export function readOrMakeSecrets(dataDir: string, isWrittenWith: boolean): Masters {
   const path = secretsPath(dataDir)
   if (!isWrittenWith && isBlank(textIn(path) ?? '')) {

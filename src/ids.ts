@@ -28,7 +28,10 @@ export function newId(): string {
   return v7({ random, msecs, seq })
 }
 
-/** How far the time in a lead's id may be from the one at which it was received: it is made before, and by another clock. */
+/**
+ * How far the time in a lead's id may be from the one at which it was received: it is made before, and by another
+ * clock.
+ */
 export const idTimeSlackMs = 600_000
 
 /** The least id that can have been made at a time. */

@@ -1,7 +1,10 @@
 import type { Readable } from 'node:stream'
 import type { Knex } from 'knex'
 
-/** Who a request acts for, as its access token says. Whether the credential still lives is judged by the database, never by this. */
+/**
+ * Who a request acts for, as its access token says. Whether the credential still lives is judged by the database, never
+ * by this.
+ */
 export interface Principal {
   readonly dealerId: string
   readonly subject: { readonly type: 'api_key' | 'user'; readonly id: string }
@@ -23,7 +26,9 @@ export interface Standing {
   readonly environment: 'live' | 'test'
 }
 
-/** Runs `work` in a transaction that holds the dealer's clock: nobody else changes anything of that dealer meanwhile. */
+/**
+ * Runs `work` in a transaction that holds the dealer's clock: nobody else changes anything of that dealer meanwhile.
+ */
 export type Write = <T>(
   principal: Principal,
   work: (trx: Knex.Transaction, now: Date, standing: Standing) => Promise<T>,
@@ -81,8 +86,8 @@ export type StreamOperation<D, R> = (
 ) => Promise<{ [Status in keyof R]: { status: Status; body: Readable } }[keyof R]>
 
 /**
- * Changes something with an access token. The credential is judged inside `write`, under the dealer's lock, which is the only way to
- * the database that the handler has: 401 and 403 come before every other answer of it.
+ * Changes something with an access token. The credential is judged inside `write`, under the dealer's lock, which is
+ * the only way to the database that the handler has: 401 and 403 come before every other answer of it.
  */
 export type WriteOperation<D, R> = (
   request: Request<D> & { readonly principal: Principal },

@@ -2,8 +2,8 @@ import * as limits from '../generated/server/limits.gen.ts'
 import { cursorOf, inner } from './ids.ts'
 
 /**
- * A page of a list by keyset: its cursor is the id of the last item. `find` is asked for the rows behind `past`, one more than fit, which
- * tells whether there is a next page.
+ * A page of a list by keyset: its cursor is the id of the last item. `find` is asked for the rows behind `past`, one
+ * more than fit, which tells whether there is a next page.
  */
 export async function pageOf<Row extends { id: string }, Item>(
   { limit = limits.parameters.Limit.default, cursor }: { limit?: number; cursor?: string },

@@ -195,7 +195,10 @@ export type Violation = { in: 'body' | 'query' | 'path' | 'header' | 'cookie'; p
 
 type More = { violations?: Violation[]; legalStatuses?: readonly string[]; headers?: Record<string, string> }
 
-/** A failure that the client is told about. `detail` is for people: it carries no secret and no hint about another dealer. */
+/**
+ * A failure that the client is told about. `detail` is for people: it carries no secret and no hint about another
+ * dealer.
+ */
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly status: number

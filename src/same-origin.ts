@@ -2,8 +2,9 @@ import type { Http } from './operation.ts'
 import { Problem } from './problem.ts'
 
 /**
- * Refuses the pages of other origins. A browser says where a request comes from; a client that says nothing is none, and has no cookie
- * that somebody else could use. `Host` stands for an address of this service that PUBLIC_URL does not name.
+ * Refuses the pages of other origins. A browser says where a request comes from; a client that says nothing is none,
+ * and has no cookie that somebody else could use. `Host` stands for an address of this service that PUBLIC_URL does not
+ * name.
  */
 export function requireSameOrigin(http: Http, issuer: string): void {
   const site = http.header('sec-fetch-site')

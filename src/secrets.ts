@@ -8,7 +8,10 @@ export interface MasterSecret {
 
 type Purpose = 'api-key' | 'session' | 'password-link' | 'signing-key' | 'fingerprint'
 
-/** What everything secret in the database is hashed or wrapped with. The master secrets themselves never touch the database. */
+/**
+ * What everything secret in the database is hashed or wrapped with. The master secrets themselves never touch the
+ * database.
+ */
 export interface Secrets {
   readonly currentVersion: string
   readonly versions: readonly string[]

@@ -154,7 +154,11 @@ export async function openService({
   }
 }
 
-/** A database must be opened with the master secrets that it was written with. @throws {Error} naming the versions that differ or are missing. */
+/**
+ * A database must be opened with the master secrets that it was written with.
+ *
+ * @throws {Error} naming the versions that differ or are missing.
+ */
 export async function requireSameSecrets(db: Knex, secrets: Secrets): Promise<void> {
   const recorded = await tokens.findFingerprints(db)
   const differing = recorded.filter(

@@ -30,8 +30,8 @@ const minuteMs = 60_000
 const byKeysAlone = 'set local enable_hashjoin = off; set local enable_mergejoin = off'
 
 /**
- * What is forgotten in time, for everything that grows by itself has a line here. The secrets of API keys stay, so that whoever tries an old
- * one can be told apart, and so do their credentials, which people and machines make one by one.
+ * What is forgotten in time, for everything that grows by itself has a line here. The secrets of API keys stay, so that
+ * whoever tries an old one can be told apart, and so do their credentials, which people and machines make one by one.
  */
 export const sweeps: readonly Sweep[] = [
   { name: 'sweeping Idempotency-Keys', everyMs: minuteMs, batch: sweepIdempotencyKeys },

@@ -1,6 +1,7 @@
 import * as limits from '../generated/server/limits.gen.ts'
 
-// What somebody pasted into the wrong header must not be kept: API keys, access tokens, session cookies and password links.
+// What somebody pasted into the wrong header must not be kept: API keys, access tokens, session cookies and password
+// links.
 const secrets = /cb_(?:dr|ei)_(?:live|test)_[0-9A-Za-z]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{64}[\w-]{43}/g
 
 export const holdsSecret = (text: string): boolean => text.search(secrets) !== -1

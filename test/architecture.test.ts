@@ -23,7 +23,10 @@ const heightOf = (path: string) => rooms.findIndex(({ name }) => path.startsWith
 const roomFiles = `src/(${rooms.map(({ name }) => name).join('|')})`
 const roomParts = rooms.flatMap(({ name, parts }) => parts.map((part) => `${name}/${part}`)).join('|')
 
-/** The arrow, area by area: its files, and the areas that they may import, be it types only. A file is of the first area that it fits. */
+/**
+ * The arrow, area by area: its files, and the areas that they may import, be it types only. A file is of the first area
+ * that it fits.
+ */
 const areas: Record<string, { files: RegExp; imports: string[] }> = {
   contract: { files: /^openapi\//, imports: ['contract'] },
   generatedClient: { files: /^generated\/client\//, imports: ['generatedClient'] },

@@ -16,14 +16,15 @@ import { until } from './patience.ts'
 import { lead, type Reply, send } from './service.ts'
 
 /**
- * One run of everything with secrets that are known here; then the log, the answers, the database and the files are searched for them.
+ * One run of everything with secrets that are known here; then the log, the answers, the database and the files are
+ * searched for them.
  *
- * A secret that a sender puts into what is the sender's own is stored as such, and left out: the members of a lead, its externalReference,
- * the Idempotency-Key of a lead that is accepted, the name of a key, the reason of a deletion.
+ * A secret that a sender puts into what is the sender's own is stored as such, and left out: the members of a lead, its
+ * externalReference, the Idempotency-Key of a lead that is accepted, the name of a key, the reason of a deletion.
  *
- * Not seen: what PostgreSQL has compressed in its files (a value of a row above 2 kB; the columns are read uncompressed) or has overwritten
- * there; a part of a secret that `keep` was not told of; another encoding than those of `forms`. The check of a key has six digits, so in
- * one run of many thousands chance may write one.
+ * Not seen: what PostgreSQL has compressed in its files (a value of a row above 2 kB; the columns are read
+ * uncompressed) or has overwritten there; a part of a secret that `keep` was not told of; another encoding than those
+ * of `forms`. The check of a key has six digits, so in one run of many thousands chance may write one.
  */
 
 const walPageBytes = 8192
@@ -37,7 +38,10 @@ const email = 'admin@canary.example'
 // Planted to be found: one where a request says its id and in an ADF document, one in the message of a lead.
 const markers = { plain: `marker-${randomUUID()}`, odd: `Mærker "1" & 100% /${randomUUID()}` }
 
-/** Every secret by its name. Those in `astray` came where what is sent is kept or said again, and have tests of their own. */
+/**
+ * Every secret by its name. Those in `astray` came where what is sent is kept or said again, and have tests of their
+ * own.
+ */
 const secrets = new Map<string, Buffer>()
 const astray = {
   userAgent: 'key that came as User-Agent',
@@ -464,7 +468,8 @@ async function everything(url: string, port: number): Promise<void> {
     await asAdmin('POST', '/v1/api-keys', { name: 'Odd', kind: 'digital_requests', [member.secret]: 1 }),
   )
 
-  // Leads. In the message of the first, which stays short enough not to be compressed, the odd marker stands in every form.
+  // Leads. In the message of the first, which stays short enough not to be compressed, the odd marker stands in every
+  // form.
   const message = [...forms(Buffer.from(markers.odd)).values()].join(' ')
   const first = expectStatus(
     201,

@@ -139,7 +139,10 @@ async function listen(listener: RequestListener) {
   return { port: (server.address() as AddressInfo).port, close }
 }
 
-/** A page in a browser of its own, and what it does that it should not: ask another server than `origin`, complain, store. */
+/**
+ * A page in a browser of its own, and what it does that it should not: ask another server than `origin`, complain,
+ * store.
+ */
 async function open(origin: string, options: BrowserContextOptions = {}) {
   const context = await browser.newContext(options)
   context.setDefaultTimeout(patienceMs)
@@ -184,7 +187,8 @@ async function launch(): Promise<Browser> {
   process.env['AWS_LAMBDA_JS_RUNTIME'] = 'nodejs22.x'
   const { default: bundled } = await import('@sparticuz/chromium')
   const unpacked = process.env['CHROME_PATH'] === undefined ? await bundled.executablePath() : ''
-  // Its own configuration looks for fonts in /tmp/fonts only; without a font every text is empty, and Swagger makes Chromium crash.
+  // Its own configuration looks for fonts in /tmp/fonts only; without a font every text is empty, and Swagger makes
+  // Chromium crash.
   writeFileSync(
     join(directory, 'fonts.conf'),
     `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${directory}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${directory}/font-cache</cachedir></fontconfig>`,

@@ -14,8 +14,8 @@ const isFolder = (inode: Inode | undefined): inode is Folder => inode !== undefi
 const newFolder = (): Folder => ({ entries: new Map(), keptEntries: new Map() })
 
 /**
- * A disk that keeps nothing but what was synced: a file's content by its own fsync, its name by that of its folder. The power goes at call
- * number `cutAt`, before it has any effect.
+ * A disk that keeps nothing but what was synced: a file's content by its own fsync, its name by that of its folder. The
+ * power goes at call number `cutAt`, before it has any effect.
  */
 class ForgetfulDisk {
   root = newFolder()

@@ -8,7 +8,10 @@ import { moved } from '../src/leads/status.ts'
 
 const context = { country: 'DK', timeZone: 'Europe/Copenhagen' }
 
-/** Takes what TypeScript would not: members that the contract does not name. JSON, so that `__proto__` is a member like any other. */
+/**
+ * Takes what TypeScript would not: members that the contract does not name. JSON, so that `__proto__` is a member like
+ * any other.
+ */
 function read(json: string | object, at = context): NewLead {
   // The schema has checked the types of the members it names; the tests only send such.
   const input = JSON.parse(typeof json === 'string' ? json : JSON.stringify(json)) as LeadInput

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { maskNationalIds } from '../src/leads/national-id.ts'
 
-// No number here is anybody's: the Danish ones are of people yet to be born or fail the check digit of their time, the others have serials
-// that are not given out and check digits that the test works out.
+// No number here is anybody's: the Danish ones are of people yet to be born or fail the check digit of their time, the
+// others have serials that are not given out and check digits that the test works out.
 
 const digits = (text: string) => [...text].map(Number)
 const weighed = (text: string, weights: readonly number[]) =>

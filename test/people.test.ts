@@ -315,7 +315,8 @@ describe('changing the own password', () => {
     await lockDealer(first, dealer.dealerId)
     const answer = change(token, password, another)
     await waitUntilWaiting(1)
-    // Who waits for the clock gets it in turn: first the reading of the password, then this change of it, and last the saving.
+    // Who waits for the clock gets it in turn: first the reading of the password, then this change of it, and last the
+    // saving.
     const second = await service.db.transaction()
     const locked = lockDealer(second, dealer.dealerId)
     await waitUntilWaiting(2)

@@ -43,7 +43,10 @@ const happenOtherwise = (dealer: Dealer, leadId: string, count: number) => (db: 
     for (let done = 0; done < count; done++) await recordEvent(trx, principal, event, new Date())
   })
 
-/** Follows by the published client until it ends by itself, or the test. Lines that break and are opened again are left out. */
+/**
+ * Follows by the published client until it ends by itself, or the test. Lines that break and are opened again are left
+ * out.
+ */
 function follow({ dms }: Dealer, after: string) {
   const stop = new AbortController()
   const heard: Followed[] = []

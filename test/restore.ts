@@ -4,14 +4,20 @@ import { type Connection, openDatabase } from '../src/db/pool.ts'
 
 type Local = Exclude<Connection, { connectionString: string }>
 
-/** The state that a database is in at this moment, which it can be put back to under whoever uses it, as a restored backup would be. */
+/**
+ * The state that a database is in at this moment, which it can be put back to under whoever uses it, as a restored
+ * backup would be.
+ */
 export async function keepState(connection: Local) {
   const { database } = connection
   const kept = `${database}_kept`
   const server = new pg.Client({ ...connection, database: 'postgres' })
   await server.connect()
 
-  /** A database can be copied and renamed while nobody is connected to it; everybody is cut off, and comes back by themselves. */
+  /**
+   * A database can be copied and renamed while nobody is connected to it; everybody is cut off, and comes back by
+   * themselves.
+   */
   const alone = async (work: () => Promise<unknown>) => {
     await server.query(`alter database ${database} with allow_connections false`)
     await server.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [database])

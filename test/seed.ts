@@ -1,6 +1,9 @@
 import { randomInt } from 'node:crypto'
 
-/** Where a test's choices start. `SEED=...` repeats those of an earlier run; how they meet the work of several processes stays chance. */
+/**
+ * Where a test's choices start. `SEED=...` repeats those of an earlier run; how they meet the work of several processes
+ * stays chance.
+ */
 export const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
 console.log(`SEED=${seed}`)
 

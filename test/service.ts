@@ -66,7 +66,9 @@ export async function send(url: string, method: string, { token, body, headers, 
   }
 }
 
-/** The service in this process, on a database of its own, refusing to send an answer that the contract does not allow. */
+/**
+ * The service in this process, on a database of its own, refusing to send an answer that the contract does not allow.
+ */
 export async function startService(log = pino({ level: 'silent' }), mail?: MailSettings) {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))

@@ -1,12 +1,18 @@
 import { IANAZone } from 'luxon'
 import { expectedLeads, learnt, learntDays, learntLeadsMax, type Rhythm } from '../src/sources/rhythm.ts'
 
-/** Sources as they are, made from a seed, to measure by how often a silence is told where there is none, and how late where there is one. */
+/**
+ * Sources as they are, made from a seed, to measure by how often a silence is told where there is none, and how late
+ * where there is one.
+ */
 export interface Kind {
   name: string
   /** The day of the first lead. */
   begins: string
-  /** How many leads come on average in the hour of `at`, which is `hour` o'clock on `day` (Monday is 0) of the trace's `week`. */
+  /**
+   * How many leads come on average in the hour of `at`, which is `hour` o'clock on `day` (Monday is 0) of the trace's
+   * `week`.
+   */
   perHour: (moment: Moment, source: Source) => number
   /** Leads are sent together, at these hours of the working days. */
   sentAt?: readonly number[]
@@ -54,7 +60,8 @@ export const kinds: readonly Kind[] = [
     begins: ordinary,
     perHour: (moment) => usual(moment, perWeek),
   })),
-  // Days are as different from each other as a gamma distribution of shape 2 makes them: counts of a day are negative binomial.
+  // Days are as different from each other as a gamma distribution of shape 2 makes them: counts of a day are negative
+  // binomial.
   {
     name: 'bursty, 50 a week',
     begins: ordinary,

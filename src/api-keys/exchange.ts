@@ -27,10 +27,14 @@ export interface Exchange extends Audited {
 }
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="CarBuddii", charset="UTF-8"' }
-// Failures, not requests: a client library that probes one way of authentication after the other doubles its requests on a bad day.
+// Failures, not requests: a client library that probes one way of authentication after the other doubles its requests
+// on a bad day.
 const failuresPerMinuteMax = 300
 
-/** Exchanges an API key for an access token: OAuth 2.0 client credentials (RFC 6749, section 4.4), and `X-Api-Key` by the same road. */
+/**
+ * Exchanges an API key for an access token: OAuth 2.0 client credentials (RFC 6749, section 4.4), and `X-Api-Key` by
+ * the same road.
+ */
 export const exchangeApiKey = ({
   db,
   hot,
@@ -110,8 +114,8 @@ export const exchangeApiKey = ({
 }
 
 /**
- * The key, from exactly one of three places: `X-Api-Key`, HTTP Basic (RFC 6749, section 2.3.1: both halves are form-urlencoded), the form.
- * An empty parameter counts as absent (RFC 6749, section 3.2).
+ * The key, from exactly one of three places: `X-Api-Key`, HTTP Basic (RFC 6749, section 2.3.1: both halves are
+ * form-urlencoded), the form. An empty parameter counts as absent (RFC 6749, section 3.2).
  */
 function credentialsOf(body: TokenRequest | undefined, http: Http): { clientId: string | undefined; key: string } {
   const header = http.header('x-api-key')
@@ -151,7 +155,8 @@ function basicOf(authorization: string | undefined): { clientId: string | undefi
   return { clientId: formDecoded(user) || undefined, key: formDecoded(password) }
 }
 
-// Some clients escape the halves of Basic, some do not. Ids and keys have no character for which that makes a difference.
+// Some clients escape the halves of Basic, some do not. Ids and keys have no character for which that makes a
+// difference.
 function formDecoded(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))

@@ -10,7 +10,10 @@ import { addSecret, saveSecret } from './store.ts'
 // A role is given up before another secret takes it.
 const order: Secret['role'][] = ['ended', 'previous', 'current', 'next']
 
-/** Saves what a rule made of the secrets, and lets their credentials end accordingly. The caller holds the dealer's clock. */
+/**
+ * Saves what a rule made of the secrets, and lets their credentials end accordingly. The caller holds the dealer's
+ * clock.
+ */
 export async function saveSecrets(
   trx: Knex.Transaction,
   dealerId: string,
@@ -28,7 +31,10 @@ export async function saveSecrets(
   }
 }
 
-/** Makes a secret with a credential of its own. What is kept of it is its HMAC: its text is in the answer of this, and nowhere else. */
+/**
+ * Makes a secret with a credential of its own. What is kept of it is its HMAC: its text is in the answer of this, and
+ * nowhere else.
+ */
 export async function issueSecret(
   trx: Knex.Transaction,
   secrets: Secrets,

@@ -3,8 +3,9 @@ import { crc32 } from 'node:zlib'
 import type { ApiKeyEnvironment, ApiKeyKind } from '../../generated/server/types.gen.ts'
 
 /**
- * The text of a key: `cb_<dr|ei>_<live|test>_<lookup><secret><check>`, in letters and digits, so that a double click selects it whole.
- * `check` is the CRC32 of all before it: a typo is refused without a look into the database, and a scanner knows a key when it sees one.
+ * The text of a key: `cb_<dr|ei>_<live|test>_<lookup><secret><check>`, in letters and digits, so that a double click
+ * selects it whole. `check` is the CRC32 of all before it: a typo is refused without a look into the database, and a
+ * scanner knows a key when it sees one.
  */
 const pattern = /^cb_(dr|ei)_(live|test)_([0-9A-Za-z]{12})([0-9A-Za-z]{32})([0-9A-Za-z]{6})$/
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

@@ -2,9 +2,10 @@ import type { OldSecretEnds } from '../../generated/server/types.gen.ts'
 import { Problem } from '../problem.ts'
 
 /**
- * One secret of a key. A key has one `current` secret. While it is replaced there is another one: the `next`, which becomes current when
- * it is first used, or the `previous`, which works until its own end. Whatever is lost on the way, one that somebody holds still works; but
- * where old and new were to change at once and the answer was lost, nobody holds the current one until the key is replaced again.
+ * One secret of a key. A key has one `current` secret. While it is replaced there is another one: the `next`, which
+ * becomes current when it is first used, or the `previous`, which works until its own end. Whatever is lost on the way,
+ * one that somebody holds still works; but where old and new were to change at once and the answer was lost, nobody
+ * holds the current one until the key is replaced again.
  */
 export interface Secret {
   readonly lookup: string
@@ -76,7 +77,11 @@ export function firstUsed(secrets: readonly Secret[], lookup: string, now: Date)
   })
 }
 
-/** The old secret ends `grace` seconds from now; a next one becomes current. @throws {Problem} `not-found` when nothing is being replaced */
+/**
+ * The old secret ends `grace` seconds from now; a next one becomes current.
+ *
+ * @throws {Problem} `not-found` when nothing is being replaced
+ */
 export function oldEnding(secrets: readonly Secret[], grace: number, now: Date): readonly Secret[] {
   if (secrets.some(({ role }) => role === 'next'))
     return secrets.map((secret) =>
@@ -90,7 +95,11 @@ export function oldEnding(secrets: readonly Secret[], grace: number, now: Date):
   return secrets.map((secret) => (secret.role === 'previous' ? ending(secret, grace, now) : secret))
 }
 
-/** The old secret is the current one again, and the new one ends. @throws {Problem} `not-found` when nothing is being replaced */
+/**
+ * The old secret is the current one again, and the new one ends.
+ *
+ * @throws {Problem} `not-found` when nothing is being replaced
+ */
 export function cancelled(secrets: readonly Secret[], now: Date): readonly Secret[] {
   if (secrets.some(({ role }) => role === 'next'))
     return secrets.map((secret) => (secret.role === 'next' ? ended(secret) : secret))

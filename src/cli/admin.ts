@@ -15,7 +15,10 @@ import { settings } from './settings.ts'
 
 const config = settings()
 
-/** Works on DATABASE_URL, on the embedded database of a running service, or on the embedded database started for this one command. */
+/**
+ * Works on DATABASE_URL, on the embedded database of a running service, or on the embedded database started for this
+ * one command.
+ */
 async function withDatabase(work: (database: Database) => Promise<void>): Promise<void> {
   const running = config.databaseUrl === undefined ? await runningEmbedded(config.dataDir) : undefined
   const started =

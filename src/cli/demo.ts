@@ -2,7 +2,10 @@ import * as api from '../client/client.ts'
 import { firstAdminPath, readFirstAdmin } from '../data-dir.ts'
 import { settings } from './settings.ts'
 
-/** The main job against the running service, through the published client: every step says what happened and how long it took. */
+/**
+ * The main job against the running service, through the published client: every step says what happened and how long it
+ * took.
+ */
 const { publicUrl: baseUrl, dataDir, admin } = settings()
 const run = Date.now().toString(36)
 const client = (token?: string) => api.createClient({ baseUrl, ...(token && { auth: () => token }) })

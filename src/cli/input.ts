@@ -2,7 +2,8 @@ import { InvalidArgumentError } from 'commander'
 import * as limits from '../../generated/server/limits.gen.ts'
 import { isTimeZone } from '../dealers/dealer.ts'
 
-// What the operator types, checked before the database is opened. Commander prints the reason behind the name of the option.
+// What the operator types, checked before the database is opened. Commander prints the reason behind the name of the
+// option.
 
 // The limits of sign-in in the contract: beyond them nobody could sign in.
 const emailLengthMax = limits.SignIn.email.maxLength
@@ -41,7 +42,10 @@ export const dealerId = (text: string): string =>
 export const timeZone = (text: string): string =>
   check(isTimeZone(text), 'It must be an IANA time zone, for example Europe/Copenhagen.', text)
 
-/** The line of standard input. On the command line a password would stand in the shell's history and in the list of processes. */
+/**
+ * The line of standard input. On the command line a password would stand in the shell's history and in the list of
+ * processes.
+ */
 export function passwordIn(input: string): string {
   const password = input.replace(/\r?\n$/, '')
   if (password.length >= passwordLengthMin && password.length <= passwordLengthMax && !/[\r\n]/.test(password))

@@ -16,8 +16,9 @@ const folder = mkdtempSync(join(tmpdir(), 'carbuddii-mock-'))
 const arranged = join(folder, 'openapi.json')
 
 /**
- * Prism takes the lowest success and, for bad input, 422 before 400; the service answers 201 to what is new, and 400 to what the schema
- * refuses. As a range and as the default these answers come last in Prism's order, and `Prefer: code=200` or `code=422` still finds them.
+ * Prism takes the lowest success and, for bad input, 422 before 400; the service answers 201 to what is new, and 400 to
+ * what the schema refuses. As a range and as the default these answers come last in Prism's order, and `Prefer:
+ * code=200` or `code=422` still finds them.
  */
 function arrange(): void {
   const document: Document = parse(readFileSync(contract, 'utf8'))

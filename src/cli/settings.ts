@@ -1,6 +1,8 @@
 import { type Config, readConfig } from '../config.ts'
 
-/** The settings of a command: those of the service. A wrong one ends the command with the faults, and without a stack. */
+/**
+ * The settings of a command: those of the service. A wrong one ends the command with the faults, and without a stack.
+ */
 export function settings(): Config {
   try {
     return readConfig(process.env)

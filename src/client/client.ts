@@ -23,9 +23,10 @@ export interface ConnectOptions {
 /**
  * A client that keeps itself an access token: hand it to any operation, `listLeads({ client })`.
  *
- * The key is exchanged at the first request and again 60 s before the token ends; requests that meanwhile need a token share one exchange.
- * A request that is refused with 401 is sent once more with a new token: it was refused before anything was done, so this is safe for
- * writes, too. When the key buys no token, the operation answers an `error` and, had it been sent, the 401.
+ * The key is exchanged at the first request and again 60 s before the token ends; requests that meanwhile need a token
+ * share one exchange. A request that is refused with 401 is sent once more with a new token: it was refused before
+ * anything was done, so this is safe for writes, too. When the key buys no token, the operation answers an `error` and,
+ * had it been sent, the 401.
  */
 export function connect({ baseUrl, apiKey, fetch }: ConnectOptions): Client {
   const exchange = createClient({
@@ -51,7 +52,10 @@ export interface TokenOptions {
   fetch?: (request: Request) => Promise<Response>
 }
 
-/** The same for whoever comes to a token in another way, as the dashboard does by its session. `forget` drops the token that is held. */
+/**
+ * The same for whoever comes to a token in another way, as the dashboard does by its session. `forget` drops the token
+ * that is held.
+ */
 export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetch(request) }: TokenOptions): {
   client: Client
   forget: () => void

@@ -19,8 +19,8 @@ export interface FollowOptions {
 }
 
 /**
- * `position` and `closed` tell how the line stands; `skipped`, that events were left out. `cursor` is where to go on. `restarted` is the last
- * word: what was read is perhaps of a future that is gone.
+ * `position` and `closed` tell how the line stands; `skipped`, that events were left out. `cursor` is where to go on.
+ * `restarted` is the last word: what was read is perhaps of a future that is gone.
  */
 export type Followed =
   | { type: 'event'; cursor: string; event: Event }
@@ -29,11 +29,11 @@ export type Followed =
   | { type: 'restarted' }
 
 /**
- * Follows the feed of events until `signal` aborts: each event once, in order. When the line breaks, or is silent for 15 s, it goes on behind
- * the event that came last, after 1 s, 2 s and so on up to 30 s.
+ * Follows the feed of events until `signal` aborts: each event once, in order. When the line breaks, or is silent for
+ * 15 s, it goes on behind the event that came last, after 1 s, 2 s and so on up to 30 s.
  *
- * It ends by itself where the service was put back to a state in which that event is not there, with `restarted`. Then begin as at the first
- * time: take the cursor of `latest`, read everything, follow from that cursor.
+ * It ends by itself where the service was put back to a state in which that event is not there, with `restarted`. Then
+ * begin as at the first time: take the cursor of `latest`, read everything, follow from that cursor.
  */
 export async function* followEvents({
   client,

@@ -14,7 +14,10 @@ const systems = [
   ['Linux', /\bLinux\b/],
 ] as const
 
-/** What a User-Agent header says, as people call it; what is none of a browser is itself. Each browser names those before it, too. */
+/**
+ * What a User-Agent header says, as people call it; what is none of a browser is itself. Each browser names those
+ * before it, too.
+ */
 export function browserOf(userAgent: string): string {
   const named = (list: typeof browsers | typeof systems) => list.find(([, pattern]) => pattern.test(userAgent))?.[0]
   const browser = named(browsers)

@@ -7,7 +7,10 @@ const listeners = new Set<Listener>()
 let stop: AbortController | undefined
 let isOpen = false
 
-/** Tells what happens while anybody listens; one line for the whole page. Whoever comes later is told whether the line is open. */
+/**
+ * Tells what happens while anybody listens; one line for the whole page. Whoever comes later is told whether the line
+ * is open.
+ */
 export function listen(listener: Listener): () => void {
   listeners.add(listener)
   if (isOpen) listener({ type: 'position', cursor: '' })

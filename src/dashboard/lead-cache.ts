@@ -5,7 +5,10 @@ import { isAmong, type LeadSearch } from './lead.ts'
 
 type Pages = InfiniteData<LeadPage>
 
-/** Puts a lead, as it is now, into all lists on the screen that it belongs to, and out of the others; an older word on it changes nothing. */
+/**
+ * Puts a lead, as it is now, into all lists on the screen that it belongs to, and out of the others; an older word on
+ * it changes nothing.
+ */
 export function showLead(queries: QueryClient, lead: Lead): void {
   for (const [key, pages] of queries.getQueriesData<Pages>({ queryKey: listsKey })) {
     // The cast: the part of the key that says which leads are listed.
@@ -24,7 +27,10 @@ export function newestOf(queries: QueryClient, lead: Lead): Lead {
   return listed.reduce((newest, one) => (one.version > newest.version ? one : newest), lead)
 }
 
-/** When the service was put back to an earlier state: what is kept is perhaps of a future that is gone, and would count as the newest word. */
+/**
+ * When the service was put back to an earlier state: what is kept is perhaps of a future that is gone, and would count
+ * as the newest word.
+ */
 export function forgetKept(queries: QueryClient): void {
   queries.removeQueries({ queryKey: leadsKey, type: 'inactive' })
 }

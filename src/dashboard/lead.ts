@@ -23,7 +23,9 @@ export interface LeadSearch {
   test?: true | undefined
 }
 
-/** What a lead waits for: an answer in time, soon late or late; a next step, when it has rested too long; or nothing. */
+/**
+ * What a lead waits for: an answer in time, soon late or late; a next step, when it has rested too long; or nothing.
+ */
 export type Urgency =
   | { tone: 'good' | 'notice' | 'bad'; word: 'waiting' | 'due' | 'late' }
   | { tone: 'notice'; word: 'resting'; days: number }

@@ -87,7 +87,10 @@ export const requestsOf = (apiKeyId: string) =>
     refetchInterval: refreshMs,
   })
 
-/** The latest requests with each of the two secrets of a key that is being replaced; `isAll`: there were no more in the last hour. */
+/**
+ * The latest requests with each of the two secrets of a key that is being replaced; `isAll`: there were no more in the
+ * last hour.
+ */
 export const trafficOf = (apiKeyId: string, oldMask: string, newMask: string) =>
   queryOptions({
     queryKey: [...keysKey, apiKeyId, 'traffic', oldMask, newMask],

@@ -21,8 +21,8 @@ export type Session =
   | { state: 'choosing-password'; token: string }
   | { state: 'signed-out'; passwordIsSet?: true }
   /**
-   * `ended`: the session is over; `stale`: it is too old for what was asked. What is on the screen stays, and what was asked waits until the
-   * person has signed in again.
+   * `ended`: the session is over; `stale`: it is too old for what was asked. What is on the screen stays, and what was
+   * asked waits until the person has signed in again.
    */
   | {
       state: 'signed-in' | 'ended' | 'stale'

@@ -11,7 +11,9 @@ const lead = `{
 }`
 const listing = (url: string) => `${url}/v1/leads?limit=10`
 
-/** An example that runs as it is: buys a token with the key, then sends a lead, or reads some when the key cannot send. */
+/**
+ * An example that runs as it is: buys a token with the key, then sends a lead, or reads some when the key cannot send.
+ */
 export function snippet(language: SnippetLanguage, url: string, key: string, sends: boolean): string {
   const indented = (spaces: number) => lead.replaceAll('\n', `\n${' '.repeat(spaces)}`)
   switch (language) {

@@ -1,6 +1,9 @@
 import { type CSSVariablesResolver, Button, createTheme, Modal } from '@mantine/core'
 
-/** What Mantine needs to be to pass WCAG 2.2 AA: darker text and buttons, and a dialog's header that is no second banner of the page. */
+/**
+ * What Mantine needs to be to pass WCAG 2.2 AA: darker text and buttons, and a dialog's header that is no second banner
+ * of the page.
+ */
 export const theme = createTheme({
   primaryColor: 'blue',
   primaryShade: { light: 8, dark: 8 },

@@ -12,8 +12,8 @@ const filesAt = /^\/(assets\/|favicon\.svg$)/
 const notOfTheDashboard = /^\/(v1|docs|\.well-known|healthz|readyz|openapi\.\w+)(\/|$)/
 
 /**
- * Serves the built dashboard: its files, whose names change with their content, and its one page at every address that a browser asks for
- * and that is not one of the others. Undefined when it was not built.
+ * Serves the built dashboard: its files, whose names change with their content, and its one page at every address that
+ * a browser asks for and that is not one of the others. Undefined when it was not built.
  */
 export async function dashboard(
   publicUrl: string,

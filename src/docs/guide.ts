@@ -3,7 +3,10 @@ import { grantedScopes } from '../api-keys/api-key.ts'
 import { escaped } from '../html.ts'
 import { code, page, table } from './page.ts'
 
-/** The guide for whoever connects a system: from the key to the first lead. `scopes` are the words and sentences of the contract. */
+/**
+ * The guide for whoever connects a system: from the key to the first lead. `scopes` are the words and sentences of the
+ * contract.
+ */
 export function guide(publicUrl: string, scopes: Record<string, string>): string {
   return page(
     'Connect a system to CarBuddii',

@@ -14,8 +14,8 @@ import { advice } from './problem-pages.ts'
 type Page = { type: string; content: string | Buffer } | { redirect: string }
 
 /**
- * Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start; nothing comes from
- * outside.
+ * Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start;
+ * nothing comes from outside.
  */
 export async function documentation(publicUrl: string): Promise<RequestHandler> {
   const yaml = (await readFile(documentPath, 'utf8')).replace(
@@ -117,9 +117,10 @@ const reference = `<!doctype html>
 </body>
 </html>`
 
-// All that the page sends is for this server, under whatever address it was opened: the token endpoint of the contract names only one of
-// them, and the policy above lets nothing out to another. Keys and tokens are kept in the page alone, and go with it. Of the dialect, which
-// other tools need to be told, Swagger UI would only say in red that it does not know it; it is the one it uses.
+// All that the page sends is for this server, under whatever address it was opened: the token endpoint of the contract
+// names only one of them, and the policy above lets nothing out to another. Keys and tokens are kept in the page alone,
+// and go with it. Of the dialect, which other tools need to be told, Swagger UI would only say in red that it does not
+// know it; it is the one it uses.
 const initialise = `const toThisServer = (request) => {
   const { pathname, search } = new URL(request.url, location.href)
   return Object.assign(request, { url: location.origin + pathname + search })

@@ -1,4 +1,7 @@
-/** A place in the ledger of a dealer: the event that came last, by its number and by the end of its id, which no other of that number has. */
+/**
+ * A place in the ledger of a dealer: the event that came last, by its number and by the end of its id, which no other
+ * of that number has.
+ */
 export interface Position {
   readonly seq: bigint
   readonly tag: string
@@ -32,8 +35,8 @@ export function positionAt(cursor: string): Position {
 }
 
 /**
- * After a restore to an earlier state, other events get the numbers that were given out before. Hence the number alone does not tell whether
- * a reader stands where it believes to stand.
+ * After a restore to an earlier state, other events get the numbers that were given out before. Hence the number alone
+ * does not tell whether a reader stands where it believes to stand.
  *
  * `here`: the id of the event that has the position's number. `last`: the last event.
  */

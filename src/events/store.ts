@@ -6,7 +6,10 @@ import type { Principal } from '../operation.ts'
 import { beginning, type Position, type View, viewFrom } from './cursor.ts'
 import type { EventType } from './event.ts'
 
-/** Records a fact about a lead, numbered by the dealer's clock, which the caller holds: dense, and in the order of commits. */
+/**
+ * Records a fact about a lead, numbered by the dealer's clock, which the caller holds: dense, and in the order of
+ * commits.
+ */
 export async function recordEvent(
   trx: Knex.Transaction,
   { dealerId, subject }: Pick<Principal, 'dealerId' | 'subject'>,

@@ -17,20 +17,27 @@ export interface Place {
 }
 
 /**
- * What becomes of a listener. `hand out`: it gets the events behind the channel's position, which are read once for all who stand there.
- * `catch up`: it stands elsewhere, or is slow, and reads on by itself. `skip`: it is told that events were left out, and goes on at the end.
- * `restart`: the event that it had last is not in the ledger, and it is told to begin anew. `wait`: nothing at this moment.
+ * What becomes of a listener. `hand out`: it gets the events behind the channel's position, which are read once for all
+ * who stand there. `catch up`: it stands elsewhere, or is slow, and reads on by itself. `skip`: it is told that events
+ * were left out, and goes on at the end. `restart`: the event that it had last is not in the ledger, and it is told to
+ * begin anew. `wait`: nothing at this moment.
  */
 export type Delivery = 'hand out' | 'catch up' | 'skip' | 'restart' | 'wait'
 
 export interface Turn {
   /** In the order of the places. */
   readonly deliveries: Delivery[]
-  /** How many events are read behind the channel's position. When nobody stands there, none: the channel passes over to the end. */
+  /**
+   * How many events are read behind the channel's position. When nobody stands there, none: the channel passes over to
+   * the end.
+   */
   readonly read: number
 }
 
-/** What is next for a channel and its listeners, as they were before it was looked how the ledger looks from the channel's position. */
+/**
+ * What is next for a channel and its listeners, as they were before it was looked how the ledger looks from the
+ * channel's position.
+ */
 export function turn(channel: Position, view: View, places: readonly Place[]): Turn {
   const deliveries = places.map((place) => deliveryTo(place, channel, view))
   return { deliveries, read: deliveries.includes('hand out') ? between(channel, view.end, pageLength) : 0 }
@@ -53,10 +60,15 @@ export function turnAlone({ at, skips }: Pick<Place, 'at' | 'skips'>, view: View
   return deliveryTo({ at, skips, isCatchingUp: false, isFull: false }, at, { ...view, end: channel })
 }
 
-/** How many events a listener who catches up reads at a time: none when it has caught up, and none beyond the channel, or they would not meet. */
+/**
+ * How many events a listener who catches up reads at a time: none when it has caught up, and none beyond the channel,
+ * or they would not meet.
+ */
 export const readAlone = (at: Position, channel: Position): number => between(at, channel, pageOfOneLength)
 
-/** Where a channel stands when somebody joins it. Those who were there before decide: moved, it would leave them behind. */
+/**
+ * Where a channel stands when somebody joins it. Those who were there before decide: moved, it would leave them behind.
+ */
 export const joined = (channel: Position | undefined, end: Position): Position => channel ?? end
 
 const isAhead = (at: Position, end: Position): boolean => at.seq > end.seq || (at.seq === end.seq && at.tag !== end.tag)

@@ -35,7 +35,11 @@ export interface Following {
 }
 
 export interface Feed {
-  /** What is sent to one listener, as server-sent events. @throws {Problem} `feed-restarted`, `too-many-streams`, `unavailable` */
+  /**
+   * What is sent to one listener, as server-sent events.
+   *
+   * @throws {Problem} `feed-restarted`, `too-many-streams`, `unavailable`
+   */
   follow(principal: Principal, following: Following): Promise<Readable>
   /** Ends all streams, and takes no new ones. */
   stop(): void
@@ -59,17 +63,18 @@ interface Channel {
 }
 
 /**
- * The feed of events as it grows, for any number of listeners. While anybody listens, one poll of the ledgers of all dealers that are
- * listened to finds out whether there is something new; it is read once for each dealer and written to all of its listeners who stand at
- * that place. A listener who is elsewhere, because it resumes or because it reads slowly, catches up with reads of its own, a few events at
- * a time and only as fast as it takes them. Numbers are dense and rise with commits, so that whoever reads on behind the last one misses
- * nothing. Who gets what is decided in `delivery.ts`, and done here.
+ * The feed of events as it grows, for any number of listeners. While anybody listens, one poll of the ledgers of all
+ * dealers that are listened to finds out whether there is something new; it is read once for each dealer and written to
+ * all of its listeners who stand at that place. A listener who is elsewhere, because it resumes or because it reads
+ * slowly, catches up with reads of its own, a few events at a time and only as fast as it takes them. Numbers are dense
+ * and rise with commits, so that whoever reads on behind the last one misses nothing. Who gets what is decided in
+ * `delivery.ts`, and done here.
  *
- * The database may be put back to an earlier state under its readers: each poll and each read looks whether the event is there that they
- * go on from, and whoever stands in a future that is gone is told so.
+ * The database may be put back to an earlier state under its readers: each poll and each read looks whether the event
+ * is there that they go on from, and whoever stands in a future that is gone is told so.
  *
- * Before each write every credential is judged again. A stream ends with its credential, with its token, and with whoever takes nothing
- * for 30 s; at most 64 kB wait for each.
+ * Before each write every credential is judged again. A stream ends with its credential, with its token, and with
+ * whoever takes nothing for 30 s; at most 64 kB wait for each.
  */
 export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): Feed {
   const channels = new Map<string, Channel>()

@@ -18,7 +18,10 @@ export interface EventPage extends View {
 // Events of the version before do not say it themselves.
 const testOfLead = '(select l.test from leads l where l.dealer_id = :dealerId and l.id = e.subject_id)'
 
-/** The page behind a position, and how the ledger looks from there: one statement, so that one snapshot answers for both. */
+/**
+ * The page behind a position, and how the ledger looks from there: one statement, so that one snapshot answers for
+ * both.
+ */
 export async function findPage(
   db: Knex,
   dealerId: string,
@@ -30,7 +33,8 @@ export async function findPage(
     where e.dealer_id = :dealerId and e.seq > :seq ${leadId === undefined ? '' : 'and e.subject_id = :leadId'} ${that}
     order by ${order}
     limit :limit`
-  // Two that an index has in order, so that what is rare is not looked for among all; of a null the planner does not see that it is constant.
+  // Two that an index has in order, so that what is rare is not looked for among all; of a null the planner does not
+  // see that it is constant.
   const eventsOfEither = `
     (${events('and e.test = :test')})
     union all
@@ -66,7 +70,10 @@ export async function findPage(
   }
 }
 
-/** Says of events that the version before has written whether they are about test leads, some at a time; says of how many. */
+/**
+ * Says of events that the version before has written whether they are about test leads, some at a time; says of how
+ * many.
+ */
 export async function sayOfWhichLeads(db: Knex, atMost: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(
     `with untold as materialized (

@@ -7,8 +7,8 @@ const depthMax = 64
 const formParametersMax = 64
 
 /**
- * Reduces Content-Type to what the document knows before the validator sees it: it keeps a compiled schema for every spelling that it
- * meets, for ever.
+ * Reduces Content-Type to what the document knows before the validator sees it: it keeps a compiled schema for every
+ * spelling that it meets, for ever.
  *
  * @throws {Problem} 415 when the operation does not take the media type, the charset or the encoding.
  */

@@ -16,7 +16,10 @@ export interface Call {
 
 /** The validator, layer by layer, for the one place that puts the layers in order. */
 export interface Contract {
-  /** The operation of a request, the methods that its path has instead, or undefined when the path is not in the document. */
+  /**
+   * The operation of a request, the methods that its path has instead, or undefined when the path is not in the
+   * document.
+   */
   match(method: string, path: string): Call | { allow: string[] } | undefined
   /** Lets the validator take the request for the operation that `match` found. */
   enter(req: Request, call: Call): void
@@ -39,9 +42,10 @@ type Entry = { id: OperationId; template: string[]; openapi: object }
 type Validated = Request & { openapi?: object }
 
 /**
- * express-openapi-validator over the bundled document, with the two things that it does slowly or unboundedly done here: finding the
- * operation (it compiles every path's expression anew for every request) and compiling schemas (all at start, one for each media type
- * that the document names, so that no request can make it compile more). Only schemas of answers, which tests ask for, wait until they are used.
+ * express-openapi-validator over the bundled document, with the two things that it does slowly or unboundedly done
+ * here: finding the operation (it compiles every path's expression anew for every request) and compiling schemas (all
+ * at start, one for each media type that the document names, so that no request can make it compile more). Only schemas
+ * of answers, which tests ask for, wait until they are used.
  *
  * @throws {Error} when a scheme of the document has no handler, or a schema does not compile.
  */
@@ -130,8 +134,8 @@ export async function openContract(
 }
 
 /**
- * The validator's own middlewares. What it installs waits at each of them for the document to be loaded, by a promise and for every
- * request; here it has been loaded, and they are taken as the validator makes them.
+ * The validator's own middlewares. What it installs waits at each of them for the document to be loaded, by a promise
+ * and for every request; here it has been loaded, and they are taken as the validator makes them.
  */
 async function layersOf(handlers: Record<string, SecurityHandler>, allErrors: boolean): Promise<Layers> {
   const validator = new OpenApiValidator({
@@ -203,8 +207,8 @@ function check(layers: Layers, req: Request, status: number, mediaType: string, 
 }
 
 /**
- * Until somebody has been warned of url.parse, Node walks the stack of every call to see whether a package made it. The validator calls it
- * for every request; being warned here, without a word, spares that.
+ * Until somebody has been warned of url.parse, Node walks the stack of every call to see whether a package made it. The
+ * validator calls it for every request; being warned here, without a word, spares that.
  */
 function warnOfUrlParse(): void {
   const { noDeprecation } = process

@@ -53,8 +53,8 @@ export function dispatch(
 
 /** Sends on what comes, at once and for as long as it comes; ends it when the client goes. */
 async function stream(req: Request, res: Response, status: number, body: Readable): Promise<void> {
-  // What stands between must neither wait for the end nor gather what comes. When the stream ends so does the connection: a service that is
-  // stopped would wait for one that is kept.
+  // What stands between must neither wait for the end nor gather what comes. When the stream ends so does the
+  // connection: a service that is stopped would wait for one that is kept.
   res.writeHead(status, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no', Connection: 'close' })
   if (req.method === 'HEAD') {
     body.destroy()

@@ -19,7 +19,10 @@ const challenges: Partial<Record<Problem['code'], string>> = {
   'sign-in-refused': 'Session realm="CarBuddii"',
 }
 
-/** Answers every failure as the contract says: a problem, or at the token endpoint an OAuth error. What is nobody's fault but ours is logged. */
+/**
+ * Answers every failure as the contract says: a problem, or at the token endpoint an OAuth error. What is nobody's
+ * fault but ours is logged.
+ */
 export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     if (res.headersSent) return next(error)
@@ -86,7 +89,10 @@ export function asProblem(error: unknown, req: Request): Problem {
   return new Problem('internal')
 }
 
-/** The database takes no NUL in a text, and in JSON no half of a surrogate pair. Leads are mended before; elsewhere nobody means them. */
+/**
+ * The database takes no NUL in a text, and in JSON no half of a surrogate pair. Leads are mended before; elsewhere
+ * nobody means them.
+ */
 function isUnstorable(error: Error): boolean {
   const { code, detail } = error as { code?: string; detail?: string }
   return code === '22021' || code === '22P05' || (code === '22P02' && /surrogate/i.test(detail ?? ''))

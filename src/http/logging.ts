@@ -24,7 +24,10 @@ declare global {
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
 
-/** Gives every answer its X-Request-Id, and the log one line a request: never a body, a key, a token, a cookie or a query. */
+/**
+ * Gives every answer its X-Request-Id, and the log one line a request: never a body, a key, a token, a cookie or a
+ * query.
+ */
 export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
   return (req, res, next) => {
     const started = performance.now()

@@ -11,8 +11,9 @@ export interface Admission {
 }
 
 /**
- * One handler for each scheme of the document. They do no I/O: whether a credential still lives is asked of the database later. The
- * token endpoint and the session operations check what they were sent themselves, so their schemes let everything through to them.
+ * One handler for each scheme of the document. They do no I/O: whether a credential still lives is asked of the
+ * database later. The token endpoint and the session operations check what they were sent themselves, so their schemes
+ * let everything through to them.
  */
 export function securityHandlers(check: (token: string, now: number) => Verified) {
   return {

@@ -6,8 +6,8 @@ import { isPlaceholder } from './placeholder.ts'
 import { warn } from './warnings.ts'
 
 /**
- * The `id` with the lowest `sequence` among those that tell a lead from all others: with a source, whole, and not a word that everybody
- * uses. A doubtful id is none: taking two leads for one would lose the second.
+ * The `id` with the lowest `sequence` among those that tell a lead from all others: with a source, whole, and not a
+ * word that everybody uses. A doubtful id is none: taking two leads for one would lose the second.
  */
 export function readReference(prospect: XmlElement, notes: Notes): ExternalReference | undefined {
   const ids = bySequence(prospect)

@@ -27,7 +27,10 @@ export const nameParts = new Map<string, NamePart>([
   ['title', 'beside'],
 ])
 
-/** The elements and @attributes of the elements that are read, as the DTD or the text of the specification has them. Others within them cost a warning. */
+/**
+ * The elements and @attributes of the elements that are read, as the DTD or the text of the specification has them.
+ * Others within them cost a warning.
+ */
 export const named = new Map<string, string>([
   ['adf', 'prospect'],
   ['prospect', 'id requestdate vehicle customer vendor provider comments @status'],

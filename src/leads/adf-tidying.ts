@@ -17,7 +17,10 @@ const strayPattern = /[\s/]*["'“”„=]/y
 const restOfTagPattern = /[^<>]*>/y
 const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
 const declarationPattern = /<!(?:doctype|entity|element|attlist|notation)/iy
-/** The end of an element `comments`, if group 1 is there; else what shows that the end is missing, or that CDATA makes it a matter of course. */
+/**
+ * The end of an element `comments`, if group 1 is there; else what shows that the end is missing, or that CDATA makes
+ * it a matter of course.
+ */
 const commentsEndPattern =
   /<(?:(\/)(?:[^\s<>/:]+:)?comments?\s*>|!\[CDATA\[|\/?(?:[^\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\s/>])/gi
 
@@ -39,8 +42,9 @@ interface Tidying {
 }
 
 /**
- * The same document, well-formed: names plain and with `_` before them, so that the parser finds no word of its own among them;
- * attributes quoted; every element closed. A `<` that begins nothing is text, and so is all markup within comments.
+ * The same document, well-formed: names plain and with `_` before them, so that the parser finds no word of its own
+ * among them; attributes quoted; every element closed. A `<` that begins nothing is text, and so is all markup within
+ * comments.
  */
 export function tidied(text: string): { xml: string; wellFormed: boolean } {
   const tidying: Tidying = {
@@ -186,8 +190,8 @@ function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, st
 }
 
 /**
- * An end tag closes the element of its name and all within it. One that fits no open element is a slip of the pen for the innermost, if
- * that holds no element; ADF's specification does so itself.
+ * An end tag closes the element of its name and all within it. One that fits no open element is a slip of the pen for
+ * the innermost, if that holds no element; ADF's specification does so itself.
  */
 function readEndTag(tidying: Tidying): boolean {
   const found = match(endPattern, tidying.text, tidying.at)

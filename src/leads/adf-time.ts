@@ -9,7 +9,10 @@ const compactTime = /^(\d{4})(\d\d)(\d\d)T?\s*(\d\d)(\d\d)(\d\d)?(.*)$/is
 const extendedTime = /^(\d{4}-\d\d-\d\d)[T\s]\s*(\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?)(.*)$/is
 const offsetPattern = /^([+-])\s*(\d{1,2})(?::?([0-5]\d))?$/
 
-/** `requestdate` in the form that lead input has: ISO 8601 in two of the four forms of ADF, and near to it. An offset that is none is left out. */
+/**
+ * `requestdate` in the form that lead input has: ISO 8601 in two of the four forms of ADF, and near to it. An offset
+ * that is none is left out.
+ */
 export function readTime(prospect: XmlElement, notes: Notes): string | undefined {
   const element = single(prospect, 'requestdate', notes)
   if (!element) return undefined

@@ -36,7 +36,10 @@ interface Vehicle {
   loose: Said[]
 }
 
-/** `vehicle@interest` tells a wanted vehicle from one that is handed in. One that says nothing of the vehicle itself is none. */
+/**
+ * `vehicle@interest` tells a wanted vehicle from one that is handed in. One that says nothing of the vehicle itself is
+ * none.
+ */
 export function readVehicle(element: XmlElement, notes: Notes): Vehicle {
   const { at } = element
   const said = element.attributes.get('interest')?.trim() || 'buy'
@@ -132,7 +135,10 @@ function readColour(vehicle: XmlElement, notes: Notes): string | undefined {
   return colour
 }
 
-/** A price; `wantedPrice` is one that is asked for (`price@type`). One with `delta` is a difference from another and stays. */
+/**
+ * A price; `wantedPrice` is one that is asked for (`price@type`). One with `delta` is a difference from another and
+ * stays.
+ */
 function readPrice(vehicle: XmlElement, notes: Notes): { price?: Money | undefined; wantedPrice?: Money | undefined } {
   const price = vehicle.children.find(
     (child) => child.name === 'price' && hasText(child) && ['', 'absolute'].includes(wordOf(child, 'delta')),
@@ -144,7 +150,9 @@ function readPrice(vehicle: XmlElement, notes: Notes): { price?: Money | undefin
     : { price: readMoney(price, notes) }
 }
 
-/** `finance/balance` of a vehicle that is handed in is what is still to be paid for it, unless it is a residual value. */
+/**
+ * `finance/balance` of a vehicle that is handed in is what is still to be paid for it, unless it is a residual value.
+ */
 function readDebt(vehicle: XmlElement, notes: Notes): TradeIn['outstandingFinance'] {
   const finance = vehicle.children.find(({ name }) => name === 'finance')
   const balance = finance?.children.find(

@@ -27,13 +27,16 @@ export interface XmlDocument {
 }
 
 /**
- * The elements of what should be XML. Names lose their prefixes and their upper case; comments, processing instructions and namespace
- * declarations are left out. What is not well-formed is read as far as it can be: ADF's own examples are not (`leads-and-adf.md` 2.2).
+ * The elements of what should be XML. Names lose their prefixes and their upper case; comments, processing instructions
+ * and namespace declarations are left out. What is not well-formed is read as far as it can be: ADF's own examples are
+ * not (`leads-and-adf.md` 2.2).
  *
  * The cost has a bound: everything is counted before the parser sees it, and no step reads a character twice.
  *
- * @param charset what Content-Type says. It goes before the XML declaration, a byte order mark goes before both (RFC 7303, section 3).
- * @throws {Problem} `body-too-large`; `bad-request` for what is not XML, declares types or entities, or goes beyond a limit.
+ * @param charset what Content-Type says. It goes before the XML declaration, a byte order mark goes before both (RFC
+ *   7303, section 3).
+ * @throws {Problem} `body-too-large`; `bad-request` for what is not XML, declares types or entities, or goes beyond a
+ *   limit.
  */
 export function readXml(bytes: Buffer, charset?: string): XmlDocument {
   if (bytes.length > bytesMax) throw new Problem('body-too-large', `The body may have ${bytesMax} bytes at the most.`)
@@ -55,7 +58,8 @@ const parser = new XMLParser({
   attributeNamePrefix: '',
   parseTagValue: false,
   trimValues: false,
-  // The predefined entities, those added below and characters by their numbers: each is shorter than its name, so nothing can grow.
+  // The predefined entities, those added below and characters by their numbers: each is shorter than its name, so
+  // nothing can grow.
   processEntities: true,
   htmlEntities: true,
   maxNestedTags: depthMax,
@@ -83,7 +87,8 @@ function elementsOf(nodes: readonly Parsed[], parent: string): XmlElement[] {
     counts.set(key, count + 1)
     const name = key.slice(1)
     const at = `${pointerTo(parent, name)}${totals.get(key) === 1 ? '' : `/${count}`}`
-    // The casts: an element's own member is the list of its nodes, `:@` has the attributes, and both were made from what we wrote.
+    // The casts: an element's own member is the list of its nodes, `:@` has the attributes, and both were made from
+    // what we wrote.
     const inner = node[key] as Parsed[]
     const attributes = Object.entries((node[':@'] ?? {}) as Record<string, string>)
     return {

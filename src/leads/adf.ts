@@ -31,16 +31,23 @@ const prospectsMax = 32
 export interface AdfLead {
   /** Fits the schema of a lead as it is sent. `externalReference` comes from `prospect/id`. */
   input: LeadInput
-  /** What was odd in the document. A pointer is the path of an element or attribute there, for example `/adf/prospect/vehicle/1/year`. */
+  /**
+   * What was odd in the document. A pointer is the path of an element or attribute there, for example
+   * `/adf/prospect/vehicle/1/year`.
+   */
   warnings: Warning[]
-  /** The sender says that this lead was sent before (`prospect@status`). The one with the same reference is the same lead. */
+  /**
+   * The sender says that this lead was sent before (`prospect@status`). The one with the same reference is the same
+   * lead.
+   */
   resend: boolean
 }
 
 /**
- * The leads of an ADF 1.0 document (Auto-lead Data Format, `adf_spec.pdf` of 2000-05-03): one for each `prospect`, in order. It is read as
- * tolerantly as real documents need (`leads-and-adf.md` 2.3). Nothing in it is a reason to refuse it once a prospect was found: what has no
- * place in a lead is kept in `extra`, and what was not understood or is too long costs a warning, which never repeats a value.
+ * The leads of an ADF 1.0 document (Auto-lead Data Format, `adf_spec.pdf` of 2000-05-03): one for each `prospect`, in
+ * order. It is read as tolerantly as real documents need (`leads-and-adf.md` 2.3). Nothing in it is a reason to refuse
+ * it once a prospect was found: what has no place in a lead is kept in `extra`, and what was not understood or is too
+ * long costs a warning, which never repeats a value.
  *
  * @param charset what Content-Type says, if anything.
  * @throws {Problem} `body-too-large`; `bad-request` when there is no prospect in it, or the document is a danger.
@@ -122,7 +129,10 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
   return { input, resend }
 }
 
-/** What the lead is about, as far as the vehicles tell; `buy` does not tell, for it is also what ADF means when nothing is said. */
+/**
+ * What the lead is about, as far as the vehicles tell; `buy` does not tell, for it is also what ADF means when nothing
+ * is said.
+ */
 function typeOf(interests: readonly (Interest | undefined)[]): LeadInput['type'] {
   if (interests.includes('test_drive')) return 'test_drive'
   if (interests.includes('lease')) return 'lease'

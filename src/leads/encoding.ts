@@ -17,7 +17,8 @@ export function decoded(bytes: Buffer, charset: string | undefined): { text: str
 
   const claimed = encodingCalled(charset ?? claimIn(bytes.toString('latin1', 0, declarationBytesMax)) ?? 'utf-8')
   const utf8 = decodedAs('utf-8', bytes)
-  // Text in another encoding is practically never valid UTF-8 by chance, unless it is ASCII and reads the same in all of them.
+  // Text in another encoding is practically never valid UTF-8 by chance, unless it is ASCII and reads the same in all
+  // of them.
   if (utf8 !== undefined && (claimed === 'utf-8' || claimed === undefined || /[\u0080-\uffff]/.test(utf8)))
     return { text: utf8, asClaimed: claimed === 'utf-8' }
   const text = claimed === undefined || claimed === 'utf-8' ? undefined : decodedAs(claimed, bytes)
@@ -35,7 +36,10 @@ function claimIn(text: string): string | undefined {
   return claimPattern.exec(text.slice(0, declarationBytesMax))?.[1]
 }
 
-/** The encoding that a label means (WHATWG Encoding Standard); undefined when it means none, or UTF-16, which would have shown itself. */
+/**
+ * The encoding that a label means (WHATWG Encoding Standard); undefined when it means none, or UTF-16, which would have
+ * shown itself.
+ */
 function encodingCalled(label: string): string | undefined {
   try {
     const { encoding } = new TextDecoder(label)

@@ -5,12 +5,14 @@ import type { Reading } from './reading.ts'
 import { isStorable } from './text.ts'
 import { warn } from './warnings.ts'
 
-// A letter, a digit, a punctuation mark or a symbol of any script; blanks, controls and what only joins others show nothing.
+// A letter, a digit, a punctuation mark or a symbol of any script; blanks, controls and what only joins others show
+// nothing.
 const visiblePattern = /[\p{L}\p{N}\p{P}\p{S}]/u
 
 /**
- * A reference makes every later lead with the same one a duplicate, which is not stored. So one that any sender may send by accident is
- * none, nor is one in which different characters may have become the same U+FFFD, here or before. Anything else is compared to the letter.
+ * A reference makes every later lead with the same one a duplicate, which is not stored. So one that any sender may
+ * send by accident is none, nor is one in which different characters may have become the same U+FFFD, here or before.
+ * Anything else is compared to the letter.
  */
 export function readExternalReference(
   sent: ExternalReference,

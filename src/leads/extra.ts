@@ -24,7 +24,10 @@ export function keepUnknown(name: string, value: unknown, parent: string, readin
   if (whole !== name) warn('text-repaired', at, reading)
 }
 
-/** Puts `value`, sent at `at`, into `extra` if it fits, with national identity numbers masked in its texts; says whether it did. */
+/**
+ * Puts `value`, sent at `at`, into `extra` if it fits, with national identity numbers masked in its texts; says whether
+ * it did.
+ */
 export function keep(name: string, value: unknown, at: string, reading: Reading): boolean {
   const { extra } = reading
   const changes: Change[] = []
@@ -50,7 +53,10 @@ function isDeeper(value: unknown, levels: number): boolean {
 
 type Change = { code: 'text-repaired' | 'national-id-masked'; pointer: string }
 
-/** A copy of a JSON value with every text and name well formed, and without national identity numbers in its texts; `changes` gets what is new. */
+/**
+ * A copy of a JSON value with every text and name well formed, and without national identity numbers in its texts;
+ * `changes` gets what is new.
+ */
 function storable(value: unknown, at: string, changes: Change[], reading: Reading): unknown {
   if (typeof value === 'string') {
     const whole = wellFormed(value)

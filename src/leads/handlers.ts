@@ -48,7 +48,9 @@ export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principa
 
 type Asked = { type?: LeadType[]; sourceKeyId?: string; contact?: string; test?: boolean }
 
-/** Undefined when no lead can fit: nobody has a phone number that is none. `country`: of the dealer, for such a number. */
+/**
+ * Undefined when no lead can fit: nobody has a phone number that is none. `country`: of the dealer, for such a number.
+ */
 function filterOf(
   { type, sourceKeyId, contact: typed, test = false }: Asked,
   { environment }: Standing,

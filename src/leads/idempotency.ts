@@ -6,7 +6,10 @@ export interface Idempotency {
   requestHash: Buffer
 }
 
-/** The key in an Idempotency-Key header: bare, or quoted as a string (RFC 8941, section 3.3.3). The contract has checked its form. */
+/**
+ * The key in an Idempotency-Key header: bare, or quoted as a string (RFC 8941, section 3.3.3). The contract has checked
+ * its form.
+ */
 export function keyOf(header: string): string {
   return header.startsWith('"') ? header.slice(1, -1).replaceAll(/\\(["\\])/g, '$1') : header
 }
@@ -14,7 +17,8 @@ export function keyOf(header: string): string {
 /**
  * What makes two requests the same, for the one key: the operation, the media type and every byte of the body.
  *
- * Scoped to the token's subject when it is stored; kept for 72 hours (draft-ietf-httpapi-idempotency-key-header, section 2).
+ * Scoped to the token's subject when it is stored; kept for 72 hours (draft-ietf-httpapi-idempotency-key-header,
+ * section 2).
  */
 export function idempotencyOf(
   key: string | undefined,

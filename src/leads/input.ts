@@ -44,8 +44,8 @@ import {
 import { warn } from './warnings.ts'
 
 /**
- * The lead that was sent, as it will be stored. The schema has checked its structure; its content is never refused: what is odd is
- * kept, in its place or in `extra`, with a warning.
+ * The lead that was sent, as it will be stored. The schema has checked its structure; its content is never refused:
+ * what is odd is kept, in its place or in `extra`, with a warning.
  */
 export function newLead(input: LeadInput, context: LeadContext): NewLead {
   const reading = newReading(context)

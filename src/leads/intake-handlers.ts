@@ -55,7 +55,10 @@ export const createLeadBatch =
     }
   }
 
-/** One prospect is answered like one lead, so that a sender who looks at the status only is not misled; several like a batch. */
+/**
+ * One prospect is answered like one lead, so that a sender who looks at the status only is not misled; several like a
+ * batch.
+ */
 export const createLeadsFromAdf =
   ({ intake, leadViolations }: LeadIntake): Handlers['createLeadsFromAdf'] =>
   async ({ headers, principal, http }) => {
@@ -109,7 +112,10 @@ function distinct(references: readonly ExternalReference[]): ExternalReference[]
   return [...new Map(references.map((each) => [JSON.stringify([each.source, each.id]), each])).values()]
 }
 
-/** A prospect without an id that counts is known again by all that it says. One that says not even when it was made could be another. */
+/**
+ * A prospect without an id that counts is known again by all that it says. One that says not even when it was made
+ * could be another.
+ */
 function sameProspect({ input, resend }: AdfLead, { externalReference }: NewLead): Idempotency | undefined {
   if (externalReference || !(resend || input.submittedAt)) return undefined
   const content = JSON.stringify(input)

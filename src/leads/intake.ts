@@ -84,7 +84,8 @@ export function openIntake(
   const underWay: Set<string>[] = []
   const held = new Map<string, Waiting[]>()
 
-  // One group at a time is faster than several small ones. A second goes beside it when it is large and waits for none of its clocks.
+  // One group at a time is faster than several small ones. A second goes beside it when it is large and waits for none
+  // of its clocks.
   const sendNext = () => {
     arrived = 0
     if (underWay.length >= groupsMax) return
@@ -166,7 +167,8 @@ export function openIntake(
         answer(group, verdicts)
         const stale = group.filter((_, at) => verdicts[at]?.verdict === 'keys-newer')
         if (stale.length === 0) return
-        // Nothing of these was written. The reload moves the generation on, so this cannot go round twice for the same change.
+        // Nothing of these was written. The reload moves the generation on, so this cannot go round twice for the same
+        // change.
         await keyring.reload(db)
         const isWithdrawn = ({ principal }: Waiting) => !keyring.has(principal.kid)
         for (const { reject } of stale.filter(isWithdrawn)) reject(new Problem('token-invalid'))

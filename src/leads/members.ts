@@ -14,7 +14,8 @@ type Members<Sent, Read> = { [Name in keyof Sent]-?: Reader<NonNullable<Sent[Nam
 
 /** Reads an object member by member; what `members` does not name goes to `extra`. */
 export function objectOf<Sent extends object, Read = Sent>(members: Members<Sent, Read>): Reader<Sent, As<Sent, Read>> {
-  // A Map, because senders may call a member `constructor`. Each reader gets the value of its own member: the schema has checked the types.
+  // A Map, because senders may call a member `constructor`. Each reader gets the value of its own member: the schema
+  // has checked the types.
   const readers = new Map(Object.entries(members) as [string, Reader<unknown, unknown>][])
   return (sent, at, reading) => {
     const read: Record<string, unknown> = {}
@@ -55,7 +56,10 @@ export function freeText(sent: string, at: string, reading: Reading): string {
   return masked
 }
 
-/** Reads a word; one that `words` does not know becomes `unknown` and is kept in `extra`. A blank one counts as left out. */
+/**
+ * Reads a word; one that `words` does not know becomes `unknown` and is kept in `extra`. A blank one counts as left
+ * out.
+ */
 export function wordOf<Word extends string>(
   words: ReadonlyMap<string, Word>,
   unknown?: Word,
@@ -71,7 +75,9 @@ export function wordOf<Word extends string>(
   }
 }
 
-/** A time as RFC 3339 with milliseconds and the offset it was sent with, or as it was sent when it is not understood. */
+/**
+ * A time as RFC 3339 with milliseconds and the offset it was sent with, or as it was sent when it is not understood.
+ */
 export function time(sent: string, at: string, reading: Reading): string {
   const said = text(sent, at, reading)
   return instantOf(said, at, reading)?.local ?? said

@@ -1,8 +1,11 @@
-// National identity numbers in what people write. https://www.cpr.dk, https://www.skatteverket.se, https://www.skatteetaten.no and
-// https://dvv.fi say how they are made.
+// National identity numbers in what people write. https://www.cpr.dk, https://www.skatteverket.se,
+// https://www.skatteetaten.no and https://dvv.fi say how they are made.
 
 interface Scheme {
-  /** What has the form of a number: date of birth, sign, serial. Nothing in it repeats without bounds, so time grows with the text only. */
+  /**
+   * What has the form of a number: date of birth, sign, serial. Nothing in it repeats without bounds, so time grows
+   * with the text only.
+   */
   readonly form: RegExp
   readonly isNumber: (born: string, sign: string, serial: string) => boolean
 }
@@ -41,17 +44,20 @@ const norwegianWeights = [
 const finnishChecks = '0123456789ABCDEFHJKLMNPRSTUVWXY'
 
 /**
- * `text` with the serial of every national identity number of `country` made into stars, as long as it was: `DDMMYY-****`. The date of
- * birth stays. Denmark, Sweden, Norway and Finland; a text of any other country stays as it is.
+ * `text` with the serial of every national identity number of `country` made into stars, as long as it was:
+ * `DDMMYY-****`. The date of birth stays. Denmark, Sweden, Norway and Finland; a text of any other country stays as it
+ * is.
  *
- * A number has the digits of its country and no digit beside them, a real date (also of a Swedish coordination number, a Norwegian D or H
- * number or a test number) and the right check digits, which Danish numbers need not have. Its sign may be missing, but in Finland; a blank
- * may stand for it, but no line end. Without a hyphen it is none behind `+` or `00`, with or without the code of a country, inside the 17
- * characters of a VIN, and, in Sweden, when it begins with 07 like a mobile phone.
+ * A number has the digits of its country and no digit beside them, a real date (also of a Swedish coordination number,
+ * a Norwegian D or H number or a test number) and the right check digits, which Danish numbers need not have. Its sign
+ * may be missing, but in Finland; a blank may stand for it, but no line end. Without a hyphen it is none behind `+` or
+ * `00`, with or without the code of a country, inside the 17 characters of a VIN, and, in Sweden, when it begins with
+ * 07 like a mobile phone.
  *
- * In doubt it masks. Three in a hundred Danish order numbers of ten digits lose their last four, and so do a Swedish mobile number without
- * its country code and the time in `DDMMYY-HHMM`: that costs a look at the warning and a question, a CPR number in the wrong hands costs
- * its owner more. Phone numbers have a place of their own, which is not masked.
+ * In doubt it masks. Three in a hundred Danish order numbers of ten digits lose their last four, and so do a Swedish
+ * mobile number without its country code and the time in `DDMMYY-HHMM`: that costs a look at the warning and a
+ * question, a CPR number in the wrong hands costs its owner more. Phone numbers have a place of their own, which is not
+ * masked.
  */
 export function maskNationalIds(text: string, country: string): string {
   const scheme = schemes.get(country)
@@ -84,7 +90,10 @@ function isSwedish(born: string, sign: string, serial: string): boolean {
   return sum % 10 === 0 && isDay(year.length === 4 ? Number(year) : yearOf(year), month, day > 60 ? day - 60 : day)
 }
 
-/** Two check digits, modulus 11. The day of a D number is raised by 40, the month of an H number by 40, of a test number by 40 or 80. */
+/**
+ * Two check digits, modulus 11. The day of a D number is raised by 40, the month of an H number by 40, of a test number
+ * by 40 or 80.
+ */
 function isNorwegian(born: string, _sign: string, serial: string): boolean {
   const all = digits(born + serial)
   const [day, month] = [Number(born.slice(0, 2)), Number(born.slice(2, 4))]
@@ -94,7 +103,10 @@ function isNorwegian(born: string, _sign: string, serial: string): boolean {
   return isChecked && isDay(yearOf(born.slice(4)), month % 40, day > 40 ? day - 40 : day)
 }
 
-/** A check character, modulus 31. A sign from A to F is of this century; of the others, 1800 and 1900 were alike in having no leap day. */
+/**
+ * A check character, modulus 31. A sign from A to F is of this century; of the others, 1800 and 1900 were alike in
+ * having no leap day.
+ */
 function isFinnish(born: string, sign: string, serial: string): boolean {
   const century = /[A-F]/i.test(sign) ? 2000 : 1900
   const check = finnishChecks[Number(born + serial.slice(0, 3)) % finnishChecks.length]

@@ -12,7 +12,10 @@ export interface Extra {
   readonly members: Map<string, unknown>
   /** The size of all as JSON in UTF-8, counting a comma or brace after each member. */
   bytes: number
-  /** Makes names unique that became alike when they were repaired; it only rises, so that a hostile sender cannot make us search. */
+  /**
+   * Makes names unique that became alike when they were repaired; it only rises, so that a hostile sender cannot make
+   * us search.
+   */
   renamed: number
 }
 

@@ -48,8 +48,8 @@ export function respondedAt(lead: { responded_at: Date | null }, to: LeadStatus,
 }
 
 /**
- * The lead in another status. A reason stays with a lost or invalid lead only; a move to the status that the lead has changes nothing
- * but the reason, if one is given.
+ * The lead in another status. A reason stays with a lost or invalid lead only; a move to the status that the lead has
+ * changes nothing but the reason, if one is given.
  *
  * @throws {Problem} `lead-move-illegal` with the legal statuses.
  */

@@ -38,8 +38,8 @@ export interface Verdict {
 }
 
 /**
- * Stores a group in one call of one function, one round trip, one commit. The verdicts come in the order of the leads. A group whose
- * answer was lost is sent again as `redriven`: what was stored then counts as stored by it.
+ * Stores a group in one call of one function, one round trip, one commit. The verdicts come in the order of the leads.
+ * A group whose answer was lost is sent again as `redriven`: what was stored then counts as stored by it.
  */
 export async function createLeads(
   hot: pg.Pool,
@@ -85,7 +85,10 @@ export async function freeDealers(hot: pg.Pool, dealerIds: readonly string[]): P
   return rows.map(({ dealer_id }) => dealer_id)
 }
 
-/** Forgets keys that have expired, the oldest first; says how many. One that is taken over at this moment is left for later. */
+/**
+ * Forgets keys that have expired, the oldest first; says how many. One that is taken over at this moment is left for
+ * later.
+ */
 export async function sweepIdempotencyKeys(db: Knex, atMost: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(
     `with old as materialized (
@@ -181,8 +184,9 @@ interface Wanted extends LeadFilter {
 /**
  * The ids of the leads that fit, in order and not more than `limit` of each kind.
  *
- * Whatever is wanted may be rare, so that looking at one lead after the other would look at all. Hence each combination of status and type is
- * a list of its own, which an index has in order. Of those that changed since some time most came since then, and need no look for a change.
+ * Whatever is wanted may be rare, so that looking at one lead after the other would look at all. Hence each combination
+ * of status and type is a list of its own, which an index has in order. Of those that changed since some time most came
+ * since then, and need no look for a change.
  */
 function idsOf(
   { test, status, type, sourceId, contact, updatedSince, receivedBefore, past }: Wanted,

@@ -8,7 +8,10 @@ import { letterOf, type Matter } from './letter.ts'
 import { languageOf } from './preferences.ts'
 import { findDeed, findKey, findReader } from './store.ts'
 
-/** Writes a mail in the language of its reader; undefined when nobody is there to read it, or there is nothing to say any more. */
+/**
+ * Writes a mail in the language of its reader; undefined when nobody is there to read it, or there is nothing to say
+ * any more.
+ */
 export function letterWriter(db: Knex, secrets: Secrets, publicUrl: string) {
   return async (mail: MailRow): Promise<Letter | undefined> => {
     const reader = await findReader(db, mail.dealer_id, mail.user_id)

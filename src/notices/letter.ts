@@ -32,8 +32,8 @@ export interface Reader {
 type Paragraph = string | { label: string; url: string }
 
 /**
- * The mail about a matter, in the language of its reader, as plain text and as simple HTML. It names nobody who asked for anything: what
- * a customer wrote stays behind the link.
+ * The mail about a matter, in the language of its reader, as plain text and as simple HTML. It names nobody who asked
+ * for anything: what a customer wrote stays behind the link.
  */
 export function letterOf(matter: Matter, reader: Reader, publicUrl: string): Omit<Letter, 'to'> {
   const { subject, paragraphs } = written(matter, reader, publicUrl)

@@ -12,8 +12,8 @@ export const openNotifier = (db: Knex, report: Report): Job =>
   openJob('telling people', roundMs, report, () => tellPeople(db))
 
 /**
- * Puts what people are to be told into the outbox. Every process may do it at any time: what was told is remembered in the same
- * transaction, or by the name that each mail has.
+ * Puts what people are to be told into the outbox. Every process may do it at any time: what was told is remembered in
+ * the same transaction, or by the name that each mail has.
  */
 export async function tellPeople(db: Knex): Promise<void> {
   for (const find of [store.findKeyDeeds, store.findExpiringKeys, store.findQuietSources])
@@ -21,7 +21,8 @@ export async function tellPeople(db: Knex): Promise<void> {
   for (const dealerId of await store.findDealersToTell(db)) await db.transaction((trx) => tellOfLeads(trx, dealerId))
 }
 
-// Its place in the ledger is a bare number: it lies beside the events, and a restore that takes them back takes it back with them.
+// Its place in the ledger is a bare number: it lies beside the events, and a restore that takes them back takes it back
+// with them.
 async function tellOfLeads(trx: Knex.Transaction, dealerId: string): Promise<void> {
   const cursor = await store.lockMailCursor(trx, dealerId)
   if (!cursor) return

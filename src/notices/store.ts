@@ -169,7 +169,10 @@ export interface MailCursor {
   target_minutes: number
 }
 
-/** How far the dealer's people were told; undefined while somebody else tells them. A dealer who is new here is told of what comes. */
+/**
+ * How far the dealer's people were told; undefined while somebody else tells them. A dealer who is new here is told of
+ * what comes.
+ */
 export async function lockMailCursor(trx: Knex.Transaction, dealerId: string): Promise<MailCursor | undefined> {
   await trx.raw(
     `insert into mail_cursors (dealer_id, seq, waited_until)

@@ -4,7 +4,10 @@ import type { Secrets } from '../secrets.ts'
 import type { MailRow } from './mail.ts'
 import { addMails } from './store.ts'
 
-/** Sends somebody a link to choose a password. The caller holds the dealer's clock, and has made the link in the same transaction. */
+/**
+ * Sends somebody a link to choose a password. The caller holds the dealer's clock, and has made the link in the same
+ * transaction.
+ */
 export async function mailLink(
   trx: Knex.Transaction,
   secrets: Secrets,

@@ -27,9 +27,10 @@ const retryMinutes = [1, 5, 30, 2 * 60, 12 * 60]
 const failureLengthMax = 300
 
 /**
- * Sends what is in the outbox, one mail after the other, in every process: each mail is claimed by one of them. It is written down as being
- * handed over in the moment in which the mail server asks for its content (RFC 5321, section 4.1.1.4), and as sent when that was taken. So
- * whoever dies before leaves a mail that will be sent, and whoever dies in between one of which nobody can know: it is not sent again.
+ * Sends what is in the outbox, one mail after the other, in every process: each mail is claimed by one of them. It is
+ * written down as being handed over in the moment in which the mail server asks for its content (RFC 5321, section
+ * 4.1.1.4), and as sent when that was taken. So whoever dies before leaves a mail that will be sent, and whoever dies
+ * in between one of which nobody can know: it is not sent again.
  *
  * `write` says what a mail says, as things are now; undefined when there is nothing to say any more.
  */
@@ -170,8 +171,9 @@ function sent(
 }
 
 /**
- * What becomes of a mail that was not taken. The server's own word counts: 4xx may pass, 5xx stays (RFC 5321, section 4.2.1), but a refused
- * sign-in or greeting says nothing about the mail. Without a word after the hand-over nobody knows.
+ * What becomes of a mail that was not taken. The server's own word counts: 4xx may pass, 5xx stays (RFC 5321, section
+ * 4.2.1), but a refused sign-in or greeting says nothing about the mail. Without a word after the hand-over nobody
+ * knows.
  */
 function outcomeOf(error: unknown, attempts: number, isHandedOver: boolean): Parameters<typeof store.settleMail>[2] {
   const { responseCode, command } = (error instanceof Error ? error : {}) as { responseCode?: number; command?: string }

@@ -17,7 +17,10 @@ const flushedEarlyAt = 10_000
 const waitingMax = 20_000
 const writtenAtOnceMax = 2_000
 
-/** While the database is away, the newest 20,000 requests wait; `onLoss` is told how many were left out when it is there again. */
+/**
+ * While the database is away, the newest 20,000 requests wait; `onLoss` is told how many were left out when it is there
+ * again.
+ */
 export function openRecorder(hot: pg.Pool, report: Report, onLoss: (leftOut: number) => void): Recorder {
   let waiting: RequestRow[] = []
   let leftOut = 0

@@ -17,7 +17,10 @@ export interface RequestRow {
   lead_id: string | null
 }
 
-/** Adds requests to the log, the hourly counts and the last uses, all or none. Rows of several processes are locked in one order. */
+/**
+ * Adds requests to the log, the hourly counts and the last uses, all or none. Rows of several processes are locked in
+ * one order.
+ */
 export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[]): Promise<void> {
   const text = `with request as materialized (
       select dealer_id, id, to_timestamp(ms / 1000) as at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id
@@ -37,7 +40,8 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     on conflict (dealer_id, api_key_id) do update
       set at = excluded.at, operation = excluded.operation, status = excluded.status, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
       where api_key_last_used.at < excluded.at`
-  // Written out here: ids and numbers hold nothing to escape, and the driver would look through each of them. A request may be called NULL.
+  // Written out here: ids and numbers hold nothing to escape, and the driver would look through each of them. A request
+  // may be called NULL.
   const plain = (of: (request: RequestRow) => string | number | null) =>
     `{${requests.map((request) => of(request) ?? 'null').join()}}`
   const values = [
@@ -84,7 +88,8 @@ export async function findRequests(
     where ${[...conditions, ...more].join(' and ')}
     order by r.id desc
     limit :limit`
-  // What is rare is looked for in those hours alone in which the counts say that there was some. A request is counted with its row.
+  // What is rare is looked for in those hours alone in which the counts say that there was some. A request is counted
+  // with its row.
   const counted = ['u.dealer_id = :dealerId', 'u.api_key_id = :apiKeyId']
   if (statusClass) counted.push('u.status_class = :statusClass')
   if (operation) counted.push('u.operation = :operation')

@@ -49,7 +49,10 @@ export const signIn = ({ db, secrets, keyring, issuer, attempts }: Sessions): Ha
   }
 }
 
-/** Adds the credential under the dealer's lock, after reading the user again: whoever was deactivated meanwhile gets none. */
+/**
+ * Adds the credential under the dealer's lock, after reading the user again: whoever was deactivated meanwhile gets
+ * none.
+ */
 async function startSession(
   db: Knex,
   secrets: Secrets,

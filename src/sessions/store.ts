@@ -88,8 +88,9 @@ export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
 }
 
 /**
- * Forgets sessions that were begun more than so many seconds ago, with their credentials; says how many. To whoever still has a token or a
- * cookie of one it makes no difference: without its credential it is as invalid as with one that has ended.
+ * Forgets sessions that were begun more than so many seconds ago, with their credentials; says how many. To whoever
+ * still has a token or a cookie of one it makes no difference: without its credential it is as invalid as with one that
+ * has ended.
  */
 export async function sweepSessions(db: Knex, seconds: number, atMost: number): Promise<number> {
   const { rowCount } = await db.raw<{ rowCount: number }>(

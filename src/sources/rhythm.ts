@@ -16,11 +16,17 @@ const quarterDays = 91
 const chanceInQuarter = 0.1
 /** A silence is told when it is so much longer than one that the source had before. */
 const longerThanBefore = 1.25
-/** The part of the gaps between leads that is looked at for burstiness, and how many gaps of independent leads are counted among them. */
+/**
+ * The part of the gaps between leads that is looked at for burstiness, and how many gaps of independent leads are
+ * counted among them.
+ */
 const longGaps = 1 / 10
 const creditedGaps = 10
 const recentGaps = 25
-/** Every day of the week and hour of the day is credited with so many leads, so that one that was empty by chance is not taken for closed. */
+/**
+ * Every day of the week and hour of the day is credited with so many leads, so that one that was empty by chance is not
+ * taken for closed.
+ */
 const creditedLeads = 1
 
 /** What is usual for a source. */
@@ -33,14 +39,15 @@ export interface Rhythm {
 }
 
 /**
- * What is usual for a source whose first lead ever came at `startedAt`, by its leads of the 56 days before its last one, oldest first.
- * Undefined when they are too few. Times are milliseconds since the epoch.
+ * What is usual for a source whose first lead ever came at `startedAt`, by its leads of the 56 days before its last
+ * one, oldest first. Undefined when they are too few. Times are milliseconds since the epoch.
  *
- * A lead is expected by the share that its day of the week and its hour of the day, in the dealer's time zone, have in all leads; on
- * holidays none is expected, and nothing is learnt. The pace is that of all these leads or of the last 25 gaps, whichever is slower. The
- * threshold is the larger of two numbers of leads: the one that leads which are independent of each other would fail to bring once in ten
- * quarters, more when the longest gaps say that they come in bursts; and a little more than was missing in the second longest silence of
- * the source, the second because the longest may have been an outage.
+ * A lead is expected by the share that its day of the week and its hour of the day, in the dealer's time zone, have in
+ * all leads; on holidays none is expected, and nothing is learnt. The pace is that of all these leads or of the last 25
+ * gaps, whichever is slower. The threshold is the larger of two numbers of leads: the one that leads which are
+ * independent of each other would fail to bring once in ten quarters, more when the longest gaps say that they come in
+ * bursts; and a little more than was missing in the second longest silence of the source, the second because the
+ * longest may have been an outage.
  */
 export function learnt(leads: readonly number[], startedAt: number, timeZone: string): Rhythm | undefined {
   const until = leads.at(-1) ?? startedAt
@@ -109,7 +116,10 @@ function expectedIn(perHour: readonly number[], from: number, to: number): numbe
   return expected
 }
 
-/** From times to local ones, on which days and hours are counted. Where a day's clock is changed, the hours before it are one off. */
+/**
+ * From times to local ones, on which days and hours are counted. Where a day's clock is changed, the hours before it
+ * are one off.
+ */
 function localTime(timeZone: string): (at: number) => number {
   const zone = IANAZone.create(timeZone)
   const offsets = new Map<number, number>()
@@ -129,7 +139,10 @@ const hourOf = (local: number) => Math.floor(local / hourMs) % 24
 const sum = (numbers: readonly number[]) => numbers.reduce((all, each) => all + each, 0)
 const add = (to: number[], index: number, more: number) => void (to[index] = (to[index] ?? 0) + more)
 
-/** Whether hardly anybody works, or looks for a car: Christmas to New Year, Maundy Thursday to Easter Monday, Ascension Day, Whit Monday. */
+/**
+ * Whether hardly anybody works, or looks for a car: Christmas to New Year, Maundy Thursday to Easter Monday, Ascension
+ * Day, Whit Monday.
+ */
 function isHoliday(local: number): boolean {
   const date = new Date(local)
   const [month, day] = [date.getUTCMonth() + 1, date.getUTCDate()]
@@ -138,7 +151,10 @@ function isHoliday(local: number): boolean {
   return (afterEaster >= -3 && afterEaster <= 1) || afterEaster === 39 || afterEaster === 50
 }
 
-/** Easter Sunday, in days since the epoch: the Sunday after the full moon of spring, by the reckoning of Gauss for 1900 to 2099. */
+/**
+ * Easter Sunday, in days since the epoch: the Sunday after the full moon of spring, by the reckoning of Gauss for 1900
+ * to 2099.
+ */
 function easterOf(year: number): number {
   const moon = (19 * (year % 19) + 24) % 30
   const weekday = (2 * (year % 4) + 4 * (year % 7) + 6 * moon + 5) % 7

@@ -143,7 +143,10 @@ export async function findWatched(trx: Knex.Transaction, after: Place, limit: nu
   return rows
 }
 
-/** The times of the leads of a key from the one id to the other that are no tests, oldest first, in milliseconds since the epoch. */
+/**
+ * The times of the leads of a key from the one id to the other that are no tests, oldest first, in milliseconds since
+ * the epoch.
+ */
 export async function findTimes(
   trx: Knex.Transaction,
   dealerId: string,

@@ -7,8 +7,8 @@ import { findCreatedAt } from './store.ts'
 export const freshSeconds = 15 * 60
 
 /**
- * A screen that was left alone, or a token that was stolen, must not be enough for what gives access to others. The credential of a person
- * was made when they signed in with their password. A key has nobody to ask.
+ * A screen that was left alone, or a token that was stolen, must not be enough for what gives access to others. The
+ * credential of a person was made when they signed in with their password. A key has nobody to ask.
  *
  * @throws {Problem} `sign-in-too-old`
  */

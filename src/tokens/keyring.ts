@@ -7,8 +7,9 @@ import type { Secrets } from '../secrets.ts'
 import * as store from './store.ts'
 import type { SigningKey } from './token.ts'
 
-// A new key is published this long before it signs, and every process looks again in a third of it: nobody meets a token of a key it
-// has not seen. Withdrawing does not wait for that: the generation that every judgement returns makes the process look before it answers.
+// A new key is published this long before it signs, and every process looks again in a third of it: nobody meets a
+// token of a key it has not seen. Withdrawing does not wait for that: the generation that every judgement returns makes
+// the process look before it answers.
 const publishedAheadMs = 90_000
 const refreshMs = publishedAheadMs / 3
 
@@ -38,8 +39,9 @@ export interface Keyring {
 type Held = SigningKey & { signsFrom: Date; jwk: PublicJwk }
 
 /**
- * Opens the signing keys, making one where none can be opened, and keeps them fresh. `onChange` runs when they changed. A key that cannot
- * be opened is left out and told to `report`: the tokens that it signed are invalid, everybody else's are judged as ever.
+ * Opens the signing keys, making one where none can be opened, and keeps them fresh. `onChange` runs when they changed.
+ * A key that cannot be opened is left out and told to `report`: the tokens that it signed are invalid, everybody else's
+ * are judged as ever.
  *
  * @throws {Error} when a key has to be made and the current master secret is not one that the database knows.
  */

@@ -9,8 +9,8 @@ import * as store from './store.ts'
 export type Judge = (principal: Principal) => Promise<Standing>
 
 /**
- * One query judges everybody who asked in the same tick of the event loop; several queries may be under way. Nothing is remembered
- * between them: a request that starts after a revocation returned sees it, on any number of processes.
+ * One query judges everybody who asked in the same tick of the event loop; several queries may be under way. Nothing is
+ * remembered between them: a request that starts after a revocation returned sees it, on any number of processes.
  *
  * @throws {Problem} 401 `token-invalid`, 403 `scope-missing`
  */
@@ -52,8 +52,8 @@ export function liveness(hot: pg.Pool, db: Knex, keyring: Keyring): Judge {
 }
 
 /**
- * The way to change something: locks the dealer's clock, and only then, in a later statement with a snapshot of its own, judges the
- * credential. So no change commits after the revocation of its credential has committed.
+ * The way to change something: locks the dealer's clock, and only then, in a later statement with a snapshot of its
+ * own, judges the credential. So no change commits after the revocation of its credential has committed.
  */
 export function writer(db: Knex, keyring: Keyring): Write {
   return (principal, work) =>

@@ -36,7 +36,10 @@ export async function findCredential(
   return rows[0]
 }
 
-/** Waits for the dealer's clock and holds it until the transaction ends. What is decided on must be read by a later statement. */
+/**
+ * Waits for the dealer's clock and holds it until the transaction ends. What is decided on must be read by a later
+ * statement.
+ */
 export async function lockDealer(trx: Knex.Transaction, dealerId: string): Promise<void> {
   await trx('dealer_clocks').select('dealer_id').where({ dealer_id: dealerId }).forUpdate()
 }

@@ -56,8 +56,8 @@ export function accessToken(grant: Grant, key: SigningKey, issuer: string, now: 
 export type Verified = Omit<Principal, 'needed'>
 
 /**
- * Checks tokens and remembers the good ones by their hash, at most 20,000 of them. Expiry is checked every time; `forget` is for when
- * a signing key is withdrawn. Whether the credential still lives is not its business.
+ * Checks tokens and remembers the good ones by their hash, at most 20,000 of them. Expiry is checked every time;
+ * `forget` is for when a signing key is withdrawn. Whether the credential still lives is not its business.
  *
  * @throws {Problem} `token-invalid`
  */

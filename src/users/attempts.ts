@@ -16,7 +16,10 @@ const hashesMax = 32
 
 /** Bounds how often somebody may fail, and how much work with passwords this process does at one time. */
 export interface Attempts {
-  /** Counts a failure before the password is looked at, so that attempts sent side by side cannot slip through. Call the answer when it was right. */
+  /**
+   * Counts a failure before the password is looked at, so that attempts sent side by side cannot slip through. Call the
+   * answer when it was right.
+   */
   count(http: Http, email: string): Promise<() => Promise<void>>
   /** The same for a link to choose a password. */
   countLink(http: Http): Promise<() => Promise<void>>

@@ -129,7 +129,10 @@ export const updateUser =
       return { status: 200, body: userBody(after) }
     })
 
-/** Whether somebody has the address nobody is told, not even by how long the answer takes: what there is to do is done after it. */
+/**
+ * Whether somebody has the address nobody is told, not even by how long the answer takes: what there is to do is done
+ * after it.
+ */
 export const requestPasswordLink = (people: People): Handlers['requestPasswordLink'] => {
   const { issuer, attempts, mailIsReady, report } = people
   return async ({ body, http }) => {
@@ -176,7 +179,8 @@ export const setPassword =
 export const changeOwnPassword =
   ({ attempts, passwordChanged, recordChange }: People): Handlers['changeOwnPassword'] =>
   async ({ body, principal, http }, { write }) => {
-    // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked outside, and read again.
+    // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked
+    // outside, and read again.
     const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))
     const right = await attempts.count(http, before.email)
     if (!(await attempts.isPassword(before.password_hash, body.currentPassword))) throw new Problem('password-wrong')

@@ -12,7 +12,10 @@ export interface Links {
   mailIsReady: boolean
 }
 
-/** A new link for a person to choose a password with, by mail where there is mail; the one from before works no more. The caller holds the dealer's clock. */
+/**
+ * A new link for a person to choose a password with, by mail where there is mail; the one from before works no more.
+ * The caller holds the dealer's clock.
+ */
 export async function addLink(
   trx: Knex.Transaction,
   { secrets, issuer, mailIsReady }: Links,

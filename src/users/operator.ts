@@ -77,7 +77,11 @@ export async function createUser(
   })
 }
 
-/** A new password; whoever was signed in with the old one is signed out. @throws {Error} when nobody has the e-mail address. */
+/**
+ * A new password; whoever was signed in with the old one is signed out.
+ *
+ * @throws {Error} when nobody has the e-mail address.
+ */
 export async function resetPassword(db: Knex, email: string, wanted?: string): Promise<{ password: string }> {
   const user = await store.findUserByEmail(db, email)
   if (!user) throw new Error(`Nobody has the e-mail address ${email}`)

@@ -22,7 +22,8 @@ const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 
 export const hashPassword = (password: string): Promise<string> => hash(password, cost)
 
-// An unknown e-mail, or somebody without a password, is verified against this hash of nothing anybody knows, so that it takes as long as a wrong password.
+// An unknown e-mail, or somebody without a password, is verified against this hash of nothing anybody knows, so that it
+// takes as long as a wrong password.
 const nobody = hash(String(randomInt(2 ** 47)) + String(randomInt(2 ** 47)), cost)
 
 export async function isPassword(passwordHash: string | null | undefined, password: string): Promise<boolean> {

@@ -22,9 +22,9 @@ import {
 } from './world.ts'
 
 /**
- * An older commit and the working tree under the same load, in turn and there and back again, in one run: so the ratio of each round has
- * both of them under the same conditions. Each has a database of its own on one PostgreSQL: the older version made it and all that is in
- * it, the newer one got a copy and brought it up.
+ * An older commit and the working tree under the same load, in turn and there and back again, in one run: so the ratio
+ * of each round has both of them under the same conditions. Each has a database of its own on one PostgreSQL: the older
+ * version made it and all that is in it, the newer one got a copy and brought it up.
  */
 const goal = 0.97
 const dealersCount = 16

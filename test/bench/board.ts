@@ -28,8 +28,8 @@ export interface Watched {
 const agent = new Agent({ keepAlive: true })
 
 /**
- * What an open board asks of the service, as the dashboard asks it, until `signal` aborts: the feed, its columns, and the counts. What
- * comes is taken and hardly looked at: a browser does its work elsewhere.
+ * What an open board asks of the service, as the dashboard asks it, until `signal` aborts: the feed, its columns, and
+ * the counts. What comes is taken and hardly looked at: a browser does its work elsewhere.
  */
 export async function watch(url: string, token: string, signal: AbortSignal, watched: Watched): Promise<void> {
   const headers = { authorization: `Bearer ${token}` }

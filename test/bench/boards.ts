@@ -18,9 +18,9 @@ import {
 import { type Dealer, leadInput, makeDealers, openPlace, startOurs } from './world.ts'
 
 /**
- * What watching costs the intake: the same leads as fast as they go in, with nobody watching and with 50 open boards. Then the memory of
- * one process with a thousand streams, every fifth of which takes nothing, while 10^5 leads of 10 of the dealers come in: more than the buffers of
- * the system hold.
+ * What watching costs the intake: the same leads as fast as they go in, with nobody watching and with 50 open boards.
+ * Then the memory of one process with a thousand streams, every fifth of which takes nothing, while 10^5 leads of 10 of
+ * the dealers come in: more than the buffers of the system hold.
  */
 const dealersCount = 50
 const boardsCount = 50

@@ -22,8 +22,9 @@ import {
 } from './world.ts'
 
 /**
- * What our server costs when much is stored, and when it has worked for long: single leads, and the newest 50, with 10,000 and with a
- * million leads of one dealer in the table, each in a PostgreSQL of its own; then the memory of one process after 10^5 and 10^6 requests.
+ * What our server costs when much is stored, and when it has worked for long: single leads, and the newest 50, with
+ * 10,000 and with a million leads of one dealer in the table, each in a PostgreSQL of its own; then the memory of one
+ * process after 10^5 and 10^6 requests.
  */
 const sizes = [10_000, 1_000_000] as const
 const dealersCount = 16
@@ -61,7 +62,10 @@ const listing = ({ size, place: { databasePid }, ours: { pid, url }, dealers }: 
     listConnections,
   )
 
-/** Creates leads until 10^6 requests were answered, or the time is up; the memory is that after the first stretch that reached a number. */
+/**
+ * Creates leads until 10^6 requests were answered, or the time is up; the memory is that after the first stretch that
+ * reached a number.
+ */
 async function remember(target: Target): Promise<{ kind: string; requests: number; rssMb: number }[]> {
   const samples: { done: number; rssMb: number }[] = []
   for (let done = 0, spent = 0; done < requests[1] && spent < memorySecondsMax;) {

@@ -51,7 +51,10 @@ interface Row {
   databaseCpuUs: number
   /** Resident memory of the server process when the load ended. */
   rssMb: number
-  /** Cores taken by processes that have nothing to do with it: figures taken with more than a few tenths are not to be believed. */
+  /**
+   * Cores taken by processes that have nothing to do with it: figures taken with more than a few tenths are not to be
+   * believed.
+   */
   foreignCores: number
 }
 
@@ -65,7 +68,8 @@ const warmSeconds = 2
 const disturbedCores = 0.2
 const quietMs = 500
 let patienceMs = Number(process.env['PATIENCE_SECONDS'] ?? 30) * 1000
-// Linux counts the time of processes in hundredths of a second, whatever its kernel does (proc(5), sysconf(_SC_CLK_TCK)).
+// Linux counts the time of processes in hundredths of a second, whatever its kernel does (proc(5),
+// sysconf(_SC_CLK_TCK)).
 const tickUs = 10_000
 const separator = '\x1e'
 
@@ -90,8 +94,8 @@ export async function forked<Told>(
 }
 
 /**
- * Puts the same load on one server after the other, round by round, and takes the medians. Each `kind` is `file` run as a process of its
- * own with that argument.
+ * Puts the same load on one server after the other, round by round, and takes the medians. Each `kind` is `file` run as
+ * a process of its own with that argument.
  */
 export async function compare(
   file: string,
@@ -119,8 +123,8 @@ export async function compare(
 }
 
 /**
- * Loads one target after the other, round by round and there and back again, after a round that warms up, so that whatever else the machine
- * does hits them alike.
+ * Loads one target after the other, round by round and there and back again, after a round that warms up, so that
+ * whatever else the machine does hits them alike.
  */
 export async function measure(
   targets: readonly Target[],
@@ -149,7 +153,10 @@ export async function measure(
   })
 }
 
-/** `name` of `one` divided by that of `other`: the median of the rounds, each of which had both of them under the same conditions. */
+/**
+ * `name` of `one` divided by that of `other`: the median of the rounds, each of which had both of them under the same
+ * conditions.
+ */
 export const ratio = (measured: readonly Measured[], name: keyof Row, one: string, other: string) =>
   paired(measured, name, one, other, (a, b) => a / b)
 
@@ -205,8 +212,8 @@ async function stretch(target: Target, wanted: number): Promise<Row> {
 }
 
 /**
- * Microseconds of CPU since it was started: of a server, of its database, and of all processes that are neither, nor put the load on
- * them: this one, its children that ended, and `loader`.
+ * Microseconds of CPU since it was started: of a server, of its database, and of all processes that are neither, nor
+ * put the load on them: this one, its children that ended, and `loader`.
  */
 export function stopwatch(
   { pid, databasePid }: Pick<Target, 'pid' | 'databasePid'>,
@@ -315,7 +322,10 @@ const headersOf = ({ token, body }: Sent): Record<string, string> => ({
   ...(body !== undefined && { 'content-type': 'application/json' }),
 })
 
-/** CPU that a process has used, user and system, all threads (proc_pid_stat(5), fields 14 and 15), or all children that have ended (16 and 17). */
+/**
+ * CPU that a process has used, user and system, all threads (proc_pid_stat(5), fields 14 and 15), or all children that
+ * have ended (16 and 17).
+ */
 export function cpuUs(pid: number, whose: 'own' | 'ended' = 'own'): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // The name of the program, in brackets, may contain blanks.

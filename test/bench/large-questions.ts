@@ -13,8 +13,9 @@ export interface Question {
 }
 
 /**
- * Each operation of a person or a DMS that lists, counts or filters, with each of its filters at its worst: the first page, a far one, no
- * match at all, or one that is the oldest of all. `common` is what nearly all leads of the dealer are.
+ * Each operation of a person or a DMS that lists, counts or filters, with each of its filters at its worst: the first
+ * page, a far one, no match at all, or one that is the oldest of all. `common` is what nearly all leads of the dealer
+ * are.
  */
 export function questions(
   { keys, dms, admin, oldestLeadId, adminId, behindRare, nearEnd }: LargeDealer,

@@ -22,9 +22,10 @@ export interface LargeDealer extends Dealer {
 }
 
 /**
- * Gives a dealer `count` leads of the past 90 days, as its keys sent them, straight into the tables. What is rare is as old as can be: the
- * leads of the quiet key, the only lead to be financed, the only one with an appointment, and all that are `rare`, tests or none, but for
- * the very last, which came from the address that a fifth of all leads came from.
+ * Gives a dealer `count` leads of the past 90 days, as its keys sent them, straight into the tables. What is rare is as
+ * old as can be: the leads of the quiet key, the only lead to be financed, the only one with an appointment, and all
+ * that are `rare`, tests or none, but for the very last, which came from the address that a fifth of all leads came
+ * from.
  */
 export async function fillLarge(
   place: Place,

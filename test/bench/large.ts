@@ -4,8 +4,9 @@ import { fillAround, fillLarge, settle } from './large-world.ts'
 import { makeDealers, openPlace, startOurs } from './world.ts'
 
 /**
- * What a person and a DMS wait for when a dealer has a million leads, and when nearly all of these are tests. `LEADS` sets another number,
- * `npm run bench -- large` prints the slowest question of each operation, and results/large.json has all of them.
+ * What a person and a DMS wait for when a dealer has a million leads, and when nearly all of these are tests. `LEADS`
+ * sets another number, `npm run bench -- large` prints the slowest question of each operation, and results/large.json
+ * has all of them.
  */
 const leadsCount = Number(process.env['LEADS'] ?? 1_000_000)
 const dealersCount = 8

@@ -17,8 +17,9 @@ import type { PeerWorld } from './peers.ts'
 import { batchesOf, batchLeads, leadsOf, leadsStored, makeDealers, openPlace, startOurs } from './world.ts'
 
 /**
- * Durable leads, authorised and validated: our server as it ships beside its peers, on one PostgreSQL and the same dealers, with 64
- * connections that each wait for their answer. Leads have neither an external reference nor an Idempotency-Key, so nobody writes claims.
+ * Durable leads, authorised and validated: our server as it ships beside its peers, on one PostgreSQL and the same
+ * dealers, with 64 connections that each wait for their answer. Leads have neither an external reference nor an
+ * Idempotency-Key, so nobody writes claims.
  */
 // So many that calls which insert one lead each hardly wait for the same dealer's clock.
 const dealersCount = Number(process.env['DEALERS'] ?? 64)

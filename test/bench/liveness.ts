@@ -19,7 +19,10 @@ import { openAttempts } from '../../src/users/attempts.ts'
 import { atMost, compare, difference, generator, ready, report } from './harness.ts'
 import { openPlace } from './world.ts'
 
-/** What judging the credential costs a getLead, beside the same read with every credential believed. One embedded PostgreSQL serves both. */
+/**
+ * What judging the credential costs a getLead, beside the same read with every credential believed. One embedded
+ * PostgreSQL serves both.
+ */
 const issuer = 'http://localhost:3000'
 const scopes = ['leads:create', 'leads:read'] as const
 

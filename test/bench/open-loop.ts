@@ -17,9 +17,9 @@ import {
 } from './world.ts'
 
 /**
- * What a lead waits for while others read: 100 leads a second at fixed times, whatever happens to the ones before, each timed from when it
- * was to be sent. Meanwhile, from a process of their own, a DMS reads that dealer's 10,000 leads as fast as it can, page by page of 200
- * and every 20th lead by itself, and 50 boards watch.
+ * What a lead waits for while others read: 100 leads a second at fixed times, whatever happens to the ones before, each
+ * timed from when it was to be sent. Meanwhile, from a process of their own, a DMS reads that dealer's 10,000 leads as
+ * fast as it can, page by page of 200 and every 20th lead by itself, and 50 boards watch.
  */
 const leadsPerSecond = 100
 const seconds = Number(process.env['SECONDS'] ?? 20)

@@ -139,7 +139,10 @@ async function storeOne(
   return (await pool.query<Verdict>({ name: 'insert-lead', text: insertLead, values })).rows[0]
 }
 
-/** The arrays of create_leads as PostgreSQL reads them; a JSON text becomes an element when it is put in quotes once more. */
+/**
+ * The arrays of create_leads as PostgreSQL reads them; a JSON text becomes an element when it is put in quotes once
+ * more.
+ */
 async function storeGroup(pool: pg.Pool, rows: readonly Row[]): Promise<Verdict[]> {
   const array = (element: (row: Row) => string | number | boolean) => {
     let text = '{'

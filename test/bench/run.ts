@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 /**
- * `npm run bench` measures what it can in four minutes; `npm run bench -- growth open-loop` measures the parts that are named, and
- * `npm run bench -- leads --against 8492326 [--rounds 5]` a commit and the working tree in turn.
+ * `npm run bench` measures what it can in four minutes; `npm run bench -- growth open-loop` measures the parts that are
+ * named, and `npm run bench -- leads --against 8492326 [--rounds 5]` a commit and the working tree in turn.
  */
 const usual = ['leads', 'open-loop', 'validator', 'liveness']
 const parts = [...usual, 'growth', 'large', 'boards', 'silence', 'seeing']

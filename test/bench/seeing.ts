@@ -19,8 +19,8 @@ import {
 import { openPlace } from './world.ts'
 
 /**
- * What it costs the process to see a request: to note it, and to write it a second later to the log, the counts and the last uses. One
- * process notes in every other stretch, so that both stretches run the same compiled code.
+ * What it costs the process to see a request: to note it, and to write it a second later to the log, the counts and the
+ * last uses. One process notes in every other stretch, so that both stretches run the same compiled code.
  */
 const connections = 4
 const rounds = 12

@@ -1,7 +1,10 @@
 import { kinds, measured } from '../sources-traces.ts'
 import { atMost, report } from './harness.ts'
 
-/** How often a source is said to be quiet that is not, and how late one that is: on many more sources than the tests have time for. */
+/**
+ * How often a source is said to be quiet that is not, and how late one that is: on many more sources than the tests
+ * have time for.
+ */
 const sources = 200
 
 const outcomes = kinds.map((kind) => measured(kind, sources))

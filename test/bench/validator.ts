@@ -3,7 +3,10 @@ import { pino } from 'pino'
 import { answer, body, contractOnly } from './contract-only.ts'
 import { atMost, compare, difference, generator, ready, report } from './harness.ts'
 
-/** What authorising, validating and dispatching a createLead costs without a database, beside bare Express with express.json(). */
+/**
+ * What authorising, validating and dispatching a createLead costs without a database, beside bare Express with
+ * express.json().
+ */
 async function serve(kind: string) {
   if (kind === 'bare') {
     const app = express()

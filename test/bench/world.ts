@@ -15,7 +15,8 @@ import { newLead } from '../../src/leads/input.ts'
 import { createDealer } from '../../src/users/operator.ts'
 import type { Sent } from './harness.ts'
 
-// However the bench ends, but for kill -9, it leaves nothing behind: the database ends with its parent, the rest is seen to here.
+// However the bench ends, but for kill -9, it leaves nothing behind: the database ends with its parent, the rest is
+// seen to here.
 const leftovers: (() => void)[] = []
 process.on('exit', () => leftovers.forEach((clear) => clear()))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
@@ -90,8 +91,8 @@ export function onDatabase({ folder, connection }: Pick<Place, 'folder' | 'conne
 }
 
 /**
- * Our server as it ships, `node src/main.ts` with its log written to a file; `OURS_FLAGS` are for profilers, like --cpu-prof. The code is that
- * of the working tree, or of `root`.
+ * Our server as it ships, `node src/main.ts` with its log written to a file; `OURS_FLAGS` are for profilers, like
+ * --cpu-prof. The code is that of the working tree, or of `root`.
  */
 export async function startOurs(
   place: Pick<Place, 'folder' | 'connection'>,
@@ -122,7 +123,10 @@ export async function startOurs(
   return { url, pid: child.pid ?? 0, stop: async () => (child.kill('SIGTERM'), void (await ended)) }
 }
 
-/** Dealers made as the operator makes them; their admins sign in, make a key of each kind, and the keys are exchanged for tokens. */
+/**
+ * Dealers made as the operator makes them; their admins sign in, make a key of each kind, and the keys are exchanged
+ * for tokens.
+ */
 export async function makeDealers(place: Place, ours: Service, count: number): Promise<Dealer[]> {
   const dealers: Dealer[] = []
   // Our server checks no more than 32 passwords at a time.
@@ -180,7 +184,10 @@ async function answered(
   return JSON.parse(told)[name]
 }
 
-/** What a web site sends, of people who do not exist; no two of a hundred thousand are alike, so that nothing is gained by remembering one. */
+/**
+ * What a web site sends, of people who do not exist; no two of a hundred thousand are alike, so that nothing is gained
+ * by remembering one.
+ */
 export function leadInput(at: number) {
   const name = { given: given[at % given.length], family: family[at % family.length] }
   return {

@@ -146,7 +146,10 @@ it('has no time that a tool with YAML 1.1 reads as a date', () => {
   expect(parse(readFileSync(bundle, 'utf8'), { customTags: ['timestamp'] })).toEqual(document)
 })
 
-/** The mock as `npm run mock` starts it, on a free port, and answering 500 where its own answer does not fit the document. */
+/**
+ * The mock as `npm run mock` starts it, on a free port, and answering 500 where its own answer does not fit the
+ * document.
+ */
 async function startMock() {
   const [, ...script] = JSON.parse(readFileSync('package.json', 'utf8')).scripts.mock.split(' ')
   const port = await freePort()

@@ -457,7 +457,8 @@ describe.each(guarded)('%s', (id) => {
         (scopes as readonly string[]).includes(needs[id])
       for (const shot of await shots(id)) {
         const reply = await shoot(id, shot, token)
-        // Only whoever pushed a lead sees its receipt, and a person has no key of its own, and a session is its person's: to the others it is not there.
+        // Only whoever pushed a lead sees its receipt, and a person has no key of its own, and a session is its
+        // person's: to the others it is not there.
         const hidden =
           (id === 'getLeadReceipt' && who !== 'website') ||
           (id.endsWith('OwnApiKey') && !isKey) ||

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 
-// Each is one kind of thing, in words that two databases share: no number, no place. The order of columns is left out: a column that was
-// added later stands last, and nobody asks for columns by their place.
+// Each is one kind of thing, in words that two databases share: no number, no place. The order of columns is left out:
+// a column that was added later stands last, and nobody asks for columns by their place.
 const kinds = {
   relation: `
     select concat_ws(' ', relname, relkind, relpersistence, reloptions::text, relacl::text, relrowsecurity, relreplident)

@@ -2,10 +2,14 @@ import { readFileSync } from 'node:fs'
 import { shippedMigrations } from '../../src/db/migrate.ts'
 import type { Migration } from '../../src/db/migration.ts'
 
-/** A text that a file once had, from the folder named after the commit that brought it; those without are as they are today. */
+/**
+ * A text that a file once had, from the folder named after the commit that brought it; those without are as they are
+ * today.
+ */
 export type Texts = Partial<Record<'0001-spine.sql' | '0002-intake.sql' | '0005-requests.sql', string>>
 
-// Whoever stayed at one commit, and whoever went on from it: then files that were there already kept their text of that day.
+// Whoever stayed at one commit, and whoever went on from it: then files that were there already kept their text of that
+// day.
 const first = { '0001-spine.sql': 'e18edfd' }
 export const lives: [string, Texts, last: string][] = [
   ['of the first day', first, '0001'],

@@ -15,7 +15,8 @@ import { MovingNotice, type PipelineView, useMoving } from './moving.tsx'
 import { Chip, Page } from './components.tsx'
 import { QuietSources } from './sources.tsx'
 
-// The lists are read when the feed is open, so that nothing happens unseen in between; without a feed they are read nevertheless.
+// The lists are read when the feed is open, so that nothing happens unseen in between; without a feed they are read
+// nevertheless.
 const openMsMax = 1_500
 // One lead counts at once; of many nobody reads each count.
 const countsMs = 1_000
@@ -219,7 +220,8 @@ function useLive(search: LeadSearch) {
   }
   const hear = useEffectEvent((message: Followed) => {
     if (message.type === 'position' || message.type === 'closed') {
-      // What was read before may be old: the feed begins here, and what happened until now it does not tell. A line that broke goes on.
+      // What was read before may be old: the feed begins here, and what happened until now it does not tell. A line
+      // that broke goes on.
       if (message.type === 'position' && !begun.current) readAnew()
       begun.current ||= message.type === 'position'
       setLine(message.type === 'position' ? 'open' : 'broken')

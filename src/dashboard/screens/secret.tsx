@@ -12,8 +12,8 @@ import { Dialog, Failed, useDeed, When } from './components.tsx'
 const shownMs = 5 * 60_000
 
 /**
- * Hands a new secret over: shows it once, then how to use it, and that it works. The secret is in this component's props alone and goes with it.
- * `isNew`: the key has not been used before, so its first lead can be waited for.
+ * Hands a new secret over: shows it once, then how to use it, and that it works. The secret is in this component's
+ * props alone and goes with it. `isNew`: the key has not been used before, so its first lead can be waited for.
  */
 export function HandOver({
   created,
@@ -84,7 +84,10 @@ function Reveal({ secret, next }: { secret: string; next: () => void }) {
   )
 }
 
-/** Says that it has copied; where the clipboard is not allowed, as on plain http, the text is selected to be copied by hand. */
+/**
+ * Says that it has copied; where the clipboard is not allowed, as on plain http, the text is selected to be copied by
+ * hand.
+ */
 export function CopyButton({
   text,
   label,

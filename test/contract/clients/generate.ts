@@ -43,7 +43,8 @@ const compilerOptions = {
 }
 
 /**
- * Generates a client from generated/openapi.yaml, compiles it strictly with its program beside this file, and loads the program.
+ * Generates a client from generated/openapi.yaml, compiles it strictly with its program beside this file, and loads the
+ * program.
  *
  * @throws with the output of the generator or of tsc when it fails.
  */
