@@ -118,7 +118,7 @@ export function grantedScopes(kind: ApiKeyKind, wanted: readonly string[] | unde
 export const readsData = (kind: ApiKeyKind) => kind === 'extensive_integrations'
 
 /** @throws {Problem} `expiry-past` */
-export function toCome(expiresAt: string | undefined, now: Date): Date | null {
+export function expiryToCome(expiresAt: string | undefined, now: Date): Date | null {
   if (expiresAt === undefined) return null
   const time = new Date(expiresAt)
   if (time <= now) throw new Problem('expiry-past')

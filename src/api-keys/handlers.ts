@@ -9,7 +9,7 @@ import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
-import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, toCome } from './api-key.ts'
+import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, expiryToCome } from './api-key.ts'
 import { type KeyText, maskOf } from './key-text.ts'
 import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
 import { issueSecret, saveSecrets } from './key-secrets.ts'
@@ -52,7 +52,7 @@ export const createApiKey =
       const { name, kind, environment = 'live' } = body
       if (readsData(kind)) await requireFreshSignIn(trx, principal, now)
       const scopes = [...grantedScopes(kind, body.scopes)]
-      const expiresAt = toCome(body.expiresAt, now)
+      const expiresAt = expiryToCome(body.expiresAt, now)
       const id = newId()
       if (await store.isNameTaken(trx, dealerId, name, id)) throw new Problem('api-key-name-taken')
 
@@ -104,7 +104,8 @@ export const updateApiKey =
       if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id)))
         throw new Problem('api-key-name-taken')
       const scopes = body.scopes && [...grantedScopes(before.kind, body.scopes)]
-      const expiry = body.expiresAt === undefined ? undefined : { expires_at: toCome(body.expiresAt ?? undefined, now) }
+      const expiry =
+        body.expiresAt === undefined ? undefined : { expires_at: expiryToCome(body.expiresAt ?? undefined, now) }
 
       await store.saveApiKey(
         trx,

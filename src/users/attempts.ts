@@ -54,26 +54,26 @@ export function openAttempts(): Attempts {
     count: async (http, email) => {
       const network = networkOf(http.address())
       const person = `${network} ${email.toLowerCase()}`
-      await Promise.all([byEmail.consume(person), byAddress.consume(network)]).catch(tooMany)
+      await Promise.all([byEmail.consume(person), byAddress.consume(network)]).catch(refuseTooMany)
       return async () => void (await Promise.all([byEmail.delete(person), byAddress.reward(network)]))
     },
     countLink: async (http) => {
       const network = networkOf(http.address())
-      await linksByAddress.consume(network).catch(tooMany)
+      await linksByAddress.consume(network).catch(refuseTooMany)
       return async () => void (await linksByAddress.reward(network))
     },
     countMail: async (http, email) => {
       await Promise.all([
         mailsByEmail.consume(email.toLowerCase()),
         mailsByAddress.consume(networkOf(http.address())),
-      ]).catch(tooMany)
+      ]).catch(refuseTooMany)
     },
     isPassword: (passwordHash, password) => bounded(() => isPassword(passwordHash, password)),
     hashPassword: (password) => bounded(() => hashPassword(password)),
   }
 }
 
-function tooMany(limit: RateLimiterRes | Error): never {
+function refuseTooMany(limit: RateLimiterRes | Error): never {
   if (limit instanceof Error) throw limit
   throw new Problem('too-many-attempts', 'Too many failed attempts from this address. Wait, then try again.', {
     headers: { 'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1) },
