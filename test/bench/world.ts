@@ -13,6 +13,7 @@ import { migrate } from '../../src/db/migrate.ts'
 import { type Connection, openDatabase } from '../../src/db/pool.ts'
 import { newLead } from '../../src/leads/input.ts'
 import { createDealer } from '../../src/users/operator.ts'
+import { onLeash } from '../leash.ts'
 import type { Sent } from './harness.ts'
 
 // However the bench ends, but for kill -9, it leaves nothing behind: the database ends with its parent, the rest is
@@ -102,7 +103,7 @@ export async function startOurs(
   const env = { ...onDatabase(place), PORT: String(port), ...more }
   const log = openSync(join(place.folder, 'ours.log'), 'a')
   const flags = process.env['OURS_FLAGS']?.split(' ') ?? []
-  const child = spawn(process.execPath, [...flags, 'src/main.ts'], {
+  const child = spawn(...onLeash(...flags, 'src/main.ts'), {
     cwd: root,
     env,
     stdio: ['ignore', log, 'inherit'],

@@ -4,7 +4,9 @@ import { Agent, request } from 'node:http'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { onLeash } from '../leash.ts'
 import { amount, isLong } from '../long.ts'
+import { patienceMs } from '../patience.ts'
 import { lead, send, startService, type TestService } from '../service.ts'
 import { freePort, type LogLine, onDatabase, pause } from './processes.ts'
 
@@ -34,7 +36,7 @@ const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signa
 /** The service as main.ts starts it, on the database of this file. Tokens of the other process are good here, too: the issuer is the same. */
 async function start(env: Record<string, string> = {}) {
   const port = Number(env['PORT'] ?? (await freePort()))
-  const child = spawn(process.execPath, ['src/main.ts'], {
+  const child = spawn(...onLeash('src/main.ts'), {
     env: {
       PATH: process.env['PATH'],
       ...onDatabase(service.connection, service.url),
@@ -64,7 +66,7 @@ type Started = Awaited<ReturnType<typeof start>>
 
 async function ready(started: Started): Promise<Started> {
   await vi.waitUntil(() => started.told().includes('CarBuddii serves on') || hasEnded(started.child), {
-    timeout: 50_000,
+    timeout: patienceMs,
   })
   if (hasEnded(started.child)) throw new Error(started.told())
   return started
@@ -134,14 +136,14 @@ describe.each([1, 2])('told to end under load, with WORKERS=%i', (workers) => {
       headers: { authorization: `Bearer ${dealer.dms.token}` },
     })
     const streamed = stream.text()
-    await vi.waitUntil(() => load.acknowledged.length > 50, { timeout: 50_000 })
+    await vi.waitUntil(() => load.acknowledged.length > 50, { timeout: patienceMs })
 
     const told = performance.now()
     started.child.kill('SIGTERM')
-    await vi.waitUntil(async () => (await readiness(started.url)) === 503, { interval: 5, timeout: 50_000 })
+    await vi.waitUntil(async () => (await readiness(started.url)) === 503, { interval: 5, timeout: patienceMs })
     const before = load.acknowledged.length
     const seen = performance.now() - told
-    await vi.waitUntil(() => load.acknowledged.length > before + 20, { timeout: 50_000 })
+    await vi.waitUntil(() => load.acknowledged.length > before + 20, { timeout: patienceMs })
     await pause((drainSeconds * 1000) / 2)
     load.end()
     await load.over
@@ -169,7 +171,7 @@ describe.each([1, 2])('told to end under load, with WORKERS=%i', (workers) => {
   it('ends at once when it is told again', async () => {
     const { child, ended, lines } = await ready(await start({ WORKERS: String(workers), DRAIN_SECONDS: '300' }))
     child.kill('SIGTERM')
-    await vi.waitUntil(() => lines.some(({ msg }) => msg === 'stopping'), { timeout: 20_000 })
+    await vi.waitUntil(() => lines.some(({ msg }) => msg === 'stopping'), { timeout: patienceMs })
     // What a terminal or npm doubles is not a second wish.
     child.kill('SIGTERM')
     await pause(600)
@@ -187,11 +189,11 @@ describe.each([1, 2])('told to end under load, with WORKERS=%i', (workers) => {
   it('is not ended by SIGHUP, and says so', async () => {
     const { child, url, lines } = await ready(await start({ WORKERS: String(workers), DRAIN_SECONDS: '0' }))
     const readyPids = () => lines.filter(({ msg }) => msg === 'ready').map(({ pid }) => Number(pid))
-    await vi.waitUntil(() => readyPids().length === workers, { timeout: 20_000 })
+    await vi.waitUntil(() => readyPids().length === workers, { timeout: patienceMs })
     const pids = new Set([...readyPids(), Number(child.pid)])
     for (const pid of pids) process.kill(pid, 'SIGHUP')
     const ignoring = () => new Set(lines.filter(({ signal }) => signal === 'SIGHUP').map(({ pid }) => pid)).size
-    await vi.waitUntil(() => ignoring() === pids.size, { timeout: 20_000 })
+    await vi.waitUntil(() => ignoring() === pids.size, { timeout: patienceMs })
     expect([await readiness(url), hasEnded(child), pids.size]).toEqual([200, false, workers === 1 ? 1 : 3])
   })
 
@@ -230,7 +232,7 @@ it('logs a refused request with the code of its problem', async () => {
   socket.resume().end('no request\r\n\r\n')
   await once(socket, 'close')
   child.kill('SIGTERM')
-  await vi.waitUntil(() => lines.some(({ msg }) => msg === 'stopped'), { timeout: 20_000 })
+  await vi.waitUntil(() => lines.some(({ msg }) => msg === 'stopped'), { timeout: patienceMs })
   const problems = lines.filter(({ status }) => Number(status) >= 400).map(({ status, problem }) => [status, problem])
   expect(problems).toEqual([
     [401, 'token-missing'],

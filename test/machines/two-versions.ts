@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 import { freePort, pause } from '../faults/processes.ts'
+import { onLeash } from '../leash.ts'
 import { until } from '../patience.ts'
 import { lead, type Reply, send } from '../service.ts'
 
@@ -36,7 +37,7 @@ export interface Version {
 /** Resolves when it is ready to serve. */
 export async function startVersion(folder: string, env: Record<string, string>): Promise<Version> {
   const port = await freePort()
-  const child: ChildProcess = spawn(process.execPath, ['src/main.ts'], {
+  const child: ChildProcess = spawn(...onLeash('src/main.ts'), {
     cwd: folder,
     env: { PATH: process.env['PATH'], LOG_LEVEL: 'info', ...env, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
