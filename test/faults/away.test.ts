@@ -3,12 +3,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import pg from 'pg'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { openService, type Service } from '../../src/service.ts'
 import { freshDatabase, lead, masters, send } from '../service.ts'
 import { openDealer } from './processes.ts'
 import { openProxy, type Proxy } from './proxy.ts'
-import { newLedger, nothingWrong, openSender, tally } from './sender.ts'
+import { nothingWrong, startLoad, tally } from './sender.ts'
 
 // The database away, in the forms that need nothing but a database. The others are in test/machines.
 
@@ -50,28 +50,6 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => close())
 
-/** Senders that go on until they are told to stop, and when their leads were acknowledged. */
-function load() {
-  const ledger = newLedger()
-  const acknowledgedAt: number[] = []
-  let isOver = false
-  const sending = Promise.all(
-    Array.from({ length: senders }, async (_none, lane) => {
-      const sender = openSender({ url, secret: dealer.secret, ledger, random: Math.random, keyed: true, impatience: 0 })
-      for (let count = 0; !isOver; count++) {
-        await sender.deliver(`${performance.now()} ${lane} ${count}`)
-        acknowledgedAt.push(performance.now())
-      }
-    }),
-  )
-  const stop = async () => {
-    isOver = true
-    await sending
-  }
-  onTestFinished(stop)
-  return { ledger, acknowledgedAt, stop }
-}
-
 /** Past the service and the proxy. */
 async function direct(): Promise<pg.Client> {
   const client = new pg.Client({ ...inject('server'), database: 'postgres' })
@@ -80,7 +58,9 @@ async function direct(): Promise<pg.Client> {
 }
 
 const ready = async () => (await send(`${url}/readyz`, 'GET')).status
-const said = (level: number) => lines.filter((line) => line.level === level && line.msg !== 'request')
+// Jobs say for themselves when they begin to fail.
+const others = ['request', 'what is done beside the requests fails']
+const said = (level: number) => lines.filter((line) => line.level === level && !others.includes(line.msg))
 const well = () => vi.waitUntil(() => said(30).some(({ msg }) => msg === 'The database can be used again'), patience)
 
 beforeEach(() => void (lines.length = 0))
@@ -91,7 +71,7 @@ afterEach(async () => {
 
 describe('connections whose other end is gone without a word', () => {
   it('are given up within seconds: the leads under way are stored once, over new ones', async () => {
-    const { ledger, acknowledgedAt, stop } = load()
+    const { ledger, acknowledgedAt, stop } = startLoad(url, dealer.secret, senders)
     await vi.waitUntil(() => acknowledgedAt.length > 100, patience)
     expect(await ready()).toBe(200)
     lines.length = 0

@@ -16,7 +16,11 @@ import { password, secretKeys, send } from '../service.ts'
 /** Of the log. */
 export interface LogLine {
   level: number
+  /** Milliseconds. */
+  time: number
+  pid: number
   msg: string
+  job?: string
   err?: { message: string; code?: string }
 }
 
@@ -44,15 +48,24 @@ export async function endServers(): Promise<void> {
   await Promise.all(started.map((server) => server.end('SIGTERM')))
 }
 
-/** Resolves when it is ready to serve. What it writes at level error, be it a worker, goes to `errors`. */
-export async function startServer(env: Record<string, string>, errors: LogLine[] = []): Promise<Server> {
+/**
+ * Resolves when it is ready to serve. What it logs (level error and above, unless `env` says otherwise), be it a worker, goes to `lines`.
+ * `within` is a command that runs another in some place.
+ */
+export async function startServer(
+  env: Record<string, string>,
+  lines: LogLine[] = [],
+  within: readonly string[] = [],
+): Promise<Server> {
   const port = env['PORT'] ?? String(await freePort())
   const url = `http://127.0.0.1:${port}`
-  const child = spawn(...onLeash('src/main.ts'), {
+  const [program, args] = onLeash('src/main.ts')
+  const [command = '', ...rest] = [...within, program, ...args]
+  const child = spawn(command, rest, {
     env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', DRAIN_SECONDS: '0', ...env, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && errors.push(JSON.parse(line)))
+  createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && lines.push(JSON.parse(line)))
   const server: Server = {
     url,
     pid: child.pid ?? 0,
@@ -67,7 +80,7 @@ export async function startServer(env: Record<string, string>, errors: LogLine[]
   }
   started.push(server)
   await until(async () => hasEnded(child) || (await isReady(url)))
-  if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(errors)}`)
+  if (hasEnded(child)) throw new Error(`The service ended before it was ready: ${JSON.stringify(lines)}`)
   return server
 }
 

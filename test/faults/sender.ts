@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { onTestFinished } from 'vitest'
 import { inner } from '../../src/ids.ts'
 import { lead } from '../service.ts'
 import { pause } from './processes.ts'
@@ -14,6 +15,8 @@ export interface Ledger {
   attempts: number
   /** Attempts whose outcome the sender never learned. */
   unknown: number
+  /** How often each answer came that was no success: its status and what it said. */
+  refused: Map<string, number>
   /** Answers that no sender should see, however ill the service is. */
   unexpected: string[]
 }
@@ -23,6 +26,7 @@ export const newLedger = (): Ledger => ({
   acknowledged: new Map(),
   attempts: 0,
   unknown: 0,
+  refused: new Map(),
   unexpected: [],
 })
 
@@ -49,13 +53,23 @@ export interface SenderOptions {
 export function openSender({ url, secret, ledger, random, keyed, impatience }: SenderOptions): Sender {
   let token: string | undefined
 
+  const note = (reply: Reply | undefined) => {
+    if (!reply || reply.status < 300) return
+    const answer = `${reply.status} ${reply.body.detail ?? reply.body.error_description}`
+    ledger.refused.set(answer, (ledger.refused.get(answer) ?? 0) + 1)
+  }
+
   /** One attempt; undefined when nobody knows what became of it. */
   const attempt = async (
     path: string,
     body: string,
     headers: Record<string, string> = {},
   ): Promise<Reply | undefined> => {
-    token ??= (await post(`${url}/v1/auth/token`, '', { 'x-api-key': secret }, patienceMs))?.body?.access_token
+    if (token === undefined) {
+      const exchange = await post(`${url}/v1/auth/token`, '', { 'x-api-key': secret }, patienceMs)
+      note(exchange)
+      token = exchange?.body?.access_token
+    }
     if (token === undefined) return undefined
     ledger.attempts++
     const reply = await post(
@@ -64,6 +78,7 @@ export function openSender({ url, secret, ledger, random, keyed, impatience }: S
       { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
       random() < impatience ? random() * 30 : patienceMs,
     )
+    note(reply)
     if (!reply) ledger.unknown++
     else if (reply.status === 401) token = undefined
     else if (reply.status !== 503 && reply.status >= 300)
@@ -105,6 +120,36 @@ export function openSender({ url, secret, ledger, random, keyed, impatience }: S
       })
     },
   }
+}
+
+export interface Load {
+  ledger: Ledger
+  /** When leads were acknowledged, one after the other. */
+  acknowledgedAt: number[]
+  /** Resolves when all that was begun is acknowledged. */
+  stop(): Promise<void>
+}
+
+/** Patient senders that go on until they are told to stop, or the test is over. */
+export function startLoad(url: string, secret: string, senders: number): Load {
+  const ledger = newLedger()
+  const acknowledgedAt: number[] = []
+  let isOver = false
+  const sending = Promise.all(
+    Array.from({ length: senders }, async (_none, lane) => {
+      const sender = openSender({ url, secret, ledger, random: Math.random, keyed: true, impatience: 0 })
+      for (let count = 0; !isOver; count++) {
+        await sender.deliver(`${performance.now()} ${lane} ${count}`)
+        acknowledgedAt.push(performance.now())
+      }
+    }),
+  )
+  const stop = async () => {
+    isOver = true
+    await sending
+  }
+  onTestFinished(stop)
+  return { ledger, acknowledgedAt, stop }
 }
 
 export const bodyOf = (message: string): string => JSON.stringify(lead({ message }))

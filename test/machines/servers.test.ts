@@ -1,38 +1,19 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFileSync, spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import { requireServer } from '../../src/db/requirements.ts'
 import { freePort } from '../faults/processes.ts'
 import { freshDatabase } from '../service.ts'
 import { needs } from './needs.ts'
+import { endAfterTest, folderOfPostgres } from './postgres.ts'
 
 const refusal = (connection: Parameters<typeof requireServer>[0]) =>
   requireServer(connection, 1, () => undefined).then(
     () => 'served',
     (error: Error) => error.message,
   )
-
-/** A folder that the user postgres can work in, removed after the test. */
-function folderOfPostgres(): { folder: string; uid: number; gid: number } {
-  const [uid = 0, gid = 0] = ['-u', '-g'].map((which) => Number(execFileSync('id', [which, 'postgres'])))
-  const folder = mkdtempSync(join(tmpdir(), 'cb-machines-'))
-  chmodSync(folder, 0o777)
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  return { folder, uid, gid }
-}
-
-function endAfterTest(child: ChildProcess): void {
-  onTestFinished(async () => {
-    if (child.exitCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGINT')
-    await ended
-  })
-}
 
 describe('a start', () => {
   it('is refused on PostgreSQL 15', needs('root', 'PostgreSQL 15'), async () => {
