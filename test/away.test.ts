@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { causeOf, unavailableFor } from '../src/db/away.ts'
+import { openHealth } from '../src/db/health.ts'
 
 const failure = (code: string, message = 'it failed') => Object.assign(new Error(message), { code })
 
@@ -51,4 +52,31 @@ it('says why, and nothing that names a server, a role or a person', () => {
   const problem = unavailableFor(failure('28P01', 'password authentication failed for user "carbuddii"'))
   expect(problem).toMatchObject({ code: 'unavailable', more: { headers: { 'Retry-After': '5' } } })
   expect(problem?.message).toBe('The database refuses this service. Nothing is known to have been written; try again.')
+})
+
+it('says of a server that is gone what it died of, until it can be used again', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  let isFull = true
+  const gone = () => failure('ENOENT')
+  const said: string[] = []
+  const health = openHealth(
+    () => (isFull ? Promise.reject(gone()) : Promise.resolve()),
+    (_level, message) => said.push(message),
+  )
+  const judged = (error: Error) => {
+    health.failed(error)
+    return causeOf(error)
+  }
+  expect(judged(gone())).toBe('unreachable')
+  expect(judged(failure('53100'))).toBe('disk-full')
+  expect(judged(gone())).toBe('disk-full')
+  expect(judged(failure('57P03'))).toBe('disk-full')
+  expect(judged(failure('28P01'))).toBe('refused')
+  await vi.advanceTimersByTimeAsync(5_000)
+  isFull = false
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(said).toEqual(['The database cannot be reached', 'The database can be used again'])
+  expect(judged(gone())).toBe('unreachable')
+  health.stop()
 })

@@ -85,8 +85,14 @@ const messages: readonly (readonly [RegExp, Cause])[] = [
   ],
 ]
 
-/** Why the database did not do it, when the same request may succeed later. */
+/** Why the database did not do it, when the same request may succeed later. Where it is known why the database is away, that is why. */
 export function causeOf(error: unknown): Cause | undefined {
+  const cause = nearestCauseOf(error)
+  if (cause !== 'unreachable' && cause !== 'stopping') return cause
+  return (error instanceof Error ? causeOf(error.cause) : undefined) ?? cause
+}
+
+function nearestCauseOf(error: unknown): Cause | undefined {
   if (!(error instanceof Error)) return undefined
   const code = 'code' in error ? String(error.code) : ''
   const state = /^[0-9A-Z]{5}$/.test(code) ? states.find(([prefix]) => code.startsWith(prefix)) : undefined

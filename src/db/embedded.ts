@@ -6,6 +6,7 @@ import { findBinaries } from './embedded/binaries.ts'
 import { chooseHome, createCluster } from './embedded/cluster.ts'
 import { readOwner, takeLock, writeOwner } from './embedded/owner.ts'
 import { remove } from './embedded/removal.ts'
+import { withoutRepeats } from './embedded/repeats.ts'
 import { launch } from './embedded/server.ts'
 import { type Connection, database, type Log, port, type Site, user } from './embedded/site.ts'
 import { chooseSocketFolder } from './embedded/socket-folder.ts'
@@ -31,7 +32,8 @@ export interface EmbeddedDatabase {
  *
  * @throws {Error} for the operator: DATA_DIR is in use, this platform has no package, the cluster cannot be started, durability is off.
  */
-export async function startEmbedded(dataDir: string, log: Log, connectionsNeeded = 0): Promise<EmbeddedDatabase> {
+export async function startEmbedded(dataDir: string, tell: Log, connectionsNeeded = 0): Promise<EmbeddedDatabase> {
+  const log = withoutRepeats(tell)
   // The account of a server started by root passes through DATA_DIR but has no business reading the rest of it.
   makeFolderDurably(dataDir, isRoot() ? 0o711 : 0o700)
   const dir = fs.realpathSync(dataDir)

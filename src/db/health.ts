@@ -23,7 +23,8 @@ export function openHealth(write: (much: boolean) => Promise<unknown>, say: Say)
   let last: { startedAt: number; isOver: boolean; outcome: Promise<void> } | undefined
   let spell: { cause: Cause; startedAt: number } | undefined
   let failedAt = 0
-  let writesMuch = false
+  // The first call of this spell that found the disk full.
+  let full: Error | undefined
   let isStopped = false
 
   const bounded = async () => {
@@ -33,7 +34,7 @@ export function openHealth(write: (much: boolean) => Promise<unknown>, say: Say)
       timer = setTimeout(() => reject(error), checkMsMax)
     })
     try {
-      await Promise.race([write(writesMuch), late])
+      await Promise.race([write(full !== undefined), late])
     } finally {
       clearTimeout(timer)
     }
@@ -67,14 +68,16 @@ export function openHealth(write: (much: boolean) => Promise<unknown>, say: Say)
     if (!isWritable || performance.now() - failedAt < checkMs) return later()
     say('info', 'The database can be used again', { seconds: Math.round((performance.now() - spell.startedAt) / 1000) })
     spell = undefined
-    writesMuch = false
+    full = undefined
   }
 
   const failed = (error: Error) => {
     const cause = causeOf(error)
     if (!cause || cause === 'busy') return
     failedAt = performance.now()
-    if (cause === 'disk-full') writesMuch = true
+    if (cause === 'disk-full') full ??= error
+    // A server that cannot write its log of changes ends, and does not come back before there is place.
+    else if (full && (cause === 'unreachable' || cause === 'stopping')) error.cause ??= full
     begin(cause, error)
   }
 
