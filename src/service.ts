@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import * as apiKeys from './api-keys/store.ts'
 import { createApp } from './app.ts'
 import type { Report } from './background.ts'
+import { causeOf } from './db/away.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
 import { handlersWith } from './handlers.ts'
 import { openFeed } from './feed/feed.ts'
@@ -77,7 +78,11 @@ export async function openService({
     await requireSameSecrets(db, secrets)
 
     const check = tokenCheck((kid) => keyring.publicKey(kid), issuer)
-    const report: Report = (error, job) => log.error({ job, err: error }, 'what is done beside the requests fails')
+    const report: Report = (error, job) => {
+      // That the database is away has been told, once for all.
+      const level = causeOf(error) ? 'warn' : 'error'
+      log[level]({ job, err: error }, 'what is done beside the requests fails')
+    }
     const keyring = await openKeyring(
       db,
       secrets,

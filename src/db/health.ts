@@ -1,8 +1,9 @@
 import { type Cause, causeOf, wordsOf } from './away.ts'
 
 /*
- * Whether the database can be used, that is: written to. A spell of trouble begins with the first call that fails for another cause than
- * being busy, and ends when a write has succeeded and no call has failed for a second. Its beginning and its end are said once.
+ * Whether the database can be used, that is: written to. A spell of trouble begins with the first call that fails for
+ * another cause than being busy, and ends when a write has succeeded and no call has failed for a second. Its beginning
+ * and its end are said once; a connection that was lost alone is none.
  */
 
 const checkMs = 1_000
@@ -21,7 +22,7 @@ export type Say = (level: 'info' | 'warn' | 'error', message: string, fields: ob
 /** `write` writes much when it is asked to: on a full disk there is still place for a row in a page that is there. */
 export function openHealth(write: (much: boolean) => Promise<unknown>, say: Say): Health {
   let last: { startedAt: number; isOver: boolean; outcome: Promise<void> } | undefined
-  let spell: { cause: Cause; startedAt: number } | undefined
+  let spell: { cause: Cause; startedAt: number; isTold: boolean } | undefined
   let failedAt = 0
   // The first call of this spell that found the disk full.
   let full: Error | undefined
@@ -51,9 +52,26 @@ export function openHealth(write: (much: boolean) => Promise<unknown>, say: Say)
 
   const begin = (cause: Cause, error: Error) => {
     if (spell || isStopped) return
-    spell = { cause, startedAt: performance.now() }
-    say('error', wordsOf[cause], { err: error })
+    spell = { cause, startedAt: performance.now(), isTold: false }
+    if (isOneAlone(cause, error)) void confirm(error)
+    else tell(error)
     later()
+  }
+
+  const tell = (error: Error) => {
+    if (!spell || isStopped) return
+    spell.isTold = true
+    say('error', wordsOf[spell.cause], { err: error })
+  }
+
+  /** The second time over a new connection, if the one of the first was lost as well. */
+  const confirm = async (error: Error) => {
+    const succeeds = () =>
+      checked(performance.now()).then(
+        () => true,
+        () => false,
+      )
+    if (!(await succeeds()) && !(await succeeds())) tell(error)
   }
 
   const later = () => setTimeout(() => void look(), checkMs).unref()
@@ -66,7 +84,10 @@ export function openHealth(write: (much: boolean) => Promise<unknown>, say: Say)
     )
     if (isStopped || !spell) return
     if (!isWritable || performance.now() - failedAt < checkMs) return later()
-    say('info', 'The database can be used again', { seconds: Math.round((performance.now() - spell.startedAt) / 1000) })
+    if (spell.isTold)
+      say('info', 'The database can be used again', {
+        seconds: Math.round((performance.now() - spell.startedAt) / 1000),
+      })
     spell = undefined
     full = undefined
   }
@@ -87,3 +108,10 @@ export function openHealth(write: (much: boolean) => Promise<unknown>, say: Say)
     stop: () => void (isStopped = true),
   }
 }
+
+/**
+ * The server ends single sessions, too, as that of a process that was stopped in the middle of a transaction. What was
+ * cut by ourselves is known to be dead.
+ */
+const isOneAlone = (cause: Cause, error: Error) =>
+  cause === 'unreachable' && !('code' in error && error.code === 'ETIMEDOUT')

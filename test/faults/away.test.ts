@@ -88,9 +88,7 @@ describe('connections whose other end is gone without a word', () => {
     expect(await tally(service.database.db, [dealer.dealerId], ledger, true)).toEqual(nothingWrong)
     expect([ledger.unexpected, ledger.unknown]).toEqual([[], 0])
     expect(said(50).map(({ msg }) => msg)).toEqual(['The database cannot be reached'])
-    expect(new Set(said(40).map(({ msg }) => msg))).toEqual(
-      new Set(['Connections to the database were dead and have been cut']),
-    )
+    expect(said(40).map(({ msg }) => msg)).toContain('Connections to the database were dead and have been cut')
   })
 })
 
