@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
+import { causeOf } from './away.ts'
 
 /*
  * Every call ends by a clock of our own. The kernel takes 16 minutes to give up a connection whose other end is gone. Until then nothing
@@ -127,8 +128,19 @@ export function watchConnections(
     pool: (options, callMsMax) => {
       class Client extends Watched {
         constructor(given: pg.ClientConfig = {}) {
-          super({ ...given, application_name: name }, callMsMax, open, failed)
+          super({ ...given, application_name: name }, callMsMax, open, (error) => {
+            failed(error)
+            if (causeOf(error) === 'crowded') makePlace()
+          })
         }
+      }
+      // Where the server takes no more, a pool that has nothing would wait until another one lets go of what it does not use.
+      const makePlace = () => {
+        const all = [...open]
+        if (all.some((client) => client instanceof Client)) return
+        const isOneOfMany = ({ constructor }: Watched) =>
+          all.filter((other) => other.constructor === constructor).length > 1
+        all.find((client) => !client.isLent && isOneOfMany(client))?.cut('The connection makes place for another pool')
       }
       const pool = new pg.Pool({ ...options, Client })
       // Without a listener the loss of an idle connection ends the process.

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { causeOf } from '../../src/db/away.ts'
@@ -116,5 +117,31 @@ describe('a call that takes its time', () => {
     const { ms, cause } = await failing(hot.query('select 1'))
     proxy.refuse(false)
     expect([cause, ms > 5_000, ms < 10_000]).toEqual(['unreachable', true, true])
+  })
+})
+
+describe('a server that takes no more connections', () => {
+  it('does not leave the one pool with nothing, while another keeps what it does not use', async () => {
+    const role = `crowd_${randomUUID().slice(0, 8)}`
+    await database.db.raw(`create role ${role} login connection limit 3`)
+    const crowded = openDatabase({ ...(await freshDatabase()), user: role }, () => undefined)
+    try {
+      await Promise.all(Array.from({ length: 3 }, () => crowded.db.raw('select pg_sleep(0.3)')))
+      const refused: unknown[] = []
+      const isServed = () =>
+        crowded.hot.query('select 1').then(
+          () => true,
+          (error: unknown) => {
+            refused.push(causeOf(error))
+            return false
+          },
+        )
+      await vi.waitUntil(isServed, { timeout: 20_000 })
+      expect(new Set(refused)).toEqual(new Set(['crowded']))
+      await crowded.db.raw('select 1')
+    } finally {
+      await crowded.close()
+      await database.db.raw(`drop role ${role}`)
+    }
   })
 })
