@@ -19,6 +19,16 @@ const ownerOnly = 0o600
 export const secretsPath = (dataDir: string): string => join(dataDir, 'secrets')
 export const firstAdminPath = (dataDir: string): string => join(dataDir, 'first-admin')
 
+/** Where the secrets are, if they are: the database that was written with them must be there, too. */
+export function keptSecretsPath(dataDir: string): string | undefined {
+  const path = secretsPath(dataDir)
+  try {
+    return isBlank(textIn(path) ?? '') ? undefined : path
+  } catch {
+    return path // they are somebody else's
+  }
+}
+
 /**
  * The master secrets of an embedded database, readable by its owner only.
  *

@@ -1,7 +1,14 @@
 import cluster from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, readConfig } from './config.ts'
-import { firstAdminPath, forgetFirstAdmin, type Masters, readFirstAdmin, readSecrets } from './data-dir.ts'
+import {
+  firstAdminPath,
+  forgetFirstAdmin,
+  keptSecretsPath,
+  type Masters,
+  readFirstAdmin,
+  readSecrets,
+} from './data-dir.ts'
 import { startEmbedded } from './db/embedded.ts'
 import { causeOf } from './db/away.ts'
 import { type Connection, connectionsOfProcessMax } from './db/pool.ts'
@@ -76,6 +83,7 @@ async function database(): Promise<Connection> {
     (level, message, fields) => log[level](fields ?? {}, message),
     // A command of the operator may run beside it.
     (config.workers + 1) * connectionsOfProcessMax,
+    keptSecretsPath(config.dataDir),
   )
   parts.push({ name: 'database', stop: () => embedded.stop() })
   return embedded.connection

@@ -2,7 +2,14 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { forgetFirstAdmin, readFirstAdmin, readOrMakeSecrets, readSecrets, writeFirstAdmin } from '../src/data-dir.ts'
+import {
+  forgetFirstAdmin,
+  keptSecretsPath,
+  readFirstAdmin,
+  readOrMakeSecrets,
+  readSecrets,
+  writeFirstAdmin,
+} from '../src/data-dir.ts'
 
 let dataDir: string
 beforeEach(() => {
@@ -65,6 +72,18 @@ describe('the secrets', () => {
       expect(readFileSync(path('secrets'), 'utf8')).toBe(content)
     },
   )
+})
+
+describe('the database', () => {
+  it('is needed by secrets, and not by what a power cut left of them', () => {
+    expect(keptSecretsPath(dataDir)).toBeUndefined()
+    put('secrets', '\0\0\0\0')
+    expect(keptSecretsPath(dataDir)).toBeUndefined()
+    readOrMakeSecrets(dataDir, false)
+    expect(keptSecretsPath(dataDir)).toBe(path('secrets'))
+    put('secrets', 'v1:cut off')
+    expect(keptSecretsPath(dataDir)).toBe(path('secrets'))
+  })
 })
 
 describe('the first admin', () => {

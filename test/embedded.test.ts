@@ -62,8 +62,8 @@ async function stopLeftOver(): Promise<void> {
   await until(() => leftOver().length === 0, 10)
 }
 
-async function start(dir = dataDir): Promise<EmbeddedDatabase> {
-  const server = await startEmbedded(dir, (_level, message) => messages.push(message))
+async function start(dir = dataDir, needing?: string): Promise<EmbeddedDatabase> {
+  const server = await startEmbedded(dir, (_level, message) => messages.push(message), 0, needing)
   servers.push(server)
   return server
 }
@@ -182,6 +182,23 @@ describe('the embedded PostgreSQL', () => {
     expect(fs.readdirSync(dataDir).filter((name) => name.includes('.new'))).toEqual([])
   })
 
+  it('makes no empty cluster beside what needs the one that is missing', async () => {
+    const cluster = join(dataDir, 'postgres')
+    const needing = join(dataDir, 'needing')
+    const first = await start()
+    await saveRow(first.connection)
+    await first.stop()
+    fs.renameSync(cluster, `${cluster}.away`)
+    await expect(start(dataDir, needing)).rejects.toThrow(
+      `The database that ${needing} belongs to is missing: there is no ${cluster}`,
+    )
+    expect(fs.existsSync(cluster)).toBe(false)
+    expect(await runningEmbedded(dataDir)).toBeUndefined()
+
+    fs.renameSync(`${cluster}.away`, cluster)
+    expect(await savedRows((await start(dataDir, needing)).connection)).toEqual([{ place: 'Ærø' }])
+  })
+
   it.runIf(isLinux)('refuses a cluster whose postgresql.conf turns fsync off, and leaves no server', async () => {
     await (await start()).stop()
     fs.appendFileSync(join(dataDir, 'postgres', 'postgresql.conf'), '\nfsync = off\n')
@@ -232,7 +249,14 @@ describe('the embedded PostgreSQL', () => {
 
       // Opening the folder later must not make a second, empty database.
       fs.chmodSync(closed, 0o711)
-      expect(await savedRows((await start()).connection)).toEqual([{ place: 'Ærø' }])
+      const needing = join(dataDir, 'needing')
+      const second = await start(dataDir, needing)
+      expect(await savedRows(second.connection)).toEqual([{ place: 'Ærø' }])
+      await second.stop()
+
+      fs.renameSync(cluster, `${cluster}.away`)
+      await expect(start(dataDir, needing)).rejects.toThrow(`${join(dataDir, 'postgres')} and no ${cluster}. Bring it`)
+      fs.renameSync(`${cluster}.away`, cluster)
     } finally {
       await servers.at(-1)?.stop()
       if (/^\/var\/lib\/carbuddii\/[0-9a-f]{12}\/postgres$/.test(cluster))

@@ -358,6 +358,20 @@ describe('refuses to start', () => {
     },
   )
 
+  it('where the database is missing that its secrets belong to, and starts when it is back', async () => {
+    const cluster = join(dataDir, 'postgres')
+    renameSync(cluster, `${cluster}.away`)
+    const refused = {
+      code: 1,
+      output: expect.stringContaining(`secrets belongs to is missing: there is no ${cluster}`),
+    }
+    expect(await service()).toEqual(refused)
+    expect(await operator(['list-dealers'])).toEqual(refused)
+    expect(existsSync(cluster)).toBe(false)
+    renameSync(`${cluster}.away`, cluster)
+    expect((await operator(['list-dealers'])).output).toContain('Nordhavn Biler')
+  })
+
   it('for no other file that is damaged', async () => {
     const damaged = ['lock', 'owner.json', 'first-admin']
     for (const name of damaged) writeFileSync(join(dataDir, name), 'damaged '.repeat(200))

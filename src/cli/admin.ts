@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { forgetFirstAdmin, readSecrets } from '../data-dir.ts'
+import { forgetFirstAdmin, keptSecretsPath, readSecrets } from '../data-dir.ts'
 import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { type Database, openDatabase } from '../db/pool.ts'
@@ -23,7 +23,12 @@ async function withDatabase(work: (database: Database) => Promise<void>): Promis
   const running = config.databaseUrl === undefined ? await runningEmbedded(config.dataDir) : undefined
   const started =
     config.databaseUrl === undefined && !running
-      ? await startEmbedded(config.dataDir, (level, message) => level !== 'info' && console.error(message))
+      ? await startEmbedded(
+          config.dataDir,
+          (level, message) => level !== 'info' && console.error(message),
+          0,
+          keptSecretsPath(config.dataDir),
+        )
       : undefined
   const connection = running ?? started?.connection ?? { connectionString: config.databaseUrl ?? '' }
   try {

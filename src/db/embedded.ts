@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { makeFolderDurably } from '../files.ts'
 import { isRoot, run, serverAccount } from './embedded/account.ts'
 import { findBinaries } from './embedded/binaries.ts'
-import { chooseHome, createCluster } from './embedded/cluster.ts'
+import { chooseHome, clusterMissing, createCluster } from './embedded/cluster.ts'
 import { readOwner, takeLock, writeOwner } from './embedded/owner.ts'
 import { remove } from './embedded/removal.ts'
 import { withoutRepeats } from './embedded/repeats.ts'
@@ -28,11 +28,18 @@ export interface EmbeddedDatabase {
  * until `stop()`. It installs no signal handler: whoever calls it decides when the service has drained. Call it on the main thread, since
  * Linux ends the server together with the thread that started it.
  *
- * `connectionsNeeded` is what the service will open at most.
+ * `connectionsNeeded` is what the service will open at most. `needing` is a file that is there, came to be when the cluster was durable,
+ * and is worth nothing without it: no other cluster is made.
  *
- * @throws {Error} for the operator: DATA_DIR is in use, this platform has no package, the cluster cannot be started, durability is off.
+ * @throws {Error} for the operator: DATA_DIR is in use, this platform has no package, the cluster is missing or cannot be started,
+ *   durability is off.
  */
-export async function startEmbedded(dataDir: string, tell: Log, connectionsNeeded = 0): Promise<EmbeddedDatabase> {
+export async function startEmbedded(
+  dataDir: string,
+  tell: Log,
+  connectionsNeeded = 0,
+  needing?: string,
+): Promise<EmbeddedDatabase> {
   const log = withoutRepeats(tell)
   // The account of a server started by root passes through DATA_DIR but has no business reading the rest of it.
   makeFolderDurably(dataDir, isRoot() ? 0o711 : 0o700)
@@ -44,7 +51,7 @@ export async function startEmbedded(dataDir: string, tell: Log, connectionsNeede
     )
   try {
     writeOwner(dir, { pid: process.pid })
-    const site = await prepare(dir, Math.max(connectionsMin, connectionsNeeded + connectionsReserved), log)
+    const site = await prepare(dir, Math.max(connectionsMin, connectionsNeeded + connectionsReserved), log, needing)
     const server = await launch(site, log)
     const connection = { host: site.socketFolder, port, user, database }
     writeOwner(dir, { pid: process.pid, connection })
@@ -83,11 +90,12 @@ export async function runningEmbedded(dataDir: string): Promise<Connection | und
   lock.close()
 }
 
-async function prepare(dir: string, connectionsMax: number, log: Log): Promise<Site> {
+async function prepare(dir: string, connectionsMax: number, log: Log, needing?: string): Promise<Site> {
   const preferred = isRoot() ? serverAccount() : undefined
   const home = await chooseHome(dir, preferred, log)
   const cluster = join(home, 'postgres')
   const owner = fs.existsSync(cluster) ? fs.statSync(cluster) : undefined
+  if (!owner && needing !== undefined) throw clusterMissing(dir, needing)
   if (owner && !isRoot() && owner.uid !== process.getuid?.())
     throw new Error(
       `${cluster} belongs to user id ${owner.uid}: start as that user or as root, or set another DATA_DIR`,

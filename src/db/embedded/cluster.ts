@@ -1,15 +1,18 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeFolderDurably, syncFolder } from '../../files.ts'
-import { type Account, canEnter, run } from './account.ts'
+import { Refusal } from '../../refusal.ts'
+import { type Account, canEnter, isRoot, run } from './account.ts'
 import { type Log, shortHash, user } from './site.ts'
 
 const walSegmentMegabytes = 4
 const stateFolder = '/var/lib/carbuddii'
 
+const homeElsewhere = (dir: string) => join(stateFolder, shortHash(dir))
+
 /** A folder that keeps the cluster where the account can get at it: DATA_DIR wherever possible, and always where the cluster was before. */
 export async function chooseHome(dir: string, account: Account, log: Log): Promise<string> {
-  const elsewhere = join(stateFolder, shortHash(dir))
+  const elsewhere = homeElsewhere(dir)
   if (!account || fs.existsSync(join(dir, 'postgres'))) return dir
   if (!fs.existsSync(join(elsewhere, 'postgres')) && (await canEnter(dir, account))) return dir
   makeFolderDurably(elsewhere, 0o711)
@@ -19,6 +22,14 @@ export async function chooseHome(dir: string, account: Account, log: Log): Promi
     `The database is kept in ${elsewhere}: user id ${account.uid}, which runs PostgreSQL for root, cannot reach ${dir}`,
   )
   return elsewhere
+}
+
+/** For a start that found no cluster, but what needs it: an empty one would silently stand in for all that there was. */
+export function clusterMissing(dir: string, needing: string): Refusal {
+  const places = [dir, ...(isRoot() ? [homeElsewhere(dir)] : [])].map((home) => join(home, 'postgres'))
+  return new Refusal(
+    `The database that ${needing} belongs to is missing: there is no ${places.join(' and no ')}. Bring it back from your backup. To begin anew with an empty one, move ${needing} away`,
+  )
 }
 
 /** The name `postgres` appears only when everything below it is complete and on the disk. */
