@@ -64,6 +64,24 @@ const probes = {
       rmSync(folder, { recursive: true })
     }
   },
+  'xfs reflink in a mount namespace': () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cb-probe-'))
+    try {
+      const script = `set -e
+cd "$0"
+mkdir at
+truncate --size=512M image
+mkfs.xfs -q -m reflink=1 image
+mount -o loop image at
+echo one > at/one
+cp --reflink=always at/one at/other`
+      run('unshare', '--mount', '/bin/sh', '-c', script, folder)
+      run('nsenter', '--version')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+  eatmydata: () => run('eatmydata', 'true'),
   'cpu cgroup': () => rmdirSync(makeGroup('probe')),
   faketime: () => run('faketime', '--version'),
   strace: () => run('strace', '--version'),
