@@ -10,7 +10,7 @@ import { tellPeople } from '../src/notices/notifier.ts'
 import { openSender } from '../src/outbox/sender.ts'
 import { addMails, findSecretVersionsInUse } from '../src/outbox/store.ts'
 import { lockDealer } from '../src/tokens/store.ts'
-import { lead, startService, type TestService } from './service.ts'
+import { ageLeads, lead, startService, type TestService } from './service.ts'
 
 type Received = { from: string; to: string; content: string }
 type Refuse = (stage: 'rcpt' | 'data', to: string) => { responseCode: number } | undefined
@@ -206,9 +206,7 @@ it('tells once of leads that nobody took up within the target, and not of those 
     await trx('mail_cursors')
       .where({ dealer_id: dealerId })
       .update({ waited_until: trx.raw("waited_until - interval '31 minutes'") })
-    await trx('leads')
-      .where({ dealer_id: dealerId })
-      .update({ received_at: trx.raw("received_at - interval '30 minutes 30 seconds'") })
+    await ageLeads(trx, ids.map(inner), 30.5 * 60_000)
   })
   await tellPeople(service.db)
   await tellPeople(service.db)
