@@ -8,7 +8,7 @@ import { browserOf } from '../browser.ts'
 import { ownSessions } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { enterWith, leave, service, usePerson } from '../session.ts'
-import { Asked, Chip, Failed, Page, Panel, useDeed, When } from './components.tsx'
+import { Asked, Chip, Failed, Heads, Page, Panel, useDeed, When } from './components.tsx'
 import { NewPasswordFields, useNewPassword } from './password.tsx'
 import { SettingsMenu } from './shell.tsx'
 
@@ -115,11 +115,7 @@ function Sessions({ sessions }: { sessions: readonly OwnSession[] }) {
         <VisuallyHidden component="caption">{t('account.sessions')}</VisuallyHidden>
         <thead>
           <tr>
-            {heads.map((head) => (
-              <th key={head} className={head} scope="col">
-                {t(`column.${head}`)}
-              </th>
-            ))}
+            <Heads of={heads} />
           </tr>
         </thead>
         <tbody>

@@ -8,6 +8,16 @@ import { chipOf } from '../key.ts'
 import { freshly } from '../session.ts'
 import { en } from '../words/en.ts'
 
+/** The heads of a table's columns; each is also the class of its column. */
+export function Heads({ of }: { of: readonly (keyof typeof en.column)[] }) {
+  const { t } = useTranslation()
+  return of.map((head) => (
+    <th key={head} className={head} scope="col">
+      {t(`column.${head}`)}
+    </th>
+  ))
+}
+
 /** Why it did not work, the request id to quote, and a way to try again. */
 export function Failed({ failure, retry }: { failure: unknown; retry?: () => void }) {
   const { t } = useTranslation()

@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next'
 import type { AuditEntry, AuditSubject } from '../../client/client.ts'
 import { useFormats } from '../formats.ts'
 import { en } from '../words/en.ts'
-import { Asked, More, type Paged, When } from './components.tsx'
+import { Asked, Heads, More, type Paged, When } from './components.tsx'
 
 /** Who changed what. `none`: what to say when there is nothing. */
 export function Entries({
@@ -36,11 +36,7 @@ export function Entries({
               <VisuallyHidden component="caption">{caption}</VisuallyHidden>
               <thead>
                 <tr>
-                  {heads.map((head) => (
-                    <th key={head} className={head} scope="col">
-                      {t(`column.${head}`)}
-                    </th>
-                  ))}
+                  <Heads of={heads} />
                 </tr>
               </thead>
               <tbody>

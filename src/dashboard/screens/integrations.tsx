@@ -10,7 +10,7 @@ import { usePerson } from '../session.ts'
 import { CreateKey } from './create-key.tsx'
 import { Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
-import { Asked, Chip, More, Page, type Paged, Panel, StatusChip, When } from './components.tsx'
+import { Asked, Chip, Heads, More, Page, type Paged, Panel, StatusChip, When } from './components.tsx'
 import { SettingsMenu } from './shell.tsx'
 import { QuietChip } from './sources.tsx'
 import { Sparkline } from './usage.tsx'
@@ -154,11 +154,7 @@ function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
       <VisuallyHidden component="caption">{caption}</VisuallyHidden>
       <thead>
         <tr>
-          {heads.map((head) => (
-            <th key={head} className={head} scope="col">
-              {t(`column.${head}`)}
-            </th>
-          ))}
+          <Heads of={heads} />
         </tr>
       </thead>
       <tbody>

@@ -20,7 +20,7 @@ import { CanSentence, ExpiryFields, isName, ScopeBoxes, useExpiry } from './crea
 import { DeleteKey, Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
 import { Entries } from './history.tsx'
-import { Asked, Chip, Failed, More, Page, Panel, StatusChip, useDeed, When } from './components.tsx'
+import { Asked, Chip, Failed, Heads, More, Page, Panel, StatusChip, useDeed, When } from './components.tsx'
 import { ReplaceKey } from './replace-key.tsx'
 import { BackLink } from './shell.tsx'
 import { QuietChip } from './sources.tsx'
@@ -319,11 +319,7 @@ function Requests({ apiKeyId }: { apiKeyId: string }) {
               <VisuallyHidden component="caption">{t('key.requests')}</VisuallyHidden>
               <thead>
                 <tr>
-                  {heads.map((head) => (
-                    <th key={head} className={head} scope="col">
-                      {t(`column.${head}`)}
-                    </th>
-                  ))}
+                  <Heads of={heads} />
                 </tr>
               </thead>
               <tbody>

@@ -9,7 +9,7 @@ import { leadsOf } from '../queries.ts'
 import { nameOf, vehicleName } from '../lead.ts'
 import { LeadChips } from './lead-chips.tsx'
 import { MoveButtons, type PipelineView } from './moving.tsx'
-import { Asked, More, When } from './components.tsx'
+import { Asked, Heads, More, When } from './components.tsx'
 
 const rowHeight = 92
 const rowsBeyond = 8
@@ -59,11 +59,7 @@ function Rows({ leads, row }: { leads: readonly Lead[]; row: (lead: Lead) => Rea
       <VisuallyHidden component="caption">{t('pipeline.title')}</VisuallyHidden>
       <thead>
         <tr aria-rowindex={1}>
-          {heads.map((head) => (
-            <th key={head} className={head} scope="col">
-              {t(`column.${head}`)}
-            </th>
-          ))}
+          <Heads of={heads} />
         </tr>
       </thead>
       <tbody>
