@@ -2,11 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { openDatabase } from '../src/db/pool.ts'
 import { createDealer } from '../src/users/operator.ts'
 import { onLeash } from './leash.ts'
 import { amount } from './long.ts'
+import { until } from './patience.ts'
 import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
 
 // The service as main.ts starts it, whose limits of time pass five times as fast; in the long form, in real time.
@@ -16,6 +17,8 @@ const requestSeconds = 30
 const slowClients = 20
 const served = 3
 const dripMs = 250 / speed
+// More than the buffers of the system hold.
+const pouredBytesMax = 64_000_000
 
 const faster = `
   import http from 'node:http'
@@ -28,6 +31,7 @@ const faster = `
 
 let child: ChildProcess
 let port: number
+let refused = 0
 let database: ReturnType<typeof openDatabase>
 let token: string
 const url = () => `http://127.0.0.1:${port}`
@@ -48,10 +52,11 @@ beforeAll(async () => {
   })
   child = server
   port = await new Promise<number>((resolve, reject) => {
-    createInterface({ input: server.stdout }).on(
-      'line',
-      (line) => line.includes('"msg":"ready"') && resolve(JSON.parse(line).port),
-    )
+    createInterface({ input: server.stdout }).on('line', (line) => {
+      const { msg, port: listeningAt } = JSON.parse(line)
+      if (msg === 'ready') resolve(listeningAt)
+      if (msg === 'refused before it was a request') refused++
+    })
     server.once('exit', () => reject(new Error('The process did not get ready')))
   })
   const session = (await send(`${url()}/v1/session`, 'POST', { body: { email: 'admin@slow.example', password } })).body
@@ -136,6 +141,40 @@ describe('answers a problem and hangs up', () => {
     ],
   ])('on %s', async (_what, text) => {
     expectProblem(await talk(text), 400, 'bad-request')
+  })
+})
+
+describe('a client that is refused while it is still sending', () => {
+  const tooLarge = `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(17_000)}`
+  const more = 'x'.repeat(17_000)
+
+  async function refusedWhileSending() {
+    const before = refused
+    const socket = connect({ port, host: '127.0.0.1' })
+    onTestFinished(() => void socket.destroy())
+    socket.pause().on('error', () => undefined)
+    const sent = (text: string) =>
+      new Promise<void>((resolve, reject) => socket.write(text, (error) => (error ? reject(error) : resolve())))
+    await sent(tooLarge)
+    await until(() => refused > before)
+    return { socket, sent }
+  }
+
+  it('reads why, also when it reads only after it has sent all', async () => {
+    const { socket, sent } = await refusedWhileSending()
+    for (let count = 0; count < 20; count++) await sent(more)
+    const answer = once(socket.setEncoding('utf8'), 'data')
+    socket.resume()
+    expect((await answer)[0]).toMatch(/^HTTP\/1\.1 431 .*"code":"headers-too-large"/s)
+  })
+
+  it('is hung up on when it does not end', async () => {
+    const { sent } = await refusedWhileSending()
+    let bytes = 0
+    const pour = async () => {
+      for (; bytes < pouredBytesMax; bytes += more.length) await sent(more)
+    }
+    await expect(pour()).rejects.toMatchObject({ syscall: 'write' })
   })
 })
 

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Problem, problemBody } from '../problem.ts'
@@ -8,6 +9,8 @@ const headerBytesMax = 16_384
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 30_000
 const underWayMsMax = 10_000
+const lingerMsMax = 5_000
+const lingerBytesMax = 1_048_576
 const idleLookMs = 20
 const turnsMax = 1_000
 const quickTurnMs = 0.3
@@ -154,11 +157,26 @@ function answerParserErrors(server: Server, log: Logger): void {
       { requestId, status: problem.status, problem: code, reason: error.code },
       'refused before it was a request',
     )
-    // Only ended, it would go on receiving: a slow client could keep it for ever, and its lead, once whole, would be stored after the 408.
-    const hangUp = () => socket.destroy()
     socket.end(
       `HTTP/1.1 ${problem.status} ${reason}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
-      hangUp,
     )
+    linger(socket)
   })
+}
+
+/**
+ * What was answered before the client had sent everything is closed a little later: closed at once, the kernel answers what still comes with
+ * a reset, and a client that is reset while it sends never reads why (RFC 9112, section 9.6). Meanwhile what comes is thrown away. The parser
+ * must not see it: a slow client's lead, once whole, would be stored after the 408.
+ */
+function linger(socket: Duplex): void {
+  let bytes = 0
+  socket.removeAllListeners('data')
+  socket.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > lingerBytesMax) socket.destroy()
+  })
+  socket.resume()
+  const closing = setTimeout(() => socket.destroy(), lingerMsMax)
+  socket.once('close', () => clearTimeout(closing))
 }
