@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolderDurably, removeDurably, writeDurably } from './files.ts'
+import { Refusal } from './refusal.ts'
 import { type MasterSecret, secretKeysIn } from './secrets.ts'
 
 // The files of DATA_DIR beside the embedded database: `secrets`, which nothing can replace, and `first-admin`, which
@@ -32,23 +33,22 @@ export function keptSecretsPath(dataDir: string): string | undefined {
 /**
  * The master secrets of an embedded database, readable by its owner only.
  *
- * @throws {Error} for the operator, when the file is missing or damaged: with others, nothing that was hashed or
+ * @throws {Refusal} when the file is missing or damaged: with others, nothing that was hashed or
  *   wrapped could be used again.
  */
 export function readSecrets(dataDir: string): Masters {
   const path = secretsPath(dataDir)
   const text = textIn(path)
   if (text === undefined || isBlank(text))
-    throw new Error(
+    throw new Refusal(
       `${path} is ${text === undefined ? 'missing' : 'empty'}, and the database was written with what it held. Bring the file back from your backup: with other secrets no API key, no session and no access token would ever work again, so none are made`,
     )
   chmodSync(path, ownerOnly)
   try {
     return secretKeysIn(text.trim())
-  } catch (error) {
-    throw new Error(
+  } catch {
+    throw new Refusal(
       `${path} is damaged: it should hold one line, v1:<32 bytes as base64url>. Bring the file back from your backup`,
-      { cause: error },
     )
   }
 }

@@ -68,7 +68,7 @@ async function own(): Promise<void> {
   else {
     const port = await requireFreePort(config)
     const workers = startWorkers(config.workers, { connection, port }, log, () =>
-      cannotStart(new Error('No worker can start: what it said before is the reason')),
+      cannotStart(new Refusal('No worker can start: what it said before is the reason')),
     )
     parts.push({ name: 'workers', stop: (drain) => workers.stop(drain) })
     await workers.listening

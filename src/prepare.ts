@@ -25,7 +25,7 @@ export interface Prepared {
  * What a database needs before anybody serves from it: the schema of this version, the secrets that it is written with, and somebody who
  * can sign in.
  *
- * @throws {Error} for the operator: the database is newer than this program, or the secrets are not those that it was written with.
+ * @throws {Refusal} when the database is newer than this program, or the secrets are not those that it was written with.
  */
 export async function prepareDatabase(connection: Connection, config: Config, log: Logger): Promise<Prepared> {
   const say: Say = (level, message, fields) => log[level](fields, message)

@@ -16,6 +16,7 @@ import { openNotifier } from './notices/notifier.ts'
 import { type MailSettings, openSender } from './outbox/sender.ts'
 import * as outbox from './outbox/store.ts'
 import { type Part, stopParts } from './parts.ts'
+import { Refusal } from './refusal.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
 import * as sessions from './sessions/store.ts'
@@ -162,7 +163,7 @@ export async function openService({
 /**
  * A database must be opened with the master secrets that it was written with.
  *
- * @throws {Error} naming the versions that differ or are missing.
+ * @throws {Refusal} naming the versions that differ or are missing.
  */
 export async function requireSameSecrets(db: Knex, secrets: Secrets): Promise<void> {
   const recorded = await tokens.findFingerprints(db)
@@ -171,7 +172,7 @@ export async function requireSameSecrets(db: Knex, secrets: Secrets): Promise<vo
       secrets.versions.includes(version) && !secrets.fingerprint(version).equals(fingerprint),
   )
   if (differing.length > 0)
-    throw new Error(
+    throw new Refusal(
       `SECRET_KEYS is not the one that this database was written with (${differing.map(({ version }) => version).join(', ')}). Start with the right one: with another, no API key would work.`,
     )
   const inUse = await Promise.all(
@@ -179,7 +180,7 @@ export async function requireSameSecrets(db: Knex, secrets: Secrets): Promise<vo
   )
   const missing = [...new Set(inUse.flat())].filter((version) => !secrets.versions.includes(version))
   if (missing.length > 0)
-    throw new Error(
+    throw new Refusal(
       `SECRET_KEYS has no ${missing.join(', ')}, which rows in this database still need. Add it behind the current one.`,
     )
   for (const version of secrets.versions) await tokens.addFingerprint(db, version, secrets.fingerprint(version))

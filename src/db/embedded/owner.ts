@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { writeDurably } from '../../files.ts'
+import { Refusal } from '../../refusal.ts'
 import { type Connection, messageOf } from './site.ts'
 
 const lockWaitMs = 300
@@ -21,7 +22,7 @@ export function takeLock(dir: string): DatabaseSync | undefined {
       fs.truncateSync(path)
       return takeLock(dir)
     }
-    throw new Error(
+    throw new Refusal(
       `Cannot lock ${path}: ${messageOf(error)}. This process needs to own DATA_DIR and its file system to support locks`,
     )
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { Refusal } from '../../refusal.ts'
 import { environment } from './account.ts'
 import { readPidFile, shutDown, stopPredecessor } from './postmaster.ts'
 import { database, type Log, port, type Site, user } from './site.ts'
@@ -148,7 +149,7 @@ async function checkAndCreate(socketFolder: string): Promise<void> {
       "select name from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes') and setting = 'off'",
     )
     if (rows.length > 0)
-      throw new Error(
+      throw new Refusal(
         `postgresql.conf turns ${rows.map(({ name }) => name).join(', ')} off: acknowledged leads could be lost. Turn it on again`,
       )
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [database])

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Refusal } from '../../refusal.ts'
 import { type Account, canEnter, userIdOf } from './account.ts'
 import { port, shortHash } from './site.ts'
 
@@ -14,7 +15,7 @@ export async function chooseSocketFolder(dir: string, account: Account): Promise
     const length = Buffer.byteLength(join(folder, `.s.PGSQL.${port}`))
     if (length <= socketPathBytesMax && (!account || (await canEnter(base, account)))) return folder
   }
-  throw new Error(
+  throw new Refusal(
     `User id ${userIdOf(account)} cannot reach ${tmpdir()} or /tmp for its socket: set TMPDIR to a folder with a short path`,
   )
 }
@@ -30,5 +31,7 @@ export function makeSocketFolder(folder: string, account: Account): void {
   }
   const found = fs.lstatSync(folder)
   if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o077) !== 0)
-    throw new Error(`${folder} must be a folder of user id ${uid} that nobody else may enter: remove it, or set TMPDIR`)
+    throw new Refusal(
+      `${folder} must be a folder of user id ${uid} that nobody else may enter: remove it, or set TMPDIR`,
+    )
 }
