@@ -78,9 +78,11 @@ export async function fillLarge(
   )
   await client.query(
     `with ticked as (update dealer_clocks set seq = seq + $2 where dealer_id = $1 returning seq - $2 as before)
-     insert into events (dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed)
-       select $1, before + n, gen_random_uuid(), 'lead.created', at, 'lead', past.id, 'api_key', $3::uuid, '{}' from past, ticked`,
-    [dealerId, count, keys.website],
+     insert into events (dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed, test)
+       select $1, before + n, gen_random_uuid(), 'lead.created', at, 'lead', past.id, 'api_key', $3::uuid, '{}',
+         (n > 1 and n <= 1000 or n = $2) = $4
+       from past, ticked`,
+    [dealerId, count, keys.website, rare === 'tests'],
   )
   await client.query(
     `insert into lead_claims (dealer_id, subject_id, kind, value, lead_id, received_at, warnings, expires_at)
