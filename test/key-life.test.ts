@@ -194,13 +194,16 @@ describe('replacing the secret of a key', () => {
   })
 })
 
+/** A key but for its last use, which is written down a moment later. */
+const kept = ({ lastUsed, ...key }: { lastUsed?: unknown }) => key
+
 describe('a system with its own token', () => {
   it('reads, replaces and deletes its key', async () => {
     const { id, secret } = await newKey()
     const token = await service.exchange(secret)
     const own = (method: string, path = '', body?: object) =>
       service.call(method, `/v1/api-key${path}`, { token, ...(body && { body }) })
-    expect((await own('GET')).body).toEqual((await admin('GET', `/${id}`)).body)
+    expect(kept((await own('GET')).body)).toEqual(kept((await admin('GET', `/${id}`)).body))
 
     const next = (await own('POST', '/replacement', { oldEnds: 'at_once' })).body.secret
     expect(await works(secret)).toBe(true)
@@ -232,9 +235,7 @@ describe('a deleted key', () => {
     expect((await admin('PATCH', `/${id}`, { name: 'Another name' })).status).toBe(404)
 
     const restored = await admin('POST', `/${id}/restoration`)
-    // That the old secret was tried is written down a moment later.
-    const { lastUsed, updatedAt, ...kept } = restored.body
-    expect([restored.status, { ...kept, updatedAt: before.updatedAt }]).toEqual([200, before])
+    expect([restored.status, { ...kept(restored.body), updatedAt: before.updatedAt }]).toEqual([200, kept(before)])
     expect([await lives(token), await works(secret)]).toEqual([false, true])
     expect((await admin('POST', `/${id}/restoration`)).status).toBe(404)
   })
