@@ -22,7 +22,7 @@ const leftovers: (() => void)[] = []
 process.on('exit', () => leftovers.forEach((clear) => clear()))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
-export const workingTree = join(import.meta.dirname, '../..')
+const workingTree = join(import.meta.dirname, '../..')
 // The newer of two versions migrates what the older one left, a million leads, before it is ready.
 const readySecondsMax = 300
 const password = 'a-password-for-the-bench'

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestOptions } from 'vitest'
+import { onTestFinished, type TestOptions } from 'vitest'
+import { checkOut } from '../checked-out.ts'
 import { isLong } from '../long.ts'
 import { makeGroup } from './slowed.ts'
 
@@ -14,7 +15,15 @@ declare module 'vitest' {
 }
 
 /** The last commit whose programs have to go on beside a start of this one. */
-export const versionBefore = '8492326'
+const versionBefore = '8492326'
+
+/** A folder with its code and packages; gone when the test is over. */
+export function checkOutVersionBefore(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cb-version-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  checkOut(versionBefore, folder)
+  return folder
+}
 
 const probeSecondsMax = 20
 

@@ -7,9 +7,8 @@ import { amount, isLong } from '../long.ts'
 import { until } from '../patience.ts'
 import { randomFrom, seed } from '../seed.ts'
 import { type Reply, send } from '../service.ts'
-import { needs, versionBefore } from './needs.ts'
+import { checkOutVersionBefore, needs } from './needs.ts'
 import { type Disk, openDisk, type Running } from './power.ts'
-import { checkOut } from './two-versions.ts'
 
 const minutes = 60_000
 const lanes = 6
@@ -276,7 +275,7 @@ it(
   'is dead for ever where the version before was cut off just after its first start',
   { ...needs('LONG=1', 'git history', ...disk), timeout: 15 * minutes },
   async () => {
-    const before = { root: checkOut(versionBefore) }
+    const before = { root: checkOutVersionBefore() }
     const found = await suffered(before, before, neededMoments, 0)
     for (const lost of found) expect(lost).toEqual([expect.stringContaining('SECRET_KEYS is not the one')])
   },

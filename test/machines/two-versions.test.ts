@@ -7,8 +7,8 @@ import { amount } from '../long.ts'
 import { lives, textsOf } from '../migrations/lives.ts'
 import { until } from '../patience.ts'
 import { lead, password, send } from '../service.ts'
-import { needs, versionBefore } from './needs.ts'
-import { checkOut, failures, figures, newLedger, startLoad, startReader, startVersion } from './two-versions.ts'
+import { checkOutVersionBefore, needs } from './needs.ts'
+import { failures, figures, newLedger, startLoad, startReader, startVersion } from './two-versions.ts'
 
 const minutes = 60_000
 const leadsBefore = amount(2_000, 60_000)
@@ -47,7 +47,7 @@ it.each([ownMaking, 'of most of the time'])(
   async (life) => {
     const connection = await databaseOf(life)
     const env = { ...onDatabase(connection, 'http://localhost:3000'), ADMIN_PASSWORD: password }
-    const before = await startVersion(checkOut(versionBefore), { ...env, WORKERS: '2' })
+    const before = await startVersion(checkOutVersionBefore(), { ...env, WORKERS: '2' })
 
     const { body: session } = await send(`${before.url}/v1/session`, 'POST', {
       body: { email: 'admin@dealer.example', password },

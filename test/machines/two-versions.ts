@@ -1,8 +1,5 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 import { freePort, pause } from '../faults/processes.ts'
@@ -13,18 +10,6 @@ import { lead, type Reply, send } from '../service.ts'
 const batchLeads = 20
 // Of a caller between two calls, so that both versions have something to spare.
 const pauseMs = 25
-
-/** The source of another commit in a folder of its own, with our packages; gone when the test is over. */
-export function checkOut(commit: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'cb-version-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const archive = execFileSync('git', ['archive', commit, 'src', 'generated', 'openapi', 'package.json'], {
-    maxBuffer: 1024 * 1024 * 1024,
-  })
-  execFileSync('tar', ['-x', '-C', folder], { input: archive })
-  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
-  return folder
-}
 
 export interface Version {
   url: string
