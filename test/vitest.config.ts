@@ -1,9 +1,24 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { amount } from './long.ts'
 import { patienceMs } from './patience.ts'
 
 // A net for what hangs: on a quiet machine no test takes a tenth of it.
 const testMsMax = amount(600_000, 3 * 3_600_000)
+
+// Walks through the browser, then what kills and waits, then the larger files: a long one that began last would keep
+// one worker while the others have nothing left.
+const longOnes = ['/browser/', '/faults/']
+
+class LongOnesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rankOf = ({ moduleId }: TestSpecification) => {
+      const at = longOnes.findIndex((folder) => moduleId.includes(folder))
+      return at === -1 ? longOnes.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => rankOf(a) - rankOf(b))
+  }
+}
 
 export const suite: ViteUserConfig['test'] = {
   include: ['test/**/*.test.ts'],
@@ -12,7 +27,8 @@ export const suite: ViteUserConfig['test'] = {
   testTimeout: testMsMax,
   hookTimeout: testMsMax,
   expect: { poll: { timeout: patienceMs, interval: 20 } },
-  maxWorkers: 2,
+  maxWorkers: 3,
+  sequence: { sequencer: LongOnesFirst },
 }
 
 export default defineConfig({ test: suite })
