@@ -129,31 +129,29 @@ const schemaTyped = () => ({
   },
 })
 
-const stringBounded = () => ({
-  Schema(schema, { location, report }) {
-    const listed = schema.enum ?? schema.const
-    if (hasType(schema, 'string') && schema.maxLength === undefined && listed === undefined) {
-      report({ message: 'A string needs maxLength.', location: location.key() })
-    }
-  },
+const stringBounded = bounded('A string needs maxLength.', (schema) => {
+  const listed = schema.enum ?? schema.const
+  return hasType(schema, 'string') && schema.maxLength === undefined && listed === undefined
 })
 
-const arrayBounded = () => ({
-  Schema(schema, { location, report }) {
-    if (hasType(schema, 'array') && schema.maxItems === undefined)
-      report({ message: 'An array needs maxItems.', location: location.key() })
-  },
+const arrayBounded = bounded(
+  'An array needs maxItems.',
+  (schema) => hasType(schema, 'array') && schema.maxItems === undefined,
+)
+
+const numberBounded = bounded('A number needs minimum and maximum.', (schema) => {
+  const isNumber = hasType(schema, 'integer') || hasType(schema, 'number')
+  const listed = schema.enum ?? schema.const
+  return isNumber && listed === undefined && (schema.minimum === undefined || schema.maximum === undefined)
 })
 
-const numberBounded = () => ({
-  Schema(schema, { location, report }) {
-    const isNumber = hasType(schema, 'integer') || hasType(schema, 'number')
-    const listed = schema.enum ?? schema.const
-    if (isNumber && listed === undefined && (schema.minimum === undefined || schema.maximum === undefined)) {
-      report({ message: 'A number needs minimum and maximum.', location: location.key() })
-    }
-  },
-})
+/** Option `open`: the inputs that are bounded by the size of their body alone, with all that they reach. */
+function bounded(message, isUnbounded) {
+  return ({ open }) =>
+    outside(open, (schema, location, found) => {
+      if (isUnbounded(schema)) found(message, location.key())
+    })
+}
 
 /** Option `open`: the inputs that stay open, with all that they reach. They must not be closed, the others must. */
 const inputClosed = ({ open }) => ({
@@ -169,30 +167,13 @@ const inputClosed = ({ open }) => ({
 })
 
 /** Option `open`: the inputs whose times are kept as people sent them, with all that they reach. */
-const timesFormatted = ({ open }) => {
-  const asSent = new Set()
-  const times = []
-  return {
-    RequestBody: {
-      MediaType(mediaType, { location, resolve }) {
-        reach(resolve, mediaType.schema, location, open, (schema, _at, isOpen) => isOpen && asSent.add(schema))
-      },
-    },
-    Schema(schema, { location }) {
-      for (const [name, property] of Object.entries(schema.properties ?? {})) {
-        if (/[a-z]At$/.test(name) && property.format !== 'date-time')
-          times.push({ schema, location: location.child(['properties', name]).key() })
-      }
-    },
-    Root: {
-      leave(_root, { report }) {
-        for (const { schema, location } of times) {
-          if (!asSent.has(schema)) report({ message: 'A time needs `format: date-time`.', location })
-        }
-      },
-    },
-  }
-}
+const timesFormatted = ({ open }) =>
+  outside(open, (schema, location, found) => {
+    for (const [name, property] of Object.entries(schema.properties ?? {})) {
+      if (/[a-z]At$/.test(name) && property.format !== 'date-time')
+        found('A time needs `format: date-time`.', location.child(['properties', name]).key())
+    }
+  })
 
 const pathParameterAnchored = () => ({
   Parameter(parameter, { location, report, resolve }) {
@@ -226,6 +207,27 @@ function children(schema) {
     (schema[key] ?? []).map((child, index) => [[key, index], child]),
   )
   return [...named, ...single, ...several]
+}
+
+/** Reports what `judge(schema, location, found)` finds in all schemas but those that the inputs named in `open` reach. */
+function outside(open, judge) {
+  const inside = new Set()
+  const findings = []
+  return {
+    RequestBody: {
+      MediaType(mediaType, { location, resolve }) {
+        reach(resolve, mediaType.schema, location, open, (schema, _at, isOpen) => isOpen && inside.add(schema))
+      },
+    },
+    Schema(schema, { location }) {
+      judge(schema, location, (message, at) => findings.push({ schema, message, location: at }))
+    },
+    Root: {
+      leave(_root, { report }) {
+        for (const { schema, message, location } of findings) if (!inside.has(schema)) report({ message, location })
+      },
+    },
+  }
 }
 
 /** Calls `visit(schema, location, isOpen)` for all that a schema reaches; `isOpen` from a component named in `open` downwards. */

@@ -24,8 +24,14 @@ describe('answers a clear 4xx and stores nothing', () => {
     ['JSON that is no object', '"lead"', 400, ''],
     ['a list', '[]', 400, ''],
     ['a wrong type', '{"customer":{"phones":"32123456"}}', 400, '/customer/phones'],
-    ['a text that is too long', JSON.stringify(lead({ message: 'x'.repeat(4001) })), 400, '/message'],
-    ['too many items', JSON.stringify(lead({ tradeIns: Array(6).fill({}) })), 400, '/tradeIns'],
+    ['null', 'null', 400, ''],
+    ['a customer who is null', '{"customer":null}', 422, '/customer'],
+    [
+      'nothing but nulls',
+      '{"customer":{"phones":[{"number":null}],"emails":null,"address":{"lines":[null]}}}',
+      422,
+      '/customer',
+    ],
     [
       'a number that is too large',
       '{"customer":{"phones":[{"number":"1"}]},"vehiclesOfInterest":[{"modelYear":1e999}]}',
@@ -109,6 +115,37 @@ it('keeps what is odd in the content of a lead, with a warning, whatever the mem
   expect(read.body.message).toBe('lone \ufffd surrogate')
   expect(JSON.stringify(read.body.extra)).toContain('/__proto__')
   expect(await stored()).toBe(before + 1)
+})
+
+it('takes a lead that says null, or too much, wherever it does', async () => {
+  const reply = await post(
+    JSON.stringify({
+      type: null,
+      message: 'x'.repeat(4001),
+      customer: { name: null, emails: [null, { address: null }], phones: [{ number: '32 12 34 56', type: null }] },
+      vehiclesOfInterest: [null, { make: 'Volvo', model: 'EX30', modelYear: 20190, price: { amount: null } }],
+      tradeIns: Array(6).fill({ vin: 'X' }),
+      externalReference: { source: null, id: null },
+      test: null,
+      extra: null,
+    }),
+  )
+  expect(reply.status).toBe(201)
+  const read = await service.call('GET', `/v1/leads/${reply.body.id}`, { token: dealer.dms.token })
+  expect(read.body).toMatchObject({
+    type: 'enquiry',
+    message: 'x'.repeat(4000),
+    customer: { emails: [], phones: [{ number: '32 12 34 56' }] },
+    vehiclesOfInterest: [{ make: 'Volvo', model: 'EX30' }],
+    tradeIns: Array(5).fill({ vin: 'X' }),
+    test: false,
+    extra: { '/vehiclesOfInterest/1/modelYear': '20190' },
+    warnings: [
+      { code: 'text-cut', pointer: '/message' },
+      { code: 'number-odd', pointer: '/vehiclesOfInterest/1/modelYear' },
+      { code: 'too-many', pointer: '/tradeIns/5' },
+    ],
+  })
 })
 
 it('answers HEAD like GET, without the body', async () => {

@@ -250,6 +250,27 @@ describe('a batch', () => {
     expect(counted).toEqual([4, 4, 2])
   })
 
+  it('fails what is no item at its place, and nothing else', async () => {
+    const misfits = [null, 7, 'x', [], true, [lead()]]
+    const { status, body } = await service.call('POST', '/v1/leads/batch', {
+      token: dealer.website.token,
+      body: {
+        leads: [
+          { clientRef: 'first', lead: lead() },
+          ...misfits,
+          { clientRef: null, idempotencyKey: null, lead: lead() },
+        ],
+      },
+    })
+    expect(status).toBe(207)
+    expect(body.results.map(({ status, clientRef }: any) => [status, clientRef])).toEqual([
+      [201, 'first'],
+      ...misfits.map(() => [400, undefined]),
+      [201, undefined],
+    ])
+    expect(body.results[1].problem.violations).toEqual([{ in: 'body', pointer: '', message: 'must be object' }])
+  })
+
   it('of 200 leads is one commit, and may be sent again', async () => {
     const leads = Array.from({ length: 200 }, (_, at) => ({
       idempotencyKey: `${fresh()}`,
@@ -273,7 +294,8 @@ describe('a batch', () => {
     [{ leads: [] }],
     [{ leads: Array.from({ length: 201 }, () => ({ lead: {} })) }],
     [{}],
-    [{ leads: ['x'] }],
+    [{ leads: null }],
+    [null],
     [{ leads: [{ lead: {} }], more: 1 }],
   ])('is refused as a whole when it is none: %#', async (body) => {
     expect((await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body })).status).toBe(400)
@@ -380,9 +402,9 @@ describe('the queue', () => {
     expiresAt: new Date(),
     kid: 'k',
   } as const
-  const waiting = (message = '') => ({
+  const waiting = () => ({
     lead: newLead(
-      { message, customer: { phones: [{ number: '32 12 34 56' }] } },
+      { customer: { phones: [{ number: '32 12 34 56' }] } },
       { country: 'DK', timeZone: 'Europe/Copenhagen' },
     ),
   })
@@ -505,7 +527,7 @@ describe('the queue', () => {
 
   it('takes 64 MB, and has room again when they are stored', async () => {
     const { intake } = open(async (rows) => verdicts(rows))
-    const large = waiting('x'.repeat(200_000))
+    const large = { ...waiting(), original: { mediaType: '', content: Buffer.alloc(200_000) } }
     const all = await outcomes(Array.from({ length: 400 }, () => intake.store(principal, large)))
     expect(all).toEqual({
       stored: expect.toSatisfy((stored: number) => stored > 330 && stored < 336),

@@ -310,7 +310,7 @@ describe('a vehicle', () => {
     expect(vehicle(sent).warnings).toEqual([])
   })
 
-  it.each([{}, { make: 'Volvo' }, { model: 'EX30' }, { vin: ' ' }, { comments: 'the blue one' }])(
+  it.each([{ make: 'Volvo' }, { model: 'EX30' }, { vin: ' ' }, { comments: 'the blue one' }])(
     'is kept with a warning when all it says is %j',
     (sent) => {
       expect(vehicle(sent).data.vehiclesOfInterest).toEqual([sent])
@@ -369,11 +369,12 @@ describe('a time', () => {
     '0001-01-01T00:00:00Z',
     '23/11/2026 10:15',
     '2026-11-23',
-  ])('that is not understood is kept as sent: %j', (sent) => {
-    const lead = read({ customer: {}, submittedAt: sent, consents: [{ capturedAt: sent }] })
+    `2026-11-23T10:15:00.${'0'.repeat(60)}Z`,
+  ])('that is not understood is kept in extra as it was sent: %j', (sent) => {
+    const lead = read({ customer: {}, submittedAt: sent, consents: [{ state: 'granted', capturedAt: sent }] })
     expect('submittedAt' in lead).toBe(false)
-    expect(lead.data.extra).toEqual({ '/submittedAt': sent })
-    expect(lead.data.consents[0]?.capturedAt).toBe(sent)
+    expect(lead.data.extra).toEqual({ '/submittedAt': sent, '/consents/0/capturedAt': sent })
+    expect(lead.data.consents).toEqual([{ state: 'granted' }])
     expect(codes(lead)).toEqual(['date-not-understood /submittedAt', 'date-not-understood /consents/0/capturedAt'])
   })
 
@@ -396,6 +397,185 @@ describe('a time', () => {
         .appointment?.requestedSlots?.[0]?.start
     expect(slot('America/New_York')).toBe('2026-07-23T10:15:00.000-04:00')
     expect(slot('Middle Earth')).toBe('2026-07-23T10:15:00.000+02:00')
+  })
+})
+
+describe('null', () => {
+  const full = {
+    type: 'test_drive',
+    message: 'Can I try it?',
+    customer: {
+      name: { given: 'Anna', family: 'Jensen', full: 'Anna Jensen' },
+      emails: [{ address: 'anna@customer.example' }, { address: 'jensen@customer.example' }],
+      phones: [{ number: '32 12 34 56', type: 'mobile' }],
+      address: {
+        lines: ['Havnegade 1', '2. tv.'],
+        postalCode: '8000',
+        city: 'Aarhus',
+        region: 'Midt',
+        countryCode: 'DK',
+      },
+    },
+    vehiclesOfInterest: [
+      {
+        vin: 'X',
+        registration: { number: 'AB 12 345' },
+        odometer: { value: 12000, unit: 'mi' },
+        price: { amount: '1', currency: 'DKK' },
+        modelYear: 2026,
+        condition: 'used',
+        role: 'buy',
+        comments: 'The blue one',
+      },
+    ],
+    tradeIns: [
+      {
+        vin: 'Y',
+        outstandingFinance: { amount: { amount: '1', currency: 'DKK' }, lender: 'A bank' },
+        conditionRating: 'good',
+      },
+    ],
+    consents: [
+      { purpose: 'marketing', channel: 'email', state: 'granted', text: 'Yes', capturedAt: '2026-11-23T10:14:55Z' },
+    ],
+    attribution: { source: 'google', clickIds: { gclid: 'abc' } },
+    appointment: {
+      kind: 'call',
+      requestedSlots: [{ start: '2026-11-24T10:00Z', end: '2026-11-24T11:00Z' }],
+      timeZone: 'UTC',
+    },
+    externalReference: { source: 'website', id: '1' },
+    submittedAt: '2026-11-23T10:15:00Z',
+    locale: 'da-DK',
+    test: true,
+    extra: { floor: 2 },
+  }
+
+  /** The paths to everything in a JSON value. */
+  const pathsIn = (value: object): string[][] =>
+    Object.entries(value).flatMap(([name, inner]) => [
+      [name],
+      ...(typeof inner === 'object' ? pathsIn(inner).map((path) => [name, ...path]) : []),
+    ])
+  /** A copy in which the value at a path is another, or is missing. */
+  const changed = (value: any, [name = '', ...path]: readonly string[], to: null | undefined): any => {
+    if (path.length > 0) return Object.assign(structuredClone(value), { [name]: changed(value[name], path, to) })
+    if (Array.isArray(value) && to === undefined) return value.filter((_, at) => String(at) !== name)
+    return Object.assign(structuredClone(value), { [name]: to })
+  }
+
+  it.each(pathsIn(full).filter(([first]) => first !== 'extra'))('counts as left out: %s/%s/%s/%s', (...path) => {
+    const sent = path.filter((name) => name !== undefined)
+    expect(read(changed(full, sent, null))).toStrictEqual(read(changed(full, sent, undefined)))
+  })
+
+  it('in every member makes an entry that says nothing, and is left out', () => {
+    const lead = read({
+      customer: { emails: [null, { address: null }], phones: [{ number: null }, { number: '32 12 34 56' }] },
+      vehiclesOfInterest: [{ make: null, model: null }, {}],
+      consents: [{ state: null }],
+      appointment: { requestedSlots: [null, { start: null }] },
+      foo: null,
+    })
+    expect(lead.data.customer).toMatchObject({ emails: [], phones: [{ number: '32 12 34 56' }] })
+    expect(lead.data).toMatchObject({ vehiclesOfInterest: [], consents: [], appointment: { requestedSlots: [] } })
+    expect(lead.data.extra).toBeUndefined()
+    expect(lead.warnings).toEqual([])
+  })
+
+  it('where the value is what it is all about leaves the rest in extra', () => {
+    const lead = read({
+      customer: { phones: [{ number: null, type: 'mobil' }] },
+      vehiclesOfInterest: [
+        { vin: 'X', odometer: { value: null, unit: 'mi' }, price: { amount: null, currency: 'DKK' } },
+      ],
+      externalReference: { source: 'website', id: null },
+    })
+    expect(lead.data.customer.phones).toEqual([])
+    expect(lead.data.vehiclesOfInterest).toEqual([{ vin: 'X' }])
+    expect('externalReference' in lead).toBe(false)
+    expect(lead.data.extra).toEqual({
+      '/customer/phones/0': { type: 'mobile' },
+      '/vehiclesOfInterest/0/odometer': { unit: 'mi' },
+      '/vehiclesOfInterest/0/price': { currency: 'DKK' },
+      '/externalReference': { source: 'website' },
+    })
+    expect(codes(lead)).toEqual(Object.keys(lead.data.extra ?? {}).map((pointer) => `incomplete ${pointer}`))
+  })
+})
+
+describe('what is longer than a lead has room for', () => {
+  it('is cut between two characters, with a warning', () => {
+    const lead = read({
+      message: '😀'.repeat(4001),
+      customer: { name: { given: 'x'.repeat(201) }, address: { lines: ['y'.repeat(201)] } },
+      vehiclesOfInterest: [{ vin: 'x'.repeat(33), comments: 'z'.repeat(2001) }],
+    })
+    expect(lead.data).toMatchObject({
+      message: '😀'.repeat(4000),
+      customer: { name: { given: 'x'.repeat(200) }, address: { lines: ['y'.repeat(200)] } },
+      vehiclesOfInterest: [{ vin: 'x'.repeat(32), comments: 'z'.repeat(2000) }],
+    })
+    expect(codes(lead)).toEqual(
+      [
+        '/message',
+        '/customer/name/given',
+        '/customer/address/lines/0',
+        '/vehiclesOfInterest/0/vin',
+        '/vehiclesOfInterest/0/comments',
+      ].map((pointer) => `text-cut ${pointer}`),
+    )
+    expect(read({ customer: {}, message: '😀'.repeat(4000) }).warnings).toEqual([])
+  })
+
+  it('is masked before it is cut', () => {
+    const lead = read({ customer: {}, message: `${'x'.repeat(3991)} 010150-5000` })
+    expect(lead.data.message).toBe(`${'x'.repeat(3991)} 010150-*`)
+  })
+
+  it('ends a list, in which what says nothing does not count', () => {
+    const lead = read({
+      customer: { emails: [null, ...Array(12).fill({ address: 'anna@customer.example' }), null] },
+      tradeIns: Array(6).fill({}),
+    })
+    expect(lead.data.customer.emails).toHaveLength(10)
+    expect(lead.data.tradeIns).toEqual([])
+    expect(codes(lead)).toEqual(['too-many /customer/emails/11'])
+  })
+
+  it('makes no other phone number of one', () => {
+    const number = `${'please call after six in the evening, or at the weekend, on'.padEnd(60)}32 12 34 56`
+    expect(phone(number).data.customer.phones[0]).toMatchObject({ number: number.slice(0, 64), e164: '+4532123456' })
+  })
+
+  it('is no external reference', () => {
+    const reference = { source: 'website', id: 'x'.repeat(129) }
+    const lead = read({ customer: {}, externalReference: reference })
+    expect('externalReference' in lead).toBe(false)
+    expect(lead.data.extra).toEqual({ '/externalReference': reference })
+    expect(codes(lead)).toEqual(['external-reference-long /externalReference/id'])
+  })
+})
+
+describe('a number', () => {
+  it.each([20190, 2019.5, -1, 1e300])('that is no year is kept in extra: %d', (modelYear) => {
+    const lead = vehicle({ vin: 'X', modelYear })
+    expect(lead.data.vehiclesOfInterest).toEqual([{ vin: 'X' }])
+    expect(lead.data.extra).toEqual({ '/vehiclesOfInterest/0/modelYear': String(modelYear) })
+    expect(codes(lead)).toEqual(['number-odd /vehiclesOfInterest/0/modelYear'])
+  })
+
+  it.each([-1, 100_000_000])('that no odometer shows is kept in extra, with its unit: %d', (value) => {
+    const lead = vehicle({ vin: 'X', odometer: { value, unit: 'miles' } })
+    expect(lead.data.vehiclesOfInterest).toEqual([{ vin: 'X' }])
+    expect(lead.data.extra).toEqual({
+      '/vehiclesOfInterest/0/odometer/value': String(value),
+      '/vehiclesOfInterest/0/odometer': { unit: 'mi' },
+    })
+    expect(codes(lead)).toEqual([
+      'number-odd /vehiclesOfInterest/0/odometer/value',
+      'incomplete /vehiclesOfInterest/0/odometer',
+    ])
   })
 })
 

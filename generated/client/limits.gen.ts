@@ -308,30 +308,6 @@ export const LeadPage = {
     nextCursor: { maxLength: 32 }
 } as const;
 
-export const EmailInput = {
-    address: { maxLength: 320 }
-} as const;
-
-export const PhoneInput = {
-    number: { maxLength: 64 },
-    type: { maxLength: 32 }
-} as const;
-
-export const LeadCustomerInput = {
-    emails: { maxItems: 10 },
-    phones: { maxItems: 10 }
-} as const;
-
-export const LeadInput = {
-    type: { maxLength: 64 },
-    message: { maxLength: 4000 },
-    vehiclesOfInterest: { maxItems: 20 },
-    tradeIns: { maxItems: 5 },
-    consents: { maxItems: 20 },
-    submittedAt: { maxLength: 64 },
-    locale: { maxLength: 35 }
-} as const;
-
 export const LeadAccepted = {
     id: { maxLength: 37 },
     receivedAt: { maxLength: 32 },

@@ -170,8 +170,9 @@ export const listLeads = <ThrowOnError extends boolean = false>(options?: Option
  *
  * Scope: `leads:create`. Answered only after the lead is stored durably.
  *
- * The *structure* is strict: JSON types, required members, lengths and counts; anything else is 400. The *content* is kept: a phone number
- * that cannot be read, an odd e-mail address, an unknown word, an unknown member, a date without offset cost a **warning**, never the lead.
+ * The *structure* is strict: JSON types and required members; anything else is 400. `null` counts as left out. The *content* is kept: a phone
+ * number that cannot be read, an odd e-mail address, an unknown word, an unknown member, a date without offset, a text that is too long cost
+ * a **warning**, never the lead. What is cut or has no place in the lead is in its original (`getLeadOriginal`).
  * A lead must name some way to reach the customer: an e-mail address, a phone number or a postal address; else 422.
  *
  * `externalReference` is your own id of the enquiry. Sent twice with the same key, it is the same lead: the second answer is 200 with

@@ -328,7 +328,7 @@ export type Registration = {
 export type Odometer = {
     value: number;
     /**
-     * km or mi; left out it is km. An unknown word becomes km, and is kept in `extra`.
+     * km or mi.
      */
     unit?: string;
 };
@@ -364,7 +364,7 @@ export type VehicleOfInterest = {
     variant?: string;
     modelYear?: number;
     /**
-     * new, used, demo or certified. An unknown word is kept in `extra` only.
+     * new, used, demo or certified.
      */
     condition?: string;
     odometer?: Odometer;
@@ -373,7 +373,7 @@ export type VehicleOfInterest = {
     colour?: string;
     price?: Money;
     /**
-     * buy, lease, test_drive or subscribe. An unknown word becomes `other`, and is kept in `extra`.
+     * buy, lease, test_drive, subscribe or other.
      */
     role?: string;
     comments?: string;
@@ -401,7 +401,7 @@ export type TradeIn = {
     variant?: string;
     modelYear?: number;
     /**
-     * new, used, demo or certified. An unknown word is kept in `extra` only.
+     * new, used, demo or certified.
      */
     condition?: string;
     odometer?: Odometer;
@@ -410,7 +410,7 @@ export type TradeIn = {
     colour?: string;
     price?: Money;
     /**
-     * excellent, good, fair, poor or unknown. An unknown word becomes `unknown`, and is kept in `extra`.
+     * excellent, good, fair, poor or unknown.
      */
     conditionRating?: string;
     outstandingFinance?: OutstandingFinance;
@@ -420,15 +420,15 @@ export type TradeIn = {
 
 export type Consent = {
     /**
-     * enquiry_handling, marketing, finance_check, data_sharing or profiling. An unknown word becomes `other`, and is kept in `extra`.
+     * enquiry_handling, marketing, finance_check, data_sharing, profiling or other.
      */
     purpose?: string;
     /**
-     * email, sms, phone, post, messaging or any. An unknown word becomes `other`, and is kept in `extra`.
+     * email, sms, phone, post, messaging, any or other.
      */
     channel?: string;
     /**
-     * granted, denied, withdrawn or unknown. Left out it is `unknown`; an unknown word becomes `unknown`, too, and is kept in `extra`.
+     * granted, denied, withdrawn or unknown. What was not clearly granted is not granted.
      */
     state?: string;
     legalBasis?: string;
@@ -439,7 +439,7 @@ export type Consent = {
     textVersion?: string;
     textLocale?: string;
     /**
-     * RFC 3339 with offset.
+     * With the offset that was sent.
      */
     capturedAt?: string;
     capturedVia?: string;
@@ -476,18 +476,18 @@ export type Attribution = {
 
 export type TimeSlot = {
     /**
-     * RFC 3339 with offset.
+     * With the offset that was sent.
      */
     start: string;
     /**
-     * RFC 3339 with offset.
+     * With the offset that was sent.
      */
     end?: string;
 };
 
 export type Appointment = {
     /**
-     * test_drive, showroom, video, call, valuation, delivery or service. An unknown word becomes `other`, and is kept in `extra`.
+     * test_drive, showroom, video, call, valuation, delivery, service or other.
      */
     kind?: string;
     requestedSlots?: Array<TimeSlot>;
@@ -499,7 +499,7 @@ export type Appointment = {
 };
 
 /**
- * Your own id of the enquiry, unique for ever among the leads of one API key. Both members are compared to the letter: case, and blanks at their ends, make a difference. A reference with a member that shows nothing (`external-reference-blank`), or that holds U+FFFD or characters that cannot be stored (`external-reference-damaged`), would make duplicates of leads that are none: it goes to `extra` with a warning, and the lead is stored without one.
+ * The id that the sender gave the enquiry.
  */
 export type ExternalReference = {
     /**
@@ -510,7 +510,7 @@ export type ExternalReference = {
 };
 
 /**
- * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning, and national identity numbers in its texts are masked. As read, a member that starts with `/` is the JSON Pointer of an unknown member, of a word or time that was not understood, or of an external reference that could not be used.
+ * What has no place of its own. A member that starts with `/` is the JSON Pointer of an unknown member, of a word, number or time that was not understood, or of an external reference that could not be used.
  */
 export type LeadExtra = {
     [key: string]: unknown;
@@ -588,75 +588,303 @@ export type LeadPage = {
     nextCursor?: string;
 };
 
+/**
+ * `full`, or `given` and `family`. A full name is never split.
+ */
+export type PersonNameInput = {
+    given?: string | null;
+    family?: string | null;
+    full?: string | null;
+} | null;
+
 export type EmailInput = {
     /**
      * Kept as it was sent.
      */
-    address: string;
-};
+    address: string | null;
+} | null;
 
 export type PhoneInput = {
     /**
      * Any notation. Without a country code it is a number of the dealer's country.
      */
-    number: string;
+    number: string | null;
     /**
      * mobile, landline, work, fax or other. An unknown word becomes `other`, and is kept in `extra`; left out it is what the number shows.
      */
-    type?: string;
-};
+    type?: string | null;
+} | null;
+
+export type PostalAddressInput = {
+    lines?: Array<string | null> | null;
+    postalCode?: string | null;
+    city?: string | null;
+    region?: string | null;
+    /**
+     * ISO 3166-1 alpha-2.
+     */
+    countryCode?: string | null;
+} | null;
 
 /**
  * Who asks. Needs an e-mail address, a phone number or a postal address.
  */
 export type LeadCustomerInput = {
-    name?: PersonName;
-    emails?: Array<EmailInput>;
-    phones?: Array<PhoneInput>;
-    address?: PostalAddress;
-};
+    name?: PersonNameInput;
+    emails?: Array<EmailInput> | null;
+    phones?: Array<PhoneInput> | null;
+    address?: PostalAddressInput;
+} | null;
+
+export type RegistrationInput = {
+    number: string | null;
+    /**
+     * ISO 3166-1 alpha-2.
+     */
+    countryCode?: string | null;
+} | null;
+
+export type OdometerInput = {
+    /**
+     * A number that no odometer shows is kept in `extra` only.
+     */
+    value: number | null;
+    /**
+     * km or mi; left out it is km. An unknown word becomes km, and is kept in `extra`.
+     */
+    unit?: string | null;
+} | null;
+
+export type MoneyInput = {
+    /**
+     * A decimal number as a string, for example `249900.00`.
+     */
+    amount: string | null;
+    /**
+     * ISO 4217.
+     */
+    currency?: string | null;
+} | null;
 
 /**
- * A lead as it is sent. Words and numbers that people type are kept as they are; what cannot be understood costs a warning. Unknown members are kept in `extra`.
+ * Named by VIN, registration, stock number, listing, or make and model.
+ */
+export type VehicleOfInterestInput = {
+    /**
+     * Vehicle identification number (ISO 3779).
+     */
+    vin?: string | null;
+    registration?: RegistrationInput;
+    /**
+     * The dealer's stock number.
+     */
+    stockNumber?: string | null;
+    listingId?: string | null;
+    listingUrl?: string | null;
+    make?: string | null;
+    model?: string | null;
+    variant?: string | null;
+    /**
+     * A number that is no year is kept in `extra` only.
+     */
+    modelYear?: number | null;
+    /**
+     * new, used, demo or certified. An unknown word is kept in `extra` only.
+     */
+    condition?: string | null;
+    odometer?: OdometerInput;
+    fuel?: string | null;
+    transmission?: string | null;
+    colour?: string | null;
+    price?: MoneyInput;
+    /**
+     * buy, lease, test_drive or subscribe. An unknown word becomes `other`, and is kept in `extra`.
+     */
+    role?: string | null;
+    comments?: string | null;
+} | null;
+
+export type OutstandingFinanceInput = {
+    amount?: MoneyInput;
+    lender?: string | null;
+} | null;
+
+export type TradeInInput = {
+    /**
+     * Vehicle identification number (ISO 3779).
+     */
+    vin?: string | null;
+    registration?: RegistrationInput;
+    /**
+     * The dealer's stock number.
+     */
+    stockNumber?: string | null;
+    listingId?: string | null;
+    listingUrl?: string | null;
+    make?: string | null;
+    model?: string | null;
+    variant?: string | null;
+    /**
+     * A number that is no year is kept in `extra` only.
+     */
+    modelYear?: number | null;
+    /**
+     * new, used, demo or certified. An unknown word is kept in `extra` only.
+     */
+    condition?: string | null;
+    odometer?: OdometerInput;
+    fuel?: string | null;
+    transmission?: string | null;
+    colour?: string | null;
+    price?: MoneyInput;
+    /**
+     * excellent, good, fair, poor or unknown. An unknown word becomes `unknown`, and is kept in `extra`.
+     */
+    conditionRating?: string | null;
+    outstandingFinance?: OutstandingFinanceInput;
+    wantedPrice?: MoneyInput;
+    comments?: string | null;
+} | null;
+
+export type ConsentInput = {
+    /**
+     * enquiry_handling, marketing, finance_check, data_sharing or profiling. An unknown word becomes `other`, and is kept in `extra`.
+     */
+    purpose?: string | null;
+    /**
+     * email, sms, phone, post, messaging or any. An unknown word becomes `other`, and is kept in `extra`.
+     */
+    channel?: string | null;
+    /**
+     * granted, denied, withdrawn or unknown. Left out it is `unknown`; an unknown word becomes `unknown`, too, and is kept in `extra`.
+     */
+    state?: string | null;
+    legalBasis?: string | null;
+    /**
+     * The exact text that was shown; national identity numbers in it are masked.
+     */
+    text?: string | null;
+    textVersion?: string | null;
+    textLocale?: string | null;
+    /**
+     * RFC 3339 with offset.
+     */
+    capturedAt?: string | null;
+    capturedVia?: string | null;
+    sourceUrl?: string | null;
+    ipAddress?: string | null;
+} | null;
+
+export type ClickIdsInput = {
+    gclid?: string | null;
+    gbraid?: string | null;
+    wbraid?: string | null;
+    fbclid?: string | null;
+    msclkid?: string | null;
+} | null;
+
+/**
+ * What brought the customer.
+ */
+export type AttributionInput = {
+    source?: string | null;
+    medium?: string | null;
+    campaign?: string | null;
+    term?: string | null;
+    content?: string | null;
+    clickIds?: ClickIdsInput;
+    campaignId?: string | null;
+    adGroupId?: string | null;
+    adId?: string | null;
+    formId?: string | null;
+    formName?: string | null;
+    landingPage?: string | null;
+    referrer?: string | null;
+} | null;
+
+export type TimeSlotInput = {
+    /**
+     * RFC 3339 with offset.
+     */
+    start: string | null;
+    /**
+     * RFC 3339 with offset.
+     */
+    end?: string | null;
+} | null;
+
+export type AppointmentInput = {
+    /**
+     * test_drive, showroom, video, call, valuation, delivery or service. An unknown word becomes `other`, and is kept in `extra`.
+     */
+    kind?: string | null;
+    requestedSlots?: Array<TimeSlotInput> | null;
+    /**
+     * IANA.
+     */
+    timeZone?: string | null;
+    comments?: string | null;
+} | null;
+
+/**
+ * Your own id of the enquiry, unique for ever among the leads of one API key. Both members are compared to the letter: case, and blanks at their ends, make a difference. A reference with a member that shows nothing (`external-reference-blank`), that holds U+FFFD or characters that cannot be stored (`external-reference-damaged`), or that is longer than `Lead` has room for (`external-reference-long`), would make duplicates of leads that are none: it goes to `extra` with a warning, and the lead is stored without one.
+ */
+export type ExternalReferenceInput = {
+    /**
+     * The system that made the id.
+     */
+    source: string | null;
+    id: string | null;
+} | null;
+
+/**
+ * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning, and national identity numbers in its texts are masked.
+ */
+export type LeadExtraInput = {
+    [key: string]: unknown;
+} | null;
+
+/**
+ * A lead as it is sent. Words and numbers that people type are kept as they are; what cannot be understood costs a warning, and so does what is longer than `Lead` has room for, which is cut. `null` counts as left out everywhere. Unknown members are kept in `extra`.
  */
 export type LeadInput = {
     /**
      * What the customer wants: enquiry, test_drive, quote, purchase, lease, finance, subscription, reservation, trade_in, sell_to_dealer, callback, service, parts, other. An unknown word becomes `other`; left out it is `enquiry`.
      */
-    type?: string;
+    type?: string | null;
     /**
      * What the customer wrote, plain text. National identity numbers of the dealer's country are masked in it, with a warning: of a Danish one, `DDMMYY-****` is stored. So they are in all `comments`, in the text of a consent and in `extra`.
      */
-    message?: string;
+    message?: string | null;
     customer: LeadCustomerInput;
     /**
      * The vehicles that the customer asks about.
      */
-    vehiclesOfInterest?: Array<VehicleOfInterest>;
+    vehiclesOfInterest?: Array<VehicleOfInterestInput> | null;
     /**
      * The vehicles that the customer wants to hand in.
      */
-    tradeIns?: Array<TradeIn>;
+    tradeIns?: Array<TradeInInput> | null;
     /**
      * What the customer agreed to or refused. Absent means unknown, never granted.
      */
-    consents?: Array<Consent>;
-    attribution?: Attribution;
-    appointment?: Appointment;
-    externalReference?: ExternalReference;
+    consents?: Array<ConsentInput> | null;
+    attribution?: AttributionInput;
+    appointment?: AppointmentInput;
+    externalReference?: ExternalReferenceInput;
     /**
      * When the customer sent the form, RFC 3339 with offset. Without an offset it is read in the dealer's time zone, with a warning.
      */
-    submittedAt?: string;
+    submittedAt?: string | null;
     /**
      * The language of the customer, BCP 47, for example `da-DK`.
      */
-    locale?: string;
+    locale?: string | null;
     /**
      * A test lead: stored like any other, listed apart from the real ones.
      */
-    test?: boolean;
-    extra?: LeadExtra;
+    test?: boolean | null;
+    extra?: LeadExtraInput;
 };
 
 export type LeadAccepted = {
@@ -676,11 +904,11 @@ export type LeadBatchItem = {
     /**
      * Whatever you know the item by. It is echoed in its result and not stored.
      */
-    clientRef?: string;
+    clientRef?: string | null;
     /**
      * As the header `Idempotency-Key`, for this item.
      */
-    idempotencyKey?: string;
+    idempotencyKey?: string | null;
     lead: LeadInput;
 };
 
@@ -689,7 +917,7 @@ export type LeadBatchItem = {
  */
 export type LeadBatchMisfit = {
     [key: string]: unknown;
-};
+} | Array<unknown> | string | number | boolean | null;
 
 export type LeadBatch = {
     /**

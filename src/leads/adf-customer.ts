@@ -1,7 +1,6 @@
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { PersonName, PhoneInput, PostalAddress } from '../../generated/server/types.gen.ts'
 import {
-  cut,
   hasText,
   inOrder,
   isEmpty,
@@ -50,11 +49,11 @@ function takePart({ attributes }: XmlElement): NamePart {
 }
 
 /** `voice`, which is also what ADF means when nothing is said, does not tell mobile from landline; the number may. */
-export function readPhone(phone: XmlElement, notes: Notes): PhoneInput {
+export function readPhone(phone: XmlElement, notes: Notes): NonNullable<PhoneInput> {
   const type = takeAttribute(phone, 'type')
-  const number = textOf(phone, limits.PhoneInput.number.maxLength, notes)
+  const number = textOf(phone, limits.Phone.number.maxLength, notes)
   if (type === undefined || ['voice', 'phone', 'telephone'].includes(bare(type))) return { number }
-  return { number, type: cut(type, limits.PhoneInput.type.maxLength, `${phone.at}/@type`, notes) }
+  return { number, type }
 }
 
 /** `street@line` says in what order; what has no line comes last, `apartment` after it. */

@@ -2,7 +2,7 @@ import type { Warning } from '../../generated/server/types.gen.ts'
 import { isKnown, named } from './adf-names.ts'
 import type { XmlElement } from './adf-xml.ts'
 import { isPlaceholder } from './placeholder.ts'
-import { bare } from './text.ts'
+import { bare, cut } from './text.ts'
 import { warn } from './warnings.ts'
 
 export interface Notes {
@@ -89,21 +89,14 @@ export function joined(said: readonly Said[], lengthMax: number, notes: Notes): 
 
 export function upTo<Item extends { at: string }>(max: number, items: readonly Item[], notes: Notes): Item[] {
   const [tooMany] = items.slice(max)
-  if (tooMany) warn('adf-too-many', tooMany.at, notes)
+  if (tooMany) warn('too-many', tooMany.at, notes)
   return items.slice(0, max)
-}
-
-export function cut(text: string, lengthMax: number, at: string, notes: Notes): string {
-  if (text.length <= lengthMax) return text
-  warn('adf-text-cut', at, notes)
-  // Not through the middle of a character.
-  return text.slice(0, lengthMax).replace(/[\ud800-\udbff]$/, '')
 }
 
 /** Keeps a number that is none. */
 export function setAside({ at }: XmlElement, said: string, notes: Notes): void {
   notes.extra.set(at, said)
-  if (!isPlaceholder(said)) warn('adf-number-odd', at, notes)
+  if (!isPlaceholder(said)) warn('number-odd', at, notes)
 }
 
 export function keepRepeated(element: XmlElement, notes: Notes): void {

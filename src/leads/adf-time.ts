@@ -1,8 +1,8 @@
-import * as limits from '../../generated/server/limits.gen.ts'
 import { type Notes, single, textOf } from './adf-element.ts'
 import type { XmlElement } from './adf-xml.ts'
 import { warn } from './warnings.ts'
 
+const lengthMax = 64
 const offsetHoursMax = 14
 
 const compactTime = /^(\d{4})(\d\d)(\d\d)T?\s*(\d\d)(\d\d)(\d\d)?(.*)$/is
@@ -16,7 +16,7 @@ const offsetPattern = /^([+-])\s*(\d{1,2})(?::?([0-5]\d))?$/
 export function readTime(prospect: XmlElement, notes: Notes): string | undefined {
   const element = single(prospect, 'requestdate', notes)
   if (!element) return undefined
-  const whole = textOf(element, limits.LeadInput.submittedAt.maxLength, notes)
+  const whole = textOf(element, lengthMax, notes)
   const [, year = '', month = '', day = '', hour = '', minute = '', second = '00', compactOffset] =
     compactTime.exec(whole) ?? []
   const [, date = '', time = '', extendedOffset] = extendedTime.exec(whole) ?? []

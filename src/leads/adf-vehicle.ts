@@ -1,7 +1,6 @@
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { Money, Odometer, TradeIn, VehicleOfInterest } from '../../generated/server/types.gen.ts'
 import {
-  cut,
   drop,
   hasText,
   inOrder,
@@ -23,7 +22,7 @@ import { bySequence, isTelling } from './adf-id.ts'
 import { type Interest, interests } from './adf-names.ts'
 import { numberIn } from './adf-number.ts'
 import type { XmlElement } from './adf-xml.ts'
-import { bare } from './text.ts'
+import { bare, cut } from './text.ts'
 
 const yearMin = 1900
 const yearMax = 2100

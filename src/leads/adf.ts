@@ -1,8 +1,7 @@
 import * as limits from '../../generated/server/limits.gen.ts'
-import type { LeadInput, Warning } from '../../generated/server/types.gen.ts'
+import type { LeadCustomerInput, LeadInput, Warning } from '../../generated/server/types.gen.ts'
 import { readAddress, readName, readPhone } from './adf-customer.ts'
 import {
-  cut,
   joined,
   keepRest,
   type Notes,
@@ -21,16 +20,19 @@ import { readVehicle } from './adf-vehicle.ts'
 import { readXml, type XmlElement } from './adf-xml.ts'
 import type { NewLead } from './lead.ts'
 import { isPlaceholder } from './placeholder.ts'
+import { cut } from './text.ts'
 import { unreadable } from './unreadable.ts'
 import { joinedWarnings, warn } from './warnings.ts'
 
 /** Each lead keeps the whole document. */
 const prospectsMax = 32
 
+type AdfInput = LeadInput & { customer: NonNullable<LeadCustomerInput> }
+
 /** A prospect of an ADF document. */
 export interface AdfLead {
   /** Fits the schema of a lead as it is sent. `externalReference` comes from `prospect/id`. */
-  input: LeadInput
+  input: AdfInput
   /**
    * What was odd in the document. A pointer is the path of an element or attribute there, for example
    * `/adf/prospect/vehicle/1/year`.
@@ -82,7 +84,7 @@ function prospectsIn(element: XmlElement): XmlElement[] {
   return children.flatMap((child) => (child.name === 'prospect' ? [child, ...prospectsIn(child)] : prospectsIn(child)))
 }
 
-function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; resend: boolean } {
+function readProspect(prospect: XmlElement, notes: Notes): { input: AdfInput; resend: boolean } {
   const customers = take(prospect, 'customer')
   const contacts = [...customers, prospect].flatMap((parent) => take(parent, 'contact'))
   // A contact is where ADF has them; others write the same a level higher.
@@ -98,18 +100,18 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
     ...vehicles.flatMap(({ loose }) => loose),
   ]
 
-  const input: LeadInput = present({
+  const input: AdfInput = present({
     type: typeOf(vehicles.map(({ interest }) => interest)),
-    message: joined(said, limits.LeadInput.message.maxLength, notes),
+    message: joined(said, limits.Lead.message.maxLength, notes),
     customer: present({
       name: readName(people, notes),
       emails: upTo(
-        limits.LeadCustomerInput.emails.maxItems,
+        limits.LeadCustomer.emails.maxItems,
         people.flatMap((each) => takeSaid(each, 'email', notes)),
         notes,
-      ).map((each) => ({ address: textOf(each, limits.EmailInput.address.maxLength, notes) })),
+      ).map((each) => ({ address: textOf(each, limits.Email.address.maxLength, notes) })),
       phones: upTo(
-        limits.LeadCustomerInput.phones.maxItems,
+        limits.LeadCustomer.phones.maxItems,
         people.flatMap((each) => takeSaid(each, 'phone', notes)),
         notes,
       ).map((each) => readPhone(each, notes)),
@@ -118,8 +120,8 @@ function readProspect(prospect: XmlElement, notes: Notes): { input: LeadInput; r
         notes,
       ),
     }),
-    vehiclesOfInterest: upTo(limits.LeadInput.vehiclesOfInterest.maxItems, wanted, notes).map(({ read }) => read),
-    tradeIns: upTo(limits.LeadInput.tradeIns.maxItems, tradeIns, notes).map(({ read }) => read),
+    vehiclesOfInterest: upTo(limits.Lead.vehiclesOfInterest.maxItems, wanted, notes).map(({ read }) => read),
+    tradeIns: upTo(limits.Lead.tradeIns.maxItems, tradeIns, notes).map(({ read }) => read),
     attribution: readAttribution(prospect, notes),
     externalReference,
     submittedAt: readTime(prospect, notes),

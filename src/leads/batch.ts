@@ -3,13 +3,14 @@ import type { LeadBatchItem, LeadBatchMisfit } from '../../generated/server/type
 import { badRequest, type Violation } from '../problem.ts'
 import { isStorable, pointerTo } from './text.ts'
 
-/** What is sent in a batch: the contract lets all objects through, to be answered one by one. */
+/** What is sent in a batch: the contract lets everything through, to be answered one by one. */
 export type BatchItem = LeadBatchItem | LeadBatchMisfit
 
 const { clientRef: ofClientRef, idempotencyKey: ofIdempotencyKey } = limits.LeadBatchItem
 
 /** The item, if it is one. @throws {Problem} `bad-request` */
 export function batchItem(sent: BatchItem, leadViolations: (lead: unknown) => Violation[]): LeadBatchItem {
+  if (!isObject(sent)) throw badRequest([violation('', 'must be object')])
   const { clientRef, idempotencyKey, lead, ...unknown } = sent
   const violations = [
     ...textViolations('/clientRef', clientRef, ofClientRef.maxLength),
@@ -19,16 +20,20 @@ export function batchItem(sent: BatchItem, leadViolations: (lead: unknown) => Vi
   ]
   if (violations.length > 0) throw badRequest(violations)
   // The cast: that is what has just been checked.
-  return sent as LeadBatchItem
+  return sent as unknown as LeadBatchItem
 }
 
 /** What an item is called by its sender, if it is what the contract says. */
-export function clientRefOf({ clientRef }: BatchItem): string | undefined {
+export function clientRefOf(sent: BatchItem): string | undefined {
+  const clientRef = isObject(sent) ? sent.clientRef : undefined
   return typeof clientRef === 'string' && isTextUpTo(ofClientRef.maxLength, clientRef) ? clientRef : undefined
 }
 
+const isObject = (sent: BatchItem): sent is Record<string, unknown> =>
+  typeof sent === 'object' && sent !== null && !Array.isArray(sent)
+
 function textViolations(pointer: string, text: unknown, lengthMax: number): Violation[] {
-  if (text === undefined || isTextUpTo(lengthMax, text)) return []
+  if (text === undefined || text === null || isTextUpTo(lengthMax, text)) return []
   return [violation(pointer, `must be a string of 1 to ${lengthMax} characters`)]
 }
 

@@ -1,9 +1,14 @@
 import { IANAZone } from 'luxon'
+import * as limits from '../../generated/server/limits.gen.ts'
 import type {
   Appointment,
+  AppointmentInput,
   Attribution,
+  AttributionInput,
   ClickIds,
+  ClickIdsInput,
   Consent,
+  ConsentInput,
   Email,
   EmailInput,
   Lead,
@@ -11,22 +16,31 @@ import type {
   LeadCustomerInput,
   LeadInput,
   Money,
+  MoneyInput,
   Odometer,
+  OdometerInput,
   OutstandingFinance,
+  OutstandingFinanceInput,
   PersonName,
+  PersonNameInput,
   Phone,
   PhoneInput,
   PostalAddress,
+  PostalAddressInput,
   Registration,
+  RegistrationInput,
   TimeSlot,
+  TimeSlotInput,
   TradeIn,
+  TradeInInput,
   VehicleOfInterest,
+  VehicleOfInterestInput,
 } from '../../generated/server/types.gen.ts'
 import { emailVerdict } from './email.ts'
 import { readExternalReference } from './external-reference.ts'
 import { keepExtra } from './extra.ts'
 import type { LeadContext, NewLead } from './lead.ts'
-import { asSent, freeText, listOf, objectOf, text, time, utcTime, wordOf } from './members.ts'
+import { asSent, freeText, listOf, needing, number, objectOf, text, time, utcTime, wordOf } from './members.ts'
 import { lineTypeOf, parsedPhone, phoneVerdict } from './phone.ts'
 import { newReading, type Reading } from './reading.ts'
 import {
@@ -53,6 +67,7 @@ export function newLead(input: LeadInput, context: LeadContext): NewLead {
   const {
     type = 'enquiry',
     test = false,
+    customer = { emails: [], phones: [] },
     externalReference,
     submittedAt,
     vehiclesOfInterest = [],
@@ -68,9 +83,9 @@ export function newLead(input: LeadInput, context: LeadContext): NewLead {
     test,
     ...(externalReference && { externalReference }),
     ...(submittedAt && { submittedAt }),
-    data: { ...rest, vehiclesOfInterest, tradeIns, consents, ...extra },
+    data: { ...rest, customer, vehiclesOfInterest, tradeIns, consents, ...extra },
     warnings: reading.warnings,
-    reachable: isReachable(rest.customer),
+    reachable: isReachable(customer),
   }
 }
 
@@ -87,37 +102,42 @@ function isSaid(said: string | undefined): boolean {
   return said !== undefined && said.trim() !== ''
 }
 
-function readCustomer(sent: LeadCustomerInput, at: string, reading: Reading): LeadCustomer {
+type Sent<Input> = NonNullable<Input>
+
+function readCustomer(sent: Sent<LeadCustomerInput>, at: string, reading: Reading): LeadCustomer {
   const { emails = [], phones = [], ...rest } = customerMembers(sent, at, reading)
   return { ...rest, emails, phones }
 }
 
-function readEmail(sent: EmailInput, at: string, reading: Reading): Email {
-  const { address } = emailMembers(sent, at, reading)
-  const verdict = emailVerdict(address)
+function readEmail(sent: Sent<EmailInput>, at: string, reading: Reading): Email | undefined {
+  const email = emailMembers(sent, at, reading)
+  if (!email) return undefined
+  const verdict = emailVerdict(email.address)
   if (verdict === 'odd') warn('email-odd', `${at}/address`, reading)
-  return { address, verdict }
+  return { address: email.address, verdict }
 }
 
-function readPhone(sent: PhoneInput, at: string, reading: Reading): Phone {
-  const { number, type } = phoneMembers(sent, at, reading)
-  const parsed = parsedPhone(number, reading.country)
+function readPhone(sent: Sent<PhoneInput>, at: string, reading: Reading): Phone | undefined {
+  const phone = phoneMembers(sent, at, reading)
+  if (!phone) return undefined
+  // Of all that was sent: a number that was cut may be another one.
+  const parsed = parsedPhone(sent.number ?? '', reading.country)
   const verdict = phoneVerdict(parsed)
   if (verdict === 'invalid') warn('phone-not-understood', `${at}/number`, reading)
   if (verdict === 'possible') warn('phone-doubtful', `${at}/number`, reading)
   return {
-    number,
-    type: type ?? lineTypeOf(parsed),
+    number: phone.number,
+    type: phone.type ?? lineTypeOf(parsed),
     ...(parsed && verdict !== 'invalid' && { e164: parsed.number }),
     verdict,
   }
 }
 
-function readVehicleOfInterest(sent: VehicleOfInterest, at: string, reading: Reading): VehicleOfInterest {
+function readVehicleOfInterest(sent: Sent<VehicleOfInterestInput>, at: string, reading: Reading): VehicleOfInterest {
   return identified(vehicleOfInterestMembers(sent, at, reading), at, reading)
 }
 
-function readTradeIn(sent: TradeIn, at: string, reading: Reading): TradeIn {
+function readTradeIn(sent: Sent<TradeInInput>, at: string, reading: Reading): TradeIn {
   return identified(tradeInMembers(sent, at, reading), at, reading)
 }
 
@@ -129,123 +149,174 @@ function identified<Vehicle extends VehicleOfInterest | TradeIn>(
   const { vin, registration, stockNumber, listingId, listingUrl, make, model } = vehicle
   const named =
     [vin, registration?.number, stockNumber, listingId, listingUrl].some(isSaid) || (isSaid(make) && isSaid(model))
-  if (!named) warn('vehicle-not-identifiable', at, reading)
+  if (!named && Object.keys(vehicle).length > 0) warn('vehicle-not-identifiable', at, reading)
   return vehicle
 }
 
-function readOdometer(sent: Odometer, at: string, reading: Reading): Odometer {
-  const { value, unit = 'km' } = odometerMembers(sent, at, reading)
-  return { value, unit }
+function readOdometer(sent: Sent<OdometerInput>, at: string, reading: Reading): Odometer | undefined {
+  const odometer = odometerMembers(sent, at, reading)
+  return odometer && { value: odometer.value, unit: odometer.unit ?? 'km' }
 }
 
 /** What is not clearly granted is not granted. */
-function readConsent(sent: Consent, at: string, reading: Reading): Consent {
-  const { state = 'unknown', ...rest } = consentMembers(sent, at, reading)
-  return { ...rest, state }
+function readConsent(sent: Sent<ConsentInput>, at: string, reading: Reading): Consent | undefined {
+  const consent = consentMembers(sent, at, reading)
+  return Object.keys(consent).length === 0 ? undefined : { ...consent, state: consent.state ?? 'unknown' }
 }
 
 /** The times of an appointment are meant in its own time zone, if it names one. */
-function readAppointment(sent: Appointment, at: string, reading: Reading): Appointment {
-  const timeZone = sent.timeZone !== undefined && IANAZone.isValidZone(sent.timeZone) ? sent.timeZone : reading.timeZone
+function readAppointment(sent: Sent<AppointmentInput>, at: string, reading: Reading): Appointment {
+  const said = sent.timeZone ?? ''
+  const timeZone = IANAZone.isValidZone(said) ? said : reading.timeZone
   return appointmentMembers(sent, at, { ...reading, timeZone })
 }
 
 // How each part of a lead is read; the compiler checks the names against the contract. Parts stand before the whole.
+// Texts and lists are cut to what the lead shows of them.
 
-const emailMembers = objectOf<EmailInput>({ address: text })
-const phoneMembers = objectOf<PhoneInput, Phone>({ number: text, type: wordOf(phoneTypes, 'other') })
+const emailMembers = needing(['address'], objectOf<EmailInput, Email>({ address: text(limits.Email.address) }))
+
+const phoneMembers = needing(
+  ['number'],
+  objectOf<PhoneInput, Phone>({ number: text(limits.Phone.number), type: wordOf(phoneTypes, 'other') }),
+)
+
+const ofName = limits.PersonName
+const ofAddress = limits.PostalAddress
 
 const customerMembers = objectOf<LeadCustomerInput, LeadCustomer>({
-  name: objectOf<PersonName>({ given: text, family: text, full: text }),
-  emails: listOf(readEmail),
-  phones: listOf(readPhone),
-  address: objectOf<PostalAddress>({
-    lines: listOf(text),
-    postalCode: text,
-    city: text,
-    region: text,
-    countryCode: text,
+  name: objectOf<PersonNameInput, PersonName>({
+    given: text(ofName.given),
+    family: text(ofName.family),
+    full: text(ofName.full),
+  }),
+  emails: listOf(readEmail, limits.LeadCustomer.emails),
+  phones: listOf(readPhone, limits.LeadCustomer.phones),
+  address: objectOf<PostalAddressInput, PostalAddress>({
+    lines: listOf(text(ofAddress.lines.items), ofAddress.lines),
+    postalCode: text(ofAddress.postalCode),
+    city: text(ofAddress.city),
+    region: text(ofAddress.region),
+    countryCode: text(ofAddress.countryCode),
   }),
 })
 
-const money = objectOf<Money>({ amount: text, currency: text })
-const odometerMembers = objectOf<Odometer>({ value: asSent, unit: wordOf(distanceUnits) })
+const money = needing(
+  ['amount'],
+  objectOf<MoneyInput, Money>({ amount: text(limits.Money.amount), currency: text(limits.Money.currency) }),
+)
+
+const odometerMembers = needing(
+  ['value'],
+  objectOf<OdometerInput, Odometer>({ value: number(limits.Odometer.value), unit: wordOf(distanceUnits) }),
+)
+
+const ofRegistration = limits.Registration
+const ofVehicle = limits.VehicleOfInterest
 
 const vehicle = {
-  vin: text,
-  registration: objectOf<Registration>({ number: text, countryCode: text }),
-  stockNumber: text,
-  listingId: text,
-  listingUrl: text,
-  make: text,
-  model: text,
-  variant: text,
-  modelYear: asSent<number>,
+  vin: text(ofVehicle.vin),
+  registration: needing(
+    ['number'],
+    objectOf<RegistrationInput, Registration>({
+      number: text(ofRegistration.number),
+      countryCode: text(ofRegistration.countryCode),
+    }),
+  ),
+  stockNumber: text(ofVehicle.stockNumber),
+  listingId: text(ofVehicle.listingId),
+  listingUrl: text(ofVehicle.listingUrl),
+  make: text(ofVehicle.make),
+  model: text(ofVehicle.model),
+  variant: text(ofVehicle.variant),
+  modelYear: number(ofVehicle.modelYear, Number.isInteger),
   condition: wordOf<string>(conditions),
   odometer: readOdometer,
-  fuel: text,
-  transmission: text,
-  colour: text,
+  fuel: text(ofVehicle.fuel),
+  transmission: text(ofVehicle.transmission),
+  colour: text(ofVehicle.colour),
   price: money,
-  comments: freeText,
+  comments: freeText(ofVehicle.comments),
 }
 
-const vehicleOfInterestMembers = objectOf<VehicleOfInterest>({ ...vehicle, role: wordOf(roles, 'other') })
+const vehicleOfInterestMembers = objectOf<VehicleOfInterestInput, VehicleOfInterest>({
+  ...vehicle,
+  role: wordOf(roles, 'other'),
+})
 
-const tradeInMembers = objectOf<TradeIn>({
+const tradeInMembers = objectOf<TradeInInput, TradeIn>({
   ...vehicle,
   conditionRating: wordOf(conditionRatings, 'unknown'),
-  outstandingFinance: objectOf<OutstandingFinance>({ amount: money, lender: text }),
+  outstandingFinance: objectOf<OutstandingFinanceInput, OutstandingFinance>({
+    amount: money,
+    lender: text(limits.OutstandingFinance.lender),
+  }),
   wantedPrice: money,
 })
 
-const consentMembers = objectOf<Consent>({
+const ofConsent = limits.Consent
+
+const consentMembers = objectOf<ConsentInput, Consent>({
   purpose: wordOf(purposes, 'other'),
   channel: wordOf(channels, 'other'),
   state: wordOf(consentStates, 'unknown'),
-  legalBasis: text,
-  text: freeText,
-  textVersion: text,
-  textLocale: text,
+  legalBasis: text(ofConsent.legalBasis),
+  text: freeText(ofConsent.text),
+  textVersion: text(ofConsent.textVersion),
+  textLocale: text(ofConsent.textLocale),
   capturedAt: time,
-  capturedVia: text,
-  sourceUrl: text,
-  ipAddress: text,
+  capturedVia: text(ofConsent.capturedVia),
+  sourceUrl: text(ofConsent.sourceUrl),
+  ipAddress: text(ofConsent.ipAddress),
 })
 
-const appointmentMembers = objectOf<Appointment>({
+const ofAppointment = limits.Appointment
+
+const appointmentMembers = objectOf<AppointmentInput, Appointment>({
   kind: wordOf(appointmentKinds, 'other'),
-  requestedSlots: listOf(objectOf<TimeSlot>({ start: time, end: time })),
-  timeZone: text,
-  comments: freeText,
+  requestedSlots: listOf(
+    needing(['start'], objectOf<TimeSlotInput, TimeSlot>({ start: time, end: time })),
+    ofAppointment.requestedSlots,
+  ),
+  timeZone: text(ofAppointment.timeZone),
+  comments: freeText(ofAppointment.comments),
 })
+
+const ofAttribution = limits.Attribution
+const ofClickIds = limits.ClickIds
 
 const readLead = objectOf<LeadInput, Lead>({
   type: wordOf(leadTypes, 'other'),
-  message: freeText,
+  message: freeText(limits.Lead.message),
   customer: readCustomer,
-  vehiclesOfInterest: listOf(readVehicleOfInterest),
-  tradeIns: listOf(readTradeIn),
-  consents: listOf(readConsent),
-  attribution: objectOf<Attribution>({
-    source: text,
-    medium: text,
-    campaign: text,
-    term: text,
-    content: text,
-    clickIds: objectOf<ClickIds>({ gclid: text, gbraid: text, wbraid: text, fbclid: text, msclkid: text }),
-    campaignId: text,
-    adGroupId: text,
-    adId: text,
-    formId: text,
-    formName: text,
-    landingPage: text,
-    referrer: text,
+  vehiclesOfInterest: listOf(readVehicleOfInterest, limits.Lead.vehiclesOfInterest),
+  tradeIns: listOf(readTradeIn, limits.Lead.tradeIns),
+  consents: listOf(readConsent, limits.Lead.consents),
+  attribution: objectOf<AttributionInput, Attribution>({
+    source: text(ofAttribution.source),
+    medium: text(ofAttribution.medium),
+    campaign: text(ofAttribution.campaign),
+    term: text(ofAttribution.term),
+    content: text(ofAttribution.content),
+    clickIds: objectOf<ClickIdsInput, ClickIds>({
+      gclid: text(ofClickIds.gclid),
+      gbraid: text(ofClickIds.gbraid),
+      wbraid: text(ofClickIds.wbraid),
+      fbclid: text(ofClickIds.fbclid),
+      msclkid: text(ofClickIds.msclkid),
+    }),
+    campaignId: text(ofAttribution.campaignId),
+    adGroupId: text(ofAttribution.adGroupId),
+    adId: text(ofAttribution.adId),
+    formId: text(ofAttribution.formId),
+    formName: text(ofAttribution.formName),
+    landingPage: text(ofAttribution.landingPage),
+    referrer: text(ofAttribution.referrer),
   }),
   appointment: readAppointment,
   externalReference: readExternalReference,
   submittedAt: utcTime,
-  locale: text,
+  locale: text(limits.Lead.locale),
   test: asSent,
   // Read before all others, so that the sender's own members get their room first.
   extra: () => undefined,

@@ -44,7 +44,12 @@ export const createLeadBatch =
         const { lead: input, idempotencyKey } = batchItem(item, leadViolations)
         const lead = newLead(input, context)
         requireReachable(lead)
-        const idempotency = idempotencyOf(idempotencyKey, 'createLeadBatch', 'application/json', JSON.stringify(input))
+        const idempotency = idempotencyOf(
+          idempotencyKey ?? undefined,
+          'createLeadBatch',
+          'application/json',
+          JSON.stringify(input),
+        )
         return intake.store(principal, { lead, idempotency })
       }),
     )

@@ -1,19 +1,29 @@
+import * as limits from '../../generated/server/limits.gen.ts'
 import { keep, keepUnknown } from './extra.ts'
 import { maskNationalIds } from './national-id.ts'
 import type { Reading } from './reading.ts'
-import { bare, wellFormed } from './text.ts'
+import { bare, cut, wellFormed } from './text.ts'
 import { type Instant, instantIn } from './time.ts'
 import { warn } from './warnings.ts'
+
+const timeLengthMax = limits.Consent.capturedAt.maxLength
 
 /** Reads a value that was sent at the JSON Pointer `at`; undefined leaves it out. */
 type Reader<Sent, Read> = (sent: Sent, at: string, reading: Reading) => Read
 
-/** The members of `Sent`, as required or optional as there, each of the type that it has in `Read`. */
-type As<Sent, Read> = { [Name in keyof Sent]: Name extends keyof Read ? Read[Name] : never }
+/**
+ * The members of `Sent`, as required or optional as there, each of the type that it has in `Read`. One that may be sent
+ * as null may be missing.
+ */
+type As<Sent, Read> = {
+  [Name in keyof Sent]: Name extends keyof Read ? Read[Name] | (null extends Sent[Name] ? undefined : never) : never
+}
 type Members<Sent, Read> = { [Name in keyof Sent]-?: Reader<NonNullable<Sent[Name]>, As<Sent, Read>[Name]> }
 
-/** Reads an object member by member; what `members` does not name goes to `extra`. */
-export function objectOf<Sent extends object, Read = Sent>(members: Members<Sent, Read>): Reader<Sent, As<Sent, Read>> {
+/** Reads an object member by member, where null counts as left out; what `members` does not name goes to `extra`. */
+export function objectOf<Sent extends object | null, Read>(
+  members: Members<NonNullable<Sent>, Read>,
+): Reader<NonNullable<Sent>, As<NonNullable<Sent>, Read>> {
   // A Map, because senders may call a member `constructor`. Each reader gets the value of its own member: the schema
   // has checked the types.
   const readers = new Map(Object.entries(members) as [string, Reader<unknown, unknown>][])
@@ -21,7 +31,7 @@ export function objectOf<Sent extends object, Read = Sent>(members: Members<Sent
     const read: Record<string, unknown> = {}
     const entries: [string, unknown][] = Object.entries(sent)
     for (const [name, value] of entries) {
-      if (value === undefined) continue
+      if (value === undefined || value === null) continue
       const reader = readers.get(name)
       if (reader) {
         const result = reader(value, `${at}/${name}`, reading)
@@ -31,29 +41,87 @@ export function objectOf<Sent extends object, Read = Sent>(members: Members<Sent
       }
     }
     // Made by the readers of exactly these members.
-    return read as As<Sent, Read>
+    return read as As<NonNullable<Sent>, Read>
   }
 }
 
-export function listOf<Sent, Read>(item: Reader<Sent, Read>): Reader<Sent[], Read[]> {
-  return (sent, at, reading) => sent.map((each, index) => item(each, `${at}/${index}`, reading))
+type With<Read, Needed extends keyof Read> = Read & { [Name in Needed]: NonNullable<Read[Name]> }
+
+/** Leaves out an object without one of the members `needed`: it says nothing. What else it says is kept in `extra`. */
+export function needing<Sent, Read extends object, Needed extends keyof Read>(
+  needed: readonly Needed[],
+  object: Reader<Sent, Read>,
+): Reader<Sent, With<Read, Needed> | undefined> {
+  return (sent, at, reading) => {
+    const read = object(sent, at, reading)
+    // The cast: that is what has just been looked at.
+    if (needed.every((name) => read[name] !== undefined)) return read as With<Read, Needed>
+    if (!isEmpty(read) && keep(at, read, at, reading)) warn('incomplete', at, reading)
+    return undefined
+  }
 }
+
+/** As many as a lead has room for. An entry that says nothing is left out. */
+export function listOf<Sent, Read>(
+  item: Reader<Sent, Read | undefined>,
+  { maxItems }: { maxItems: number },
+): Reader<readonly (Sent | null)[], Read[]> {
+  return (sent, at, reading) => {
+    const read: Read[] = []
+    for (const [index, each] of sent.entries()) {
+      if (each === null) continue
+      if (read.length === maxItems) {
+        warn('too-many', `${at}/${index}`, reading)
+        break
+      }
+      const result = item(each, `${at}/${index}`, reading)
+      if (result !== undefined && !isEmpty(result)) read.push(result)
+    }
+    return read
+  }
+}
+
+const isEmpty = (read: unknown): boolean => typeof read === 'object' && read !== null && Object.keys(read).length === 0
 
 export const asSent = <Value>(sent: Value): Value => sent
 
-/** A text without NUL and lone surrogates, which PostgreSQL cannot store. */
-export function text(sent: string, at: string, reading: Reading): string {
-  const whole = wellFormed(sent)
-  if (whole !== sent) warn('text-repaired', at, reading)
-  return whole
+/** A number that can be; another one goes to `extra`. */
+export function number(
+  { minimum, maximum }: { minimum: number; maximum: number },
+  isOne: (sent: number) => boolean = Number.isFinite,
+): Reader<number, number | undefined> {
+  return (sent, at, reading) => {
+    if (isOne(sent) && sent >= minimum && sent <= maximum) return sent
+    warn('number-odd', at, reading)
+    keep(at, String(sent), at, reading)
+    return undefined
+  }
+}
+
+interface TextLimit {
+  maxLength: number
+}
+
+/** A text without NUL and lone surrogates, which PostgreSQL cannot store; of a longer one as much as a lead has room for. */
+export function text({ maxLength }: TextLimit): Reader<string, string> {
+  return (sent, at, reading) => cut(storable(sent, at, reading), maxLength, at, reading)
 }
 
 /** A text that people write as they like; national identity numbers of the dealer's country are masked in it. */
-export function freeText(sent: string, at: string, reading: Reading): string {
-  const said = text(sent, at, reading)
-  const masked = maskNationalIds(said, reading.country)
-  if (masked !== said) warn('national-id-masked', at, reading)
-  return masked
+export function freeText({ maxLength }: TextLimit): Reader<string, string> {
+  return (sent, at, reading) => {
+    const said = storable(sent, at, reading)
+    const masked = maskNationalIds(said, reading.country)
+    if (masked !== said) warn('national-id-masked', at, reading)
+    return cut(masked, maxLength, at, reading)
+  }
+}
+
+/** A text of any length, to be looked at; what is kept of it must be cut. */
+export function storable(sent: string, at: string, reading: Reading): string {
+  const whole = wellFormed(sent)
+  if (whole !== sent) warn('text-repaired', at, reading)
+  return whole
 }
 
 /**
@@ -65,7 +133,7 @@ export function wordOf<Word extends string>(
   unknown?: Word,
 ): Reader<string, Word | undefined> {
   return (sent, at, reading) => {
-    const said = text(sent, at, reading)
+    const said = storable(sent, at, reading)
     if (said.trim() === '') return undefined
     const word = words.get(bare(said))
     if (word) return word
@@ -75,25 +143,23 @@ export function wordOf<Word extends string>(
   }
 }
 
-/**
- * A time as RFC 3339 with milliseconds and the offset it was sent with, or as it was sent when it is not understood.
- */
-export function time(sent: string, at: string, reading: Reading): string {
-  const said = text(sent, at, reading)
-  return instantOf(said, at, reading)?.local ?? said
+/** A time as RFC 3339 with milliseconds and the offset it was sent with; one that is not understood goes to `extra`. */
+export function time(sent: string, at: string, reading: Reading): string | undefined {
+  return instantOf(sent, at, reading)?.local
 }
 
 /** A time as RFC 3339 in UTC with milliseconds; one that is not understood goes to `extra`. */
 export function utcTime(sent: string, at: string, reading: Reading): string | undefined {
-  const said = text(sent, at, reading)
-  const instant = instantOf(said, at, reading)
-  if (!instant) keep(at, said, at, reading)
-  return instant?.utc
+  return instantOf(sent, at, reading)?.utc
 }
 
-function instantOf(said: string, at: string, reading: Reading): Instant | undefined {
-  const instant = instantIn(said, reading.timeZone)
-  if (!instant) warn('date-not-understood', at, reading)
+function instantOf(sent: string, at: string, reading: Reading): Instant | undefined {
+  const said = storable(sent, at, reading)
+  const instant = said.length <= timeLengthMax ? instantIn(said, reading.timeZone) : undefined
+  if (!instant) {
+    warn('date-not-understood', at, reading)
+    keep(at, said, at, reading)
+  }
   if (instant?.isAssumed) warn('date-without-offset', at, reading)
   return instant
 }

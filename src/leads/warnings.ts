@@ -13,13 +13,22 @@ const messages = {
   'extra-too-large':
     'This did not fit into `extra` and was left out. All of `extra` may have 8192 bytes as JSON and 64 levels.',
   'date-without-offset': 'This time has no offset from UTC. It was read in the local time zone.',
-  'date-not-understood': 'This is not a time in RFC 3339 between the years 1900 and 2200. It was kept as sent.',
+  'date-not-understood':
+    'This is not a time in RFC 3339 between the years 1900 and 2200. It is kept in `extra`, if it fits there.',
+  'number-odd':
+    'This is not a number that we understand, or not one that can be. It is kept in `extra`, if it fits there.',
   'text-repaired': 'This text held characters that cannot be stored. They became U+FFFD.',
+  'text-cut': 'This is longer than a lead has room for, and was cut. The original has all of it.',
+  'too-many': 'A lead does not have room for so many of these. From this one on they are in the original only.',
+  incomplete:
+    'This does not say what it is about, and was left out. What else it says is kept in `extra`, if it fits there.',
   'national-id-masked': 'This text held what looks like a national identity number. Its last characters are masked.',
   'external-reference-blank':
     'There is nothing to see in this, so it tells no leads apart. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
   'external-reference-damaged':
     'This held characters that cannot be stored, so another one may look the same now. The lead has no external reference; the rest is kept in `extra`, if it fits there.',
+  'external-reference-long':
+    'This is longer than a reference can be, and cut it may look like another one. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
   // Of ADF documents.
   'adf-encoding': 'The document is not in the encoding that it claims. It was read in the one that it seems to be in.',
@@ -27,12 +36,9 @@ const messages = {
   'adf-name-unknown': 'ADF 1.0 has no element or attribute of this name here. It is kept in `extra`.',
   'adf-text-unexpected': 'ADF 1.0 has only elements here, and this is text. It is kept in `extra`.',
   'adf-word-unknown': 'ADF 1.0 does not have this word here. It is kept in `extra`.',
-  'adf-number-odd': 'This is not a number that we understand, or not one that can be. It is kept in `extra`.',
   'adf-offset-odd': 'The offset of this time is not one. The time was read without it, and is kept in `extra` with it.',
   'adf-repeated':
     'A lead has room for one of these. The first that says something was taken, this one is kept in `extra`.',
-  'adf-too-many': 'A lead does not have room for so many of these. From this one on they are in the original only.',
-  'adf-text-cut': 'This is longer than a lead has room for, and was cut. The original has all of it.',
   'adf-id-unusable':
     'This id has no source, is too long, or is what everybody writes: it does not tell whether the lead came before. It is kept in `extra`.',
   'adf-resend-unknown': 'This was sent again, but has no id that tells what it is the same as.',

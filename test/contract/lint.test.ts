@@ -203,7 +203,7 @@ const faults: Fault[] = [
   {
     rule: 'carbuddii/input-closed',
     fault: 'a closed part of a lead',
-    spoil: (_paths, schemas) => put(schemas, ['PersonName', 'additionalProperties'], false),
+    spoil: (_paths, schemas) => put(schemas, ['PersonNameInput', 'additionalProperties'], false),
   },
   {
     rule: 'carbuddii/times-formatted',
