@@ -719,9 +719,9 @@ describe('the time of a request', () => {
       'adf-offset-odd /adf/prospect/requestdate',
       'date-without-offset /submittedAt',
     ],
-    ['2026-11-23 01:15:00 PM', undefined, 'date-not-understood /submittedAt'],
+    ['2026-11-23 01:15:00 PM', '2026-11-23T12:15:00.000Z', 'date-without-offset /submittedAt'],
     ['2026-13-45T10:15:00Z', undefined, 'date-not-understood /submittedAt'],
-    ['11/23/2026 10:15', undefined, 'date-not-understood /submittedAt'],
+    ['05/11/2026 10:15', undefined, 'date-not-understood /submittedAt'],
     ['yesterday', undefined, 'date-not-understood /submittedAt'],
   ])('%s is %s', (said, submittedAt, ...warnings) => {
     const adf = prospect(`<requestdate>${said}</requestdate>`)

@@ -39,3 +39,21 @@ export function bare(word: string): string {
     .toLowerCase()
     .replace(/[\s_-]+/g, '')
 }
+
+/** Characters that show nothing by themselves: zero-width ones, marks of direction, soft hyphens (UAX 44). */
+const invisible = /\p{Default_Ignorable_Code_Point}/gu
+
+/** A text as one sees it. Most texts have nothing invisible in them, and are told apart fast. */
+export function withoutInvisible(text: string): string {
+  return /^[ -~]*$/.test(text) ? text : text.replace(invisible, '')
+}
+
+const wideForms = /[\u0660-\u0669\u06f0-\u06f9\uff0b-\uff19]/g
+
+/** Full-width and Arabic digits as the usual ones; full-width signs between them, too. */
+export function asciiDigits(text: string): string {
+  return text.replace(wideForms, (each) => {
+    const code = each.charCodeAt(0)
+    return String.fromCharCode(code >= 0xff00 ? code - 0xfee0 : 0x30 + (code & 0xf))
+  })
+}
