@@ -1,14 +1,13 @@
 import type { Locator } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ageLeads, lead } from '../service.ts'
-import { startDashboard, type TestDashboard } from './browser.ts'
+import { checksOfState, startDashboard, type TestDashboard } from './browser.ts'
 
 const dayMs = 86_400_000
 export const another = 'another-password-for-tests'
 export const hostile = '<img src=x onerror=alert(1)>'
 export const turned = '\u202Etxet denrut\u202C \u05d0\u05d1\u05d2 "><script>alert(2)</script>'
 export const long = 'W'.repeat(60)
-const checksOfState = 2 * 2 + 1
 
 /** What a walk through screens needs: a dealer of its own, an admin's browser, and ways to bring states about. */
 export type Walk = Awaited<ReturnType<typeof openWalk>>
