@@ -255,8 +255,7 @@ export async function findLeads(
       .orderBy('l.id', order)
       .limit(page.limit, { skipBinding: true })
     const isFirst = page.past === undefined
-    if (preparedFor.has(page.limit))
-      void all.options({ name: `find-leads-${test}-${order}-${isFirst}-${page.limit}` })
+    if (preparedFor.has(page.limit)) void all.options({ name: `find-leads-${test}-${order}-${isFirst}-${page.limit}` })
     return page.past ? all.where('l.id', order === 'desc' ? '<' : '>', page.past) : all
   }
   const { sql, bindings } = idsOf({ ...filter, ...(page.past && { past: page.past }) }, order)
