@@ -3,7 +3,7 @@ import express, { type Express, type RequestHandler } from 'express'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Handlers } from '../generated/server/express.gen.ts'
-import { bodyReader, reduceContentType } from './http/body.ts'
+import { bodyReader, queryIn, reduceContentType } from './http/body.ts'
 import type { Contract } from './http/contract.ts'
 import { dispatch } from './http/dispatch.ts'
 import { answerErrors } from './http/errors.ts'
@@ -38,7 +38,7 @@ export function createApp({
   recorder,
 }: Parts): Express {
   const app = express()
-  app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', 'simple')
+  app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', queryIn)
 
   app.use(logRequests(log, recorder))
   const cookies = cookieParser()

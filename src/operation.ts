@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Knex } from 'knex'
+import type { JsonFaults } from './json.ts'
 
 /**
  * Who a request acts for, as its access token says. Whether the credential still lives is judged by the database, never
@@ -44,6 +45,8 @@ export interface Http {
   readonly rawBody: Buffer | undefined
   /** The charset that Content-Type named. */
   readonly charset: string | undefined
+  /** What of a body of JSON is not in its values. */
+  readonly jsonFaults: JsonFaults | undefined
   /** Tells the log of requests what this one was about; the key of a token is known there without. */
   note(about: { key?: { dealerId: string; apiKeyId: string; credentialId: string }; leadId?: string }): void
 }

@@ -32,12 +32,6 @@ describe('answers a clear 4xx and stores nothing', () => {
       422,
       '/customer',
     ],
-    [
-      'a number that is too large',
-      '{"customer":{"phones":[{"number":"1"}]},"vehiclesOfInterest":[{"modelYear":1e999}]}',
-      400,
-      '/vehiclesOfInterest/0/modelYear',
-    ],
     ['nesting without end', `{"customer":{"phones":[{"number":"1"}]},"x":${nested(100)}}`, 400, ''],
     ['hostile nesting', '['.repeat(100_000), 400, ''],
     ['nothing to reach the customer by', '{"customer":{}}', 422, '/customer'],
@@ -53,7 +47,7 @@ describe('answers a clear 4xx and stores nothing', () => {
   it('to another media type, charset or encoding', async () => {
     const wrong: Record<string, string>[] = [
       { 'content-type': 'text/plain' },
-      { 'content-type': 'application/json; charset=latin1' },
+      { 'content-type': 'application/json; charset=x-none' },
       { 'content-encoding': 'gzip' },
     ]
     for (const headers of wrong) expect((await post('{}', headers)).status).toBe(415)

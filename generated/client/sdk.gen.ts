@@ -286,9 +286,12 @@ export const getLeadReceipt = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Read the document that a lead came in
+ * Read what a lead was read from
  *
- * Scope: `leads:read`. Only leads that came in another form than this API's, such as ADF, have one; for others it is 404. It is kept byte for byte: what is masked in the lead is not masked in it.
+ * Scope: `leads:read`. Byte for byte: the document of a lead that came as ADF; the JSON of a lead of which something was repaired, cut,
+ * converted or set aside (its media type names the charset that was said; what comes in a batch is in UTF-8, or nearly). Others have all that was sent on themselves, and no
+ * original: 404. What is masked in the lead is not masked in it.
+ *
  */
 export const getLeadOriginal = <ThrowOnError extends boolean = false>(options: Options<GetLeadOriginalData, ThrowOnError>): RequestResult<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError> => (options.client ?? client).get<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

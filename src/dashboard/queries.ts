@@ -230,7 +230,7 @@ export const eventsOf = ({ id, test }: Pick<Lead, 'id' | 'test'>) =>
     queryFn: () => answered(listEvents({ client, query: { leadId: id, test, limit: rowsOfEvents } })),
   })
 
-/** The document that a lead was read from, or null when it came as JSON. */
+/** What a lead was read from, or null when all of it is in the lead. */
 export const originalOf = (leadId: string, enabled: boolean) =>
   queryOptions({
     queryKey: [...leadsKey, 'original', leadId],

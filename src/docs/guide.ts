@@ -57,7 +57,8 @@ ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content
   "customer": {"name": {"given": "Anna", "family": "Jensen"}, "phones": [{"number": "32 12 34 56"}]},
   "externalReference": {"source": "website", "id": "form-2026-000123"}
 }'`)}
-<p>201 means that the lead is stored durably. What people typed is never a reason to refuse it: what cannot be understood is kept, and named in <code>warnings</code>.</p>
+<p>201 means that the lead is stored durably. What people typed is never a reason to refuse it: what cannot be understood is kept, and named in <code>warnings</code>. A member that is <code>null</code> counts as left out; a text that is longer than a lead has room for is cut.</p>
+<p>JSON is in UTF-8. What is not is read as what it seems to be, byte by byte as windows-1252 where nothing else fits, with the warning <code>encoding-repaired</code>. A number with more digits than a double has, such as an id of 19 digits, is kept as a text (<code>number-long</code>); of a member that an object has twice the last counts (<code>member-repeated</code>). Whenever something was repaired, cut, converted or set aside, the lead keeps what you sent, byte for byte: <code>GET /v1/leads/{leadId}/original</code>, with <code>leads:read</code>.</p>
 
 <h2>No lead lost, none doubled</h2>
 <p>When you did not get an answer, or got 429 or 503, send the same lead again until you have a 2xx. Two things make that safe; use either, or both:</p>

@@ -47,7 +47,7 @@ export const advice = {
   'body-too-large':
     'Each operation has a limit of its own, named in the reference as x-body-bytes-max. A lead may have 262144 bytes.',
   'unsupported-media-type':
-    'Send JSON as application/json in UTF-8 and not compressed; the token endpoint takes application/x-www-form-urlencoded.',
+    'Send JSON as application/json, in UTF-8 or a charset of the WHATWG Encoding Standard that you name, and not compressed; the token endpoint takes application/x-www-form-urlencoded.',
   'lead-unreachable':
     'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored.',
   'idempotency-key-reused':

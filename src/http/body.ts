@@ -1,9 +1,10 @@
-import type { ServerResponse } from 'node:http'
+import { parse, type ParsedUrlQuery } from 'node:querystring'
 import express, { type Request, type RequestHandler, type Response } from 'express'
+import { decoded, isEncoding } from '../encoding.ts'
+import { readJson } from '../json.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './contract.ts'
 
-const depthMax = 64
 const formParametersMax = 64
 
 /**
@@ -28,16 +29,17 @@ export function reduceContentType(req: Request, res: Response, { operation }: Ca
     if (known.includes(mediaType)) req.headers['content-type'] = mediaType
     return
   }
-  const charset = parameters
-    .find((parameter) => parameter.startsWith('charset='))
-    ?.slice(8)
-    .replaceAll('"', '')
+  const charset =
+    parameters
+      .find((parameter) => parameter.startsWith('charset='))
+      ?.slice(8)
+      .replaceAll(/["']/g, '') || undefined
   const encoding = req.headers['content-encoding'] ?? 'identity'
   const isXml = mediaType.endsWith('xml')
   if (
     !known.includes(mediaType) ||
     encoding !== 'identity' ||
-    (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && !isXml)
+    (charset !== undefined && charset !== 'utf-8' && !isXml && !isEncoding(charset))
   )
     throw new Problem(
       'unsupported-media-type',
@@ -69,35 +71,59 @@ export function bodyReader(): (call: Call) => RequestHandler {
 }
 
 function readerOf(kind: 'json' | 'form' | 'raw', limit: number): RequestHandler {
-  // The cast: what Express hands to `verify` is its own response.
-  const keep = (res: ServerResponse, body: Buffer) => ((res as Response).locals.rawBody = body)
   switch (kind) {
     case 'json':
-      return express.json({
-        limit,
-        inflate: false,
-        type: 'application/json',
-        verify: (_req, res, body) => refuseDeep(keep(res, body)),
-      })
+      return jsonReader(express.raw({ limit, inflate: false, type: 'application/json' }))
     case 'form':
       return express.urlencoded({ limit, inflate: false, extended: false, parameterLimit: formParametersMax })
     case 'raw':
-      return express.raw({ limit, inflate: false, type: () => true, verify: (_req, res, body) => void keep(res, body) })
+      return express.raw({
+        limit,
+        inflate: false,
+        type: () => true,
+        // The cast: what Express hands to `verify` is its own response.
+        verify: (_req, res, body) => ((res as Response).locals.rawBody = body),
+      })
   }
 }
 
-// What walks the body later may recurse, so depth ends here, before it is parsed.
-function refuseDeep(text: Buffer): void {
-  let depth = 0
-  let quoted = false
-  for (let at = 0; at < text.length; at++) {
-    const byte = text[at]
-    if (quoted) {
-      if (byte === 0x5c) at++
-      else if (byte === 0x22) quoted = false
-    } else if (byte === 0x22) quoted = true
-    else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > depthMax) throw Object.assign(new Error('too deep'), { type: 'json.too.deep' })
-    } else if (byte === 0x7d || byte === 0x5d) depth--
+function jsonReader(raw: RequestHandler): RequestHandler {
+  return (req, res, next) => raw(req, res, (error?: unknown) => next(error ?? parseBody(req, res)))
+}
+
+/** Returns what is wrong with the body, if anything. */
+function parseBody(req: Request, { locals }: Response): unknown {
+  const bytes: unknown = req.body
+  if (!Buffer.isBuffer(bytes)) return undefined
+  locals.rawBody = bytes
+  // Sent in chunks there may be nothing in it.
+  if (bytes.length === 0) {
+    req.body = {}
+    return undefined
+  }
+  try {
+    const { value, faults } = readJson(bytes, locals.charset)
+    req.body = value
+    locals.jsonFaults = faults
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+/** The parameters of a query; what is not percent-encoded UTF-8 is read like the bytes of a body. */
+export function queryIn(query: string): ParsedUrlQuery {
+  return parse(query, '&', '=', { decodeURIComponent: percentDecoded })
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    const bytes = Buffer.from(
+      text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+      'latin1',
+    )
+    return decoded(bytes, () => undefined).text
   }
 }

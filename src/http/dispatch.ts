@@ -22,7 +22,7 @@ export function dispatch(
   services: { db: Knex; write: Write },
 ): RequestHandler {
   return async (req, res) => {
-    const { call, requestId, rawBody, charset } = res.locals
+    const { call, requestId, rawBody, charset, jsonFaults } = res.locals
     if (!call) throw new Error('The request was not matched')
     // The cast: the compiler has matched every handler with its operation; here they are all called alike.
     const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
@@ -32,6 +32,7 @@ export function dispatch(
       header: (name) => req.get(name),
       rawBody,
       charset,
+      jsonFaults,
       note: (about) => void (res.locals.noted = { ...res.locals.noted, ...about }),
     }
     const request = {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
+import type { JsonFaults } from '../json.ts'
 import type { Http } from '../operation.ts'
 import type { Recorder } from '../requests/recorder.ts'
 import { holdsSecret, userAgentOf } from '../user-agent.ts'
@@ -14,6 +15,7 @@ declare global {
       call?: Call
       admission?: Admission
       rawBody?: Buffer
+      jsonFaults?: JsonFaults | undefined
       /** The code of the problem that was answered, or OAuth's word for it. */
       problem?: string
       charset?: string

@@ -1,10 +1,12 @@
 import { XMLParser } from 'fast-xml-parser'
+import { decoded } from '../encoding.ts'
+import { pointerTo } from '../json.ts'
 import { Problem } from '../problem.ts'
 import { depthMax, tidied } from './adf-tidying.ts'
-import { decoded } from './encoding.ts'
-import { pointerTo } from './text.ts'
 
 const bytesMax = 256 * 1024
+
+const claimPattern = /<\?xml\b[^<>]*?\bencoding\s*=?\s*["'“”]?([\w.:-]+)/i
 
 export interface XmlElement {
   /** In lower case, without prefix. */
@@ -17,8 +19,8 @@ export interface XmlElement {
   text: string
 }
 
-/** `encoding`: not the one it claims. `form`: not well-formed, and read as it must have been meant. */
-export type XmlFault = 'encoding' | 'form'
+/** Not in the encoding that it claims; not well-formed, and read as it must have been meant. */
+export type XmlFault = 'encoding-repaired' | 'adf-form'
 
 export interface XmlDocument {
   /** One, if the document is well-formed. */
@@ -40,11 +42,14 @@ export interface XmlDocument {
  */
 export function readXml(bytes: Buffer, charset?: string): XmlDocument {
   if (bytes.length > bytesMax) throw new Problem('body-too-large', `The body may have ${bytesMax} bytes at the most.`)
-  const { text, asClaimed } = decoded(bytes, charset)
+  const { text, asClaimed } = decoded(bytes, (start) => charset ?? claimPattern.exec(start)?.[1])
   const { xml, wellFormed } = tidied(text)
   // The cast: this is what the parser makes with these options.
   const roots = elementsOf(parser.parse(xml) as Parsed[], '')
-  return { roots, faults: [...(asClaimed ? [] : (['encoding'] as const)), ...(wellFormed ? [] : (['form'] as const))] }
+  return {
+    roots,
+    faults: [...(asClaimed ? [] : (['encoding-repaired'] as const)), ...(wellFormed ? [] : (['adf-form'] as const))],
+  }
 }
 
 // Well-formed XML to elements.

@@ -63,7 +63,7 @@ export function readAdf(bytes: Buffer, charset?: string): AdfLead[] {
 
   return prospects.map((prospect, index) => {
     const notes: Notes = { warnings: [], extra: new Map() }
-    for (const fault of faults) warn(`adf-${fault}`, '', notes)
+    for (const fault of faults) warn(fault, '', notes)
     const lead = readProspect(prospect, notes)
     // What stands beside the prospects belongs to none of them, but is kept.
     if (index === 0) for (const root of envelope.children) keepRest(root, notes)

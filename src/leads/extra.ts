@@ -1,6 +1,7 @@
+import { pointerTo } from '../json.ts'
 import { maskNationalIds } from './national-id.ts'
 import type { Extra, Reading } from './reading.ts'
-import { pointerTo, wellFormed } from './text.ts'
+import { wellFormed } from './text.ts'
 import { warn } from './warnings.ts'
 
 const extraBytesMax = 8192
@@ -9,19 +10,31 @@ const nestingMax = 64
 
 /** Puts the members of the sender's own `extra` into ours, under their names. */
 export function keepExtra(extra: Record<string, unknown>, reading: Reading): void {
+  const longNumbers = reading.longNumbers?.get(extra)
   for (const [name, value] of Object.entries(extra)) {
     const whole = wellFormed(name)
     const at = pointerTo('/extra', whole)
-    if (keep(whole, value, at, reading) && whole !== name) warn('text-repaired', at, reading)
+    const longNumber = longNumbers?.get(name)
+    if (!keep(whole, longNumber ?? value, at, reading)) continue
+    if (whole !== name) warn('text-repaired', at, reading)
+    if (longNumber !== undefined) warn('number-long', at, reading)
   }
 }
 
-export function keepUnknown(name: string, value: unknown, parent: string, reading: Reading): void {
+/** `longNumber`: how the value stood in the text, if it is a number that is not what a double can be. */
+export function keepUnknown(
+  name: string,
+  value: unknown,
+  longNumber: string | undefined,
+  parent: string,
+  reading: Reading,
+): void {
   const whole = wellFormed(name)
   const at = pointerTo(parent, whole)
-  if (!keep(at, value, at, reading)) return
+  if (!keep(at, longNumber ?? value, at, reading)) return
   warn('member-unknown', at, reading)
   if (whole !== name) warn('text-repaired', at, reading)
+  if (longNumber !== undefined) warn('number-long', at, reading)
 }
 
 /**
@@ -51,11 +64,11 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
-type Change = { code: 'text-repaired' | 'national-id-masked'; pointer: string }
+type Change = { code: 'text-repaired' | 'national-id-masked' | 'number-long'; pointer: string }
 
 /**
- * A copy of a JSON value with every text and name well formed, and without national identity numbers in its texts;
- * `changes` gets what is new.
+ * A copy of a JSON value with every text and name well formed, without national identity numbers in its texts, and
+ * with texts for the numbers that no double can be; `changes` gets what is new.
  */
 function storable(value: unknown, at: string, changes: Change[], reading: Reading): unknown {
   if (typeof value === 'string') {
@@ -65,15 +78,22 @@ function storable(value: unknown, at: string, changes: Change[], reading: Readin
     if (masked !== whole) changes.push({ code: 'national-id-masked', pointer: at })
     return masked
   }
-  if (Array.isArray(value)) return value.map((each, index) => storable(each, `${at}/${index}`, changes, reading))
   if (typeof value !== 'object' || value === null) return value
 
+  const longNumbers = reading.longNumbers?.get(value)
+  const inside = (inner: unknown, name: string, pointer: string) => {
+    const longNumber = longNumbers?.get(name)
+    if (longNumber === undefined) return storable(inner, pointer, changes, reading)
+    changes.push({ code: 'number-long', pointer })
+    return longNumber
+  }
+  if (Array.isArray(value)) return value.map((each, index) => inside(each, String(index), `${at}/${index}`))
   const members = new Map<string, unknown>()
   for (const [name, inner] of Object.entries(value)) {
     const whole = wellFormed(name)
     const pointer = pointerTo(at, whole)
     if (whole !== name) changes.push({ code: 'text-repaired', pointer })
-    members.set(freeName(whole, members, reading.extra), storable(inner, pointer, changes, reading))
+    members.set(freeName(whole, members, reading.extra), inside(inner, name, pointer))
   }
   // Unlike an assignment, it makes `__proto__` a member like any other.
   return Object.fromEntries(members)

@@ -36,6 +36,7 @@ import type {
   VehicleOfInterest,
   VehicleOfInterestInput,
 } from '../../generated/server/types.gen.ts'
+import type { JsonFaults } from '../json.ts'
 import { emailVerdict } from './email.ts'
 import { readExternalReference } from './external-reference.ts'
 import { keepExtra } from './extra.ts'
@@ -60,9 +61,13 @@ import { warn } from './warnings.ts'
 /**
  * The lead that was sent, as it will be stored. The schema has checked its structure; its content is never refused:
  * what is odd is kept, in its place or in `extra`, with a warning.
+ *
+ * @param faults what of the lead as it was sent is not in `input`.
  */
-export function newLead(input: LeadInput, context: LeadContext): NewLead {
-  const reading = newReading(context)
+export function newLead(input: LeadInput, context: LeadContext, faults?: JsonFaults): NewLead {
+  const reading = newReading(context, faults?.longNumbers)
+  if (faults?.isMisencoded) warn('encoding-repaired', '', reading)
+  for (const pointer of faults?.repeated ?? []) warn('member-repeated', pointer, reading)
   if (input.extra) keepExtra(input.extra, reading)
   const {
     type = 'enquiry',

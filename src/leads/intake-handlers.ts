@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto'
 import type { Knex } from 'knex'
-import type { Handlers } from '../../generated/server/express.gen.ts'
+import { type Handlers, operations } from '../../generated/server/express.gen.ts'
+import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference, LeadResult } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
 import { badRequest, Problem, problemBody, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
-import { type BatchItem, batchItem, clientRefOf } from './batch.ts'
+import { type BatchItem, batchItem, clientRefOf, sentLeads } from './batch.ts'
 import { isUsable } from './external-reference.ts'
 import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
 import { newLead } from './input.ts'
-import type { Intake, Stored } from './intake.ts'
+import type { Intake, Push, Stored } from './intake.ts'
 import type { NewLead } from './lead.ts'
 import * as store from './store.ts'
+import { tellsOfLoss } from './warnings.ts'
+
+const originalBytesMax = operations.createLead.bodyBytesMax
 
 /** How leads get in, and the contract's word on a lead that did not come as a body of its own. */
 export interface LeadIntake {
@@ -25,11 +29,12 @@ export const createLead =
     const key = headers['idempotency-key']
     const idempotency =
       key === undefined ? undefined : idempotencyOf(keyOf(key), 'createLead', 'application/json', http.rawBody ?? '')
-    const lead = newLead(body, await intake.context(principal))
+    const lead = newLead(body, await intake.context(principal), http.jsonFaults)
     // Nothing will be written, but a dead token is told so before anything else.
     if (!lead.reachable) await intake.judge(principal)
     requireReachable(lead)
-    const stored = await intake.store(principal, { lead, idempotency })
+    const original = originalOf(lead, () => http.rawBody ?? Buffer.alloc(0), http.charset)
+    const stored = await intake.store(principal, { lead, idempotency, original })
     http.note({ leadId: stored.lead_id })
     return answerOf(stored)
   }
@@ -39,18 +44,20 @@ export const createLeadBatch =
   async ({ body, principal, http }) => {
     await intake.judge(principal)
     const context = await intake.context(principal)
+    const sent = sentLeads(http.rawBody ?? Buffer.alloc(0), http.charset, http.jsonFaults)
     const outcomes = await Promise.allSettled(
-      body.leads.map(async (item) => {
-        const { lead: input, idempotencyKey } = batchItem(item, leadViolations)
-        const lead = newLead(input, context)
+      body.leads.map(async (item, at) => {
+        const { lead: input, idempotencyKey } = batchItem(item, sent.repeatedIn(at), leadViolations)
+        const lead = newLead(input, context, sent.faultsOf(at))
         requireReachable(lead)
+        const original = originalOf(lead, () => sent.bytesOf(at))
         const idempotency = idempotencyOf(
           idempotencyKey ?? undefined,
           'createLeadBatch',
           'application/json',
           JSON.stringify(input),
         )
-        return intake.store(principal, { lead, idempotency })
+        return intake.store(principal, { lead, idempotency, original })
       }),
     )
     requireSomeOutcome(outcomes)
@@ -70,7 +77,8 @@ export const createLeadsFromAdf =
     await intake.judge(principal)
     const context = await intake.context(principal)
     const document = http.rawBody ?? Buffer.alloc(0)
-    const original = { mediaType: http.header('content-type') ?? '', content: document }
+    const mediaType = http.header('content-type') ?? ''
+    const original = { mediaType: mediaTypeIn(mediaType, http.charset), content: document }
     const key = headers['idempotency-key']
     const outcomes = await Promise.allSettled(
       readAdf(document, http.charset).map(async (adf, at, all) => {
@@ -81,7 +89,7 @@ export const createLeadsFromAdf =
         requireReachable(lead)
         const keyOfProspect = key === undefined ? undefined : all.length > 1 ? `${keyOf(key)}\n${at}` : keyOf(key)
         const idempotency =
-          idempotencyOf(keyOfProspect, 'createLeadsFromAdf', original.mediaType, document) ?? sameProspect(adf, lead)
+          idempotencyOf(keyOfProspect, 'createLeadsFromAdf', mediaType, document) ?? sameProspect(adf, lead)
         return intake.store(principal, { lead, idempotency, original })
       }),
     )
@@ -130,6 +138,25 @@ function sameProspect({ input, resend }: AdfLead, { externalReference }: NewLead
     'prospect',
     content,
   )
+}
+
+/**
+ * The bytes of a lead that has not all that they say.
+ *
+ * @throws {Problem} `body-too-large` when they are more than a lead may have that comes by itself.
+ */
+function originalOf({ warnings }: NewLead, bytes: () => Buffer, charset?: string): Push['original'] {
+  if (!tellsOfLoss(warnings)) return undefined
+  const content = bytes()
+  if (content.length > originalBytesMax)
+    throw new Problem('body-too-large', `A lead may have ${originalBytesMax} bytes at the most.`)
+  return { mediaType: mediaTypeIn('application/json', charset), content }
+}
+
+/** With the charset that was said, unless there is no room for it: then it was none. */
+function mediaTypeIn(mediaType: string, charset = 'utf-8'): string {
+  const whole = `${mediaType}; charset=${charset}`
+  return charset === 'utf-8' || whole.length > limits.LeadOriginal.mediaType.maxLength ? mediaType : whole
 }
 
 /** @throws {Problem} `lead-unreachable` */

@@ -29,15 +29,19 @@ export function objectOf<Sent extends object | null, Read>(
   const readers = new Map(Object.entries(members) as [string, Reader<unknown, unknown>][])
   return (sent, at, reading) => {
     const read: Record<string, unknown> = {}
+    const longNumbers = reading.longNumbers?.get(sent)
     const entries: [string, unknown][] = Object.entries(sent)
     for (const [name, value] of entries) {
       if (value === undefined || value === null) continue
       const reader = readers.get(name)
-      if (reader) {
+      const longNumber = longNumbers?.get(name)
+      if (reader && longNumber !== undefined) {
+        if (keep(`${at}/${name}`, longNumber, `${at}/${name}`, reading)) warn('number-long', `${at}/${name}`, reading)
+      } else if (reader) {
         const result = reader(value, `${at}/${name}`, reading)
         if (result !== undefined) read[name] = result
       } else {
-        keepUnknown(name, value, at, reading)
+        keepUnknown(name, value, longNumber, at, reading)
       }
     }
     // Made by the readers of exactly these members.

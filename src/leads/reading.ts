@@ -1,10 +1,13 @@
 import type { Warning } from '../../generated/server/types.gen.ts'
+import type { LongNumbers } from '../json.ts'
 import type { LeadContext } from './lead.ts'
 
 /** What one lead is read with, and what comes to light on the way. */
 export interface Reading extends LeadContext {
   readonly warnings: Warning[]
   readonly extra: Extra
+  /** Numbers that are not in the values of what was sent, as they stood there. */
+  readonly longNumbers: LongNumbers | undefined
 }
 
 /** What has no place of its own in a lead. */
@@ -19,6 +22,6 @@ export interface Extra {
   renamed: number
 }
 
-export function newReading({ country, timeZone }: LeadContext): Reading {
-  return { country, timeZone, warnings: [], extra: { members: new Map(), bytes: 1, renamed: 0 } }
+export function newReading({ country, timeZone }: LeadContext, longNumbers?: LongNumbers): Reading {
+  return { country, timeZone, warnings: [], extra: { members: new Map(), bytes: 1, renamed: 0 }, longNumbers }
 }

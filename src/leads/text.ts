@@ -27,11 +27,6 @@ function roomIn(text: string, lengthMax: number): number {
   return end
 }
 
-/** The JSON Pointer to a member (RFC 6901, section 3). */
-export function pointerTo(parent: string, name: string): string {
-  return `${parent}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
-}
-
 /** A word in the form in which words are compared: upper case, blanks, hyphens and underscores make no difference. */
 export function bare(word: string): string {
   return word

@@ -11,12 +11,17 @@ const messages = {
   'word-unknown': 'The contract does not name this word. It is kept in `extra`, if it fits there.',
   'member-unknown': 'The contract does not name this member. It is kept in `extra`.',
   'extra-too-large':
-    'This did not fit into `extra` and was left out. All of `extra` may have 8192 bytes as JSON and 64 levels.',
+    'This did not fit into `extra`, and is in the original only. All of `extra` may have 8192 bytes as JSON and 64 levels.',
   'date-without-offset': 'This time has no offset from UTC. It was read in the local time zone.',
   'date-not-understood':
     'This is not a time in RFC 3339 between the years 1900 and 2200. It is kept in `extra`, if it fits there.',
   'number-odd':
     'This is not a number that we understand, or not one that can be. It is kept in `extra`, if it fits there.',
+  'number-long':
+    'This number has more digits than a number in JavaScript can have. It is kept in `extra` as a text, if it fits there.',
+  'member-repeated': 'This member was sent more than once. The last one was read, the others are in the original only.',
+  'encoding-repaired':
+    'This was not in the encoding that it should be in, which is UTF-8 unless something else is said. It was read in the one that it seems to be in; the original has it as it came.',
   'text-repaired': 'This text held characters that cannot be stored. They became U+FFFD.',
   'text-cut': 'This is longer than a lead has room for, and was cut. The original has all of it.',
   'too-many': 'A lead does not have room for so many of these. From this one on they are in the original only.',
@@ -31,7 +36,6 @@ const messages = {
     'This is longer than a reference can be, and cut it may look like another one. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
   // Of ADF documents.
-  'adf-encoding': 'The document is not in the encoding that it claims. It was read in the one that it seems to be in.',
   'adf-form': 'The document is not well-formed XML. It was read as it must have been meant.',
   'adf-name-unknown': 'ADF 1.0 has no element or attribute of this name here. It is kept in `extra`.',
   'adf-text-unexpected': 'ADF 1.0 has only elements here, and this is text. It is kept in `extra`.',
@@ -44,6 +48,18 @@ const messages = {
   'adf-resend-unknown': 'This was sent again, but has no id that tells what it is the same as.',
   'too-many-warnings': 'There were more warnings. They were left out.',
 } as const satisfies Record<string, string>
+
+/** What tells of a lead that has all that was sent, in its place. A masked number is not kept anywhere, on purpose. */
+const harmless: ReadonlySet<string> = new Set<keyof typeof messages>([
+  'phone-not-understood',
+  'phone-doubtful',
+  'email-odd',
+  'vehicle-not-identifiable',
+  'national-id-masked',
+])
+
+/** Whether something was repaired, cut, converted or set aside, so that only the original has all of it. */
+export const tellsOfLoss = (warnings: readonly Warning[]): boolean => warnings.some(({ code }) => !harmless.has(code))
 
 const tooMany: Warning = { code: 'too-many-warnings', pointer: '', message: messages['too-many-warnings'] }
 

@@ -413,8 +413,14 @@ function useSaid() {
 }
 
 /** Bytes as they came; nearly always they are UTF-8. */
-const textIn = (base64: string) =>
-  new TextDecoder().decode(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)))
+function textIn(base64: string): string {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes)
+  }
+}
 
 function Consents({ lead: { consents } }: { lead: Lead }) {
   const { t } = useTranslation()
