@@ -83,7 +83,7 @@ ${code(`{"received": 1, "missing": [{"source": "website", "id": "form-2026-00012
 <p>Send those in <code>missing</code> as leads. Leave a few minutes to enquiries that are still under way; should one of them arrive twice, its reference makes it one lead. Mend how you make those in <code>unusable</code>: they show nothing, or hold characters that cannot be stored, so their leads are stored without them.</p>
 
 <h3>ADF</h3>
-<p><code>POST /v1/leads/adf</code> takes ADF 1.0 XML as other systems really send it: any encoding that it names, any order, letter case and namespace, elements missing or unknown. A vehicle with <code>interest="sell"</code> or <code>"trade-in"</code> is a trade-in. The <code>id</code> of a prospect is its external reference. The document is kept unchanged and can be read with <code>leads:read</code>.</p>
+<p><code>POST /v1/leads/adf</code> takes ADF 1.0 XML as other systems really send it: any encoding that it names, any order, letter case and namespace, elements missing, unknown, one level off or under another usual name; also while it is still in a mail, quoted-printable, base64, a form or HTML. A vehicle with <code>interest="sell"</code> or <code>"trade-in"</code> is a trade-in; one without <code>status</code> is neither new nor used. The contact with <code>primarycontact="1"</code> comes first, and so does what has <code>preferredcontact="1"</code>. The <code>id</code> of a prospect is its external reference. The document is kept unchanged and can be read with <code>leads:read</code>.</p>
 
 <h2>Read it with the other key</h2>
 ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN"`)}

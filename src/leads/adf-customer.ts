@@ -1,84 +1,99 @@
-import * as limits from '../../generated/server/limits.gen.ts'
 import type { PersonName, PhoneInput, PostalAddress } from '../../generated/server/types.gen.ts'
 import {
+  attributeOf,
   hasText,
   inOrder,
   isEmpty,
+  isSaid,
   joinedText,
   keep,
   keepRepeated,
   keepRest,
   line,
   type Notes,
+  orderOf,
   present,
   takeAttribute,
   takeSaid,
-  textOf,
-  upTo,
+  takeText,
+  wordOf,
 } from './adf-element.ts'
-import { type NamePart, nameParts } from './adf-names.ts'
+import { isNo, isYes, type NamePart, nameParts } from './adf-names.ts'
 import type { XmlElement } from './adf-xml.ts'
+import { isProgramsNothing } from './placeholder.ts'
 import { bare } from './text.ts'
 
-/** The name of the first person who has one. Middle names are given names; `suffix` and `title` are kept beside. */
+/** The contacts in the order in which they are to be used: `primarycontact` says which is the first, and which is not. */
+export function byPrimary(contacts: readonly XmlElement[]): XmlElement[] {
+  const rank = (word: string) => (isYes(word) ? 0 : isNo(word) ? 2 : 1)
+  return contacts.toSorted((a, b) => rank(wordOf(a, 'primarycontact')) - rank(wordOf(b, 'primarycontact')))
+}
+
+/** All e-mail addresses or phones, person by person; of each, the one first that is to be used (`preferredcontact`). */
+export function takePreferred(people: readonly XmlElement[], name: 'email' | 'phone', notes: Notes): XmlElement[] {
+  const rank = (element: XmlElement) => Number(!isYes(wordOf(element, 'preferredcontact')))
+  return people.flatMap((person) => takeSaid(person, name, notes).sort((a, b) => rank(a) - rank(b)))
+}
+
+/**
+ * The name of the first person who has one, or of a business without persons. Middle names are given names; `suffix`
+ * and `title` are kept beside.
+ */
 export function readName(people: readonly XmlElement[], notes: Notes): PersonName | undefined {
-  const [own = [], ...others] = people
-    .map((person) => takeSaid(person, 'name', notes))
+  const [all = [], ...others] = people
+    .map((person) => takeSaid(person, 'name', notes, isProgramsNothing))
     .filter((names) => names.length > 0)
-  for (const other of others.flat()) keepRepeated(other, notes)
+  const isBusiness = (name: XmlElement) => wordOf(name, 'type') === 'business'
+  const ofPerson = all.filter((name) => !isBusiness(name))
+  const own = ofPerson.length > 0 ? ofPerson : all
+  for (const other of [...all.filter((name) => !own.includes(name)), ...others.flat()]) keepRepeated(other, notes)
 
   const parts = Map.groupBy(own, takePart)
   const { given = [], middle = [], family = [], full = [], beside = [], unknown = [] } = Object.fromEntries(parts)
   const isNamed = [...given, ...middle, ...family, ...full].length > 0
   // A name of an unknown kind is better than none.
-  const [whole, ...repeated] = isNamed ? full : unknown
-  for (const other of repeated) keepRepeated(other, notes)
+  const whole = isNamed ? full : unknown
+  for (const other of [given, family, whole].flatMap((names) => names.slice(1))) keepRepeated(other, notes)
   for (const other of [...beside, ...(isNamed ? unknown : [])]) keep(other, notes)
   const name = present({
-    given: joinedText([...given, ...middle], limits.PersonName.given.maxLength, notes),
-    family: joinedText(family, limits.PersonName.family.maxLength, notes),
-    full: whole && textOf(whole, limits.PersonName.full.maxLength, notes),
+    given: joinedText([...given.slice(0, 1), ...middle], notes),
+    family: joinedText(family.slice(0, 1), notes),
+    full: joinedText(whole.slice(0, 1), notes),
   })
   return isEmpty(name) ? undefined : name
 }
 
-function takePart({ attributes }: XmlElement): NamePart {
-  const part = nameParts.get(bare(attributes.get('part') ?? 'full')) ?? 'unknown'
-  if (part !== 'beside' && part !== 'unknown') attributes.delete('part')
+function takePart(name: XmlElement): NamePart {
+  const part = nameParts.get(wordOf(name, 'part') || 'full') ?? 'unknown'
+  if (part !== 'beside' && part !== 'unknown') name.attributes.delete('part')
   return part
 }
 
 /** `voice`, which is also what ADF means when nothing is said, does not tell mobile from landline; the number may. */
 export function readPhone(phone: XmlElement, notes: Notes): NonNullable<PhoneInput> {
   const type = takeAttribute(phone, 'type')
-  const number = textOf(phone, limits.Phone.number.maxLength, notes)
-  if (type === undefined || ['voice', 'phone', 'telephone'].includes(bare(type))) return { number }
-  return { number, type }
+  const number = takeText(phone, notes)
+  return type === undefined || ['voice', 'phone', 'telephone'].includes(bare(type)) ? { number } : { number, type }
 }
 
 /** `street@line` says in what order; what has no line comes last, `apartment` after it. */
 export function readAddress(addresses: readonly XmlElement[], notes: Notes): PostalAddress | undefined {
-  const [address, ...others] = addresses.filter((each) => hasText(each) || each.children.some(hasText))
-  for (const other of others) keepRepeated(other, notes)
+  const [address, ...others] = addresses.filter((each) => isSaid(each) || each.children.some(isSaid))
+  for (const other of addresses) if (other !== address) (others.includes(other) ? keepRepeated : keepRest)(other, notes)
   if (!address) return undefined
 
-  const lineOf = ({ attributes }: XmlElement) => Number.parseInt(attributes.get('line') ?? '', 10) || Infinity
+  const lineOf = (street: XmlElement) => orderOf(attributeOf(street, 'line'))
   const streets = takeSaid(address, 'street', notes).sort((a, b) => inOrder(lineOf(a), lineOf(b)))
-  for (const { attributes } of streets) attributes.delete('line')
-  const lines = upTo(
-    limits.PostalAddress.lines.maxItems,
-    [...streets, ...takeSaid(address, 'apartment', notes)],
-    notes,
-  ).map((each) => textOf(each, limits.PostalAddress.lines.items.maxLength, notes))
+  for (const street of streets) if (lineOf(street) !== Infinity) street.attributes.delete('line')
+  const lines = [...streets, ...takeSaid(address, 'apartment', notes)].map((each) => takeText(each, notes))
   const rest = {
-    postalCode: line(address, 'postalcode', limits.PostalAddress.postalCode.maxLength, notes),
-    city: line(address, 'city', limits.PostalAddress.city.maxLength, notes),
-    region: line(address, 'regioncode', limits.PostalAddress.region.maxLength, notes),
-    countryCode: line(address, 'country', limits.PostalAddress.countryCode.maxLength, notes),
+    postalCode: line(address, 'postalcode', notes),
+    city: line(address, 'city', notes),
+    region: line(address, 'regioncode', notes),
+    countryCode: line(address, 'country', notes),
   }
   // Without a street, what stands there as mere text is one.
-  if (lines.length === 0 && hasText(address))
-    lines.push(textOf(address, limits.PostalAddress.lines.items.maxLength, notes))
+  if (lines.length === 0 && hasText(address) && isSaid(address)) lines.push(takeText(address, notes))
   else keepRest(address, notes)
   return present({ lines, ...rest })
 }

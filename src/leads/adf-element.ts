@@ -1,22 +1,19 @@
 import type { Warning } from '../../generated/server/types.gen.ts'
-import { isKnown, named } from './adf-names.ts'
+import { isKnown, isNamedIn, isWord } from './adf-names.ts'
 import type { XmlElement } from './adf-xml.ts'
 import { isPlaceholder } from './placeholder.ts'
-import { bare, cut } from './text.ts'
+import { bare } from './text.ts'
 import { warn } from './warnings.ts'
 
 export interface Notes {
+  /** Of the dealer: what units and currencies mean. */
+  readonly country: string
   readonly warnings: Warning[]
   /** What has no member of its own in a lead, by its path in the document. */
   readonly extra: Map<string, unknown>
 }
 
 // How elements are read: what is taken is no longer in its parent, so that the rest can be kept.
-
-export interface Said {
-  readonly at: string
-  readonly text: string
-}
 
 export function take(parent: XmlElement, name: string): XmlElement[] {
   const taken = parent.children.filter((child) => child.name === name)
@@ -28,43 +25,36 @@ export function drop(parent: XmlElement, child: XmlElement): void {
   parent.children = parent.children.filter((each) => each !== child)
 }
 
-/** An attribute without blanks around it; a blank one counts as left out. */
-export function takeAttribute({ attributes }: XmlElement, name: string): string | undefined {
-  const value = attributes.get(name)?.trim()
-  attributes.delete(name)
-  return value || undefined
+/** An attribute without blanks around it, or what stands for it; a blank one counts as left out. */
+export function attributeOf({ attributes, implied }: XmlElement, name: string): string | undefined {
+  return attributes.get(name)?.trim() || implied?.get(name)
 }
 
-/** The elements of a name that have text. An empty one counts as left out. */
-export function takeSaid(parent: XmlElement, name: string, notes: Notes): XmlElement[] {
+export function takeAttribute(element: XmlElement, name: string): string | undefined {
+  const value = attributeOf(element, name)
+  element.attributes.delete(name)
+  return value
+}
+
+/** The elements of a name that say something. */
+export function takeSaid(parent: XmlElement, name: string, notes: Notes, isNothing = isPlaceholder): XmlElement[] {
+  const said = ({ text }: XmlElement) => text.trim() !== '' && !isNothing(text)
   const taken = take(parent, name)
-  for (const element of taken) if (!hasText(element) && element.children.length > 0) keepRest(element, notes)
-  return taken.filter(hasText)
+  for (const element of taken) if (!said(element)) keepUnsaid(element, notes)
+  return taken.filter(said)
 }
 
-/** The first element of a name that has text. */
+/** The first element of a name that says something. */
 export function single(parent: XmlElement, name: string, notes: Notes): XmlElement | undefined {
   const [first, ...others] = takeSaid(parent, name, notes)
   for (const other of others) keepRepeated(other, notes)
   return first
 }
 
-/** The text of the first element of a name that has one, unless it is a placeholder. */
-export function line(parent: XmlElement, name: string, lengthMax: number, notes: Notes): string | undefined {
+/** The text of the first element of a name that says something. */
+export function line(parent: XmlElement, name: string, notes: Notes): string | undefined {
   const element = single(parent, name, notes)
-  if (!element) return undefined
-  if (!isPlaceholder(element.text)) return textOf(element, lengthMax, notes)
-  keep(element, notes)
-  return undefined
-}
-
-export function textOf(element: XmlElement, lengthMax: number, notes: Notes): string {
-  return cut(takeText(element, notes), lengthMax, element.at, notes)
-}
-
-export function joinedText(elements: readonly XmlElement[], lengthMax: number, notes: Notes): string | undefined {
-  const [first] = elements
-  return first && cut(elements.map((each) => takeText(each, notes)).join(' '), lengthMax, first.at, notes)
+  return element && takeText(element, notes)
 }
 
 /** The text of an element without blanks around it. Whatever else there is to the element is kept. */
@@ -75,37 +65,32 @@ export function takeText(element: XmlElement, notes: Notes): string {
   return text
 }
 
-/** `comments`, as the DTD has it, and `comment`, as people write it. */
-export function takeComments(parent: XmlElement, notes: Notes): Said[] {
-  return ['comments', 'comment']
-    .flatMap((name) => takeSaid(parent, name, notes))
-    .map((element) => ({ at: element.at, text: takeText(element, notes) }))
+export function joinedText(elements: readonly XmlElement[], notes: Notes): string | undefined {
+  return elements.map((each) => takeText(each, notes)).join(' ') || undefined
 }
 
-export function joined(said: readonly Said[], lengthMax: number, notes: Notes): string | undefined {
-  const [first] = said
-  return first && cut(said.map(({ text }) => text).join('\n\n'), lengthMax, first.at, notes)
+export function takeComments(parent: XmlElement, notes: Notes): string[] {
+  return takeSaid(parent, 'comments', notes).map((element) => takeText(element, notes))
 }
 
-export function upTo<Item extends { at: string }>(max: number, items: readonly Item[], notes: Notes): Item[] {
-  const [tooMany] = items.slice(max)
-  if (tooMany) warn('too-many', tooMany.at, notes)
-  return items.slice(0, max)
-}
-
-/** Keeps a number that is none. */
-export function setAside({ at }: XmlElement, said: string, notes: Notes): void {
-  notes.extra.set(at, said)
-  if (!isPlaceholder(said)) warn('number-odd', at, notes)
-}
+export const joined = (comments: readonly string[]): string | undefined => comments.join('\n\n') || undefined
 
 export function keepRepeated(element: XmlElement, notes: Notes): void {
   if (keep(element, notes)) warn('adf-repeated', element.at, notes)
 }
 
+/** Keeps an element that says nothing, and what nothing it says, but for the words that ADF has for it anyway. */
+function keepUnsaid(element: XmlElement, notes: Notes): void {
+  const { name, attributes, children } = element
+  if (hasText(element)) return void keep(element, notes)
+  if (children.length === 0)
+    for (const [attribute, word] of attributes) if (isWord(`${name}@${attribute}`, word)) attributes.delete(attribute)
+  keepRest(element, notes)
+}
+
 /** Keeps what is left of an element. */
 export function keepRest({ name, at, attributes, children, text }: XmlElement, notes: Notes): void {
-  const isNamed = (each: string) => named.get(name)?.split(' ').includes(each) ?? false
+  const isNamed = (each: string) => isNamedIn(name, each)
   for (const [attribute, value] of attributes) {
     if (value.trim() === '') continue
     const place = `${at}/@${attribute}`
@@ -128,7 +113,7 @@ export function keep(element: XmlElement, notes: Notes): boolean {
 }
 
 /** The text of an element, or its attributes, elements and text by their names; undefined when it is empty. */
-export function valueOf({ name, at, attributes, children, text }: XmlElement, notes: Notes): unknown {
+function valueOf({ name, at, attributes, children, text }: XmlElement, notes: Notes): unknown {
   const members = new Map<string, unknown>()
   for (const [attribute, value] of attributes) {
     if (value.trim() === '') continue
@@ -145,7 +130,7 @@ export function valueOf({ name, at, attributes, children, text }: XmlElement, no
   return members.size === 1 && said !== undefined ? said : Object.fromEntries(members)
 }
 
-export function judgeWord(attribute: string, word: string, at: string, notes: Notes): void {
+function judgeWord(attribute: string, word: string, at: string, notes: Notes): void {
   if (!isKnown(attribute, word)) warn('adf-word-unknown', at, notes)
 }
 
@@ -159,5 +144,8 @@ export function present<Members extends object>(members: Members): Members {
 
 export const isEmpty = (object: object) => Object.keys(object).length === 0
 export const hasText = ({ text }: XmlElement) => text.trim() !== ''
-export const wordOf = ({ attributes }: XmlElement, name: string) => bare(attributes.get(name) ?? '')
+export const isSaid = ({ text }: Pick<XmlElement, 'text'>) => !isPlaceholder(text)
+export const wordOf = (element: XmlElement, name: string) => bare(attributeOf(element, name) ?? '')
+/** A number that tells in what order; what has none comes last. */
+export const orderOf = (said: string | undefined) => Number.parseInt(said ?? '', 10) || Infinity
 export const inOrder = (a: number, b: number) => (a < b ? -1 : Number(a > b))

@@ -1,6 +1,6 @@
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference } from '../../generated/server/types.gen.ts'
-import { drop, hasText, inOrder, type Notes } from './adf-element.ts'
+import { drop, hasText, inOrder, type Notes, orderOf, takeAttribute, takeText } from './adf-element.ts'
 import type { XmlElement } from './adf-xml.ts'
 import { isPlaceholder } from './placeholder.ts'
 import { warn } from './warnings.ts'
@@ -20,15 +20,22 @@ export function readReference(prospect: XmlElement, notes: Notes): ExternalRefer
   if (!usable && unusable) warn('adf-id-unusable', unusable.at, notes)
   if (!usable) return undefined
   drop(prospect, usable)
-  return { source: usable.attributes.get('source')?.trim() ?? '', id: usable.text.trim() }
+  return { source: takeAttribute(usable, 'source') ?? '', id: takeId(usable, notes) }
+}
+
+/** What an id says; of its place among others nothing is left. */
+export function takeId(id: XmlElement, notes: Notes): string {
+  if (sequenceOf(id) !== Infinity) id.attributes.delete('sequence')
+  return takeText(id, notes)
 }
 
 export const isTelling = (text: string, lengthMax: number) =>
   !isPlaceholder(text) && text.trim() !== '0' && text.trim().length <= lengthMax
 
 export function bySequence({ children }: XmlElement): XmlElement[] {
-  const sequenceOf = ({ attributes }: XmlElement) => Number.parseInt(attributes.get('sequence') ?? '', 10) || Infinity
   return children
     .filter((child) => child.name === 'id' && hasText(child))
     .sort((a, b) => inOrder(sequenceOf(a), sequenceOf(b)))
 }
+
+const sequenceOf = ({ attributes }: XmlElement) => orderOf(attributes.get('sequence'))

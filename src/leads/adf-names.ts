@@ -1,43 +1,54 @@
 import { bare } from './text.ts'
+import { phoneTypes, vocabulary } from './vocabulary.ts'
 
 // What ADF 1.0 names.
 
 export type Interest = 'buy' | 'lease' | 'test_drive' | 'trade_in' | 'sell'
 
-export const interests = new Map<string, Interest>([
-  ['buy', 'buy'],
-  ['lease', 'lease'],
-  ['testdrive', 'test_drive'],
-  ['tradein', 'trade_in'],
-  ['sell', 'sell'],
-])
+/** Beside the words of ADF, those that people have for the same. */
+export const interests = vocabulary<Interest>({
+  buy: ['purchase', 'buying', 'køb'],
+  lease: ['leasing'],
+  test_drive: ['prøvetur', 'prøvekørsel'],
+  trade_in: ['trade', 'part_exchange', 'exchange', 'px', 'bytte', 'byttebil', 'indbytning'],
+  sell: ['selling', 'sale', 'sælg', 'salg'],
+})
 
 export type NamePart = 'given' | 'middle' | 'family' | 'full' | 'beside' | 'unknown'
 
 /** The text of the specification has `suffix`, its DTD has `surname`. */
 export const nameParts = new Map<string, NamePart>([
   ['first', 'given'],
+  ['firstname', 'given'],
   ['given', 'given'],
+  ['givenname', 'given'],
   ['middle', 'middle'],
+  ['middlename', 'middle'],
   ['last', 'family'],
+  ['lastname', 'family'],
   ['surname', 'family'],
   ['family', 'family'],
+  ['familyname', 'family'],
   ['full', 'full'],
+  ['fullname', 'full'],
   ['suffix', 'beside'],
+  ['prefix', 'beside'],
   ['title', 'beside'],
+  ['salutation', 'beside'],
 ])
 
 /**
  * The elements and @attributes of the elements that are read, as the DTD or the text of the specification has them.
  * Others within them cost a warning.
  */
-export const named = new Map<string, string>([
+const named = new Map<string, string>([
   ['adf', 'prospect'],
   ['prospect', 'id requestdate vehicle customer vendor provider comments @status'],
   [
     'vehicle',
     'id year make model vin stock trim doors bodystyle transmission odometer condition colorcombination imagetag price pricecomments option finance comments @interest @status',
   ],
+  ['id', '@sequence @source'],
   ['odometer', '@status @units'],
   ['colorcombination', 'interiorcolor exteriorcolor preference'],
   ['price', '@type @currency @delta @relativeto @source'],
@@ -51,10 +62,13 @@ export const named = new Map<string, string>([
   ['street', '@line'],
 ])
 
+const yes = '1 true yes y ja'
+const no = '0 false no n nej'
+
 /** The words of the attributes that a lead has no place for; those that it has are judged as those of every lead. */
 const words = new Map<string, string>([
   ['prospect@status', 'new resend'],
-  ['vehicle@interest', 'buy lease sell tradein testdrive'],
+  ['vehicle@interest', [...interests.keys()].join(' ')],
   ['odometer@status', 'unknown rolledover replaced original'],
   ['price@type', 'quote offer msrp invoice call appraisal asking'],
   ['price@delta', 'absolute relative percentage'],
@@ -64,12 +78,22 @@ const words = new Map<string, string>([
   ['balance@type', 'finance residual'],
   ['name@part', [...nameParts.keys()].join(' ')],
   ['name@type', 'individual business'],
-  ['contact@primarycontact', '0 1'],
-  ['email@preferredcontact', '0 1'],
-  ['phone@preferredcontact', '0 1'],
+  ['contact@primarycontact', `${yes} ${no}`],
+  ['email@preferredcontact', `${yes} ${no}`],
+  ['phone@preferredcontact', `${yes} ${no}`],
+  ['phone@type', [...phoneTypes.keys(), 'pager'].join(' ')],
   ['phone@time', 'morning afternoon evening day nopreference'],
   ['address@type', 'work home delivery'],
 ])
 
-export const isKnown = (attribute: string, word: string) =>
-  words.get(attribute)?.split(' ').includes(bare(word)) ?? true
+const namedIn = new Map([...named].map(([name, inner]) => [name, new Set(inner.split(' '))]))
+
+/** Whether ADF names an element, or an `@attribute`, within another. */
+export const isNamedIn = (parent: string, name: string): boolean => namedIn.get(parent)?.has(name) ?? false
+
+export const isYes = (word: string) => yes.split(' ').includes(bare(word))
+export const isNo = (word: string) => no.split(' ').includes(bare(word))
+export const isWord = (attribute: string, word: string) =>
+  words.get(attribute)?.split(' ').includes(bare(word)) ?? false
+/** Not that it is none of the words of the attribute. */
+export const isKnown = (attribute: string, word: string) => !words.has(attribute) || isWord(attribute, word)

@@ -17,12 +17,21 @@ const strayPattern = /[\s/]*["'“”„=]/y
 const restOfTagPattern = /[^<>]*>/y
 const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
 const declarationPattern = /<!(?:doctype|entity|element|attlist|notation)/iy
+/** A document type that declares nothing of its own. No identifier has a `<` in it, so a quote without an end ends. */
+const plainDoctypePattern = /<!doctype(?:[^<>[\]"']|"[^"<]*"|'[^'<]*')*>|<!doctype[^<>[\]]*>/iy
 /**
- * The end of an element `comments`, if group 1 is there; else what shows that the end is missing, or that CDATA makes
- * it a matter of course.
+ * By the elements that hold what people write: their end, if group 1 is there; else what shows that the end is missing,
+ * or that CDATA makes it a matter of course.
  */
-const commentsEndPattern =
-  /<(?:(\/)(?:[^\s<>/:]+:)?comments?\s*>|!\[CDATA\[|\/?(?:[^\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\s/>])/gi
+const commentsEndPatterns = new Map(
+  ['comments', 'comment', 'notes', 'note', 'message', 'description', 'remarks', 'remark'].map((name) => [
+    name,
+    new RegExp(
+      `<(?:(/)(?:[^\\s<>/:]+:)?${name.replace(/s$/, '')}s?\\s*>|!\\[CDATA\\[|/?(?:[^\\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\\s/>])`,
+      'gi',
+    ),
+  ]),
+)
 
 interface Tidying {
   readonly text: string
@@ -37,8 +46,8 @@ interface Tidying {
   marks: number
   elements: number
   attributes: number
-  /** The next place where `commentsEndPattern` matches. */
-  commentsEnd: { at: number; next: number; isEnd: boolean }
+  /** The next place where each of `commentsEndPatterns` matches. */
+  readonly commentsEnds: Map<RegExp, { at: number; next: number; isEnd: boolean }>
 }
 
 /**
@@ -57,7 +66,7 @@ export function tidied(text: string): { xml: string; wellFormed: boolean } {
     marks: 0,
     elements: 0,
     attributes: 0,
-    commentsEnd: { at: -1, next: -1, isEnd: false },
+    commentsEnds: new Map(),
   }
   while (tidying.at < text.length) {
     const mark = text.indexOf('<', tidying.at)
@@ -92,8 +101,7 @@ function readMarkup(tidying: Tidying): boolean {
       tidying.at = endOf('>', tidying, 2)
       return true
     case '!':
-      if (match(declarationPattern, text, at))
-        throw unreadable('declares a document type or entities, which are not read')
+      if (match(declarationPattern, text, at)) return passDoctype(tidying)
       if (text.startsWith('<!--', at)) {
         tidying.at = endOf('-->', tidying, 4)
         return true
@@ -108,6 +116,15 @@ function readMarkup(tidying: Tidying): boolean {
     default:
       return readStartTag(tidying)
   }
+}
+
+/** Passes over a document type that declares nothing here: what it names is never fetched. */
+function passDoctype(tidying: Tidying): boolean {
+  const [doctype] = match(plainDoctypePattern, tidying.text, tidying.at) ?? []
+  if (doctype === undefined) throw unreadable('declares elements or entities of its own, which are not read')
+  tidying.at += doctype.length
+  if (tidying.open.length > 0) tidying.wellFormed = false
+  return true
 }
 
 function endOf(mark: string, { text, at }: Tidying, skipped: number): number {
@@ -133,7 +150,7 @@ function readStartTag(tidying: Tidying): boolean {
       tidying.attributes += attributes.size
       open(tidying, name, attributes)
       if (end[0].includes('/')) close(tidying, 1)
-      else if (name === 'comments' || name === 'comment') readComments(tidying)
+      else readComments(tidying, commentsEndPatterns.get(name))
       return true
     }
     const attribute = match(attributePattern, text, at)
@@ -158,22 +175,20 @@ function readStartTag(tidying: Tidying): boolean {
 }
 
 /** People write HTML in comments, and close none of it: it stays as it is. */
-function readComments(tidying: Tidying): void {
-  const { text, at, commentsEnd } = tidying
-  if (commentsEnd.at < at) {
-    commentsEndPattern.lastIndex = at
-    const found = commentsEndPattern.exec(text)
-    tidying.commentsEnd = {
-      at: found?.index ?? text.length,
-      next: commentsEndPattern.lastIndex,
-      isEnd: found?.[1] !== undefined,
-    }
+function readComments(tidying: Tidying, endPattern: RegExp | undefined): void {
+  if (!endPattern) return
+  const { text, at, commentsEnds } = tidying
+  let end = commentsEnds.get(endPattern)
+  if (!end || end.at < at) {
+    endPattern.lastIndex = at
+    const found = endPattern.exec(text)
+    end = { at: found?.index ?? text.length, next: endPattern.lastIndex, isEnd: found?.[1] !== undefined }
+    commentsEnds.set(endPattern, end)
   }
-  const { at: end, next, isEnd } = tidying.commentsEnd
-  if (!isEnd) return
-  write(tidying, text.slice(at, end).replaceAll('<', '&lt;'))
+  if (!end.isEnd) return
+  write(tidying, text.slice(at, end.at).replaceAll('<', '&lt;'))
   close(tidying, 1)
-  tidying.at = next
+  tidying.at = end.next
 }
 
 function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, string>): void {

@@ -1,12 +1,10 @@
 import { XMLParser } from 'fast-xml-parser'
-import { decoded } from '../encoding.ts'
 import { pointerTo } from '../json.ts'
 import { Problem } from '../problem.ts'
 import { depthMax, tidied } from './adf-tidying.ts'
+import { holdsDocument, unwrapped } from './adf-wrapping.ts'
 
 const bytesMax = 256 * 1024
-
-const claimPattern = /<\?xml\b[^<>]*?\bencoding\s*=?\s*["'“”]?([\w.:-]+)/i
 
 export interface XmlElement {
   /** In lower case, without prefix. */
@@ -14,13 +12,15 @@ export interface XmlElement {
   /** The names from the root to here, like a JSON Pointer, with a number from 0 where there are several of the name. */
   readonly at: string
   readonly attributes: Map<string, string>
+  /** What its own name says that is an attribute in ADF. */
+  readonly implied?: ReadonlyMap<string, string>
   children: XmlElement[]
   /** All text that stands directly in it. */
   text: string
 }
 
-/** Not in the encoding that it claims; not well-formed, and read as it must have been meant. */
-export type XmlFault = 'encoding-repaired' | 'adf-form'
+/** Still in what carried it; not in the encoding that it claims; not well-formed, and read as it must have been meant. */
+export type XmlFault = 'adf-wrapped' | 'encoding-repaired' | 'adf-form'
 
 export interface XmlDocument {
   /** One, if the document is well-formed. */
@@ -37,19 +37,40 @@ export interface XmlDocument {
  *
  * @param charset what Content-Type says. It goes before the XML declaration, a byte order mark goes before both (RFC
  *   7303, section 3).
- * @throws {Problem} `body-too-large`; `bad-request` for what is not XML, declares types or entities, or goes beyond a
+ * @throws {Problem} `body-too-large`; `bad-request` for what is not XML, declares elements or entities, or goes beyond a
  *   limit.
  */
 export function readXml(bytes: Buffer, charset?: string): XmlDocument {
   if (bytes.length > bytesMax) throw new Problem('body-too-large', `The body may have ${bytesMax} bytes at the most.`)
-  const { text, asClaimed } = decoded(bytes, (start) => charset ?? claimPattern.exec(start)?.[1])
+  const { text, asClaimed, wasWrapped } = unwrapped({ bytes, charset })
+  const outer = rootsOf(text)
+  const quoted = quotedDocument(outer.roots)
+  const { roots, wellFormed } = quoted === undefined ? outer : rootsOf(quoted)
+  const faults: readonly [XmlFault, boolean][] = [
+    ['adf-wrapped', wasWrapped || quoted !== undefined],
+    ['encoding-repaired', !asClaimed],
+    ['adf-form', !wellFormed],
+  ]
+  return { roots, faults: faults.flatMap(([fault, isThere]) => (isThere ? [fault] : [])) }
+}
+
+function rootsOf(text: string): { roots: XmlElement[]; wellFormed: boolean } {
   const { xml, wellFormed } = tidied(text)
   // The cast: this is what the parser makes with these options.
-  const roots = elementsOf(parser.parse(xml) as Parsed[], '')
-  return {
-    roots,
-    faults: [...(asClaimed ? [] : (['encoding-repaired'] as const)), ...(wellFormed ? [] : (['adf-form'] as const))],
-  }
+  return { roots: elementsOf(parser.parse(xml) as Parsed[], ''), wellFormed }
+}
+
+/** A document that another one holds as a text, when none is among the elements. */
+function quotedDocument(elements: readonly XmlElement[]): string | undefined {
+  const isDocument = ({ name }: XmlElement) => name === 'adf' || name === 'prospect'
+  // As it is with nearly all.
+  if (elements.some(isDocument)) return undefined
+  const all = withInner(elements)
+  return all.some(isDocument) ? undefined : all.find(({ text }) => holdsDocument(text))?.text
+}
+
+function withInner(elements: readonly XmlElement[]): XmlElement[] {
+  return elements.flatMap((element) => [element, ...withInner(element.children)])
 }
 
 // Well-formed XML to elements.

@@ -81,7 +81,7 @@ export const createLeadsFromAdf =
     const original = { mediaType: mediaTypeIn(mediaType, http.charset), content: document }
     const key = headers['idempotency-key']
     const outcomes = await Promise.allSettled(
-      readAdf(document, http.charset).map(async (adf, at, all) => {
+      readAdf(document, context.country, http.charset).map(async (adf, at, all) => {
         const violations = leadViolations(adf.input)
         if (violations.length > 0)
           throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')

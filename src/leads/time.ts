@@ -160,7 +160,7 @@ function zoneIn(said: string): Zone | undefined {
     return zone.offset === 'Z' ? zone : { ...zone, place }
   }
   const [, sign, hours = '', minutes = '00'] =
-    /^(?:utc|gmt|ut)? ?([-+])(\d{1,2})(?::?(\d\d))?$/.exec(said.replace('\u2212', '-')) ?? []
+    /^(?:utc|gmt|ut)? ?([-+]) ?(\d{1,2})(?::?(\d\d))?$/.exec(said.replace('\u2212', '-')) ?? []
   if (sign !== undefined) return { offset: `${sign}${hours.padStart(2, '0')}:${minutes}` }
   return zoneNames.get(said) ?? (said.includes('/') && IANAZone.isValidZone(said) ? { place: said } : undefined)
 }

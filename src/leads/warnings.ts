@@ -36,13 +36,13 @@ const messages = {
     'This is longer than a reference can be, and cut it may look like another one. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
   // Of ADF documents.
+  'adf-wrapped':
+    'The document was still in what carried it: a mail, a form, HTML, quoted-printable or base64. It was taken out; the original has all of it.',
   'adf-form': 'The document is not well-formed XML. It was read as it must have been meant.',
   'adf-name-unknown': 'ADF 1.0 has no element or attribute of this name here. It is kept in `extra`.',
   'adf-text-unexpected': 'ADF 1.0 has only elements here, and this is text. It is kept in `extra`.',
   'adf-word-unknown': 'ADF 1.0 does not have this word here. It is kept in `extra`.',
-  'adf-offset-odd': 'The offset of this time is not one. The time was read without it, and is kept in `extra` with it.',
-  'adf-repeated':
-    'A lead has room for one of these. The first that says something was taken, this one is kept in `extra`.',
+  'adf-repeated': 'A lead has room for one of these. Another one was taken, this one is kept in `extra`.',
   'adf-id-unusable':
     'This id has no source, is too long, or is what everybody writes: it does not tell whether the lead came before. It is kept in `extra`.',
   'adf-resend-unknown': 'This was sent again, but has no id that tells what it is the same as.',

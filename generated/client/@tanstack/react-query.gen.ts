@@ -380,9 +380,14 @@ export const createLeadBatchMutation = (options?: Partial<Options<CreateLeadBatc
 /**
  * Push the leads of an ADF document
  *
- * Scope: `leads:create`. Takes ADF 1.0 as it is really sent: any letter case, order, encoding and namespace, with what is missing or
- * unknown. Each prospect is a lead; what has no member of its own is kept in `extra`, what is odd costs a warning, and the document is
- * stored unchanged (`getLeadOriginal`). A trade-in is told from a wanted vehicle by `interest`.
+ * Scope: `leads:create`. Takes ADF 1.0 as it is really sent: any letter case, order, encoding and namespace, elements missing, unknown, one
+ * level off or under another usual name; also in a whole mail, quoted-printable, base64, a form, JSON or escaped as in HTML. A document
+ * type is passed over; one that declares anything itself is refused. Each prospect is a lead; what has no member of its own is kept in
+ * `extra`, what is odd costs a warning, and the document is stored unchanged (`getLeadOriginal`).
+ *
+ * A trade-in is told from a wanted vehicle by `interest`; only `status` makes a vehicle new or used. `primarycontact` and
+ * `preferredcontact` come first. The price of a wanted vehicle is what is asked or was quoted for it; of a trade-in, `price` of type
+ * `asking` is `wantedPrice`, any other is `price`. A price that is a difference (`delta`, `relativeto`) is kept in `extra`.
  *
  * One prospect is answered like `createLead`; several, 32 at the most, are answered 207, with a result for each in order. The `id` of a prospect with its
  * `source` is the external reference. A prospect without an id that comes again within 72 hours, be it with `status="resend"`, is the

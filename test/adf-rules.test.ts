@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import { codes, kept, one, prospect, read, refusal, stored } from './adf-reading.ts'
+
+// The rules of `leads-and-adf.md` 2.3, and the defects of ADF's own specification that make them necessary (2.2).
+
+const plain = `<?xml version="1.0"?>
+<?adf version="1.0"?>
+<adf>
+  <prospect status="new">
+    <id sequence="1" source="p.example">7</id>
+    <requestdate>2026-11-23T10:15:00+01:00</requestdate>
+    <vehicle interest="trade-in" status="used"><year>2019</year><make>Volvo</make><model>V60</model></vehicle>
+    <customer><contact primarycontact="1"><name part="full">Ida Holm</name><phone type="voice">20123456</phone></contact></customer>
+  </prospect>
+</adf>`
+
+const upper = (document: string) =>
+  document.replace(/<(\/?)(\w+)/g, (_all, slash: string, name: string) => `<${slash}${name.toUpperCase()}`)
+
+describe('a document is the same lead', () => {
+  const { data, ...rest } = stored(one(plain))
+  const { extra: _, ...said } = data
+
+  it.each([
+    ['with processing instructions before its declaration', plain.replace(/(<\?xml.*\?>)\n(<\?adf.*\?>)/, '$2\n$1')],
+    ['with <?XML', plain.replace('<?xml', '<?XML')],
+    ['with a declaration of mixed quotes', plain.replace('<?xml version="1.0"', '<?XML VERSION \'1.0"')],
+    ['with typographic quotes', plain.replace(/="(\w[\w.-]*)"/g, '=“$1”')],
+    ['with the same typographic quote at both ends', plain.replace(/="(\w[\w.-]*)"/g, '=”$1”')],
+    ['with single quotes', plain.replace(/="(\w[\w.-]*)"/g, "='$1'")],
+    ['with no quotes', plain.replace(/="(\w[\w.-]*)"/g, '=$1')],
+    ['with a wrong end tag', plain.replace('</model>', '</name>')],
+    ['with a missing end tag', plain.replace('</prospect>', '')],
+    ['without its envelope', plain.replaceAll(/<\/?adf>/g, '')],
+    ['without its declarations', plain.replaceAll(/<\?.*\?>\n/g, '')],
+    ['with prefixes', plain.replace(/<(\/?)(\w)/g, '<$1l:$2')],
+    [
+      'with prefixes that are declared',
+      plain.replace(/<(\/?)(\w)/g, '<$1l:$2').replace('<l:adf', '<l:adf xmlns:l="urn:l"'),
+    ],
+    ['in upper case', upper(plain)],
+    ['with attributes in upper case', plain.replace(/ (\w+)=/g, (_all, name: string) => ` ${name.toUpperCase()}=`)],
+    ['with text before it', `New lead:\n${plain}`],
+    ['with text after it', `${plain}\n--\nSent by the portal`],
+    ['with blanks before it', `\r\n \t${plain}`],
+    ['with a byte order mark', `\uFEFF${plain}`],
+    ['in another order', plain.replace(/(<id[^]*)(<customer>[^]*<\/customer>)/, '$2$1')],
+    ['with comments between', plain.replaceAll('\n', '\n<!-- <!DOCTYPE a [ ]> -->')],
+    ['within another', `<soap:Envelope xmlns:soap="urn:s"><soap:Body>${plain}</soap:Body></soap:Envelope>`],
+    ['with a document type', `<!DOCTYPE adf>${plain}`],
+    [
+      'with a document type that is public',
+      `<!DOCTYPE adf PUBLIC "-//A > B//DTD ADF 1.0//EN" "http://a.example/adf.dtd?a>b">${plain}`,
+    ],
+    ['with a document type of the system', `<!DOCTYPE adf SYSTEM 'adf_1_0.dtd'>${plain}`],
+    ['with a document type without its last quote', `<!DOCTYPE adf SYSTEM "adf_1_0.dtd>${plain}`],
+    ['with a document type in lower case and lines', `<!doctype adf\n  system\n  "adf.dtd"\n>${plain}`],
+    ['with a document type within', plain.replace('<prospect', '<!DOCTYPE prospect><prospect')],
+  ])('%s', (_what, document) => {
+    const again = stored(one(document))
+    const { extra: _extra, ...saidAgain } = again.data
+    expect({ ...again, data: saidAgain, warnings: [] }).toEqual({ ...rest, data: said })
+    expect(again.warnings.filter(({ code }) => code !== 'adf-form')).toEqual([])
+  })
+
+  it.each([
+    ['with a declaration inside', '<!DOCTYPE adf [<!ENTITY x "y">]>'],
+    ['with nothing inside', '<!DOCTYPE adf []>'],
+    [
+      'with an identifier and something inside',
+      '<!DOCTYPE adf SYSTEM "adf.dtd" [<!ENTITY % x SYSTEM "file:///etc/passwd">%x;]>',
+    ],
+    ['with a quote that has no end', '<!DOCTYPE adf SYSTEM "a [<!ENTITY x "y">]>'],
+    ['without an end', '<!DOCTYPE adf <a>'],
+    ['that is an entity', '<!ENTITY x "y">'],
+  ])('but not with a document type %s', (_what, doctype) =>
+    expect(refusal(doctype + plain).message).toBe('body: declares elements or entities of its own, which are not read'),
+  )
+})
+
+describe('an adf without a prospect', () => {
+  it('is one, when it has a customer', () => {
+    const lead = one(
+      '<adf><id source="p.example">7</id><vehicle><make>Volvo</make></vehicle><customer><name>Ida Holm</name><email>a@b.example</email></customer><vendor>x</vendor></adf>',
+    )
+    expect(lead.input).toEqual({
+      customer: { name: { full: 'Ida Holm' }, emails: [{ address: 'a@b.example' }] },
+      vehiclesOfInterest: [{ make: 'Volvo', role: 'buy' }],
+      externalReference: { source: 'p.example', id: '7' },
+      extra: { '/adf/vendor': 'x' },
+    })
+    expect(lead.warnings).toEqual([])
+  })
+
+  it('is none without', () => expect(refusal('<adf><vendor>x</vendor></adf>').code).toBe('bad-request'))
+})
+
+describe('what stands beside', () => {
+  it('one prospect is meant to be in it', () => {
+    const lead = one(
+      '<adf><customer><contact><name>Ida Holm</name><phone>20123456</phone></contact></customer><prospect><vehicle><make>Volvo</make></vehicle></prospect><comments>Hello</comments></adf>',
+    )
+    expect(lead.input).toEqual({
+      message: 'Hello',
+      customer: { name: { full: 'Ida Holm' }, phones: [{ number: '20123456' }] },
+      vehiclesOfInterest: [{ make: 'Volvo', role: 'buy' }],
+    })
+  })
+
+  it('several is kept with the first, and who brought them brought all', () => {
+    const leads = read(
+      '<adf><provider><name>Portal</name></provider><prospect><provider><name>Own</name></provider></prospect><prospect/><customer><name>Ida</name></customer></adf>',
+    )
+    expect(leads.map(({ input }) => input.attribution?.source)).toEqual(['Own', 'Portal'])
+    expect(leads.map(({ input }) => input.customer)).toEqual([{}, {}])
+    expect(leads.map(kept)).toEqual([
+      {
+        '/adf/provider': { name: 'Portal' },
+        '/adf/prospect/0/provider': { name: 'Own' },
+        '/adf/customer': { name: 'Ida' },
+      },
+      {},
+    ])
+  })
+})
+
+describe('comments', () => {
+  it.each(['comments', 'comment', 'notes', 'note', 'message', 'description'])('may be called %s, anywhere', (name) => {
+    const said = (text: string) => `<${name}>${text}</${name}>`
+    const { data, warnings } = stored(
+      one(
+        `<adf>${said('e')}<prospect>${said('d')}<customer>${said('a')}<contact>${said('b')}<email>a@b.example</email></contact></customer><vehicle><make>Volvo</make><model>V60</model>${said('x')}</vehicle><vehicle>${said('z')}</vehicle></prospect></adf>`,
+      ),
+    )
+    expect([data.message, data.vehiclesOfInterest[0]?.comments, warnings]).toEqual(['a\n\nb\n\nd\n\ne\n\nz', 'x', []])
+  })
+
+  it.each(['comments', 'notes', 'message', 'description'])('are one text with their markup in <%s>', (name) => {
+    const lead = prospect(`<${name}>Hej<br>Er den <b>ledig</b>?<p>Hilsen</${name}>`)
+    expect([lead.input.message, codes(lead)]).toEqual(['Hej<br>Er den <b>ledig</b>?<p>Hilsen', []])
+  })
+
+  it('may be the name of what a document stands in', () =>
+    expect(codes(one(`<message><note>x</note>${plain.replace(/<\?.*\?>\n/g, '')}</message>`))).toEqual([
+      'adf-name-unknown /message/note',
+    ]))
+})
