@@ -99,7 +99,9 @@ export async function listen(
       }
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       const looking = setInterval(() => server.closeIdleConnections(), idleLookMs)
-      const closing = setTimeout(() => {
+      const closing = setTimeout(async () => {
+        // Where there is little time for this process, what they sent long ago waits to be read.
+        await nextTurn()
         // Node does not count them among the idle ones.
         for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
       }, silentMsMax)
