@@ -83,6 +83,12 @@ export async function listen(
   const endConnections = (): void => {
     isEnding = true
   }
+  // Node does not count them among the idle ones.
+  const closeSilent = async (): Promise<void> => {
+    // Where there is little time for this process, what they sent long ago waits to be read.
+    await nextTurn()
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+  }
 
   return {
     port: listeningAt,
@@ -99,12 +105,7 @@ export async function listen(
       }
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       const looking = setInterval(() => server.closeIdleConnections(), idleLookMs)
-      const closing = setTimeout(async () => {
-        // Where there is little time for this process, what they sent long ago waits to be read.
-        await nextTurn()
-        // Node does not count them among the idle ones.
-        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-      }, silentMsMax)
+      const closing = setTimeout(() => void closeSilent(), silentMsMax)
       const cutting = setTimeout(() => {
         log.warn({ connections: sockets.size }, 'cut off what took too long to end')
         server.closeAllConnections()
