@@ -1,6 +1,7 @@
 import type { Logger } from './log.ts'
 
-// A terminal sends Ctrl-C to all processes of its group, npm hands on what it gets as well, and systemd may tell each process: one wish.
+// A terminal sends Ctrl-C to all processes of its group, npm hands on what it gets as well, and systemd may tell each
+// process: one wish.
 const sameSignalMs = 500
 /** How long the end may take beyond the drain: requests under way, then the database's checkpoint. */
 const endMsMax = 25_000
@@ -20,9 +21,9 @@ export interface Ending {
 }
 
 /**
- * Ends the process by `stop` when it is told to, once: SIGTERM lets a load balancer see it first, SIGINT does not make a person wait, and
- * a second signal waits for nothing. SIGHUP, which a closed terminal sends, ends nothing. A worker listens to the process that started it
- * and to a SIGTERM of its own, and is ended by it.
+ * Ends the process by `stop` when it is told to, once: SIGTERM lets a load balancer see it first, SIGINT does not make
+ * a person wait, and a second signal waits for nothing. SIGHUP, which a closed terminal sends, ends nothing. A worker
+ * listens to the process that started it and to a SIGTERM of its own, and is ended by it.
  */
 export function endOnSignals(
   stop: (drain: boolean) => Promise<void>,

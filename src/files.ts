@@ -1,7 +1,8 @@
 import * as nodeFs from 'node:fs'
 import { dirname, join } from 'node:path'
 
-// What is written here survives a power cut once the function has returned. fsync of a file does not keep its name: that is the folder's.
+// What is written here survives a power cut once the function has returned. fsync of a file does not keep its name:
+// that is the folder's.
 
 /** What is used of node:fs, so that a test can cut the power between two calls. */
 export type Disk = Pick<
@@ -31,8 +32,8 @@ export function removeDurably(path: string, disk: Disk = nodeFs): void {
 }
 
 /**
- * Makes a folder and what is missing above it. An earlier process may have ended between making one and keeping its name, so the folders
- * above it are synced whoever made them; those that were there already may refuse it.
+ * Makes a folder and what is missing above it. An earlier process may have ended between making one and keeping its
+ * name, so the folders above it are synced whoever made them; those that were there already may refuse it.
  */
 export function makeFolderDurably(path: string, mode: number, disk: Disk = nodeFs): void {
   const firstMade = disk.mkdirSync(path, { recursive: true, mode })

@@ -22,10 +22,11 @@ export interface Prepared {
 }
 
 /**
- * What a database needs before anybody serves from it: the schema of this version, the secrets that it is written with, and somebody who
- * can sign in.
+ * What a database needs before anybody serves from it: the schema of this version, the secrets that it is written with,
+ * and somebody who can sign in.
  *
- * @throws {Refusal} when the database is newer than this program, or the secrets are not those that it was written with.
+ * @throws {Refusal} when the database is newer than this program, or the secrets are not those that it was written
+ * with.
  */
 export async function prepareDatabase(connection: Connection, config: Config, log: Logger): Promise<Prepared> {
   const say: Say = (level, message, fields) => log[level](fields, message)
@@ -40,7 +41,8 @@ export async function prepareDatabase(connection: Connection, config: Config, lo
     for (const { name } of rows)
       log.warn(`The database runs with ${name} = off: a lead that was acknowledged can be lost when it crashes`)
 
-    // The database's fingerprint of them is its first row that depends on the secrets, so they are kept before it is there.
+    // The database's fingerprint of them is its first row that depends on the secrets, so they are kept before it is
+    // there.
     const isWrittenWith = (await findFingerprints(db)).length > 0
     const masters = config.secretKeys ?? readOrMakeSecrets(config.dataDir, isWrittenWith)
     await requireSameSecrets(db, secretsFrom(masters))
@@ -54,7 +56,8 @@ export async function prepareDatabase(connection: Connection, config: Config, lo
 
 async function makeFirstAdmin(db: Knex, { admin, databaseUrl, dataDir }: Config): Promise<FirstAdmin | undefined> {
   const { email, password = newPassword() } = admin
-  // Kept before the row is there: a power cut between the two leaves a file too many, and not a password that nobody knows.
+  // Kept before the row is there: a power cut between the two leaves a file too many, and not a password that nobody
+  // knows.
   if (databaseUrl === undefined) writeFirstAdmin(dataDir, { email, password })
   try {
     await createDealer(db, firstDealer, { email, name: 'Admin', password })

@@ -23,13 +23,15 @@ export interface Workers {
 }
 
 /**
- * Starts processes that share the port, and another, after a growing pause, in the place of one that ends. When one says that it cannot
- * start for a reason that will not pass, and no other serves, `failed` is called: nothing is gained by trying again.
+ * Starts processes that share the port, and another, after a growing pause, in the place of one that ends. When one
+ * says that it cannot start for a reason that will not pass, and no other serves, `failed` is called: nothing is gained
+ * by trying again.
  */
 export function startWorkers(count: number, given: Given, log: Logger, failed: () => void): Workers {
   const serving = new Set<number>()
   let isStopping = false
-  // Where they cannot have a queue each, workers take connections from one by themselves. Handed over by the first process, one on its way to a worker that dies hangs for ever.
+  // Where they cannot have a queue each, workers take connections from one by themselves. Handed over by the first
+  // process, one on its way to a worker that dies hangs for ever.
   cluster.schedulingPolicy = cluster.SCHED_NONE
 
   const start = (pauseMs: number, hasListened: () => void): void => {

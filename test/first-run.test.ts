@@ -22,7 +22,8 @@ import { onLeash } from './leash.ts'
 import { until } from './patience.ts'
 import { password, send } from './service.ts'
 
-// One DATA_DIR and one port for the whole file, started as few times as will do: each test goes on where the one before it has ended.
+// One DATA_DIR and one port for the whole file, started as few times as will do: each test goes on where the one before
+// it has ended.
 
 const foreignSecrets = { SECRET_KEYS: `v1:${Buffer.alloc(32, 9).toString('base64url')}` }
 
@@ -64,7 +65,10 @@ async function startServer(env?: Record<string, string>) {
   return output
 }
 
-/** Ends the service, or another child, and gives its exit code: 0 when it stopped by itself, in the time that it gives itself. */
+/**
+ * Ends the service, or another child, and gives its exit code: 0 when it stopped by itself, in the time that it gives
+ * itself.
+ */
 async function end(signal: NodeJS.Signals, child = server): Promise<number | null> {
   if (!child || child.exitCode !== null || child.signalCode !== null) return null
   const ended = once(child, 'exit')
@@ -73,7 +77,9 @@ async function end(signal: NodeJS.Signals, child = server): Promise<number | nul
   return code
 }
 
-/** The database servers on our DATA_DIR: of the processes that work in it, those that no other one of them has started. */
+/**
+ * The database servers on our DATA_DIR: of the processes that work in it, those that no other one of them has started.
+ */
 function databases(): number[] {
   const inside = readdirSync('/proc').flatMap((pid) => {
     try {

@@ -12,8 +12,8 @@ declare module 'vitest' {
 }
 
 /**
- * One PostgreSQL for the whole run; every test file makes a database of its own from the migrated template. Whatever ends the run, the kernel
- * ends the server; the folder that is left then goes with the next run's start.
+ * One PostgreSQL for the whole run; every test file makes a database of its own from the migrated template. Whatever
+ * ends the run, the kernel ends the server; the folder that is left then goes with the next run's start.
  */
 export default async function setup(project: TestProject) {
   const folder = openRunFolder()

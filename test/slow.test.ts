@@ -72,8 +72,8 @@ afterAll(async () => {
 })
 
 /**
- * Sends `head` at once, then `rest` and more byte by byte, until the server has hung up: that an answer came does not stop it.
- * `seconds` are those of the server, up to the answer.
+ * Sends `head` at once, then `rest` and more byte by byte, until the server has hung up: that an answer came does not
+ * stop it. `seconds` are those of the server, up to the answer.
  */
 async function talk(head: string, rest = '') {
   const started = performance.now()

@@ -1,6 +1,8 @@
 import { Problem } from '../problem.ts'
 
-/** What keeps the database from doing what it was asked. `busy` passes by itself; of everything else somebody is told. */
+/**
+ * What keeps the database from doing what it was asked. `busy` passes by itself; of everything else somebody is told.
+ */
 export type Cause =
   | 'busy'
   | 'unreachable'
@@ -35,8 +37,8 @@ const retryAfterSeconds: Partial<Record<Cause, number>> = {
 }
 
 /**
- * By SQLSTATE, the longest prefix first. What is missing is no fault of the moment: a bug of ours (42), or damage that a person must see
- * (XX001 data corrupted, XX002 index corrupted, XX000 internal error), and stays an error of its own.
+ * By SQLSTATE, the longest prefix first. What is missing is no fault of the moment: a bug of ours (42), or damage that
+ * a person must see (XX001 data corrupted, XX002 index corrupted, XX000 internal error), and stays an error of its own.
  */
 const states: readonly (readonly [string, Cause])[] = [
   ['08', 'unreachable'],
@@ -44,7 +46,8 @@ const states: readonly (readonly [string, Cause])[] = [
   // Idle in a transaction, or a whole transaction, for longer than is allowed.
   ['25P03', 'busy'],
   ['25P04', 'busy'],
-  // Wrong password, no such role, no entry in pg_hba.conf, no such database, no right to connect to it: the operator's to mend, not the caller's.
+  // Wrong password, no such role, no entry in pg_hba.conf, no such database, no right to connect to it: the operator's
+  // to mend, not the caller's.
   ['28', 'refused'],
   ['3D000', 'refused'],
   ['40001', 'busy'],
@@ -75,7 +78,8 @@ const codes: Record<string, Cause> = {
   ETIMEDOUT: 'unreachable',
 }
 
-// pg gives these no code. The first comes from a pool none of whose connections got free, or whose new one did not come about.
+// pg gives these no code. The first comes from a pool none of whose connections got free, or whose new one did not come
+// about.
 const messages: readonly (readonly [RegExp, Cause])[] = [
   [/^timeout exceeded when trying to connect/, 'busy'],
   [/^timeout expired|^Query read timeout/, 'unreachable'],
@@ -85,7 +89,10 @@ const messages: readonly (readonly [RegExp, Cause])[] = [
   ],
 ]
 
-/** Why the database did not do it, when the same request may succeed later. Where it is known why the database is away, that is why. */
+/**
+ * Why the database did not do it, when the same request may succeed later. Where it is known why the database is away,
+ * that is why.
+ */
 export function causeOf(error: unknown): Cause | undefined {
   const cause = nearestCauseOf(error)
   if (cause !== 'unreachable' && cause !== 'stopping') return cause

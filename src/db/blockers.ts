@@ -33,7 +33,9 @@ export async function holderOf(client: pg.Client, advisoryLock: number): Promise
   return rows.map(inWords).join(', ') || 'nobody any more'
 }
 
-/** Waits for the work of the session `pid`, and tells who keeps it from a lock meanwhile, as another session sees it. */
+/**
+ * Waits for the work of the session `pid`, and tells who keeps it from a lock meanwhile, as another session sees it.
+ */
 export async function watched<Result>(
   watcher: pg.Client,
   pid: number,

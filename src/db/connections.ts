@@ -3,14 +3,16 @@ import pg from 'pg'
 import { causeOf } from './away.ts'
 
 /*
- * Every call ends by a clock of our own. The kernel takes 16 minutes to give up a connection whose other end is gone. Until then nothing
- * tells it from one whose answer takes its time, but the server, which is asked over a new connection: it knows which sessions work.
+ * Every call ends by a clock of our own. The kernel takes 16 minutes to give up a connection whose other end is gone.
+ * Until then nothing tells it from one whose answer takes its time, but the server, which is asked over a new
+ * connection: it knows which sessions work.
  *   waiting   a call has no answer yet.
  *   doubted   for 1.5 s. The server is asked. What it is working on is waited for, and asked about again.
- *   dead      it works on nothing there, or knows of no such session. The connection is cut, and its call fails as if the database could
- *             not be reached. Connections that were idle for as long are cut with it: each of them would cost somebody a call. The server
- *             is told to end their sessions, which hold places and locks.
- *   spent     no answer within the limit of the pool, which is longer than the limits of the server. Cut, whatever the server says.
+ *   dead      it works on nothing there, or knows of no such session. The connection is cut, and its call fails as if
+ *             the database could not be reached. Connections that were idle for as long are cut with it: each of them
+ *             would cost somebody a call. The server is told to end their sessions, which hold places and locks.
+ *   spent     no answer within the limit of the pool, which is longer than the limits of the server. Cut, whatever the
+ *             server says.
  */
 
 const lookMs = 250
@@ -36,7 +38,10 @@ export interface Connections {
   stop(): void
 }
 
-/** `failed` is told of every call that fails and of every connection that is lost; `wereCut` of those that were given up. */
+/**
+ * `failed` is told of every call that fails and of every connection that is lost; `wereCut` of those that were given
+ * up.
+ */
 export function watchConnections(
   config: pg.ClientConfig,
   failed: (error: Error) => void,
@@ -134,7 +139,8 @@ export function watchConnections(
           })
         }
       }
-      // Where the server takes no more, a pool that has nothing would wait until another one lets go of what it does not use.
+      // Where the server takes no more, a pool that has nothing would wait until another one lets go of what it does
+      // not use.
       const makePlace = () => {
         const all = [...open]
         if (all.some((client) => client instanceof Client)) return
@@ -219,7 +225,10 @@ class Watched extends pg.Client {
     if (!this.isLent) this.cut('The connection leads to a server that is not the right one any more')
   }
 
-  /** The pool takes nothing back that has been ended: what is old, has a call without an answer, or is inside a transaction. */
+  /**
+   * The pool takes nothing back that has been ended: what is old, has a call without an answer, or is inside a
+   * transaction.
+   */
   comeBack(): void {
     this.isLent = false
     const status = this.getTransactionStatus()

@@ -20,19 +20,23 @@ const connectionsReserved = 10
 /** A running embedded PostgreSQL, owned by this process. */
 export interface EmbeddedDatabase {
   connection: Connection
-  /** Ends open sessions, writes a checkpoint, resolves when the server is gone and DATA_DIR free. May be called again at any time. */
+  /**
+   * Ends open sessions, writes a checkpoint, resolves when the server is gone and DATA_DIR free. May be called again at
+   * any time.
+   */
   stop(): Promise<void>
 }
 
 /**
- * Starts the PostgreSQL that comes with the npm packages on `dataDir`, makes the cluster on the first start, and keeps the server running
- * until `stop()`. It installs no signal handler: whoever calls it decides when the service has drained. Call it on the main thread, since
- * Linux ends the server together with the thread that started it.
+ * Starts the PostgreSQL that comes with the npm packages on `dataDir`, makes the cluster on the first start, and keeps
+ * the server running until `stop()`. It installs no signal handler: whoever calls it decides when the service has
+ * drained. Call it on the main thread, since Linux ends the server together with the thread that started it.
  *
- * `connectionsNeeded` is what the service will open at most. `needing` is a file that is there, came to be when the cluster was durable,
- * and is worth nothing without it: no other cluster is made.
+ * `connectionsNeeded` is what the service will open at most. `needing` is a file that is there, came to be when the
+ * cluster was durable, and is worth nothing without it: no other cluster is made.
  *
- * @throws {Error} for the operator: DATA_DIR is in use, this platform has no package, the cluster is missing or cannot be started,
+ * @throws {Error} for the operator: DATA_DIR is in use, this platform has no package, the cluster is missing or cannot
+ * be started,
  *   durability is off.
  */
 export async function startEmbedded(
@@ -80,8 +84,8 @@ export async function startEmbedded(
 }
 
 /**
- * Connection of the database that a live process (this one included) owns for `dataDir`; `undefined` when nobody does, or while its owner
- * is still starting.
+ * Connection of the database that a live process (this one included) owns for `dataDir`; `undefined` when nobody does,
+ * or while its owner is still starting.
  */
 export async function runningEmbedded(dataDir: string): Promise<Connection | undefined> {
   if (!fs.existsSync(join(dataDir, 'lock'))) return
@@ -111,7 +115,10 @@ async function prepare(dir: string, connectionsMax: number, log: Log, needing?: 
   return { cluster, bin, account, socketFolder: await chooseSocketFolder(dir, account), wrapper, connectionsMax }
 }
 
-/** On Linux the kernel can send SIGINT to the server when we die, however we die. Where it cannot, the next start stops the orphan. */
+/**
+ * On Linux the kernel can send SIGINT to the server when we die, however we die. Where it cannot, the next start stops
+ * the orphan.
+ */
 async function deathSignalWrapper(): Promise<string[]> {
   const wrapper = ['setpriv', '--pdeathsig', 'INT']
   return run([...wrapper, 'true'], undefined).then(

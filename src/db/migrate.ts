@@ -43,11 +43,12 @@ const passing = new Set(['55P03', '40P01'])
 type Log = (level: 'info' | 'warn', message: string, fields?: object) => void
 
 /**
- * Brings the schema up to date, each migration in a transaction of its own, and logs each. Several processes may call it at once: an advisory
- * lock, which goes with its connection, lets one in at a time. Processes of the version before may go on meanwhile: a lock that is not to
- * be had at once is let go of, and asked for again.
+ * Brings the schema up to date, each migration in a transaction of its own, and logs each. Several processes may call
+ * it at once: an advisory lock, which goes with its connection, lets one in at a time. Processes of the version before
+ * may go on meanwhile: a lock that is not to be had at once is let go of, and asked for again.
  *
- * @throws {Error} when the database is newer than this program, when a file is not what the database was made with, when a lock was not to
+ * @throws {Error} when the database is newer than this program, when a file is not what the database was made with,
+ * when a lock was not to
  *   be had for a minute. What was applied before stays.
  */
 export async function migrate(
@@ -93,8 +94,9 @@ async function connect(connection: Connection): Promise<pg.Client> {
     set statement_timeout = 0;
     set transaction_timeout = 0;
     set idle_in_transaction_session_timeout = '5s'`)
-  // Where the server can, it looks whether we live while it works for us, so that a process that was killed or cut off does not keep the
-  // turn. Where it lets us, it looks for who is in our way before we give up: only then does a running autovacuum make way.
+  // Where the server can, it looks whether we live while it works for us, so that a process that was killed or cut off
+  // does not keep the turn. Where it lets us, it looks for who is in our way before we give up: only then does a
+  // running autovacuum make way.
   for (const setting of [
     "client_connection_check_interval = '2s'",
     "tcp_keepalives_idle = '10s'",
@@ -106,7 +108,10 @@ async function connect(connection: Connection): Promise<pg.Client> {
   return client
 }
 
-/** Asks again and again instead of waiting in the database, where `create index concurrently` of whoever has the turn would wait for us. */
+/**
+ * Asks again and again instead of waiting in the database, where `create index concurrently` of whoever has the turn
+ * would wait for us.
+ */
 async function takeTurn(client: pg.Client, turnMs: number, log: Log): Promise<void> {
   const givenUpAt = performance.now() + turnMs
   for (let isTold = false; ; isTold = true) {
@@ -121,7 +126,10 @@ async function takeTurn(client: pg.Client, turnMs: number, log: Log): Promise<vo
   }
 }
 
-/** Changes nothing where nothing is missing, so that a service can start on a database that cannot be written to at the moment. */
+/**
+ * Changes nothing where nothing is missing, so that a service can start on a database that cannot be written to at the
+ * moment.
+ */
 async function appliedIn(client: pg.Client): Promise<Applied[]> {
   const { rows } = await client.query(`
     select to_regclass('migrations') is not null as has_table,

@@ -52,8 +52,9 @@ export function due(migrations: readonly Migration[], applied: readonly Applied[
 }
 
 /**
- * The statements of a migration whose first line is `-- no transaction`; `undefined` for one that runs in a transaction. They may be cut
- * short between any two and begin anew, so that only what can be repeated may stand there. A statement ends with a line that ends with `;`.
+ * The statements of a migration whose first line is `-- no transaction`; `undefined` for one that runs in a
+ * transaction. They may be cut short between any two and begin anew, so that only what can be repeated may stand there.
+ * A statement ends with a line that ends with `;`.
  *
  * @throws {Error} for a statement of another kind, which would do better in a transaction.
  */

@@ -20,7 +20,10 @@ export interface Database {
 
 const knexConnectionsMax = 8
 const hotConnectionsMax = 6
-/** Of one process: beside the pools, one connection says whether it is ready, and one asks about connections that do not answer. */
+/**
+ * Of one process: beside the pools, one connection says whether it is ready, and one asks about connections that do not
+ * answer.
+ */
 export const connectionsOfProcessMax = knexConnectionsMax + hotConnectionsMax + 2
 
 /** Until a connection is there, a new one or one that got free. */
@@ -28,7 +31,8 @@ const acquireMs = 3_000
 const idleMs = 60_000
 /** Asked of the server with every connection. */
 export const settings = {
-  // A process that stops in the middle of a transaction must not stop its dealer for longer than 5 s (design: one writer per dealer).
+  // A process that stops in the middle of a transaction must not stop its dealer for longer than 5 s (design: one
+  // writer per dealer).
   idle_in_transaction_session_timeout: '5s',
   statement_timeout: '20s',
   lock_timeout: '2s',
@@ -38,8 +42,9 @@ export const settings = {
   tcp_keepalives_interval: '5',
   tcp_keepalives_count: '4',
 }
-// What is hot does not wait for a dealer that somebody holds: the intake has other leads to store. A call whose end never arrives, since its
-// process was stopped or cut off in the middle of sending it, is not idle; only the limit of the whole transaction ends it.
+// What is hot does not wait for a dealer that somebody holds: the intake has other leads to store. A call whose end
+// never arrives, since its process was stopped or cut off in the middle of sending it, is not idle; only the limit of
+// the whole transaction ends it.
 const hotSettings = { ...settings, lock_timeout: '250ms', transaction_timeout: '5s' }
 // Our own limits are longer than those of a server that lives.
 const callMsMax = 22_000

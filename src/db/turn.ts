@@ -1,8 +1,8 @@
 import type { Knex } from 'knex'
 
 /**
- * Lets one process at a time do `work`; undefined when another one is at it, which is not waited for. The turn ends with the transaction,
- * also when the process is killed.
+ * Lets one process at a time do `work`; undefined when another one is at it, which is not waited for. The turn ends
+ * with the transaction, also when the process is killed.
  */
 export async function inTurn<T>(
   db: Knex,

@@ -31,7 +31,9 @@ export interface Address {
   port: number
 }
 
-/** Makes sure that nobody listens there, and says which port it is when any will do. @throws {Error} for the operator. */
+/**
+ * Makes sure that nobody listens there, and says which port it is when any will do. @throws {Error} for the operator.
+ */
 export async function requireFreePort(address: Address): Promise<number> {
   const probe = createServer()
   const port = await listenAt(probe, address, {})
@@ -40,8 +42,8 @@ export async function requireFreePort(address: Address): Promise<number> {
 }
 
 /**
- * Serves `app`. On Linux several processes share a port by a queue each: of one queue for all, what waits in it is reset when the last of
- * them closes it.
+ * Serves `app`. On Linux several processes share a port by a queue each: of one queue for all, what waits in it is
+ * reset when the last of them closes it.
  *
  * @throws {Error} for the operator, when nobody can listen there.
  */
@@ -95,7 +97,8 @@ export async function listen(
     endConnections,
     stop: async () => {
       endConnections()
-      // What still waits in the queue when the port is closed is reset by the kernel; Node takes one connection of it a turn.
+      // What still waits in the queue when the port is closed is reset by the kernel; Node takes one connection of it a
+      // turn.
       for (let turn = 0; turn < turnsMax; turn++) {
         const before = connected
         const began = performance.now()
@@ -168,9 +171,10 @@ function answerParserErrors(server: Server, log: Logger): void {
 }
 
 /**
- * What was answered before the client had sent everything is closed a little later: closed at once, the kernel answers what still comes with
- * a reset, and a client that is reset while it sends never reads why (RFC 9112, section 9.6). Meanwhile what comes is thrown away. The parser
- * must not see it: a slow client's lead, once whole, would be stored after the 408.
+ * What was answered before the client had sent everything is closed a little later: closed at once, the kernel answers
+ * what still comes with a reset, and a client that is reset while it sends never reads why (RFC 9112, section 9.6).
+ * Meanwhile what comes is thrown away. The parser must not see it: a slow client's lead, once whole, would be stored
+ * after the 408.
  */
 function linger(socket: Duplex): void {
   let bytes = 0

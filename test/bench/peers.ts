@@ -17,12 +17,14 @@ import { ready } from './harness.ts'
 import { leadInput } from './world.ts'
 
 /*
- * What our server is measured against, tuned by hand. Every peer stores the rows that we store: the lead, normalised by our own newLead,
- * the event with its number from the dealer's clock, and with HTTP the log of requests by our own recorder. Every lead is judged by its
- * credential and the generation of signing keys. `single` and `grouped` answer with the headers and write the line of the log that we do.
+ * What our server is measured against, tuned by hand. Every peer stores the rows that we store: the lead, normalised by
+ * our own newLead, the event with its number from the dealer's clock, and with HTTP the log of requests by our own
+ * recorder. Every lead is judged by its credential and the generation of signing keys. `single` and `grouped` answer
+ * with the headers and write the line of the log that we do.
  *
- *   single   Fastify, one insert per call: the best single statement that we found. It judges with the snapshot that it began with, so
- *            unlike ours it may store a lead whose key was deleted while it waited for the dealer's clock.
+ *   single   Fastify, one insert per call: the best single statement that we found. It judges with the snapshot that it
+ *            began with, so unlike ours it may store a lead whose key was deleted while it waited for the dealer's
+ *            clock.
  *   grouped  Fastify, our create_leads, one group at a time.
  *   bare     no HTTP: 64 callers, each of which has its next lead stored by create_leads when the last one is.
  */

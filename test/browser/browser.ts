@@ -105,8 +105,9 @@ export async function startDashboard() {
   }
 
   /**
-   * The screen as it stands, in every language and theme, and once on a small phone: no accessibility fault, nothing wider than the window,
-   * no text that is the same in both languages, and a picture to look at. What is on the screen stays: language and theme change in place.
+   * The screen as it stands, in every language and theme, and once on a small phone: no accessibility fault, nothing
+   * wider than the window, no text that is the same in both languages, and a picture to look at. What is on the screen
+   * stays: language and theme change in place.
    */
   async function inspect(page: Page, name: string): Promise<void> {
     const texts = new Map<string, string>()
@@ -157,7 +158,10 @@ export async function startDashboard() {
   return { url, built, service, open, inspect, checked: () => checked, faults, close }
 }
 
-/** What axe does not look at: fields whose border is under 3:1 against what is behind them (WCAG 1.4.11). Runs in the page. */
+/**
+ * What axe does not look at: fields whose border is under 3:1 against what is behind them (WCAG 1.4.11). Runs in the
+ * page.
+ */
 function faintFields(): string[] {
   const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number)
   const linear = (share: number) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4)

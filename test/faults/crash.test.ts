@@ -160,7 +160,10 @@ function killAll(...pids: (number | undefined)[]): void {
   for (const pid of pids) if (pid) process.kill(pid, 'SIGKILL')
 }
 
-/** Which victims, and with how many workers the server goes on when it was one. A worker is killed only where there are some. */
+/**
+ * Which victims, and with how many workers the server goes on when it was one. A worker is killed only where there are
+ * some.
+ */
 function planned(random: () => number): (readonly [Victim, number])[] {
   if (!isLong) return shortRun.map((victim, at) => [victim, at === 0 ? 2 : 1] as const)
   let workers = 1

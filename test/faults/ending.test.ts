@@ -33,7 +33,10 @@ afterEach(async () => {
 })
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
-/** The service as main.ts starts it, on the database of this file. Tokens of the other process are good here, too: the issuer is the same. */
+/**
+ * The service as main.ts starts it, on the database of this file. Tokens of the other process are good here, too: the
+ * issuer is the same.
+ */
 async function start(env: Record<string, string> = {}) {
   const port = Number(env['PORT'] ?? (await freePort()))
   const child = spawn(...onLeash('src/main.ts'), {
@@ -73,8 +76,9 @@ async function ready(started: Started): Promise<Started> {
 }
 
 /**
- * Lanes of callers, of whom each sends the next lead when it has its answer. Most stop as a load balancer does, some time after readiness was
- * refused; the deaf go on until nobody listens, and may meet the moment in which the kernel closes the port.
+ * Lanes of callers, of whom each sends the next lead when it has its answer. Most stop as a load balancer does, some
+ * time after readiness was refused; the deaf go on until nobody listens, and may meet the moment in which the kernel
+ * closes the port.
  */
 function openLoad(port: number) {
   let isOver = false

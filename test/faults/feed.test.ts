@@ -40,7 +40,10 @@ afterAll(async () => {
   await database.close()
 })
 
-/** A listener whose line is cut at random moments, and whose next one leads to either process. The events that it was told, by their cursors. */
+/**
+ * A listener whose line is cut at random moments, and whose next one leads to either process. The events that it was
+ * told, by their cursors.
+ */
 function listen(signal: AbortSignal, isSlow: boolean): { cursors: number[]; lines: () => number; done: Promise<void> } {
   const cursors: number[] = []
   let lines = 0

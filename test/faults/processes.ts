@@ -49,8 +49,8 @@ export async function endServers(): Promise<void> {
 }
 
 /**
- * Resolves when it is ready to serve. What it logs (level error and above, unless `env` says otherwise), be it a worker, goes to `lines`.
- * `within` is a command that runs another in some place.
+ * Resolves when it is ready to serve. What it logs (level error and above, unless `env` says otherwise), be it a
+ * worker, goes to `lines`. `within` is a command that runs another in some place.
  */
 export async function startServer(
   env: Record<string, string>,
@@ -134,8 +134,8 @@ export async function openDealer(db: Knex, url: string, name: string) {
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /**
- * Sends requests to the service in this process, and resolves when all of them have come as far as its queue. Their answers are promises:
- * whatever holds them up is still to end.
+ * Sends requests to the service in this process, and resolves when all of them have come as far as its queue. Their
+ * answers are promises: whatever holds them up is still to end.
  */
 export async function allArrive<Answer>(requests: readonly (() => Promise<Answer>)[]): Promise<Promise<Answer>[]> {
   let arrived = 0

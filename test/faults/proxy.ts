@@ -19,7 +19,10 @@ export interface Proxy {
   calls(): number
   /** From now on, for the next calls; those after them pass. `meanwhile` runs before a connection is cut. */
   next(fates: readonly Fate[], meanwhile?: () => Promise<unknown>): void
-  /** Nothing passes any more, either way, through the connections that are open; they stay, and new ones pass. Says how many they are. */
+  /**
+   * Nothing passes any more, either way, through the connections that are open; they stay, and new ones pass. Says how
+   * many they are.
+   */
   blackHole(): number
   /** New connections are hung up on. */
   refuse(isRefusing: boolean): void

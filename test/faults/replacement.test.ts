@@ -91,8 +91,9 @@ async function exchanged(secret: string): Promise<string | undefined> {
 }
 
 /**
- * An admin, or the partner itself, who replaces one key again and again, and a partner who has the secrets that were answered, the newest
- * last. Neither does what would lock the partner out without any fault: an old secret is ended only when the partner has the new one.
+ * An admin, or the partner itself, who replaces one key again and again, and a partner who has the secrets that were
+ * answered, the newest last. Neither does what would lock the partner out without any fault: an old secret is ended
+ * only when the partner has the new one.
  */
 async function rotate(at: number, isOver: () => boolean): Promise<void> {
   const random = randomFrom(seed + at)
@@ -141,7 +142,10 @@ async function rotate(at: number, isOver: () => boolean): Promise<void> {
   }
 }
 
-/** What was ended stays so, and is thrown away; all others are kept, since a cancelled replacement brings the old one back. */
+/**
+ * What was ended stays so, and is thrown away; all others are kept, since a cancelled replacement brings the old one
+ * back.
+ */
 async function tokenOfAny(held: Set<string>, random: () => number): Promise<string | undefined> {
   for (const secret of random() < 0.5 ? [...held] : [...held].toReversed()) {
     const token = await exchanged(secret)
@@ -151,7 +155,9 @@ async function tokenOfAny(held: Set<string>, random: () => number): Promise<stri
   return undefined
 }
 
-/** What must never be: two secrets of a key that count for ever, none at all, or a credential that outlives its secret. */
+/**
+ * What must never be: two secrets of a key that count for ever, none at all, or a credential that outlives its secret.
+ */
 async function unsound(db: Knex = database.db) {
   const { rows } = await db.raw(`
     select k.id, count(*) filter (where s.role = 'current') as current, count(*) filter (where s.role in ('current', 'previous') and s.ends_at is null) as permanent,

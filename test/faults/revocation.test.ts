@@ -115,7 +115,10 @@ async function written(actorId: string): Promise<number> {
 
 const empty = () => ({ accepted: 0, committedLate: 0, before: 0, racing: 0, refused: 0, waitsMs: [] as number[] })
 
-/** One token in use at every process, as fast as it goes; its end; and what was accepted of what began after the end was answered. */
+/**
+ * One token in use at every process, as fast as it goes; its end; and what was accepted of what began after the end was
+ * answered.
+ */
 async function fire(open: () => Promise<Doomed>, seen: ReturnType<typeof empty>, fault?: Fault): Promise<void> {
   const { token, actorId, end } = await open()
   let ended = false

@@ -49,7 +49,10 @@ export interface SenderOptions {
   impatience: number
 }
 
-/** A sender as it should be: each message has an id of its own, and is sent with the same key and the same bytes until it is acknowledged. */
+/**
+ * A sender as it should be: each message has an id of its own, and is sent with the same key and the same bytes until
+ * it is acknowledged.
+ */
 export function openSender({ url, secret, ledger, random, keyed, impatience }: SenderOptions): Sender {
   let token: string | undefined
 

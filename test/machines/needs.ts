@@ -42,7 +42,10 @@ function tryMount(...args: string[]): void {
   }
 }
 
-/** What a test may need beyond npm, and how to see that it is here. A probe tries the thing itself: a container often has the command alone. */
+/**
+ * What a test may need beyond npm, and how to see that it is here. A probe tries the thing itself: a container often
+ * has the command alone.
+ */
 const probes = {
   'LONG=1': () => {
     if (!isLong) throw new Error('Not asked for')
@@ -118,7 +121,8 @@ function isHere(need: Need): boolean {
 }
 
 /**
- * Options for `it` or `describe`: what it needs beyond npm. Where something is missing it is left out, and the closing summary names it.
+ * Options for `it` or `describe`: what it needs beyond npm. Where something is missing it is left out, and the closing
+ * summary names it.
  *
  *     describe('a black hole', needs('root', 'ip netns', 'iptables'), () => ...)
  */

@@ -30,8 +30,8 @@ export function endAfterTest(child: ChildProcess): void {
 }
 
 /**
- * The PostgreSQL of the npm package with settings of the test's own, on a port of loopback, and on a socket file for the test itself.
- * `within` is a command that runs another in some place. It needs root, and does not run as root.
+ * The PostgreSQL of the npm package with settings of the test's own, on a port of loopback, and on a socket file for
+ * the test itself. `within` is a command that runs another in some place. It needs root, and does not run as root.
  */
 export async function startPostgres(
   port: number,

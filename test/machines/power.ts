@@ -21,9 +21,9 @@ export interface Disk {
   names(path: string): string[]
   read(path: string): string
   /**
-   * What a power cut at this moment would leave: a copy by reflink of all that the file system has handed to its device, in the order in which
-   * it did. What it had in its memory alone is not in the copy. A device that loses what it was handed and not told to flush would leave
-   * less: that is not seen here.
+   * What a power cut at this moment would leave: a copy by reflink of all that the file system has handed to its
+   * device, in the order in which it did. What it had in its memory alone is not in the copy. A device that loses what
+   * it was handed and not told to flush would leave less: that is not seen here.
    */
   cut(): Promise<string>
   /** Hands all that is in memory to the device, whether or not anybody asked for it. */

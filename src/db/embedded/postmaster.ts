@@ -24,7 +24,8 @@ export async function stopPredecessor(cluster: string, log: Log): Promise<void> 
     )
     await watching
   }
-  // PostgreSQL takes any live process with the number in this file for its predecessor, and after a reboot numbers come again.
+  // PostgreSQL takes any live process with the number in this file for its predecessor, and after a reboot numbers come
+  // again.
   fs.rmSync(join(cluster, 'postmaster.pid'), { force: true })
 }
 
@@ -53,7 +54,8 @@ function worksIn(cluster: string, pid: number): boolean {
   try {
     return fs.readlinkSync(`/proc/${pid}/cwd`) === cluster
   } catch {
-    // Without CAP_SYS_PTRACE, as in most containers, root may not see this of another user's process, but the command line it may.
+    // Without CAP_SYS_PTRACE, as in most containers, root may not see this of another user's process, but the command
+    // line it may.
     const [command = '', ...args] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
     return command.endsWith('postgres') && args.includes(cluster)
   }

@@ -16,8 +16,9 @@ const outputLinesKept = 8
 const outputCharactersMax = 500
 
 /**
- * Given on the command line, so that a later version of this list reaches clusters made by an earlier one. fsync, synchronous_commit and
- * full_page_writes are left to postgresql.conf and read back after each start: overriding them would hide what the operator wrote there.
+ * Given on the command line, so that a later version of this list reaches clusters made by an earlier one. fsync,
+ * synchronous_commit and full_page_writes are left to postgresql.conf and read back after each start: overriding them
+ * would hide what the operator wrote there.
  */
 const settings = {
   listen_addresses: '',
@@ -31,7 +32,8 @@ const settings = {
   max_parallel_workers_per_gather: 0, // a report must not take the second core from the intake
   jit: 'off',
   timezone: 'UTC',
-  // Personal data: no statement, parameter or DETAIL line is written; readLine drops the message texts of client backends as well.
+  // Personal data: no statement, parameter or DETAIL line is written; readLine drops the message texts of client
+  // backends as well.
   log_destination: 'stderr',
   logging_collector: 'off',
   log_line_prefix: '%b|%e|',
@@ -45,7 +47,10 @@ const settings = {
   log_parameter_max_length_on_error: 0,
 }
 
-/** Starts the server, waiting a while for the remains of an earlier one to go; resolves when it answers and its settings are safe. */
+/**
+ * Starts the server, waiting a while for the remains of an earlier one to go; resolves when it answers and its settings
+ * are safe.
+ */
 export async function launch(site: Site, log: Log, halt?: AbortSignal): Promise<ChildProcess> {
   for (const deadline = Date.now() + retakeSecondsMax * 1000; ; await sleep(100)) {
     await stopPredecessor(site.cluster, log)
@@ -76,7 +81,9 @@ export async function launch(site: Site, log: Log, halt?: AbortSignal): Promise<
   }
 }
 
-/** Reads the server's messages for as long as it lives; resolves when it answers, has ended, or is not wanted any more. */
+/**
+ * Reads the server's messages for as long as it lives; resolves when it answers, has ended, or is not wanted any more.
+ */
 async function firstOutcome(
   server: ChildProcess,
   site: Site,

@@ -3,7 +3,9 @@ import type { Account } from './account.ts'
 
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: object) => void
 
-/** Connection values for `pg` and knex; `host` is the socket folder. They stay the same when the server is restarted. */
+/**
+ * Connection values for `pg` and knex; `host` is the socket folder. They stay the same when the server is restarted.
+ */
 export type Connection = { host: string; port: number; user: string; database: string }
 
 /** All that a launch needs, and a relaunch needs again. Paths are absolute and without links. */
