@@ -34,8 +34,9 @@ export function newId(): string {
  */
 export const idTimeSlackMs = 600_000
 
-/** The least id that can have been made at a time. */
-export const firstIdAt = (at: Date): string => v7({ msecs: at.getTime(), seq: 0, random: new Uint8Array(16) })
+/** The least id that can have been made at a time; before 1970 none was. */
+export const firstIdAt = (at: Date): string =>
+  v7({ msecs: Math.max(0, at.getTime()), seq: 0, random: new Uint8Array(16) })
 
 /** When an id was made. */
 export const timeOf = (id: string): Date => new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))

@@ -1,5 +1,6 @@
 import { defineConfig } from 'eslint/config'
 import tseslint from 'typescript-eslint'
+import ts from 'typescript'
 
 // Faults only: nothing about looks, and nothing that the compiler finds by itself.
 const anywhere = {
@@ -47,6 +48,29 @@ const shipped = {
   '@typescript-eslint/restrict-template-expressions': ['error', { allow: ['unknown'], allowNullish: false }],
 }
 
+/** A Date made of a text that came from outside may be none, or one in the zone of this machine. */
+const timesRead = {
+  meta: { type: 'problem', schema: [] },
+  create(context) {
+    const { getTypeAtLocation } = context.sourceCode.parserServices
+    const isText = (node) => {
+      const type = getTypeAtLocation(node)
+      return (type.isUnion() ? type.types : [type]).some(
+        ({ flags }) => flags & (ts.TypeFlags.StringLike | ts.TypeFlags.Any),
+      )
+    }
+    const check = (node) => {
+      const [first, ...others] = node.arguments
+      if (first && others.length === 0 && first.type !== 'SpreadElement' && isText(first))
+        context.report({ node, message: 'Times in texts are read by momentOf in src/moment.ts.' })
+    }
+    return {
+      'NewExpression[callee.name="Date"]': check,
+      'CallExpression[callee.object.name="Date"][callee.property.name="parse"]': check,
+    }
+  },
+}
+
 export default defineConfig(
   // The two generated clients are outside tsconfig.json too.
   { ignores: ['test/contract/clients/openapi-typescript.ts', 'test/contract/clients/orval.ts'] },
@@ -73,6 +97,13 @@ export default defineConfig(
         ].map((selector) => ({ selector, message: 'The contract says this number: take it from limits.gen.ts.' })),
       ],
     },
+  },
+  {
+    files: ['src/**/*.ts'],
+    // The last three read what the service wrote; time.ts reads what people typed.
+    ignores: ['src/moment.ts', 'src/leads/time.ts', 'src/client/**', 'src/cli/**', 'src/dashboard/**'],
+    plugins: { carbuddii: { rules: { 'times-read': timesRead } } },
+    rules: { 'carbuddii/times-read': 'error' },
   },
   { files: ['src/**'], ignores: ['src/main.ts', 'src/cli/**'], rules: { 'no-console': 'error' } },
 )

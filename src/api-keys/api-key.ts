@@ -9,6 +9,7 @@ import type {
   Silence,
 } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
+import { momentOf } from '../moment.ts'
 import { Problem } from '../problem.ts'
 import { graceSeconds } from './replacement.ts'
 
@@ -120,7 +121,7 @@ export const readsData = (kind: ApiKeyKind) => kind === 'extensive_integrations'
 /** @throws {Problem} `expiry-past` */
 export function expiryToCome(expiresAt: string | undefined, now: Date): Date | null {
   if (expiresAt === undefined) return null
-  const time = new Date(expiresAt)
+  const time = momentOf(expiresAt)
   if (time <= now) throw new Problem('expiry-past')
   return time
 }

@@ -1,6 +1,7 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { AuditEntry } from '../../generated/server/types.gen.ts'
 import { type IdPrefix, inner, outer } from '../ids.ts'
+import { momentOf } from '../moment.ts'
 import { pageOf } from '../page.ts'
 import * as store from './store.ts'
 
@@ -12,8 +13,8 @@ export const listAuditEntries: Handlers['listAuditEntries'] = async ({ query, pr
     ...(action && { action }),
     ...(actorId && { actorId: inner(actorId) }),
     ...(subjectId && { subjectId: inner(subjectId) }),
-    ...(since && { since: new Date(since) }),
-    ...(until && { until: new Date(until) }),
+    ...(since && { since: momentOf(since) }),
+    ...(until && { until: momentOf(until) }),
   }
   const body = await pageOf(
     query,

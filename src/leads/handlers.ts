@@ -4,6 +4,7 @@ import type { LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
 import { findDealer } from '../dealers/store.ts'
 import { recordEvent } from '../events/store.ts'
 import { inner, outer } from '../ids.ts'
+import { momentOf } from '../moment.ts'
 import { pageOf } from '../page.ts'
 import type { Standing } from '../operation.ts'
 import { Problem } from '../problem.ts'
@@ -19,7 +20,7 @@ export const listLeads: Handlers['listLeads'] = async ({ query, principal, stand
   const country = query.contact === undefined ? '' : (await findDealer(db, principal.dealerId))?.country
   const filter = filterOf(query, standing, country)
   if (!filter) return { status: 200, body: { items: [] } }
-  const wanted = { ...filter, ...(status && { status }), ...(updatedSince && { updatedSince: new Date(updatedSince) }) }
+  const wanted = { ...filter, ...(status && { status }), ...(updatedSince && { updatedSince: momentOf(updatedSince) }) }
   const body = await pageOf(
     query,
     (asked) => store.findLeads(db, principal.dealerId, wanted, { order, ...asked }),

@@ -1,12 +1,15 @@
 import type { Knex } from 'knex'
 import { outer } from '../ids.ts'
 import { findLeadsById } from '../leads/store.ts'
+import { momentOf } from '../moment.ts'
 import { linkIn } from '../outbox/sealed-link.ts'
 import type { Letter, MailRow } from '../outbox/mail.ts'
 import type { Secrets } from '../secrets.ts'
 import { letterOf, type Matter } from './letter.ts'
 import { languageOf } from './preferences.ts'
 import { findDeed, findKey, findReader } from './store.ts'
+
+const never = '1970-01-01T00:00:00Z'
 
 /**
  * Writes a mail in the language of its reader; undefined when nobody is there to read it, or there is nothing to say
@@ -80,7 +83,7 @@ async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matt
             kind,
             key: key.name,
             keyId: outer('key', data.keyId ?? ''),
-            since: new Date(data.since ?? 0),
+            since: momentOf(data.since ?? never),
             expected: data.expected ?? 0,
           }
         : undefined
@@ -88,7 +91,7 @@ async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matt
     case 'invitation':
     case 'forgotten_password': {
       const url = linkIn(mail, secrets)
-      return url === undefined ? undefined : { kind, url, expiresAt: new Date(data.expiresAt ?? 0) }
+      return url === undefined ? undefined : { kind, url, expiresAt: momentOf(data.expiresAt ?? never) }
     }
   }
 }

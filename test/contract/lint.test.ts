@@ -64,6 +64,11 @@ const faults: Fault[] = [
     fault: 'writeOnly',
     spoil: (_paths, schemas) => put(schemas, ['SignIn', 'properties', 'password', 'writeOnly'], true),
   },
+  {
+    rule: 'rule/no-allow-reserved',
+    fault: 'a parameter whose plus is not encoded',
+    spoil: (paths) => put(paths, ['/v1/leads', 'get', 'parameters', '2', 'allowReserved'], true),
+  },
   ...[
     ['/healthz', 'get', '400'],
     [lead, 'get', '401'],
