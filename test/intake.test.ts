@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inner, newId } from '../src/ids.ts'
 import { newLead } from '../src/leads/input.ts'
 import { openIntake } from '../src/leads/intake.ts'
-import { sweepIdempotencyKeys } from '../src/leads/store.ts'
+import { createLeads, sweepIdempotencyKeys } from '../src/leads/store.ts'
 import type { Keyring } from '../src/tokens/keyring.ts'
 import { until } from './patience.ts'
 import { lead, startService, type TestService } from './service.ts'
@@ -57,7 +59,7 @@ describe('an Idempotency-Key', () => {
     expect(bare.body.id).not.toBe(first.body.id)
   })
 
-  it.each(['', '""', 'x'.repeat(256), `"${'x'.repeat(256)}"`, 'two words', '"open', 'a"b', 'é'])(
+  it.each(['x'.repeat(256), `"${'x'.repeat(256)}"`, '"open', 'a"b', 'é'])(
     'is refused when it is none: %j',
     async (key) => {
       const reply = await push(lead(), Buffer.from(key).toString('latin1'))
@@ -70,7 +72,7 @@ describe('an Idempotency-Key', () => {
     expect((await push(lead(), `"${'\\"'.repeat(255)}"`)).status).toBe(201)
   })
 
-  it('is refused for another request, by a byte or by the operation, and nothing is stored or claimed', async () => {
+  it('is refused for another request, and nothing is stored or claimed', async () => {
     const key = fresh()
     await push(lead({ message: 'one' }), key)
     const counted = await added(async () => {
@@ -79,16 +81,181 @@ describe('an Idempotency-Key', () => {
         key,
       )
       expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused'])
-      const space = await service.call('POST', '/v1/leads', {
-        token: dealer.website.token,
-        raw: ` ${JSON.stringify(lead({ message: 'one' }))}`,
-        headers: { 'content-type': 'application/json', 'idempotency-key': key },
-      })
-      expect(space.status).toBe(422)
-      const elsewhere = await batch([{ idempotencyKey: key, lead: lead({ message: 'one' }) }])
+      const elsewhere = await batch([{ idempotencyKey: key, lead: lead({ message: 'two' }) }])
       expect(elsewhere.body.results[0]).toMatchObject({ status: 422, problem: { code: 'idempotency-key-reused' } })
+      const document = await service.call('POST', '/v1/leads/adf', {
+        token: dealer.website.token,
+        raw: '<adf><prospect><customer><contact><phone>32 12 34 56</phone></contact></customer></prospect></adf>',
+        headers: { 'content-type': 'application/x-adf+xml', 'idempotency-key': key },
+      })
+      expect([document.status, document.body.code]).toEqual([422, 'idempotency-key-reused'])
     })
     expect(counted).toEqual([0, 0, 0])
+  })
+
+  const raw = (text: string, key: string) =>
+    service.call('POST', '/v1/leads', {
+      token: dealer.website.token,
+      raw: text,
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+    })
+  it.each([
+    [
+      'blanks',
+      '{"customer" : {"phones":[ {"number":"32 12 34 56"} ]},\n"message":"Må jeg?","extra":{"a":1.0,"b":100}}',
+    ],
+    [
+      'the order of names',
+      '{"message":"Må jeg?","extra":{"b":100,"a":1},"customer":{"phones":[{"number":"32 12 34 56"}]}}',
+    ],
+    [
+      'escapes',
+      '{"customer":{"phones":[{"number":"32 12 34 56"}]},"message":"M\\u00e5 jeg\\u003f","extra":{"a":1,"b":100}}',
+    ],
+    [
+      'how a number is written',
+      '{"customer":{"phones":[{"number":"32 12 34 56"}]},"message":"Må jeg?","extra":{"a":1e0,"b":1E+2}}',
+    ],
+    [
+      'a name that comes twice',
+      '{"message":"No","customer":{"phones":[{"number":"32 12 34 56"}]},"message":"Må jeg?","extra":{"a":1,"b":100}}',
+    ],
+  ])('knows the same lead by what it says, whatever it has of %s', async (_of, text) => {
+    const key = fresh()
+    const first = await raw(
+      '{"customer":{"phones":[{"number":"32 12 34 56"}]},"message":"Må jeg?","extra":{"a":1,"b":100}}',
+      key,
+    )
+    const again = await raw(text, key)
+    expect([again.status, again.text, again.headers.get('idempotency-replayed')]).toEqual([201, first.text, 'true'])
+  })
+
+  it.each([
+    [
+      'the order of a list',
+      '{"customer":{"phones":[{"number":"1"},{"number":"2"}]}}',
+      '{"customer":{"phones":[{"number":"2"},{"number":"1"}]}}',
+    ],
+    [
+      'half a surrogate pair',
+      '{"customer":{"phones":[{"number":"1"}]},"message":"\\ud800"}',
+      '{"customer":{"phones":[{"number":"1"}]},"message":"\\ud801"}',
+    ],
+    [
+      'a text instead of a number',
+      '{"customer":{"phones":[{"number":"1"}]},"extra":{"a":1}}',
+      '{"customer":{"phones":[{"number":"1"}]},"extra":{"a":"1"}}',
+    ],
+    [
+      'a name of the language',
+      '{"customer":{"phones":[{"number":"1"}]},"__proto__":{"a":1}}',
+      '{"customer":{"phones":[{"number":"1"}]},"__proto__":{"a":2}}',
+    ],
+  ])('tells two leads apart by %s', async (_what, one, other) => {
+    const key = fresh()
+    expect((await raw(one, key)).status).toBe(201)
+    expect((await raw(other, key)).body.code).toBe('idempotency-key-reused')
+  })
+
+  it('is one for a lead by itself and the same one in a batch', async () => {
+    const [one, other] = [fresh(), fresh()]
+    const alone = await push(lead({ message: 'alone' }), one)
+    const [inBatch] = (await batch([{ idempotencyKey: one, lead: lead({ message: 'alone' }) }])).body.results
+    expect(inBatch).toEqual({ status: 201, replayed: true, lead: alone.body })
+    const [first] = (await batch([{ idempotencyKey: other, lead: lead() }])).body.results
+    const again = await push(lead(), other)
+    expect([again.body, again.headers.get('idempotency-replayed')]).toEqual([first.lead, 'true'])
+  })
+
+  it.each([
+    '',
+    '""',
+    'undefined',
+    'null',
+    '{{id}}',
+    '[object Object]',
+    '"[object Object]"',
+    '00000000-0000-0000-0000-000000000000',
+  ])('that nobody filled in counts as not sent, with a warning: %j', async (key) => {
+    const counted = await added(async () => {
+      const replies = [
+        await push(lead(), key),
+        await push(lead({ customer: { emails: [{ address: 'bo@example.com' }] } }), key),
+      ]
+      for (const { status, body, headers } of replies)
+        expect([status, body.duplicate, headers.get('idempotency-replayed'), body.warnings]).toEqual([
+          201,
+          false,
+          null,
+          [expect.objectContaining({ code: 'idempotency-key-unusable', pointer: '' })],
+        ])
+      const items = (
+        await batch([lead(), lead({ message: 'other' })].map((each) => ({ idempotencyKey: key, lead: each })))
+      ).body.results
+      expect(items.map(({ status, lead: { warnings } }: any) => [status, warnings[0].code])).toEqual([
+        [201, 'idempotency-key-unusable'],
+        [201, 'idempotency-key-unusable'],
+      ])
+    })
+    expect(counted).toEqual([4, 4, 0])
+  })
+
+  describe('of the version before', () => {
+    const sha = (...parts: string[]) => {
+      const made = createHash('sha256')
+      for (const part of parts) made.update(`${Buffer.byteLength(part)} `).update(part)
+      return made.digest()
+    }
+    const claim = (key: string) => service.db('lead_claims').where({ kind: 'idempotency', value: key })
+
+    it('is compared by the bytes that came with it', async () => {
+      const [alone, inBatch] = [fresh(), fresh()]
+      const first = await push(lead(), alone)
+      await batch([{ idempotencyKey: inBatch, lead: lead() }])
+      await claim(alone).update({ request_hash: sha('createLead', 'application/json', JSON.stringify(lead())) })
+      await claim(inBatch).update({ request_hash: sha('createLeadBatch', 'application/json', JSON.stringify(lead())) })
+
+      expect((await push(lead(), alone)).body).toEqual(first.body)
+      expect((await raw(` ${JSON.stringify(lead())}`, alone)).status).toBe(422)
+      expect((await batch([{ idempotencyKey: inBatch, lead: lead() }])).body.results[0]).toMatchObject({
+        replayed: true,
+      })
+      expect((await batch([{ idempotencyKey: inBatch, lead: lead({ message: 'x' }) }])).body.results[0].status).toBe(
+        422,
+      )
+    })
+
+    it('is understood by processes of that version, which go on beside this one', async () => {
+      const key = fresh()
+      const { body } = await push(lead(), key)
+      const { subject_id } = await claim(key).first('subject_id')
+      const { id: credential_id } = await service.db('credentials').where({ subject_id }).first('id')
+      const asked = async (text: string) => {
+        const incoming = {
+          dealerId: dealer.dealerId,
+          credentialId: credential_id,
+          epoch: 1,
+          id: newId(),
+          eventId: newId(),
+          type: 'enquiry',
+          test: false,
+          externalReference: undefined,
+          submittedAt: undefined,
+          data: '{}',
+          warnings: '[]',
+          idempotency: { key, requestHash: sha('createLead', 'application/json', text) },
+          original: undefined,
+        } as const
+        const { generation } = await service.db('signing_key_generation').first('generation')
+        return (await createLeads(service.service.database.hot, String(generation), false, [incoming]))[0]
+      }
+      expect(await asked(JSON.stringify(lead()))).toMatchObject({
+        verdict: 'created',
+        replayed: true,
+        lead_id: inner(body.id),
+      })
+      expect(await asked(JSON.stringify(lead({ message: 'other' })))).toMatchObject({ verdict: 'key-reused' })
+    })
   })
 
   it('is free again after a request that was not stored', async () => {
@@ -208,7 +375,7 @@ describe('a batch', () => {
       { clientRef: 'second', lead: lead({ externalReference: { source: 'batch', id: 'new' } }) },
       {},
       { clientRef: 7, lead: lead() },
-      { clientRef: 'odd', idempotencyKey: '', lead: lead(), nope: 1 },
+      { clientRef: 'odd', idempotencyKey: 'x'.repeat(256), lead: lead(), nope: 1 },
       { clientRef: 'nothing', lead: null },
     ]
     let results: any[] = []
@@ -269,6 +436,50 @@ describe('a batch', () => {
       [201, undefined],
     ])
     expect(body.results[1].problem.violations).toEqual([{ in: 'body', pointer: '', message: 'must be object' }])
+  })
+
+  it('with an Idempotency-Key may be sent again as it is: it stands for each lead without its own', async () => {
+    const [whole, own] = [fresh(), fresh()]
+    const items = [
+      { lead: lead() },
+      { lead: lead() },
+      { idempotencyKey: own, lead: lead({ message: 'own' }) },
+      { idempotencyKey: 'undefined', lead: lead({ message: 'nobody' }) },
+    ]
+    const send = (leads: object[], key: string) =>
+      service.call('POST', '/v1/leads/batch', {
+        token: dealer.website.token,
+        body: { leads },
+        headers: { 'idempotency-key': key },
+      })
+    const counted = await added(async () => {
+      const first = (await send(items, whole)).body.results
+      expect(first.map(({ status }: any) => status)).toEqual([201, 201, 201, 201])
+      expect((await send(items, `"${whole}"`)).body.results).toEqual(
+        first.map((result: object) => ({ ...result, replayed: true })),
+      )
+      // Its own key counts wherever it comes.
+      expect((await push(lead({ message: 'own' }), own)).body).toEqual(first[2].lead)
+      // At another place it is another lead, and the key of the place was another one's.
+      const moved = (await send([items[2] as object, ...items.slice(0, 2)], whole)).body.results
+      expect(moved.map(({ status, replayed }: any) => [status, replayed])).toEqual([
+        [201, true],
+        [201, true],
+        [201, undefined],
+      ])
+    })
+    expect(counted).toEqual([5, 5, 5])
+  })
+
+  it('cannot have an item whose own key is that of a place', async () => {
+    const key = fresh()
+    const send = (leads: object[], headers = {}) =>
+      service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads }, headers })
+    const [first] = (await send([{ lead: lead() }], { 'idempotency-key': key })).body.results
+    const own = (await send([{ idempotencyKey: `${key}\n0`, lead: lead() }])).body.results
+    expect([own[0].status, own[0].replayed]).toEqual([201, undefined])
+    expect(own[0].lead.id).not.toBe(first.lead.id)
+    expect((await push(lead(), key)).body.id).not.toBe(first.lead.id)
   })
 
   it('of 200 leads is one commit, and may be sent again', async () => {

@@ -195,6 +195,9 @@ export const createLead = <ThrowOnError extends boolean = false>(options: Option
  * Scope: `leads:create`. For a system that sends what it gathered. Each lead is stored, found to be a duplicate or refused by itself, as
  * by `createLead`, with an idempotency key of its own; the answer is 207 with a result for each, in order. Send again those with 503.
  *
+ * An `Idempotency-Key` of the whole batch stands for each item without an `idempotencyKey`, together with the place of the item: the batch
+ * may be sent again as it is, and what was stored is not stored twice.
+ *
  */
 export const createLeadBatch = <ThrowOnError extends boolean = false>(options: Options<CreateLeadBatchData, ThrowOnError>): RequestResult<CreateLeadBatchResponses, CreateLeadBatchErrors, ThrowOnError> => (options.client ?? client).post<CreateLeadBatchResponses, CreateLeadBatchErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -316,7 +316,7 @@ export const LeadAccepted = {
 
 export const LeadBatchItem = {
     clientRef: { minLength: 1, maxLength: 128 },
-    idempotencyKey: { minLength: 1, maxLength: 255 }
+    idempotencyKey: { maxLength: 255 }
 } as const;
 
 export const LeadBatch = {
@@ -647,7 +647,7 @@ export const parameters = {
     LeadTypes: { minItems: 1, maxItems: 14 },
     SourceKeyId: { minLength: 36, maxLength: 36 },
     Contact: { minLength: 3, maxLength: 320 },
-    IdempotencyKey: { minLength: 1, maxLength: 512 },
+    IdempotencyKey: { maxLength: 512 },
     LeadId: { minLength: 37, maxLength: 37 },
     FeedCursor: { minLength: 1, maxLength: 31 },
     LastEventId: { minLength: 1, maxLength: 31 },

@@ -524,7 +524,7 @@ export type Warning = {
     /**
      * `phone-not-understood`, `phone-doubtful`, `email-odd`, `word-unknown`, `member-unknown`, `extra-too-large`, `date-without-offset`,
      * `date-not-understood`, `text-repaired`, `national-id-masked`, `external-reference-blank`, `external-reference-damaged`,
-     * `vehicle-not-identifiable`, `too-many-warnings`, and those about ADF, which begin with `adf-`. More may come.
+     * `vehicle-not-identifiable`, `idempotency-key-unusable`, `too-many-warnings`, and those about ADF, which begin with `adf-`. More may come.
      *
      */
     code: string;
@@ -906,7 +906,7 @@ export type LeadBatchItem = {
      */
     clientRef?: string | null;
     /**
-     * As the header `Idempotency-Key`, for this item.
+     * As the header `Idempotency-Key`, for this item, and instead of it.
      */
     idempotencyKey?: string | null;
     lead: LeadInput;
@@ -1579,10 +1579,15 @@ export type Contact = string;
 export type TestLeads = boolean;
 
 /**
- * A name that you give this request, so that sending it again cannot store it twice: 1 to 255 visible characters, bare or quoted as a
- * string of RFC 8941. Within 72 hours the same key with the same request gets the stored answer again, with `Idempotency-Replayed: true`;
- * with another request it is 422 `idempotency-key-reused`. Requests that are sent side by side wait for the first. Only leads that were
- * stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+ * A name that you give this request, so that sending it again cannot store it twice: up to 255 visible characters, bare or quoted as a
+ * string of RFC 8941. Within 72 hours the same key with the same lead gets the stored answer again, with `Idempotency-Replayed: true`;
+ * with another lead it is 422 `idempotency-key-reused`. Leads are the same when they say the same (RFC 8785), however the JSON is written,
+ * and by themselves or in a batch; an ADF document is the same byte for byte. Requests that are sent side by side wait for the first. Only
+ * leads that were stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+ *
+ * Of several leads in one request, a batch or ADF, each has the key together with its place. A key that is empty, or what everybody sends
+ * who fills nothing in (`undefined`, `{{id}}`), tells no leads apart: it counts as not sent, and the lead has the warning
+ * `idempotency-key-unusable`.
  *
  */
 export type IdempotencyKey = string;
@@ -2140,10 +2145,15 @@ export type CreateLeadData = {
     body: LeadInput;
     headers?: {
         /**
-         * A name that you give this request, so that sending it again cannot store it twice: 1 to 255 visible characters, bare or quoted as a
-         * string of RFC 8941. Within 72 hours the same key with the same request gets the stored answer again, with `Idempotency-Replayed: true`;
-         * with another request it is 422 `idempotency-key-reused`. Requests that are sent side by side wait for the first. Only leads that were
-         * stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+         * A name that you give this request, so that sending it again cannot store it twice: up to 255 visible characters, bare or quoted as a
+         * string of RFC 8941. Within 72 hours the same key with the same lead gets the stored answer again, with `Idempotency-Replayed: true`;
+         * with another lead it is 422 `idempotency-key-reused`. Leads are the same when they say the same (RFC 8785), however the JSON is written,
+         * and by themselves or in a batch; an ADF document is the same byte for byte. Requests that are sent side by side wait for the first. Only
+         * leads that were stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+         *
+         * Of several leads in one request, a batch or ADF, each has the key together with its place. A key that is empty, or what everybody sends
+         * who fills nothing in (`undefined`, `{{id}}`), tells no leads apart: it counts as not sent, and the lead has the warning
+         * `idempotency-key-unusable`.
          *
          */
         'Idempotency-Key'?: string;
@@ -2205,6 +2215,21 @@ export type CreateLeadResponse = CreateLeadResponses[keyof CreateLeadResponses];
 
 export type CreateLeadBatchData = {
     body: LeadBatch;
+    headers?: {
+        /**
+         * A name that you give this request, so that sending it again cannot store it twice: up to 255 visible characters, bare or quoted as a
+         * string of RFC 8941. Within 72 hours the same key with the same lead gets the stored answer again, with `Idempotency-Replayed: true`;
+         * with another lead it is 422 `idempotency-key-reused`. Leads are the same when they say the same (RFC 8785), however the JSON is written,
+         * and by themselves or in a batch; an ADF document is the same byte for byte. Requests that are sent side by side wait for the first. Only
+         * leads that were stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+         *
+         * Of several leads in one request, a batch or ADF, each has the key together with its place. A key that is empty, or what everybody sends
+         * who fills nothing in (`undefined`, `{{id}}`), tells no leads apart: it counts as not sent, and the lead has the warning
+         * `idempotency-key-unusable`.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/v1/leads/batch';
@@ -2256,10 +2281,15 @@ export type CreateLeadsFromAdfData = {
     body: AdfDocument;
     headers?: {
         /**
-         * A name that you give this request, so that sending it again cannot store it twice: 1 to 255 visible characters, bare or quoted as a
-         * string of RFC 8941. Within 72 hours the same key with the same request gets the stored answer again, with `Idempotency-Replayed: true`;
-         * with another request it is 422 `idempotency-key-reused`. Requests that are sent side by side wait for the first. Only leads that were
-         * stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+         * A name that you give this request, so that sending it again cannot store it twice: up to 255 visible characters, bare or quoted as a
+         * string of RFC 8941. Within 72 hours the same key with the same lead gets the stored answer again, with `Idempotency-Replayed: true`;
+         * with another lead it is 422 `idempotency-key-reused`. Leads are the same when they say the same (RFC 8785), however the JSON is written,
+         * and by themselves or in a batch; an ADF document is the same byte for byte. Requests that are sent side by side wait for the first. Only
+         * leads that were stored, or found to be duplicates, are remembered: after 4xx and 503 the key is free.
+         *
+         * Of several leads in one request, a batch or ADF, each has the key together with its place. A key that is empty, or what everybody sends
+         * who fills nothing in (`undefined`, `{{id}}`), tells no leads apart: it counts as not sent, and the lead has the warning
+         * `idempotency-key-unusable`.
          *
          */
         'Idempotency-Key'?: string;

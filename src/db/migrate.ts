@@ -20,6 +20,7 @@ const names = [
   '0011-one-schema.sql',
   '0012-lists-and-sweeps.sql',
   '0013-readiness.sql',
+  '0014-requests-by-meaning.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -66,8 +66,8 @@ export function batchItem(
   if (!isObject(sent)) throw badRequest([violation('', 'must be object')])
   const { clientRef, idempotencyKey, lead, ...unknown } = sent
   const violations = [
-    ...textViolations('/clientRef', clientRef, ofClientRef.maxLength),
-    ...textViolations('/idempotencyKey', idempotencyKey, ofIdempotencyKey.maxLength),
+    ...textViolations('/clientRef', clientRef, 1, ofClientRef.maxLength),
+    ...textViolations('/idempotencyKey', idempotencyKey, 0, ofIdempotencyKey.maxLength),
     ...Object.keys(unknown).map((name) => violation(pointerTo('', name), 'is not a member of an item')),
     ...repeated.map((pointer) => violation(pointer, repeatedMessage)),
     ...leadViolations(lead).map((each) => ({ ...each, pointer: `/lead${each.pointer}` })),
@@ -80,19 +80,19 @@ export function batchItem(
 /** What an item is called by its sender, if it is what the contract says. */
 export function clientRefOf(sent: BatchItem): string | undefined {
   const clientRef = isObject(sent) ? sent.clientRef : undefined
-  return typeof clientRef === 'string' && isTextUpTo(ofClientRef.maxLength, clientRef) ? clientRef : undefined
+  return typeof clientRef === 'string' && isText(clientRef, 1, ofClientRef.maxLength) ? clientRef : undefined
 }
 
 const isObject = (sent: BatchItem): sent is Record<string, unknown> =>
   typeof sent === 'object' && sent !== null && !Array.isArray(sent)
 
-function textViolations(pointer: string, text: unknown, lengthMax: number): Violation[] {
-  if (text === undefined || text === null || isTextUpTo(lengthMax, text)) return []
-  return [violation(pointer, `must be a string of 1 to ${lengthMax} characters`)]
+function textViolations(pointer: string, text: unknown, lengthMin: number, lengthMax: number): Violation[] {
+  if (text === undefined || text === null || isText(text, lengthMin, lengthMax)) return []
+  return [violation(pointer, `must be a string of ${lengthMin} to ${lengthMax} characters`)]
 }
 
-function isTextUpTo(lengthMax: number, text: unknown): boolean {
-  return typeof text === 'string' && text.length >= 1 && text.length <= lengthMax && isStorable(text)
+function isText(text: unknown, lengthMin: number, lengthMax: number): boolean {
+  return typeof text === 'string' && text.length >= lengthMin && text.length <= lengthMax && isStorable(text)
 }
 
 const repeatedMessage = 'is there more than once'

@@ -1,10 +1,13 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { isPlaceholder } from './placeholder.ts'
 
-/** A key with the hash of the request that it came with. */
+/** A key with the hash of what it came with. */
 export interface Idempotency {
   key: string
   requestHash: Buffer
 }
+
+const meaningVersion = Buffer.of(2)
 
 /**
  * The key in an Idempotency-Key header: bare, or quoted as a string (RFC 8941, section 3.3.3). The contract has checked
@@ -15,19 +18,55 @@ export function keyOf(header: string): string {
 }
 
 /**
- * What makes two requests the same, for the one key: the operation, the media type and every byte of the body.
+ * The key of one of several leads that came with one header. No sender can write it: in a header there is no line feed,
+ * and in an item of a batch each is doubled.
+ */
+export const keyOfPlace = (key: string, place: number): string => `${key}\n${place}`
+export const keyOfItem = (key: string): string => key.replaceAll('\n', '\n\n')
+
+/** Whether a key names one request, and not all of those who fill nothing in. */
+export function tellsApart(key: string): boolean {
+  return !isPlaceholder(key) && !/\uFFFD|^\{\{.*\}\}$|^\[object|^[0-]+$/.test(key)
+}
+
+/**
+ * A lead that came as JSON is the same, for the one key, when it means the same: canonical JSON (RFC 8785), by itself or
+ * in a batch. Behind the hash of the meaning stands the one of what was sent, which version 1 compared: of claims from
+ * before there is no other, and processes of the version before know no other.
  *
  * Scoped to the token's subject when it is stored; kept for 72 hours (draft-ietf-httpapi-idempotency-key-header,
  * section 2).
  */
-export function idempotencyOf(
-  key: string | undefined,
-  operation: string,
-  mediaType: string,
-  body: Buffer | string,
-): Idempotency | undefined {
-  if (key === undefined) return undefined
-  const hash = createHash('sha256')
-  for (const part of [operation, mediaType, body]) hash.update(`${Buffer.byteLength(part)} `).update(part)
-  return { key, requestHash: hash.digest() }
+export function ofLead(
+  key: string,
+  lead: object,
+  operation: 'createLead' | 'createLeadBatch',
+  sent: Buffer | string,
+): Idempotency {
+  const meaning = hash('sha256', canonical(lead), 'buffer')
+  return { key, requestHash: Buffer.concat([meaningVersion, meaning, hashAsSent(operation, 'application/json', sent)]) }
+}
+
+/**
+ * RFC 8785, and in its manner what it has no form for and a lead may hold: half a surrogate pair, and numbers that are
+ * too large to be one.
+ */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))
+    return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join()}}`
+  }
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : JSON.stringify(value)
+}
+
+/** Any other document is the same, for the one key, when every byte of it is, and its media type. */
+export function ofDocument(key: string, mediaType: string, document: Buffer | string): Idempotency {
+  return { key, requestHash: hashAsSent('createLeadsFromAdf', mediaType, document) }
+}
+
+/** Version 1, told by its 32 bytes. */
+function hashAsSent(operation: string, mediaType: string, sent: Buffer | string): Buffer {
+  const parts = [operation, mediaType, sent].flatMap((part) => [`${Buffer.byteLength(part)} `, part])
+  return hash('sha256', Buffer.concat(parts.map((part) => Buffer.from(part))), 'buffer')
 }

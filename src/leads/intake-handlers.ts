@@ -1,19 +1,20 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Knex } from 'knex'
 import { type Handlers, operations } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference, LeadResult } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
-import { badRequest, Problem, problemBody, type Violation } from '../problem.ts'
+import { badRequest, Problem, problemBody, problems, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type BatchItem, batchItem, clientRefOf, sentLeads } from './batch.ts'
 import { isUsable } from './external-reference.ts'
-import { type Idempotency, idempotencyOf, keyOf } from './idempotency.ts'
+import { type Idempotency, keyOf, keyOfItem, keyOfPlace, ofDocument, ofLead, tellsApart } from './idempotency.ts'
 import { newLead } from './input.ts'
 import type { Intake, Push, Stored } from './intake.ts'
 import type { NewLead } from './lead.ts'
 import * as store from './store.ts'
-import { tellsOfLoss } from './warnings.ts'
+import { suggestionsFor } from './suggestion.ts'
+import { tellsOfLoss, warn } from './warnings.ts'
 
 const originalBytesMax = operations.createLead.bodyBytesMax
 
@@ -26,10 +27,9 @@ export interface LeadIntake {
 export const createLead =
   ({ intake }: LeadIntake): Handlers['createLead'] =>
   async ({ body, headers, principal, http }) => {
-    const key = headers['idempotency-key']
-    const idempotency =
-      key === undefined ? undefined : idempotencyOf(keyOf(key), 'createLead', 'application/json', http.rawBody ?? '')
     const lead = newLead(body, await intake.context(principal), http.jsonFaults)
+    const key = telling(headers['idempotency-key'], keyOf, lead)
+    const idempotency = key === undefined ? undefined : ofLead(key, body, 'createLead', http.rawBody ?? '')
     // Nothing will be written, but a dead token is told so before anything else.
     if (!lead.reachable) await intake.judge(principal)
     requireReachable(lead)
@@ -41,7 +41,7 @@ export const createLead =
 
 export const createLeadBatch =
   ({ intake, leadViolations }: LeadIntake): Handlers['createLeadBatch'] =>
-  async ({ body, principal, http }) => {
+  async ({ body, headers, principal, http }) => {
     await intake.judge(principal)
     const context = await intake.context(principal)
     const sent = sentLeads(http.rawBody ?? Buffer.alloc(0), http.charset, http.jsonFaults)
@@ -49,14 +49,12 @@ export const createLeadBatch =
       body.leads.map(async (item, at) => {
         const { lead: input, idempotencyKey } = batchItem(item, sent.repeatedIn(at), leadViolations)
         const lead = newLead(input, context, sent.faultsOf(at))
-        requireReachable(lead)
+        requireReachable(lead, '/lead')
         const original = originalOf(lead, () => sent.bytesOf(at))
-        const idempotency = idempotencyOf(
-          idempotencyKey ?? undefined,
-          'createLeadBatch',
-          'application/json',
-          JSON.stringify(input),
-        )
+        const key =
+          telling(idempotencyKey, keyOfItem, lead) ??
+          telling(headers['idempotency-key'], (header) => keyOfPlace(keyOf(header), at), lead)
+        const idempotency = key === undefined ? undefined : ofLead(key, input, 'createLeadBatch', JSON.stringify(input))
         return intake.store(principal, { lead, idempotency, original })
       }),
     )
@@ -79,7 +77,6 @@ export const createLeadsFromAdf =
     const document = http.rawBody ?? Buffer.alloc(0)
     const mediaType = http.header('content-type') ?? ''
     const original = { mediaType: mediaTypeIn(mediaType, http.charset), content: document }
-    const key = headers['idempotency-key']
     const outcomes = await Promise.allSettled(
       readAdf(document, context.country, http.charset).map(async (adf, at, all) => {
         const violations = leadViolations(adf.input)
@@ -87,9 +84,12 @@ export const createLeadsFromAdf =
           throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')
         const lead = withWarningsOf(adf, newLead(adf.input, context))
         requireReachable(lead)
-        const keyOfProspect = key === undefined ? undefined : all.length > 1 ? `${keyOf(key)}\n${at}` : keyOf(key)
-        const idempotency =
-          idempotencyOf(keyOfProspect, 'createLeadsFromAdf', mediaType, document) ?? sameProspect(adf, lead)
+        const key = telling(
+          headers['idempotency-key'],
+          (header) => (all.length > 1 ? keyOfPlace(keyOf(header), at) : keyOf(header)),
+          lead,
+        )
+        const idempotency = key === undefined ? sameProspect(adf, lead) : ofDocument(key, mediaType, document)
         return intake.store(principal, { lead, idempotency, original })
       }),
     )
@@ -132,12 +132,7 @@ function distinct(references: readonly ExternalReference[]): ExternalReference[]
 function sameProspect({ input, resend }: AdfLead, { externalReference }: NewLead): Idempotency | undefined {
   if (externalReference || !(resend || input.submittedAt)) return undefined
   const content = JSON.stringify(input)
-  return idempotencyOf(
-    `adf ${createHash('sha256').update(content).digest('hex')}`,
-    'createLeadsFromAdf',
-    'prospect',
-    content,
-  )
+  return ofDocument(`adf ${hash('sha256', content)}`, 'prospect', content)
 }
 
 /**
@@ -159,11 +154,35 @@ function mediaTypeIn(mediaType: string, charset = 'utf-8'): string {
   return charset === 'utf-8' || whole.length > limits.LeadOriginal.mediaType.maxLength ? mediaType : whole
 }
 
-/** @throws {Problem} `lead-unreachable` */
-function requireReachable({ reachable }: NewLead): void {
+/**
+ * The key that was sent, as it is kept. One that everybody sends who fills nothing in tells no leads apart: it counts as
+ * not sent, with a warning, for else the second person's lead would be refused or taken for the first.
+ */
+function telling(sent: string | null | undefined, kept: (sent: string) => string, lead: NewLead): string | undefined {
+  if (sent === undefined || sent === null) return undefined
+  if (tellsApart(keyOf(sent))) return kept(sent)
+  warn('idempotency-key-unusable', '', lead)
+  return undefined
+}
+
+/**
+ * Names the members that were not known, by which the sender may have meant the customer. `at`: where the lead is in the
+ * body.
+ *
+ * @throws {Problem} `lead-unreachable`
+ */
+function requireReachable({ reachable, warnings }: NewLead, at = ''): void {
   if (reachable) return
   const message = 'needs an e-mail address, a phone number or a postal address'
-  throw new Problem('lead-unreachable', undefined, { violations: [{ in: 'body', pointer: '/customer', message }] })
+  const unknown = warnings.filter(({ code }) => code === 'member-unknown' || code === 'adf-name-unknown')
+  const suggestions = suggestionsFor(unknown.map(({ pointer }) => pointer))
+  const violations = [{ in: 'body' as const, pointer: '/customer', message }, ...suggestions].map((violation) => ({
+    ...violation,
+    pointer: at + violation.pointer,
+  }))
+  const [first] = suggestions.filter(({ message: said }) => said.includes('?'))
+  const detail = first && `${problems['lead-unreachable'].detail} ${first.pointer} ${first.message}`
+  throw new Problem('lead-unreachable', detail, { violations })
 }
 
 /** When nothing at all could be done, the whole request may be sent again, and is told so. @throws {Problem} */

@@ -35,6 +35,8 @@ const messages = {
   'external-reference-long':
     'This is longer than a reference can be, and cut it may look like another one. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
+  'idempotency-key-unusable':
+    'The idempotency key is empty, damaged, or what everybody sends who fills nothing in. It counts as not sent.',
   // Of ADF documents.
   'adf-wrapped':
     'The document was still in what carried it: a mail, a form, HTML, quoted-printable or base64. It was taken out; the original has all of it.',
@@ -56,6 +58,7 @@ const harmless: ReadonlySet<string> = new Set<keyof typeof messages>([
   'email-odd',
   'vehicle-not-identifiable',
   'national-id-masked',
+  'idempotency-key-unusable',
 ])
 
 /** Whether something was repaired, cut, converted or set aside, so that only the original has all of it. */

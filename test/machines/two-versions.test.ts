@@ -96,6 +96,22 @@ it.each([ownMaking, 'of most of the time'])(
     const young = startLoad('this version', now, credentials, known, ledger)
     const bothFrom = old.done()
     await until(() => young.done() >= callsEach && old.done() >= bothFrom + callsEach)
+
+    // What one of them was sent may be sent again to the other.
+    for (const [first, second] of [
+      [before, now],
+      [now, before],
+    ] as const) {
+      const sendTo = ({ url }: typeof now, message: string) =>
+        send(`${url}/v1/leads`, 'POST', {
+          token: website.token,
+          body: lead({ message }),
+          headers: { 'idempotency-key': `sent-to-${first === now ? 'this' : 'the-other'}` },
+        })
+      const sent = await sendTo(first, 'once')
+      expect((await sendTo(second, 'once')).body).toEqual(sent.body)
+      expect((await sendTo(second, 'another')).body.code).toBe('idempotency-key-reused')
+    }
     reader.pointTo(now)
     await old.stop()
     const exitCode = await before.stop()

@@ -362,6 +362,9 @@ export const createLeadMutation = (options?: Partial<Options<CreateLeadData>>): 
  * Scope: `leads:create`. For a system that sends what it gathered. Each lead is stored, found to be a duplicate or refused by itself, as
  * by `createLead`, with an idempotency key of its own; the answer is 207 with a result for each, in order. Send again those with 503.
  *
+ * An `Idempotency-Key` of the whole batch stands for each item without an `idempotencyKey`, together with the place of the item: the batch
+ * may be sent again as it is, and what was stored is not stored twice.
+ *
  */
 export const createLeadBatchMutation = (options?: Partial<Options<CreateLeadBatchData>>): UseMutationOptions<CreateLeadBatchResponse, CreateLeadBatchError, Options<CreateLeadBatchData>> => {
     const mutationOptions: UseMutationOptions<CreateLeadBatchResponse, CreateLeadBatchError, Options<CreateLeadBatchData>> = {

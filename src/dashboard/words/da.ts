@@ -235,6 +235,7 @@ export const da: Words = {
     'external-reference-long': 'Afsenderens reference er for lang. Leadet har ingen.',
     incomplete: 'Det siger ikke, hvad det handler om. Resten er gemt under “Alt andet”.',
     'vehicle-not-identifiable': 'Bilen har intet nummer og ikke mærke og model.',
+    'idempotency-key-unusable': 'Afsenderen har mærket det på en måde, der ikke skelner mellem leads.',
     'too-many-warnings': 'Der var mere. Det er udeladt.',
     'adf-wrapped': 'Dokumentet lå stadig i det, det kom med, for eksempel en mail. Det er taget ud.',
     'adf-form': 'Dokumentet var ikke velformet. Det er læst, som det må være ment.',
