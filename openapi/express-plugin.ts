@@ -85,6 +85,7 @@ const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
         scopes,
         mediaTypes: Object.keys(raw.requestBody?.content ?? {}),
         bodyBytesMax: raw['x-body-bytes-max'] ?? 0,
+        queryParameters: Object.values(operation.parameters?.query ?? {}).map(({ name }) => name),
       }
     },
     { order: 'declarations' },

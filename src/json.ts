@@ -98,11 +98,11 @@ function exactly(text: string): { value: unknown; longNumbers: LongNumbers | und
 /** Whether a number as it is written is that double, and not only near to it. */
 export function isExact(source: string, value: number): boolean {
   const written = String(value)
-  return source === written || (Number.isFinite(value) && canonical(source) === canonical(written))
+  return source === written || (Number.isFinite(value) && canonicalDecimal(source) === canonicalDecimal(written))
 }
 
 /** The same for two spellings of one number, but for their sign. */
-function canonical(decimal: string): string {
+export function canonicalDecimal(decimal: string): string {
   const [, whole = '', fraction = '', exponent = '0'] = /^-?(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal) ?? []
   const digits = whole + fraction
   let start = 0

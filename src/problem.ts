@@ -22,6 +22,12 @@ export const problems = {
     title: 'The access token is not valid',
     detail: 'The token has expired or was ended. Exchange the API key for a new one.',
   },
+  'key-not-exchanged': {
+    status: 401,
+    title: 'An API key is no access token',
+    detail:
+      'What was sent is an API key. Exchange it at POST /v1/auth/token, where it is sent as X-Api-Key, and send the access token from there as Authorization: Bearer.',
+  },
   'session-ended': {
     status: 401,
     title: 'Not signed in',
@@ -159,7 +165,7 @@ export const problems = {
   'if-match-missing': {
     status: 428,
     title: 'If-Match is needed',
-    detail: 'Send If-Match with the ETag of the lead that you saw.',
+    detail: 'Send If-Match with the ETag of the lead that you saw, with its double quotes.',
   },
   'too-many-attempts': {
     status: 429,

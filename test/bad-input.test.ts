@@ -96,6 +96,122 @@ describe('answers a clear 4xx and stores nothing', () => {
   })
 })
 
+describe('says what to do about', () => {
+  it('a body that is not JSON, by its place and never by what stands there', async () => {
+    const reply = await post('{\n  "customer": {"emails": [{"address": "ida.holm@example.com"}],\n}')
+    expect([reply.status, reply.body.detail]).toEqual([
+      400,
+      'body: is not valid JSON: at line 3, column 1, a name in double quotes was expected',
+    ])
+    expect(reply.text).not.toContain('ida.holm')
+  })
+
+  it.each([
+    [{ customer: {}, phone: '20 12 34 56' }, '/phone', 'customer.phones[].number'],
+    [{ customer: { mobile: '20 12 34 56' } }, '/customer/mobile', 'customer.phones[].number'],
+    [
+      { customer: { phones: [{ value: '20 12 34 56', number: '' }] } },
+      '/customer/phones/0/value',
+      'customer.phones[].number',
+    ],
+    [{ customer: { eMail: 'ida.holm@example.com' } }, '/customer/eMail', 'customer.emails[].address'],
+    [{ customer: {}, emailadress: 'ida.holm@example.com' }, '/emailadress', 'customer.emails[].address'],
+    [{ customer: {}, contact: { email: 'ida.holm@example.com' } }, '/contact', 'customer'],
+    [{ customer: { zip: '5000' } }, '/customer/zip', 'customer.address.postalCode'],
+  ])('a lead that names its customer where no lead does: %j', async (body, pointer, meant) => {
+    const { status, body: problem, text } = await post(JSON.stringify(body))
+    expect([status, problem.code, problem.violations]).toEqual([
+      422,
+      'lead-unreachable',
+      [
+        { in: 'body', pointer: '/customer', message: 'needs an e-mail address, a phone number or a postal address' },
+        { in: 'body', pointer, message: `is not known here. Did you mean ${meant}?` },
+      ],
+    ])
+    expect(problem.detail).toContain(`Did you mean ${meant}?`)
+    expect(text).not.toMatch(/20 12 34|ida\.holm|5000/)
+    const { body: batch } = await service.call('POST', '/v1/leads/batch', {
+      token: dealer.website.token,
+      body: { leads: [{ lead: body }] },
+    })
+    expect(batch.results[0].problem.violations[1].pointer).toBe(`/lead${pointer}`)
+  })
+
+  it('a lead without a customer, and a member or a parameter that is spelt in another way', async () => {
+    const flat = await post('{"name":"Ida Holm","phone":"20 12 34 56","message":"Hej"}')
+    expect(flat.body.violations).toEqual([
+      { in: 'body', pointer: '/customer', message: "must have required property 'customer'" },
+      { in: 'body', pointer: '/name', message: 'is not known here. Did you mean customer.name?' },
+      { in: 'body', pointer: '/phone', message: 'is not known here. Did you mean customer.phones[].number?' },
+    ])
+    const named = await service.call('POST', '/v1/api-keys', {
+      token: dealer.admin.token,
+      body: { Name: 'Web', kind: 'digital_requests' },
+    })
+    expect(named.body.violations).toContainEqual({
+      in: 'body',
+      pointer: '/name',
+      message: "must have required property 'name'; what is there is 'Name'",
+    })
+    const asked = await service.call('GET', '/v1/leads?updated_since=2026-11-23T00:00:00Z', { token: dealer.dms.token })
+    expect([asked.status, asked.body.detail]).toEqual([
+      400,
+      'query/updated_since: is not a parameter of this operation. Did you mean updatedSince?',
+    ])
+  })
+
+  it('an If-Match without its quotes', async () => {
+    const { body: made } = await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead() })
+    const move = (ifMatch: string) =>
+      service.call('PATCH', `/v1/leads/${made.id}`, {
+        token: dealer.dms.token,
+        body: { status: 'in_progress' },
+        headers: { 'if-match': ifMatch },
+      })
+    for (const ifMatch of ['1', "'1'", '"1', 'W/1', '1, "1"', '"1" "2"']) {
+      const { status, body } = await move(ifMatch)
+      expect([ifMatch, status, body.violations?.[0].in]).toEqual([ifMatch, 400, 'header'])
+      expect(body.detail).toContain('double quotes')
+    }
+    for (const ifMatch of ['"2"', 'W/"1"', '"2", W/"1"'])
+      expect([ifMatch, (await move(ifMatch)).status]).toEqual([ifMatch, 412])
+    expect((await move('"7" , "1"')).status).toBe(200)
+    expect((await move('*')).status).toBe(200)
+  })
+
+  it('an API key that was not exchanged, wherever it was sent, without repeating it', async () => {
+    const { id, secret } = dealer.dms
+    const basic = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+    const sent: [string, Record<string, string>][] = [
+      ['/v1/leads', { authorization: `Bearer ${secret}` }],
+      ['/v1/leads', { authorization: `Bearer "${secret}"` }],
+      ['/v1/leads', { authorization: `Token ${secret}` }],
+      ['/v1/leads', { authorization: secret }],
+      ['/v1/leads', { authorization: basic }],
+      ['/v1/leads', { 'x-api-key': secret }],
+      ['/v1/leads', { authorization: 'Bearer undefined', 'x-api-key': secret }],
+      [`/v1/leads?access_token=${secret}`, {}],
+    ]
+    for (const [path, headers] of sent) {
+      const reply = await service.call('GET', path, { headers })
+      expect([Object.keys(headers), reply.status, reply.body.code]).toEqual([
+        Object.keys(headers),
+        401,
+        'key-not-exchanged',
+      ])
+      expect(reply.body.detail).toContain('POST /v1/auth/token')
+      expect(reply.headers.get('www-authenticate')).toContain('error="invalid_token"')
+      expect(reply.text + [...reply.headers.values()].join()).not.toContain(secret.slice(0, 20))
+      expect(reply.body.detail.includes('replace this key')).toBe(path.includes('?'))
+    }
+    const wide = await service.call('GET', '/v1/me', {
+      token: dealer.dms.token,
+      headers: { 'x-api-key': dealer.dms.secret },
+    })
+    expect(wide.status).toBe(200)
+  })
+})
+
 it('keeps what is odd in the content of a lead, with a warning, whatever the members are called', async () => {
   const before = await stored()
   const raw =

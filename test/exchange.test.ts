@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { ClientCredentials } from 'simple-oauth2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inner } from '../src/ids.ts'
 import { lead, type Reply, startService, type TestService } from './service.ts'
 
 let service: TestService
@@ -49,6 +50,51 @@ it('gives the same token answer for X-Api-Key, Basic and the form', async () => 
       'leads:create leads:read leads:update customers:read customers:write events:read webhooks:manage',
     )
   }
+})
+
+it('never says that a token lives longer than its key or its secret, and cuts nothing else', async () => {
+  const of = async (secret: string) => {
+    const { body } = await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })
+    const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString())
+    expect(claims.exp - claims.iat).toBe(1800)
+    return body.expires_in as number
+  }
+  const ending = async (seconds: number) => {
+    const { body } = await service.call('POST', '/v1/api-keys', {
+      token: dealer.admin.token,
+      body: {
+        name: `Ends in ${seconds}`,
+        kind: 'digital_requests',
+        expiresAt: new Date(Date.now() + seconds * 1000).toISOString(),
+      },
+    })
+    return body.secret as string
+  }
+  const soon = await of(await ending(600))
+  expect([soon <= 600, soon > 500]).toEqual([true, true])
+  expect(await of(await ending(86_400))).toBe(1800)
+
+  const key = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
+  const { body } = await service.call('POST', `/v1/api-keys/${key.id}/replacement`, {
+    token: dealer.admin.token,
+    body: { newCounts: 'at_once', oldEnds: 'after_1_hour' },
+  })
+  await service
+    .db('credentials')
+    .where({ subject_id: inner(key.id) })
+    .whereRaw("ends_at < 'infinity'")
+    .update({ ends_at: new Date(Date.now() + 300_000) })
+  const old = await of(key.secret)
+  expect([old <= 300, old > 200]).toEqual([true, true])
+  expect(await of(body.secret)).toBe(1800)
+
+  const { cookie } = await service.signIn(dealer.sales.email)
+  await service
+    .db('credentials')
+    .where({ subject_id: inner(dealer.sales.userId) })
+    .update({ ends_at: new Date(Date.now() + 200_000) })
+  const session = await service.call('POST', '/v1/session/token', { headers: { cookie } })
+  expect([session.body.expires_in <= 200, session.body.expires_in > 100]).toEqual([true, true])
 })
 
 describe('answers OAuth errors', () => {
@@ -106,6 +152,22 @@ describe('answers OAuth errors', () => {
     )
     expectError(await form(grant, basic(dealer.website.id, dealer.dms.secret)), 401, 'invalid_client')
     expectError(await form(grant, { authorization: 'Bearer x' }), 401, 'invalid_client')
+  })
+  it('to an access token instead of a key, and to a key as Bearer, saying which it is', async () => {
+    for (const reply of [
+      await form(grant, { 'x-api-key': dealer.dms.token }),
+      await form(grant, basic(dealer.dms.id, dealer.dms.token)),
+      await form({ ...grant, client_id: dealer.dms.id, client_secret: dealer.dms.token }),
+      await form(grant, { authorization: `Bearer ${dealer.dms.token}` }),
+    ]) {
+      expectError(reply, 401, 'invalid_client')
+      expect(reply.body.error_description).toMatch(/^What was sent is an access token/)
+      expect(reply.text).not.toContain(dealer.dms.token.slice(0, 20))
+    }
+    const bearer = await form(grant, { authorization: `Bearer ${dealer.dms.secret}` })
+    expectError(bearer, 401, 'invalid_client')
+    expect(bearer.body.error_description).toMatch(/^An API key is not sent as Bearer/)
+    expect(bearer.text).not.toContain(dealer.dms.secret.slice(0, 20))
   })
   it('to a body that is not a form, or too large', async () => {
     expectError(

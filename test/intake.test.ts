@@ -117,6 +117,10 @@ describe('an Idempotency-Key', () => {
       '{"customer":{"phones":[{"number":"32 12 34 56"}]},"message":"Må jeg?","extra":{"a":1e0,"b":1E+2}}',
     ],
     [
+      'how a long number is written',
+      '{"customer":{"phones":[{"number":"32 12 34 56"}]},"message":"Må jeg?","extra":{"a":1.00000000000000000,"b":1000e-1}}',
+    ],
+    [
       'a name that comes twice',
       '{"message":"No","customer":{"phones":[{"number":"32 12 34 56"}]},"message":"Må jeg?","extra":{"a":1,"b":100}}',
     ],
@@ -131,6 +135,16 @@ describe('an Idempotency-Key', () => {
   })
 
   it.each([
+    [
+      'a long number',
+      '{"customer":{"phones":[{"number":"1"}]},"extra":{"ids":[1234567890123456789]}}',
+      '{"customer":{"phones":[{"number":"1"}]},"extra":{"ids":[1234567890123456788]}}',
+    ],
+    [
+      'the sign of a long number',
+      '{"customer":{"phones":[{"number":"1"}]},"extra":{"id":1e999}}',
+      '{"customer":{"phones":[{"number":"1"}]},"extra":{"id":-1e999}}',
+    ],
     [
       'the order of a list',
       '{"customer":{"phones":[{"number":"1"},{"number":"2"}]}}',

@@ -3,7 +3,7 @@
 export const TokenRequest = {
     grant_type: { maxLength: 64 },
     client_id: { maxLength: 256 },
-    client_secret: { maxLength: 512 },
+    client_secret: { maxLength: 4096 },
     scope: { maxLength: 1024 }
 } as const;
 

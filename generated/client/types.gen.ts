@@ -36,7 +36,7 @@ export type TokenResponse = {
     access_token: string;
     token_type: 'Bearer';
     /**
-     * Seconds until the token expires.
+     * Seconds until the token expires, or its key does. 1800 unless the key ends before.
      */
     expires_in: number;
     /**
@@ -2456,7 +2456,7 @@ export type UpdateLeadData = {
     body: LeadUpdate;
     headers?: {
         /**
-         * The `ETag` of the lead as you saw it, or `*` for any version. Without it the answer is 428.
+         * The `ETag` of the lead as you saw it, with its double quotes, or `*` for any version. Without it the answer is 428.
          */
         'If-Match'?: string;
     };

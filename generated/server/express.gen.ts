@@ -67,7 +67,8 @@ export const operations = {
         mediaTypes: [
             'application/x-www-form-urlencoded'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     getAuthorizationServerMetadata: {
         method: 'GET',
@@ -75,7 +76,8 @@ export const operations = {
         access: 'none',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     getJwks: {
         method: 'GET',
@@ -83,7 +85,8 @@ export const operations = {
         access: 'none',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     signOut: {
         method: 'DELETE',
@@ -91,7 +94,8 @@ export const operations = {
         access: 'session',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     signIn: {
         method: 'POST',
@@ -101,7 +105,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     exchangeSession: {
         method: 'POST',
@@ -109,7 +114,8 @@ export const operations = {
         access: 'session',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     getMe: {
         method: 'GET',
@@ -117,7 +123,8 @@ export const operations = {
         access: 'accessToken',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     changeOwnPassword: {
         method: 'PUT',
@@ -127,7 +134,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     listOwnSessions: {
         method: 'GET',
@@ -135,7 +143,8 @@ export const operations = {
         access: 'accessToken',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     endOwnSession: {
         method: 'DELETE',
@@ -143,7 +152,8 @@ export const operations = {
         access: 'accessToken',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     listLeads: {
         method: 'GET',
@@ -153,7 +163,18 @@ export const operations = {
             'leads:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor',
+            'order',
+            'status',
+            'type',
+            'sourceKeyId',
+            'contact',
+            'updatedSince',
+            'test'
+        ]
     },
     createLead: {
         method: 'POST',
@@ -165,7 +186,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 262144
+        bodyBytesMax: 262144,
+        queryParameters: []
     },
     createLeadBatch: {
         method: 'POST',
@@ -177,7 +199,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 4194304
+        bodyBytesMax: 4194304,
+        queryParameters: []
     },
     createLeadsFromAdf: {
         method: 'POST',
@@ -191,7 +214,8 @@ export const operations = {
             'application/xml',
             'text/xml'
         ],
-        bodyBytesMax: 262144
+        bodyBytesMax: 262144,
+        queryParameters: []
     },
     reconcileReferences: {
         method: 'POST',
@@ -203,7 +227,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 4194304
+        bodyBytesMax: 4194304,
+        queryParameters: []
     },
     getLead: {
         method: 'GET',
@@ -213,7 +238,8 @@ export const operations = {
             'leads:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     updateLead: {
         method: 'PATCH',
@@ -225,7 +251,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 16384
+        bodyBytesMax: 16384,
+        queryParameters: []
     },
     getLeadReceipt: {
         method: 'GET',
@@ -235,7 +262,8 @@ export const operations = {
             'leads:create'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     getLeadOriginal: {
         method: 'GET',
@@ -245,7 +273,8 @@ export const operations = {
             'leads:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     getLeadCounts: {
         method: 'GET',
@@ -255,7 +284,13 @@ export const operations = {
             'leads:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'type',
+            'sourceKeyId',
+            'contact',
+            'test'
+        ]
     },
     listEvents: {
         method: 'GET',
@@ -265,7 +300,13 @@ export const operations = {
             'events:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor',
+            'leadId',
+            'test'
+        ]
     },
     streamEvents: {
         method: 'GET',
@@ -275,7 +316,11 @@ export const operations = {
             'events:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'test',
+            'skip'
+        ]
     },
     listSources: {
         method: 'GET',
@@ -285,7 +330,11 @@ export const operations = {
             'leads:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor'
+        ]
     },
     listApiKeys: {
         method: 'GET',
@@ -295,7 +344,13 @@ export const operations = {
             'api-keys:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor',
+            'kind',
+            'deleted'
+        ]
     },
     createApiKey: {
         method: 'POST',
@@ -307,7 +362,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     deleteApiKey: {
         method: 'DELETE',
@@ -317,7 +373,10 @@ export const operations = {
             'api-keys:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'reason'
+        ]
     },
     getApiKey: {
         method: 'GET',
@@ -327,7 +386,8 @@ export const operations = {
             'api-keys:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     updateApiKey: {
         method: 'PATCH',
@@ -339,7 +399,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     cancelApiKeyReplacement: {
         method: 'DELETE',
@@ -349,7 +410,8 @@ export const operations = {
             'api-keys:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     expireOldApiKeySecret: {
         method: 'PATCH',
@@ -361,7 +423,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     replaceApiKey: {
         method: 'POST',
@@ -373,7 +436,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     restoreApiKey: {
         method: 'POST',
@@ -383,7 +447,8 @@ export const operations = {
             'api-keys:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     listApiKeyRequests: {
         method: 'GET',
@@ -393,7 +458,14 @@ export const operations = {
             'api-keys:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor',
+            'operation',
+            'statusClass',
+            'leadId'
+        ]
     },
     getApiKeyUsage: {
         method: 'GET',
@@ -403,7 +475,10 @@ export const operations = {
             'api-keys:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'hours'
+        ]
     },
     deleteOwnApiKey: {
         method: 'DELETE',
@@ -411,7 +486,10 @@ export const operations = {
         access: 'accessToken',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'reason'
+        ]
     },
     getOwnApiKey: {
         method: 'GET',
@@ -419,7 +497,8 @@ export const operations = {
         access: 'accessToken',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     replaceOwnApiKey: {
         method: 'POST',
@@ -429,7 +508,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     listUsers: {
         method: 'GET',
@@ -439,7 +519,11 @@ export const operations = {
             'users:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor'
+        ]
     },
     createUser: {
         method: 'POST',
@@ -451,7 +535,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     updateUser: {
         method: 'PATCH',
@@ -463,7 +548,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     createPasswordLink: {
         method: 'POST',
@@ -473,7 +559,8 @@ export const operations = {
             'users:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     setPassword: {
         method: 'POST',
@@ -483,7 +570,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     getNotifications: {
         method: 'GET',
@@ -491,7 +579,8 @@ export const operations = {
         access: 'accessToken',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     updateNotifications: {
         method: 'PATCH',
@@ -501,7 +590,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     listMails: {
         method: 'GET',
@@ -511,7 +601,11 @@ export const operations = {
             'users:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor'
+        ]
     },
     requestPasswordLink: {
         method: 'POST',
@@ -521,7 +615,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     getDealer: {
         method: 'GET',
@@ -531,7 +626,8 @@ export const operations = {
             'dealer:manage'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     updateDealer: {
         method: 'PATCH',
@@ -543,7 +639,8 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192
+        bodyBytesMax: 8192,
+        queryParameters: []
     },
     listAuditEntries: {
         method: 'GET',
@@ -553,7 +650,16 @@ export const operations = {
             'audit:read'
         ],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: [
+            'limit',
+            'cursor',
+            'action',
+            'actorId',
+            'subjectId',
+            'since',
+            'until'
+        ]
     },
     getHealth: {
         method: 'GET',
@@ -561,7 +667,8 @@ export const operations = {
         access: 'none',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     },
     getReadiness: {
         method: 'GET',
@@ -569,7 +676,8 @@ export const operations = {
         access: 'none',
         scopes: [],
         mediaTypes: [],
-        bodyBytesMax: 0
+        bodyBytesMax: 0,
+        queryParameters: []
     }
 } as const;
 

@@ -12,8 +12,8 @@ import { OAuthError } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { lockDealer, readClock } from '../tokens/store.ts'
-import { accessToken, lifetimeSeconds } from '../tokens/token.ts'
-import { parseKeyText } from './key-text.ts'
+import { accessToken, secondsOfToken } from '../tokens/token.ts'
+import { holdsKey, parseKeyText } from './key-text.ts'
 import { firstUsed } from './replacement.ts'
 import { saveSecrets } from './key-secrets.ts'
 import { findApiKey, findSecret, findSecrets, type SecretRow } from './store.ts'
@@ -27,6 +27,10 @@ export interface Exchange extends Audited {
 }
 
 const challenge = { 'WWW-Authenticate': 'Basic realm="CarBuddii", charset="UTF-8"' }
+const tokenSent =
+  'What was sent is an access token. It goes to the other operations, as Authorization: Bearer; an API key buys one here.'
+const keyAsBearer =
+  'An API key is not sent as Bearer. Send it as X-Api-Key, by HTTP Basic, or as client_id and client_secret in the form.'
 // Failures, not requests: a client library that probes one way of authentication after the other doubles its requests
 // on a bad day.
 const failuresPerMinuteMax = 300
@@ -72,7 +76,7 @@ export const exchangeApiKey = ({
 
     const invalid = 'This API key is not valid. Check that it was copied whole, or ask the dealer for a new one.'
     const parts = parseKeyText(key)
-    if (!parts) return refuse(invalid, http)
+    if (!parts) return refuse(isToken(key) ? tokenSent : invalid, http)
 
     const row = await findSecret(hot, parts.lookup)
     const proven = proves(row, parts.proof, secrets)
@@ -106,7 +110,7 @@ export const exchangeApiKey = ({
       body: {
         access_token: accessToken(grant, keyring.signing(now), issuer, now),
         token_type: 'Bearer',
-        expires_in: lifetimeSeconds,
+        expires_in: secondsOfToken(row.seconds_left),
         scope: granted.join(' '),
       },
     }
@@ -146,6 +150,9 @@ function credentialsOf(body: TokenRequest | undefined, http: Http): { clientId: 
 
 function basicOf(authorization: string | undefined): { clientId: string | undefined; key: string } | undefined {
   if (authorization === undefined) return undefined
+  const [, bearer] = /^bearer +(\S+)$/i.exec(authorization) ?? []
+  if (bearer !== undefined && (isToken(bearer) || holdsKey(bearer)))
+    throw new OAuthError('invalid_client', isToken(bearer) ? tokenSent : keyAsBearer, 401, challenge)
   const [, encoded] = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(authorization) ?? []
   if (encoded === undefined)
     throw new OAuthError('invalid_client', 'The Authorization header is not HTTP Basic.', 401, challenge)
@@ -154,6 +161,9 @@ function basicOf(authorization: string | undefined): { clientId: string | undefi
     throw new OAuthError('invalid_client', 'The Authorization header is not HTTP Basic.', 401, challenge)
   return { clientId: formDecoded(user) || undefined, key: formDecoded(password) }
 }
+
+/** A JWT: three parts, the first of which begins like a JSON object in base64url. */
+const isToken = (text: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(text)
 
 // Some clients escape the halves of Basic, some do not. Ids and keys have no character for which that makes a
 // difference.

@@ -34,6 +34,9 @@ export function parseKeyText(text: string): KeyText | undefined {
   return { text, lookup, proof: lookup + secret }
 }
 
+/** Whether somebody sent a key, whole or not, where it does not belong. */
+export const holdsKey = (text: string): boolean => /cb_(?:dr|ei)_(?:live|test)_/.test(text)
+
 /** What may be shown of a key after its creation. */
 export function maskOf({ text }: KeyText): string {
   return `${text.slice(0, 15)}…${text.slice(-4)}`

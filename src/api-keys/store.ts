@@ -19,13 +19,17 @@ export interface SecretRow {
   first_used_at: Date | null
   deleted: boolean
   expired: boolean
+  /** Until the secret ends, by itself or with its key; null for never. */
+  seconds_left: number | null
   generation: string
 }
 
 export async function findSecret(hot: pg.Pool, lookup: string): Promise<SecretRow | undefined> {
   const text = `select s.dealer_id, s.api_key_id, s.credential_id, s.hash, s.secret_version, c.epoch, c.scopes, c.disabled,
       c.ends_at <= clock_timestamp() as ended, s.role, s.first_used_at, k.deleted_at is not null as deleted,
-      coalesce(k.expires_at <= clock_timestamp(), false) as expired, g.generation::text as generation
+      coalesce(k.expires_at <= clock_timestamp(), false) as expired,
+      case when c.ends_at < 'infinity' then extract(epoch from c.ends_at - clock_timestamp())::float8 end as seconds_left,
+      g.generation::text as generation
     from api_key_secrets s
     join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id
     join api_keys k on k.dealer_id = s.dealer_id and k.id = s.api_key_id, signing_key_generation g

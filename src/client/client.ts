@@ -23,7 +23,7 @@ export interface ConnectOptions {
 /**
  * A client that keeps itself an access token: hand it to any operation, `listLeads({ client })`.
  *
- * The key is exchanged at the first request and again 60 s before the token ends; requests that meanwhile need a token
+ * The key is exchanged at the first request and again 60 s before the token ends, or at half its time; requests that meanwhile need a token
  * share one exchange. A request that is refused with 401 is sent once more with a new token: it was refused before
  * anything was done, so this is safe for writes, too. When the key buys no token, the operation answers an `error` and,
  * had it been sent, the 401.
@@ -65,7 +65,8 @@ export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetc
 
   async function renew(): Promise<string> {
     const { access_token: token, expires_in: seconds } = await buy()
-    held = { token, renewAt: Date.now() + seconds * 1000 - renewBeforeMs }
+    // One that lives for less than two minutes, because its key ends, would be renewed for every request.
+    held = { token, renewAt: Date.now() + Math.max(seconds * 1000 - renewBeforeMs, seconds * 500) }
     return token
   }
 

@@ -33,7 +33,7 @@ ${code(`curl ${publicUrl}/v1/auth/token -d grant_type=client_credentials \\
   -d "client_id=$KEY_ID" -d "client_secret=$KEY"`)}
 <h3>The answer</h3>
 ${code(`{"access_token":"eyJ…","token_type":"Bearer","expires_in":1800,"scope":"leads:create"}`)}
-<p>Keep the token and use it for all calls until about a minute before it expires; then exchange the key again. Do not exchange for every call. When a call answers 401, exchange once and try again once. Never put a key or a token into an address, a log, or the JavaScript of a public page.</p>
+<p>Keep the token and use it for all calls until about a minute before <code>expires_in</code> is over, which is 1800 seconds unless the key itself ends before; then exchange the key again. Do not exchange for every call. When a call answers 401, exchange once and try again once. Never put a key or a token into an address, a log, or the JavaScript of a public page.</p>
 
 <h2>Scopes</h2>
 <p>A token has the scopes of its key, or fewer when the exchange names them, space-separated, as <code>scope</code>. A scope may come before its operations: the <a href="/docs/reference/">reference</a> shows what can be called today.</p>
@@ -63,7 +63,7 @@ ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content
 <h2>No lead lost, none doubled</h2>
 <p>When you did not get an answer, or got 429 or 503, send the same lead again until you have a 2xx. Two things make that safe; use either, or both:</p>
 <ul>
-<li><strong><code>Idempotency-Key</code></strong>, a header with a name that you make for each lead and keep with it, a UUID for example. For 72 hours the same key with exactly the same body gets the first answer again, with <code>Idempotency-Replayed: true</code>. With another body it is 422: a key was used twice by mistake.</li>
+<li><strong><code>Idempotency-Key</code></strong>, a header with a name that you make for each lead and keep with it, a UUID for example. For 72 hours the same key with the same lead gets the first answer again, with <code>Idempotency-Replayed: true</code>, however the JSON is written this time. With another lead it is 422: a key was used twice by mistake. A key that nobody filled in (<code>undefined</code>, <code>{{id}}</code>, nothing) tells no leads apart: it counts as not sent, with a warning.</li>
 <li><strong><code>externalReference</code></strong>, your own id of the enquiry. It is the same lead for ever, whatever else the body says: the answer is 200 with <code>duplicate: true</code> and the id of the first.</li>
 </ul>
 ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \
@@ -71,7 +71,7 @@ ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content
 <p><code>Location</code> in the answer is the <strong>receipt</strong>, which the same key can read at any time: when the lead arrived, and its warnings, without personal data.</p>
 
 <h3>Many at once</h3>
-<p><code>POST /v1/leads/batch</code> takes up to 200 leads, each with its own <code>idempotencyKey</code> and a <code>clientRef</code> that comes back with its result. The answer is 207; each result has the status that the lead would have had alone. Send again those with 503, with the same keys.</p>
+<p><code>POST /v1/leads/batch</code> takes up to 200 leads, each with its own <code>idempotencyKey</code> and a <code>clientRef</code> that comes back with its result. The answer is 207; each result has the status that the lead would have had alone. Send again those with 503, with the same keys. Or give the whole batch one <code>Idempotency-Key</code>: it stands for each lead without a key of its own, together with its place, so send the batch again as it is.</p>
 ${code(`{"leads": [{"clientRef": "row-1", "idempotencyKey": "night-1", "lead": {"customer": {"phones": [{"number": "32 12 34 56"}]}}}]}`)}
 
 <h3>Compare the lists</h3>
@@ -87,7 +87,7 @@ ${code(`{"received": 1, "missing": [{"source": "website", "id": "form-2026-00012
 
 <h2>Read it with the other key</h2>
 ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN"`)}
-<p>A lead is changed with <code>PATCH</code> and the <code>ETag</code> of the version that you saw, as <code>If-Match</code>.</p>
+<p>A lead is changed with <code>PATCH</code> and the <code>ETag</code> of the version that you saw, with its double quotes, as <code>If-Match</code>. Times in addresses are RFC 3339 with an offset: <code>updatedSince=2026-11-23T00:00:00Z</code>, or <code>%2B01:00</code> at the end.</p>
 
 <h3>Follow what happens</h3>
 <p>Everything that happens to leads is in a feed, numbered without gaps in the order in which it happened. Take the end of the feed, read the leads once, then follow the feed from there: you miss nothing and get nothing twice.</p>
@@ -102,7 +102,7 @@ ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" 
 <p>A 401 or 403 names in <code>WWW-Authenticate</code> how to authenticate: <code>Basic</code> at the token endpoint, <code>Bearer</code> elsewhere, with the scope that is missing.</p>
 <div class="table" tabindex="0" role="group" aria-label="Table"><table><thead><tr><th>Status</th><th>Meaning</th><th>What to do</th></tr></thead><tbody>
 <tr><td>400, 415, 422</td><td>The request is not right.</td><td>Mend it; sending it again does not help.</td></tr>
-<tr><td>401</td><td>No token, or it has expired or was ended.</td><td>Exchange the key and try once more. If the key is refused too, ask the dealer.</td></tr>
+<tr><td>401</td><td>No token, or it has expired or was ended, or it is the API key itself.</td><td>Exchange the key and try once more. If the key is refused too, ask the dealer.</td></tr>
 <tr><td>403</td><td>The token lacks a scope; <code>WWW-Authenticate</code> names it.</td><td>Ask the dealer for a key of the other kind.</td></tr>
 <tr><td>410</td><td>The feed does not go on from this cursor.</td><td>Read everything anew, and follow from where the feed ends now.</td></tr>
 <tr><td>429, 503</td><td>Not now.</td><td>Wait as long as <code>Retry-After</code> says and send the same again.</td></tr>

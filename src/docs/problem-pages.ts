@@ -3,13 +3,15 @@ import type { ProblemCode } from '../problem.ts'
 /** What the page of each problem says to do about it. A code without a page does not compile. */
 export const advice = {
   'bad-request':
-    'The violations of the problem say which part of the request is wrong: a JSON Pointer and a sentence for each, 32 at the most. Compare the request with the reference, mend it, and send it again.',
+    'The violations of the problem say which part of the request is wrong: a JSON Pointer and a sentence for each, 32 at the most; of a body that is not JSON, the line and column where it stops being JSON. Compare the request with the reference, mend it, and send it again.',
   'token-malformed':
     'The Authorization header must be there once, as the word Bearer, a space and the access token. Check that no proxy or library adds a second one.',
   'token-missing':
     'Every operation but the token endpoint takes an access token. Exchange the API key at POST /v1/auth/token and send the token as Authorization: Bearer. An API key is no access token.',
   'token-invalid':
     'Access tokens live 1800 seconds, and end at once when their key is disabled or deleted. Exchange the key for a new token; if that answers invalid_client, ask the dealer what became of the key.',
+  'key-not-exchanged':
+    'An API key buys access tokens and opens nothing by itself, so that it travels once in half an hour and not with every call. POST it to /v1/auth/token as X-Api-Key, keep the access_token of the answer, and send that as Authorization: Bearer. A key that was sent in an address may be in the logs of every proxy on the way: have it replaced.',
   'session-ended':
     'A session lasts 12 hours, and ends when the person signs out, is deactivated, gets another role or a new password. Sign in again.',
   'sign-in-too-old':
@@ -49,9 +51,9 @@ export const advice = {
   'unsupported-media-type':
     'Send JSON as application/json, in UTF-8 or a charset of the WHATWG Encoding Standard that you name, and not compressed; the token endpoint takes application/x-www-form-urlencoded.',
   'lead-unreachable':
-    'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored.',
+    'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored. The violations name members that are not known where they were sent, and what was probably meant by them: phone beside customer instead of customer.phones[].number, say.',
   'idempotency-key-reused':
-    'An Idempotency-Key names one request for 72 hours. The same key came with another body before: make a new key for each new lead, keep it with the lead, and send it again only with exactly the same body.',
+    'An Idempotency-Key names one lead for 72 hours. The same key came with another lead before: make a new key for each new lead, keep it with the lead, and send it again only with the same lead. How the JSON is written makes no difference, what it says does; ADF counts byte for byte.',
   'scope-not-of-kind':
     'A digital_requests key can only have leads:create. An extensive_integrations key can have the scopes that the problem names.',
   'expiry-past': 'A key that is to end now is deleted, or disabled if it may come back. An expiry is a time to come.',
@@ -64,7 +66,7 @@ export const advice = {
   'password-is-email':
     'An e-mail address is the first thing that anybody would try. Any other 12 to 200 characters will do.',
   'if-match-missing':
-    'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read.',
+    'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read, with its double quotes: If-Match: "3".',
   'too-many-attempts':
     'Too many sign-ins failed from this address. Wait as long as Retry-After says. Nobody else can lock you out: failures are counted by address.',
   'too-many-streams':

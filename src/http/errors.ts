@@ -4,6 +4,8 @@ import { unavailableFor } from '../db/away.ts'
 import { badRequest, OAuthError, Problem, problemBody } from '../problem.ts'
 import { freshSeconds } from '../tokens/fresh.ts'
 import { type Contract, violationsIn } from './contract.ts'
+import { jsonFault } from './json-fault.ts'
+import { withSuggestions } from './suggestions.ts'
 
 const retryAfterSeconds = '1'
 
@@ -14,6 +16,8 @@ const challenges: Partial<Record<Problem['code'], string>> = {
   'sign-in-too-old': `Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="${freshSeconds}"`,
   'person-needed':
     'Bearer realm="CarBuddii", error="insufficient_scope", error_description="Only a person may do this"',
+  'key-not-exchanged':
+    'Bearer realm="CarBuddii", error="invalid_token", error_description="An API key is no access token"',
   'token-malformed': 'Bearer realm="CarBuddii", error="invalid_request"',
   'session-ended': 'Session realm="CarBuddii"',
   'sign-in-refused': 'Session realm="CarBuddii"',
@@ -67,7 +71,7 @@ export function asProblem(error: unknown, req: Request): Problem {
 
   switch ('type' in error ? error.type : undefined) {
     case 'entity.parse.failed':
-      return badRequest([{ in: 'body', pointer: '', message: 'is not valid JSON' }])
+      return badRequest([{ in: 'body', pointer: '', message: notJson('body' in error ? error.body : undefined) }])
     case 'json.too.deep':
       return badRequest([{ in: 'body', pointer: '', message: 'is nested deeper than 64 levels' }])
     case 'entity.too.large':
@@ -84,9 +88,16 @@ export function asProblem(error: unknown, req: Request): Problem {
     case 'request.size.invalid':
       return badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
   }
-  if ('status' in error && error.status === 400) return badRequest(violationsIn(error))
+  if ('status' in error && error.status === 400) return badRequest(withSuggestions(violationsIn(error), req))
   if ('status' in error && error.status === 415) return new Problem('unsupported-media-type')
   return new Problem('internal')
+}
+
+/** Where a text stops being JSON. What stands there is not said: it may be of a person. */
+function notJson(text: unknown): string {
+  const fault = typeof text === 'string' ? jsonFault(text) : undefined
+  const place = fault && `: at line ${fault.line}, column ${fault.column}, ${fault.expected} was expected`
+  return `is not valid JSON${place ?? ''}`
 }
 
 /**

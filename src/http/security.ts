@@ -1,6 +1,7 @@
 import type { Request } from 'express'
+import { holdsKey } from '../api-keys/key-text.ts'
 import type { Principal } from '../operation.ts'
-import { Problem } from '../problem.ts'
+import { Problem, problems } from '../problem.ts'
 import { scopeMissing } from '../tokens/liveness.ts'
 import type { Verified } from '../tokens/token.ts'
 
@@ -27,14 +28,30 @@ export function securityHandlers(check: (token: string, now: number) => Verified
         admission.principal = { ...verified, needed }
         return true
       } catch (error) {
-        if (error instanceof Problem) admission.denied = error
-        throw error
+        const denied = error instanceof Problem && error.status !== 403 && sendsKey(req) ? keyNotExchanged(req) : error
+        if (denied instanceof Problem) admission.denied = denied
+        throw denied
       }
     },
     session: (): true => true,
     apiKey: (): true => true,
     clientBasic: (): true => true,
   }
+}
+
+/** The API key itself, in whichever way libraries send a key. */
+function sendsKey({ headers, url }: Request): boolean {
+  const basic = /^basic +([A-Za-z0-9+/=]+)/i.exec(headers.authorization ?? '')?.[1]
+  const sent = [headers.authorization, basic && Buffer.from(basic, 'base64').toString(), headers['x-api-key'], url]
+  return sent.some((text) => holdsKey(String(text ?? '')))
+}
+
+function keyNotExchanged({ url }: Request): Problem {
+  if (!holdsKey(url)) return new Problem('key-not-exchanged')
+  return new Problem(
+    'key-not-exchanged',
+    `${problems['key-not-exchanged'].detail} Addresses are kept in logs: ask the dealer to replace this key.`,
+  )
 }
 
 /** The token of the one Authorization header (RFC 6750, section 2.1). Tokens in a query or a body are not looked at. */

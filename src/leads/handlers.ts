@@ -7,7 +7,7 @@ import { inner, outer } from '../ids.ts'
 import { momentOf } from '../moment.ts'
 import { pageOf } from '../page.ts'
 import type { Standing } from '../operation.ts'
-import { Problem } from '../problem.ts'
+import { badRequest, Problem } from '../problem.ts'
 import { contactIn } from './contact.ts'
 import { leadBody, type LeadRow } from './lead.ts'
 import { isLegal, leadStatuses, moved, respondedAt, takeableBack } from './status.ts'
@@ -142,9 +142,22 @@ function requireVisible(lead: LeadRow | undefined, { environment }: Standing): L
 
 const etagOf = ({ version }: { version: number }): string => `"${version}"`
 
-/** `If-Match` compares strongly (RFC 9110, section 13.1.1): a weak tag never matches. */
+const entityTagsPattern = /^(?:\*|(?:W\/)?"[^"]*"(?:[ \t]*,[ \t]*(?:W\/)?"[^"]*")*)$/
+
+/**
+ * `If-Match` compares strongly (RFC 9110, section 13.1.1): a weak tag never matches. What is no tag at all would never
+ * match either, however often the lead is read again.
+ */
 function requireMatch(ifMatch: string | undefined, lead: LeadRow): void {
   if (ifMatch === undefined) throw new Problem('if-match-missing')
+  if (!entityTagsPattern.test(ifMatch.trim()))
+    throw badRequest([
+      {
+        in: 'header',
+        pointer: '/if-match',
+        message: 'must be the ETag of the lead with its double quotes, such as "1"',
+      },
+    ])
   const tags = ifMatch.split(',').map((tag) => tag.trim())
   if (!tags.includes('*') && !tags.includes(etagOf(lead)))
     throw new Problem('lead-changed', undefined, { headers: { ETag: etagOf(lead) } })

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { canonicalDecimal, type LongNumbers } from '../json.ts'
 import { isPlaceholder } from './placeholder.ts'
 
 /** A key with the hash of what it came with. */
@@ -42,22 +43,24 @@ export function ofLead(
   lead: object,
   operation: 'createLead' | 'createLeadBatch',
   sent: Buffer | string,
+  longNumbers?: LongNumbers,
 ): Idempotency {
-  const meaning = hash('sha256', canonical(lead), 'buffer')
+  const meaning = hash('sha256', canonical(lead, longNumbers), 'buffer')
   return { key, requestHash: Buffer.concat([meaningVersion, meaning, hashAsSent(operation, 'application/json', sent)]) }
 }
 
-/**
- * RFC 8785, and in its manner what it has no form for and a lead may hold: half a surrogate pair, and numbers that are
- * too large to be one.
- */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))
-    return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join()}}`
+/** RFC 8785, and in its manner what it has no form for: half a surrogate pair, and a number that no double is. */
+function canonical(value: unknown, longNumbers?: LongNumbers): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const long = longNumbers?.get(value)
+  const member = (name: string, each: unknown): string => {
+    const source = long?.get(name)
+    if (source === undefined) return canonical(each, longNumbers)
+    return `${source.startsWith('-') ? '-' : ''}${canonicalDecimal(source)}`
   }
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map((each, at) => member(String(at), each)).join()}]`
+  const members = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))
+  return `{${members.map(([name, each]) => `${JSON.stringify(name)}:${member(name, each)}`).join()}}`
 }
 
 /** Any other document is the same, for the one key, when every byte of it is, and its media type. */

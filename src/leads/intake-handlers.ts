@@ -29,7 +29,8 @@ export const createLead =
   async ({ body, headers, principal, http }) => {
     const lead = newLead(body, await intake.context(principal), http.jsonFaults)
     const key = telling(headers['idempotency-key'], keyOf, lead)
-    const idempotency = key === undefined ? undefined : ofLead(key, body, 'createLead', http.rawBody ?? '')
+    const idempotency =
+      key === undefined ? undefined : ofLead(key, body, 'createLead', http.rawBody ?? '', http.jsonFaults?.longNumbers)
     // Nothing will be written, but a dead token is told so before anything else.
     if (!lead.reachable) await intake.judge(principal)
     requireReachable(lead)
@@ -54,7 +55,10 @@ export const createLeadBatch =
         const key =
           telling(idempotencyKey, keyOfItem, lead) ??
           telling(headers['idempotency-key'], (header) => keyOfPlace(keyOf(header), at), lead)
-        const idempotency = key === undefined ? undefined : ofLead(key, input, 'createLeadBatch', JSON.stringify(input))
+        const idempotency =
+          key === undefined
+            ? undefined
+            : ofLead(key, input, 'createLeadBatch', JSON.stringify(input), http.jsonFaults?.longNumbers)
         return intake.store(principal, { lead, idempotency, original })
       }),
     )

@@ -10,7 +10,7 @@ import { requireSameOrigin } from '../same-origin.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { addCredential, endCredential, lockDealer, readClock } from '../tokens/store.ts'
-import { accessToken, type Grant, lifetimeSeconds } from '../tokens/token.ts'
+import { accessToken, type Grant, secondsOfToken } from '../tokens/token.ts'
 import { userAgentOf } from '../user-agent.ts'
 import type { Attempts } from '../users/attempts.ts'
 import { findUser, findUserByEmail } from '../users/store.ts'
@@ -114,7 +114,7 @@ export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Han
       scopes: row.scopes,
       authTime: row.signed_in_at,
     }
-    const secondsLeft = Math.max(1, Math.floor((row.ends_at.getTime() - Date.now()) / 1000))
+    const secondsLeft = (row.ends_at.getTime() - Date.now()) / 1000
     return {
       status: 200,
       headers: { 'Cache-Control': 'no-store' },
@@ -179,8 +179,7 @@ function tokenBody(
   return {
     access_token: accessToken(grant, keyring.signing(now), issuer, now),
     token_type: 'Bearer',
-    // The token says 1800 s; the credential that it is judged against may end before.
-    expires_in: Math.min(lifetimeSeconds, secondsLeft),
+    expires_in: secondsOfToken(secondsLeft),
     scope: grant.scopes.join(' '),
     user: userBody(user),
   }

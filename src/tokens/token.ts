@@ -52,6 +52,14 @@ export function accessToken(grant: Grant, key: SigningKey, issuer: string, now: 
   return jwt.sign(claims, key.privateKey, { algorithm: 'ES256', header: { alg: 'ES256', typ: 'at+jwt', kid: key.kid } })
 }
 
+/**
+ * For how long a token is of use, in whole seconds: what it says itself is 1800 s, but the credential that it is judged
+ * against may end before.
+ */
+export function secondsOfToken(credentialSecondsLeft: number | null): number {
+  return Math.min(lifetimeSeconds, Math.max(1, Math.floor(credentialSecondsLeft ?? lifetimeSeconds)))
+}
+
 /** What a token says once its signature and its times are known to be good. */
 export type Verified = Omit<Principal, 'needed'>
 
