@@ -1,9 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { decoded, wideEncodingOf } from './encoding.ts'
 
-export const depthMax = 64
-// Any decimal with so many digits is a double of its own.
+const depthMax = 64
+// Any decimal of so many digits, with an exponent of so many, is a double of its own.
 const digitsMax = 15
+const exponentDigitsMax = 2
+// Longer than a warning can name; as much again for what stands around it in a batch.
+const pointerLengthMax = 1024
 const repeatedMax = 10_000
 
 /** Numbers as they stood in a text: by the object or list that holds them, and their name there. */
@@ -32,73 +35,104 @@ export function readJson(bytes: Buffer, charset?: string): { value: unknown; fau
   const { text, asClaimed } = isPlain
     ? { text: textOf(bytes), asClaimed: true }
     : decoded(bytes, () => charset ?? 'utf-8')
-  const glimpsed = glance(isPlain ? bytes : Buffer.from(text))
-  const { value, longNumbers } = glimpsed.hasLongNumber
-    ? exactly(text)
-    : { value: parsed(text), longNumbers: undefined }
-  const repeated = glimpsed.members === membersIn(value) ? [] : repeatedIn(Buffer.from(text))
+  const json = isPlain ? bytes : Buffer.from(text)
+  const { members, holders } = glance(json)
+  const value = parsed(text)
+  const longNumbers = holders.size > 0 ? longNumbersIn(json, holders, value) : undefined
+  const repeated = members === membersIn(value) ? [] : repeatedIn(json)
   if (asClaimed && !longNumbers && repeated.length === 0) return { value }
   return { value, faults: { isMisencoded: !asClaimed, ...(longNumbers && { longNumbers }), repeated } }
 }
 
 const textOf = (utf8: Buffer): string => utf8.toString('utf8', utf8[0] === 0xef ? 3 : 0)
 
-/** Counts the members of all objects, and looks for numbers that may be too long. */
-function glance(json: Buffer): { members: number; hasLongNumber: boolean } {
-  let depth = 0
+/**
+ * Counts the members of all objects, and finds the objects and lists that hold a number which no double can be, or hold
+ * such a holder: `holders` are the places where they begin.
+ */
+function glance(json: Buffer): { members: number; holders: ReadonlySet<number> } {
+  const holders = new Set<number>()
+  const open: number[] = []
   let quoted = false
   let members = 0
-  let digits = 0
-  let hasLongNumber = false
   for (let at = 0; at < json.length; at++) {
     const byte = json[at] ?? 0
     if (quoted) {
       if (byte === 0x5c) at++
       else if (byte === 0x22) quoted = false
-    } else if (byte >= 0x30 && byte <= 0x39) {
-      if (++digits > digitsMax) hasLongNumber = true
-    } else if (byte !== 0x2e) {
-      // An exponent.
-      if ((byte | 0x20) === 0x65 && digits > 0) hasLongNumber = true
-      digits = 0
-      if (byte === 0x22) quoted = true
-      else if (byte === 0x3a) members++
-      else if (byte === 0x7b || byte === 0x5b) {
-        if (++depth > depthMax) throw Object.assign(new Error('too deep'), { type: 'json.too.deep' })
-      } else if (byte === 0x7d || byte === 0x5d) depth--
+    } else if (byte === 0x22) quoted = true
+    else if (byte === 0x3a) members++
+    else if (byte === 0x7b || byte === 0x5b) {
+      if (open.push(at) > depthMax) throw Object.assign(new Error('too deep'), { type: 'json.too.deep' })
+    } else if (byte === 0x7d || byte === 0x5d) open.pop()
+    else if (byte >= 0x30 && byte <= 0x39) {
+      const start = at
+      let digits = 0
+      let exponentDigits = 0
+      let isExponent = false
+      for (; ; at++) {
+        const each = json[at] ?? 0
+        if (each >= 0x30 && each <= 0x39) {
+          if (isExponent) exponentDigits++
+          else digits++
+        } else if ((each | 0x20) === 0x65) isExponent = true
+        else if (each !== 0x2e && each !== 0x2b && each !== 0x2d) break
+      }
+      const mayBeLong = digits > digitsMax || exponentDigits > exponentDigitsMax
+      if (mayBeLong && !isExact(json.toString('latin1', start, at)))
+        for (let outer = open.length - 1; outer >= 0 && !holders.has(open[outer] ?? 0); outer--)
+          holders.add(open[outer] ?? 0)
+      at--
     }
   }
-  return { members, hasLongNumber }
+  return { members, holders }
 }
 
-type Reviver = (this: object, name: string, value: unknown, context: { source?: string }) => unknown
-
-function parsed(text: string, reviver?: Reviver): unknown {
+function parsed(text: string): unknown {
   try {
-    // The cast: the library of TypeScript does not know the third parameter yet.
-    return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1])
+    return JSON.parse(text)
   } catch (error) {
     throw Object.assign(error as SyntaxError, { type: 'entity.parse.failed', body: text })
   }
 }
 
-/** As `JSON.parse` reads it, but for infinity, which becomes the largest number. */
-function exactly(text: string): { value: unknown; longNumbers: LongNumbers | undefined } {
+/** Takes infinity out of `value`: it becomes the largest number. */
+function longNumbersIn(json: Buffer, holders: ReadonlySet<number>, value: unknown): LongNumbers {
   const longNumbers = new Map<object, Map<string, string>>()
-  const value = parsed(text, function (name, each, { source = '' }) {
-    if (typeof each !== 'number' || isExact(source, each)) return each
-    const others = longNumbers.get(this)
+  const note = (path: readonly string[], { start, end }: Place) => {
+    const byte = json[start] ?? 0
+    if (byte !== 0x2d && (byte < 0x30 || byte > 0x39)) return
+    const source = json.toString('latin1', start, end)
+    if (isExact(source)) return
+    const name = path.at(-1) ?? ''
+    const holder = path.slice(0, -1).reduce(memberOf, value)
+    // Of a member that is there twice the last was read, which may be something else.
+    if (!isHolder(holder) || memberOf(holder, name) !== Number(source)) return
+    const others = longNumbers.get(holder)
     if (others) others.set(name, source)
-    else longNumbers.set(this, new Map([[name, source]]))
-    return Math.max(-Number.MAX_VALUE, Math.min(each, Number.MAX_VALUE))
-  })
-  return { value, longNumbers: longNumbers.size > 0 ? longNumbers : undefined }
+    else longNumbers.set(holder, new Map([[name, source]]))
+  }
+  walkJson(json, note, { enters: (_path, start) => holders.has(start) })
+  for (const [holder, names] of longNumbers)
+    for (const [name, source] of names)
+      if (isHolder(holder)) holder[name] = Math.max(-Number.MAX_VALUE, Math.min(Number(source), Number.MAX_VALUE))
+  return longNumbers
 }
 
-/** Whether a number as it is written is that double, and not only near to it. */
-export function isExact(source: string, value: number): boolean {
+const isHolder = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+const memberOf = (value: unknown, name: string): unknown =>
+  isHolder(value) && Object.hasOwn(value, name) ? value[name] : undefined
+
+/** Whether a double says the number that is written, and not only one near to it. */
+export function isExact(source: string): boolean {
+  const value = Number(source)
   const written = String(value)
-  return source === written || (Number.isFinite(value) && canonicalDecimal(source) === canonicalDecimal(written))
+  if (source === written) return true
+  if (!Number.isFinite(value)) return false
+  const size = Math.abs(value)
+  if (source.length <= digitsMax && size > 1e-300 && size < 1e300) return true
+  const areIntegers = /^-?\d+$/.test(source) && size >= 1 && size < 1e21
+  return !areIntegers && canonicalDecimal(source) === canonicalDecimal(written)
 }
 
 /** The same for two spellings of one number, but for their sign. */
@@ -124,13 +158,21 @@ function membersIn(value: unknown): number {
 
 function repeatedIn(json: Buffer): string[] {
   const repeated = new Set<string>()
-  walkJson(json, (path, { isRepeated }) => {
-    if (isRepeated && repeated.size < repeatedMax) repeated.add(pointerOf(path))
-  })
+  const add = (path: readonly string[], { isRepeated }: Place) => {
+    if (isRepeated) repeated.add(pointerOf(path))
+    return repeated.size === repeatedMax
+  }
+  walkJson(json, add, { tellsRepeated: true })
   return [...repeated]
 }
 
-const pointerOf = (path: readonly string[]): string => path.map((name) => pointerTo('', name)).join('')
+/** As long as it must be to show that it is too long. */
+function pointerOf(path: readonly string[]): string {
+  let pointer = ''
+  for (const name of path)
+    if (pointer.length <= pointerLengthMax) pointer = pointerTo(pointer, name.slice(0, pointerLengthMax))
+  return pointer
+}
 
 /** The JSON Pointer to a member (RFC 6901, section 3). */
 export function pointerTo(parent: string, name: string): string {
@@ -144,14 +186,20 @@ interface Place {
   isRepeated: boolean
 }
 
+interface Walk {
+  /** Whether to go into the object or list that begins there. */
+  enters?: (path: readonly string[], start: number) => boolean
+  tellsRepeated?: boolean
+}
+
 /**
- * Calls `visit` for each value that stands `levels` deep at the most, with the names of where it stands and its bytes.
- * The text must be valid JSON in UTF-8, or in something like it that has ASCII where UTF-8 has it.
+ * Calls `visit` for each value, with the names of where it stands and its bytes, until it says true. The text must be
+ * valid JSON in UTF-8, or in something like it that has ASCII where UTF-8 has it.
  */
 export function walkJson(
   json: Buffer,
-  visit: (path: readonly string[], place: Place) => void,
-  levels = depthMax,
+  visit: (path: readonly string[], place: Place) => unknown,
+  { enters = () => true, tellsRepeated = false }: Walk = {},
 ): void {
   const path: string[] = []
   let at = json[0] === 0xef ? 3 : 0
@@ -188,7 +236,7 @@ export function walkJson(
     const start = at
     const opening = json[at]
     const isObject = opening === 0x7b
-    if (path.length === levels || !(isObject || opening === 0x5b)) skipValue()
+    if (!(isObject || opening === 0x5b) || !enters(path, start)) skipValue()
     else {
       const names = new Set<string>()
       at++
@@ -203,13 +251,13 @@ export function walkJson(
         skipBlanks()
         if (isObject) at++
         path.push(name)
-        walkValue(isObject && names.has(name))
+        walkValue(names.has(name))
         path.pop()
-        if (isObject) names.add(name)
+        if (isObject && tellsRepeated) names.add(name)
       }
       at++
     }
-    visit(path, { start, end: at, isRepeated })
+    if (visit(path, { start, end: at, isRepeated }) === true) at = json.length
   }
   walkValue(false)
 }

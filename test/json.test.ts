@@ -124,7 +124,7 @@ describe('a number', () => {
     '0e999',
     '-0',
   ])('that a double can be is one: %s', (source) => {
-    expect(isExact(source, Number(source))).toBe(true)
+    expect(isExact(source)).toBe(true)
     expect(readJson(bytesOf(`[${source}]`)).faults).toBeUndefined()
   })
 
@@ -143,6 +143,13 @@ describe('a number', () => {
     expect(faults.longNumbers.get(value.a.b)).toEqual(new Map([['1', source]]))
     expect(faults.longNumbers.get(value)).toEqual(new Map([['c', source]]))
     expect(Number.isFinite(value.c)).toBe(true)
+  })
+
+  it('is told from the one that took its place, where a member is there twice', () => {
+    const { value, faults } = readJson(bytesOf('{"a":{"b":1e400},"a":{"b":"x","c":1e400},"d":1e999,"d":2}')) as any
+    expect(value).toEqual({ a: { b: 'x', c: Number.MAX_VALUE }, d: 2 })
+    expect([...faults.longNumbers]).toEqual([[value.a, new Map([['c', '1e400']])]])
+    expect(faults.repeated).toEqual(['/a', '/d'])
   })
 
   it('in a text is none', () => {

@@ -38,7 +38,7 @@ export function sentLeads(body: Buffer, charset: string | undefined, faults: Jso
     const visit = ([list, at, name]: readonly string[], { start, end }: { start: number; end: number }) => {
       if (list === 'leads' && name === 'lead') places.set(Number(at), json.subarray(start, end))
     }
-    walkJson(json, visit, 3)
+    walkJson(json, visit, { enters: (path) => path.length < 3 })
     return places
   }
   const bytesOf = (at: number) => (found ??= find()).get(at) ?? Buffer.alloc(0)
