@@ -66,7 +66,7 @@ describe('the table: requestdate', () => {
 describe('the table: vehicle', () => {
   it('has a member for each of its elements, or keeps it', () => {
     const lead = vehicle(
-      '<id source="p.example">L-1</id><year>2024</year><vin>YV1ZZZZZZZZ000001</vin><stock>A-1</stock><trim>Ultra</trim><doors>5</doors><bodystyle>SUV</bodystyle><transmission>automatic</transmission><odometer units="km">12.500</odometer><condition>good</condition><colorcombination><exteriorcolor>Blue</exteriorcolor></colorcombination><imagetag width="640">https://i.example/1.jpg</imagetag><price currency="DKK">249.900,00</price><pricecomments>With delivery</pricecomments><option><optionname>Tow bar</optionname><weighting>-80</weighting></option><finance><method>cash</method></finance><comments>Hello</comments>',
+      '<id source="p.example">L-1</id><year>2024</year><vin>YV1ZZZZZZZZ000001</vin><stock>A-1</stock><trim>Ultra</trim><doors>5</doors><bodystyle>SUV</bodystyle><transmission>automatic</transmission><odometer units="km">12.500</odometer><condition>good</condition><colorcombination><exteriorcolor>Blue</exteriorcolor></colorcombination><imagetag width="640">https://i.example/1.jpg</imagetag><price currency="DKK">249900.00</price><pricecomments>With delivery</pricecomments><option><optionname>Tow bar</optionname><weighting>-80</weighting></option><finance><method>cash</method></finance><comments>Hello</comments>',
       'interest="lease" status="used"',
     )
     const { data: read, warnings } = stored(lead)
@@ -83,7 +83,7 @@ describe('the table: vehicle', () => {
         transmission: 'automatic',
         colour: 'Blue',
         condition: 'used',
-        price: { amount: '249.900,00', currency: 'DKK' },
+        price: { amount: '249900.00', currency: 'DKK' },
         comments: 'Hello',
         role: 'lease',
       },

@@ -78,7 +78,7 @@ describe('an ADF document', () => {
           odometer: { value: 12500, unit: 'km' },
           transmission: 'automatic',
           colour: 'Onyx Black',
-          price: { amount: '249.900,00', currency: 'DKK' },
+          price: { amount: '249900.00', currency: 'DKK' },
           condition: 'used',
           comments: 'Is the tow bar detachable?',
           role: 'test_drive',

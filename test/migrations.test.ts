@@ -8,6 +8,7 @@ import { migrate, shippedMigrations } from '../src/db/migrate.ts'
 import { checksumOf, loneStatements, type Migration, textOf } from '../src/db/migration.ts'
 import { openDatabase } from '../src/db/pool.ts'
 import { newId } from '../src/ids.ts'
+import { tellingReference } from '../src/leads/external-reference.ts'
 import { createLeads, type IncomingLead } from '../src/leads/store.ts'
 import { onLeash } from './leash.ts'
 import { isLong } from './long.ts'
@@ -81,7 +82,7 @@ describe('a database that was made by an older text', () => {
     eventId: newId(),
     type: 'test_drive',
     test: false,
-    externalReference: { source: 'web', id: reference },
+    externalReference: tellingReference({ source: 'web', id: reference }),
     submittedAt: undefined,
     data: JSON.stringify({ customer: { emails: [{ address: 'Anna@example.com' }] } }),
     warnings: JSON.stringify([{ code: 'odd', pointer: '/type', message: reference }]),

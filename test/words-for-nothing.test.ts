@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { referenceFault, tellingReference } from '../src/leads/external-reference.ts'
 import { isPlaceholder, isProgramsNothing } from '../src/leads/placeholder.ts'
 
 const templateTags = [
@@ -73,5 +74,121 @@ describe('a word for nothing', () => {
   it('takes no time to tell', () => {
     expect(isPlaceholder(`null${'- '.repeat(500_000)}x`)).toBe(false)
     expect(isPlaceholder('{'.repeat(500_000))).toBe(false)
+  })
+})
+
+describe('a reference', () => {
+  it.each([
+    'undefined',
+    'null',
+    'Null',
+    'None',
+    'NaN',
+    'nil',
+    'N/A',
+    '[object Object]',
+    '[object Promise]',
+    'true',
+    'False',
+    '0',
+    '000',
+    '0.0',
+    '-1',
+    '-',
+    '{}',
+    '00000000-0000-0000-0000-000000000000',
+    '{00000000-0000-0000-0000-000000000000}',
+    'urn:uuid:00000000-0000-0000-0000-000000000000',
+    'ffffffff-ffff-ffff-ffff-ffffffffffff',
+    'F'.repeat(32),
+    ...templateTags,
+    ...templateTags.map((tag) => `lead-${tag}`),
+    ':id',
+    'leads/:id',
+    '$id',
+    '$(id)',
+    '%(id)s',
+    'form-%s',
+    '%7B%7Bid%7D%7D',
+    '%257Bid%257D',
+    '&#123;&#123;id&#125;&#125;',
+    '&lbrace;id&rbrace;',
+    '&lt;%= id %&gt;',
+    '«id»',
+    'form-undefined',
+    'formundefined',
+    'leadNull'.replace('Null', 'null'),
+    'web:null',
+    '2026-NaN',
+    'web_None',
+    'null-1234',
+    'Invalid Date',
+    '#REF!',
+    'System.Object',
+    'Array',
+    '&nbsp;',
+    '2147483647',
+    '0001-01-01T00:00:00',
+    'xxx',
+    'string',
+    'example',
+    'id',
+    'lead_id',
+    'leadId',
+    'your-id-here',
+    'test',
+  ])('that no system made tells nothing apart: %j', (id) => {
+    expect(referenceFault('id', id)).toBe('external-reference-unset')
+    expect(tellingReference({ source: 'website', id })).toBeUndefined()
+  })
+
+  it.each([
+    '1',
+    '123',
+    '10',
+    '100',
+    '-5',
+    'A',
+    'form-2026-000123',
+    'a.b:c/d?e=f',
+    'test-4711',
+    'no-5',
+    'lead-0-5534',
+    'site__form__123',
+    'a#b#c',
+    'S%C3%B8ren%2F4711',
+    '{6F9619FF-8B86-D011-B42D-00CF4FC964FF}',
+    '{4711}',
+    '6f9619ff-8b86-d011-b42d-00cf4fc964ff',
+    '00000000-0000-0000-0000-000000000001',
+    '<20261129.4711@mail.example.com>',
+    'annullering-5',
+    'nilsen-4',
+    'FFFF',
+    'gclid|4711',
+    'R&D-7',
+    '2026-11-29T10:00:00Z',
+    '2147483646',
+    'Nulla',
+  ])('that a system may have made tells leads apart: %j', (id) => {
+    expect(tellingReference({ source: 'website', id })).toEqual({ source: 'website', id })
+  })
+
+  it('needs a source that says something, too', () => {
+    for (const source of ['undefined', '{{source}}', 'null', '0', 'string', '[object Object]'])
+      expect(referenceFault('source', source)).toBe('external-reference-unset')
+    for (const source of ['test', 'web form', 'id', 'A', '3D', 'Lead'])
+      expect(referenceFault('source', source)).toBeUndefined()
+  })
+
+  it('is the same with blanks at its ends and invisible characters, and another in any other case', () => {
+    expect(tellingReference({ source: ' web ', id: '\ufefflead\u200b-7\n' })).toEqual({ source: 'web', id: 'lead-7' })
+    expect(tellingReference({ source: 'Web', id: 'lead  7' })).toEqual({ source: 'Web', id: 'lead  7' })
+  })
+
+  it('that would have to be cut is none', () => {
+    expect(referenceFault('id', 'a'.repeat(129))).toBe('external-reference-long')
+    expect(referenceFault('source', 'a'.repeat(65))).toBe('external-reference-long')
+    expect(referenceFault('id', `${'a'.repeat(128)} `)).toBeUndefined()
   })
 })

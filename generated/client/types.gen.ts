@@ -277,7 +277,7 @@ export type PersonName = {
 
 export type Email = {
     /**
-     * As it was sent.
+     * As it was sent, without invisible characters.
      */
     address: string;
     /**
@@ -522,8 +522,10 @@ export type LeadExtra = {
  */
 export type Warning = {
     /**
-     * `phone-not-understood`, `phone-doubtful`, `email-odd`, `word-unknown`, `member-unknown`, `extra-too-large`, `date-without-offset`,
-     * `date-not-understood`, `text-repaired`, `national-id-masked`, `external-reference-blank`, `external-reference-damaged`,
+     * `phone-not-understood`, `phone-doubtful`, `phone-of-other-country`, `phone-with-more`, `email-odd`, `word-unknown`, `member-unknown`,
+     * `extra-too-large`, `date-without-offset`, `date-not-understood`, `number-odd`, `number-long`, `member-repeated`, `encoding-repaired`,
+     * `text-repaired`, `text-cut`, `too-many`, `incomplete`, `converted`, `markup-removed`, `invisible-removed`, `national-id-masked`,
+     * `external-reference-blank`, `external-reference-damaged`, `external-reference-long`, `external-reference-unset`,
      * `vehicle-not-identifiable`, `idempotency-key-unusable`, `too-many-warnings`, and those about ADF, which begin with `adf-`. More may come.
      *
      */
@@ -599,14 +601,14 @@ export type PersonNameInput = {
 
 export type EmailInput = {
     /**
-     * Kept as it was sent.
+     * Kept as it was sent, but for invisible characters, which cost a warning.
      */
     address: string | null;
 } | null;
 
 export type PhoneInput = {
     /**
-     * Any notation. Without a country code it is a number of the dealer's country.
+     * Any notation. Without a country code it is a number of the country in the customer's address, if there is one, else of the dealer's. One that is none there, but one of the dealer's country, is `possible`.
      */
     number: string | null;
     /**
@@ -621,7 +623,7 @@ export type PostalAddressInput = {
     city?: string | null;
     region?: string | null;
     /**
-     * ISO 3166-1 alpha-2.
+     * ISO 3166-1 alpha-2. Names, codes of three letters and the signs of cars are understood, too; an unknown one is kept in `extra` only.
      */
     countryCode?: string | null;
 } | null;
@@ -639,7 +641,7 @@ export type LeadCustomerInput = {
 export type RegistrationInput = {
     number: string | null;
     /**
-     * ISO 3166-1 alpha-2.
+     * ISO 3166-1 alpha-2. Names, codes of three letters and the signs of cars are understood, too; an unknown one is kept in `extra` only.
      */
     countryCode?: string | null;
 } | null;
@@ -650,18 +652,18 @@ export type OdometerInput = {
      */
     value: number | null;
     /**
-     * km or mi; left out it is km. An unknown word becomes km, and is kept in `extra`.
+     * km or mi; left out it is what the dealer's country drives by. A Scandinavian mil becomes ten kilometres. With an unknown word all of the odometer is kept in `extra` only.
      */
     unit?: string | null;
 } | null;
 
 export type MoneyInput = {
     /**
-     * A decimal number as a string, for example `249900.00`.
+     * A decimal number as a string, for example `249900.00`. `249.900,-` and `249k` are understood, too; `249.900` is 249900. What is not understood is kept in `extra` only.
      */
     amount: string | null;
     /**
-     * ISO 4217.
+     * ISO 4217. `kr` and the like are those of the dealer's country; an unknown one is kept in `extra` only.
      */
     currency?: string | null;
 } | null;
@@ -827,7 +829,7 @@ export type AppointmentInput = {
 } | null;
 
 /**
- * Your own id of the enquiry, unique for ever among the leads of one API key. Both members are compared to the letter: case, and blanks at their ends, make a difference. A reference with a member that shows nothing (`external-reference-blank`), that holds U+FFFD or characters that cannot be stored (`external-reference-damaged`), or that is longer than `Lead` has room for (`external-reference-long`), would make duplicates of leads that are none: it goes to `extra` with a warning, and the lead is stored without one.
+ * Your own id of the enquiry, unique for ever among the leads of one API key. Blanks at the ends of its members and invisible characters do not count; all else does, case, too. A reference would make duplicates of leads that are none when a member of it shows nothing (`external-reference-blank`), is what programs and templates write where a value is missing, such as `undefined`, `{{id}}` or the nil UUID (`external-reference-unset`), holds U+FFFD or characters that cannot be stored (`external-reference-damaged`), or is longer than `Lead` has room for (`external-reference-long`): it goes to `extra` with a warning, and the lead is stored without one.
  */
 export type ExternalReferenceInput = {
     /**
@@ -845,7 +847,7 @@ export type LeadExtraInput = {
 } | null;
 
 /**
- * A lead as it is sent. Words and numbers that people type are kept as they are; what cannot be understood costs a warning, and so does what is longer than `Lead` has room for, which is cut. `null` counts as left out everywhere. Unknown members are kept in `extra`.
+ * A lead as it is sent. Words and numbers that people type are understood for certain, or kept in `extra` with a warning, and so are unknown members; what is longer than `Lead` has room for is cut, with a warning. `null` counts as left out everywhere, and so do words for nothing (`null`, `N/A`, `{{first_name}}`), which are kept in `extra`.
  */
 export type LeadInput = {
     /**
@@ -853,7 +855,7 @@ export type LeadInput = {
      */
     type?: string | null;
     /**
-     * What the customer wrote, plain text. National identity numbers of the dealer's country are masked in it, with a warning: of a Danish one, `DDMMYY-****` is stored. So they are in all `comments`, in the text of a consent and in `extra`.
+     * What the customer wrote, plain text; HTML in it is stored as it reads, with a warning. National identity numbers of the dealer's country are masked in it, with a warning: of a Danish one, `DDMMYY-****` is stored. So they are in all `comments`, in the text of a consent and in `extra`.
      */
     message?: string | null;
     customer: LeadCustomerInput;
@@ -873,7 +875,7 @@ export type LeadInput = {
     appointment?: AppointmentInput;
     externalReference?: ExternalReferenceInput;
     /**
-     * When the customer sent the form, RFC 3339 with offset. Without an offset it is read in the dealer's time zone, with a warning.
+     * When the customer sent the form, RFC 3339 with offset. Without an offset it is read in the dealer's time zone, with a warning; with a zone that is none it is kept in `extra` only.
      */
     submittedAt?: string | null;
     /**
@@ -977,8 +979,8 @@ export type ReconciliationResult = {
      */
     missing: Array<ReconciledReference>;
     /**
-     * Those that are no references, since they show nothing or hold characters that cannot be stored. A lead with one is stored without it
-     * (see `externalReference`), so nobody knows whether it came; sent again it would be stored again.
+     * Those that are no references, since they show nothing, are what programs write where a value is missing, are too long or hold characters
+     * that cannot be stored. A lead with one is stored without it (see `externalReference`), so nobody knows whether it came; sent again it would be stored again.
      *
      */
     unusable: Array<ReconciledReference>;

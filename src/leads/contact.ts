@@ -1,4 +1,5 @@
-import { parsedPhone, phoneVerdict } from './phone.ts'
+import { tidiedAddress } from './email.ts'
+import { phoneIn } from './phone.ts'
 
 /** How a person can be looked for. */
 export type Contact = { phone: string } | { email: string }
@@ -8,8 +9,8 @@ export type Contact = { phone: string } | { email: string }
  * neither.
  */
 export function contactIn(typed: string, country: string): Contact | undefined {
-  if (typed.includes('@')) return { email: typed.trim().toLowerCase() }
+  if (typed.includes('@')) return { email: tidiedAddress(typed).trim().toLowerCase() }
   // In a query, a plus that was not encoded is a blank.
-  const parsed = parsedPhone(typed.replace(/^ (?=\d)/, '+'), country)
-  return parsed && phoneVerdict(parsed) !== 'invalid' ? { phone: parsed.number } : undefined
+  const { parsed } = phoneIn(typed.replace(/^ (?=\d)/, '+'), { dealer: country })
+  return parsed && { phone: parsed.number }
 }

@@ -1,55 +1,77 @@
 import * as limits from '../../generated/server/limits.gen.ts'
-import type { ExternalReference, ExternalReferenceInput } from '../../generated/server/types.gen.ts'
-import { keep } from './extra.ts'
-import { needing, objectOf, storable } from './members.ts'
-import type { Reading } from './reading.ts'
-import { isLonger, isStorable } from './text.ts'
-import { warn } from './warnings.ts'
+import type { ExternalReference } from '../../generated/server/types.gen.ts'
+import { isPlaceholder } from './placeholder.ts'
+import { hasTemplateTag } from './template-tag.ts'
+import { isLonger, isStorable, withoutInvisible } from './text.ts'
+
+declare const telling: unique symbol
+
+/** A reference that tells a lead from all others. Only `tellingReference` makes one. */
+export type TellingReference = ExternalReference & { readonly [telling]: true }
+
+type Part = keyof ExternalReference
+
+/**
+ * The reference as it is stored and compared, if it tells leads apart. Blanks at its ends and invisible characters do
+ * not count, for they come and go on the way; all else does, case and blanks within, too.
+ */
+export function tellingReference({ source, id }: ExternalReference): TellingReference | undefined {
+  if (referenceFault('source', source) || referenceFault('id', id)) return undefined
+  // The cast: it has no fault.
+  return { source: tidied(source), id: tidied(id) } as TellingReference
+}
+
+const tidied = (part: string) => withoutInvisible(part).trim()
+
+type Fault =
+  'external-reference-blank' | 'external-reference-damaged' | 'external-reference-long' | 'external-reference-unset'
+
+/** Why a part of a reference tells nothing apart, if it does not. */
+export function referenceFault(name: Part, part: string): Fault | undefined {
+  if (part.includes('\uFFFD') || !isStorable(part)) return 'external-reference-damaged'
+  const said = tidied(part)
+  if (!visiblePattern.test(said)) return 'external-reference-blank'
+  if (isLonger(said, limits.ExternalReference[name].maxLength)) return 'external-reference-long'
+  const isSample = (name === 'source' ? sampleSources : sampleIds).has(said.toLowerCase().replace(besides, ''))
+  return isSample || isUnset(said) ? 'external-reference-unset' : undefined
+}
 
 // A letter, a digit, a punctuation mark or a symbol of any script; blanks, controls and what only joins others show
 // nothing.
 const visiblePattern = /[\p{L}\p{N}\p{P}\p{S}]/u
 
-/**
- * A reference makes every later lead with the same one a duplicate, which is not stored. So one that any sender may
- * send by accident is none, nor is one in which different characters may have become the same U+FFFD, here or before.
- * Anything else is compared to the letter.
- */
-export function readExternalReference(
-  sent: NonNullable<ExternalReferenceInput>,
-  at: string,
-  reading: Reading,
-): ExternalReference | undefined {
-  const reference = externalReferenceMembers(sent, at, reading)
-  if (!reference) return undefined
-  const faults = (['source', 'id'] as const).flatMap((name) => {
-    const code = referenceFault(reference[name], limits.ExternalReference[name].maxLength)
-    return code ? [{ code, pointer: `${at}/${name}` }] : []
-  })
-  if (faults.length === 0) return reference
-  for (const { code, pointer } of faults) warn(code, pointer, reading)
-  keep(at, reference, at, reading)
-  return undefined
+const besides = /[^\p{L}\p{N}]+/gu
+
+/** Whether it is what programs write where a value was not filled in: everybody's, and so nobody's. */
+export function isUnset(said: string): boolean {
+  const bare = said.replace(besides, '')
+  return (
+    isPlaceholder(said) ||
+    hasTemplateTag(said) ||
+    unsetWords.has(said.toLowerCase()) ||
+    unsetPattern.test(said) ||
+    /^(?:0*|x{2,})$/i.test(bare) ||
+    said.split(besides).some((word) => unsetPart.test(word))
+  )
 }
 
-/** Whether a lead that is sent with this reference is stored with it, to the letter. */
-export function isUsable(reference: ExternalReference): boolean {
-  return (['source', 'id'] as const).every((name) => {
-    const part = reference[name]
-    return isStorable(part) && referenceFault(part, limits.ExternalReference[name].maxLength) === undefined
-  })
-}
+/** What stays in a longer text when a part of it was not filled in. `nil` and `none` are words, too, in other cases. */
+const unsetPart = /^(?:[A-Za-z]*null|NULL|Null|NaN|nan|None|nil)$/
+const unsetPattern =
+  /undefined|invalid date|^system\.\w|^#(?:ref!|value!|name\?|div\/0!|num!|null!|n\/a)|^0001-01-01|0{8}-(?:0{4}-){3}0{12}|f{8}-(?:f{4}-){3}f{12}|^f{32}$/i
+/** Words of programs, and the largest numbers of their types, which is where counting ends for everybody. */
+const unsetWords = new Set(
+  'true false yes no on off ja nej -1 array object function error infinity -infinity &nbsp; 2147483647 -2147483648 4294967295 9007199254740991 9223372036854775807 -9223372036854775808 18446744073709551615'.split(
+    ' ',
+  ),
+)
 
-function referenceFault(
-  part: string,
-  lengthMax: number,
-): `external-reference-${'long' | 'damaged' | 'blank'}` | undefined {
-  if (isLonger(part, lengthMax)) return 'external-reference-long'
-  if (part.includes('\uFFFD')) return 'external-reference-damaged'
-  return visiblePattern.test(part) ? undefined : 'external-reference-blank'
-}
-
-const externalReferenceMembers = needing(
-  ['source', 'id'],
-  objectOf<ExternalReferenceInput, ExternalReference>({ source: storable, id: storable }),
+// What stands in documentation and is copied with the rest. Not 1 or 123: somebody counts from one.
+const sampleSources = new Set(
+  'string example source sourcename yoursource yoursourcehere yoursystem systemname'.split(' '),
+)
+const sampleIds = new Set(
+  'string text value number integer id uuid guid leadid lead externalid externalreference reference ref uniqueid yourid youridhere yourleadid yourleadidhere yourreference yourreferencehere yourexternalid insertid insertidhere idhere someid myid example exampleid sample sampleid demo dummy test testid testing testlead placeholder default todo foo bar baz foobar lorem loremipsum'.split(
+    ' ',
+  ),
 )

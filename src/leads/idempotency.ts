@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { canonicalDecimal, type LongNumbers } from '../json.ts'
-import { isPlaceholder } from './placeholder.ts'
+import { isUnset } from './external-reference.ts'
 
 /** A key with the hash of what it came with. */
 export interface Idempotency {
@@ -27,7 +27,7 @@ export const keyOfItem = (key: string): string => key.replaceAll('\n', '\n\n')
 
 /** Whether a key names one request, and not all of those who fill nothing in. */
 export function tellsApart(key: string): boolean {
-  return !isPlaceholder(key) && !/\uFFFD|^\{\{.*\}\}$|^\[object|^[0-]+$/.test(key)
+  return !isUnset(key) && !key.includes('\uFFFD')
 }
 
 /**

@@ -11,6 +11,8 @@ import type {
   ConsentInput,
   Email,
   EmailInput,
+  ExternalReference,
+  ExternalReferenceInput,
   Lead,
   LeadCustomer,
   LeadCustomerInput,
@@ -37,20 +39,42 @@ import type {
   VehicleOfInterestInput,
 } from '../../generated/server/types.gen.ts'
 import type { JsonFaults } from '../json.ts'
-import { emailVerdict } from './email.ts'
-import { readExternalReference } from './external-reference.ts'
-import { keepExtra } from './extra.ts'
+import { countryIn, countryOfPostalCode } from './country.ts'
+import { emailVerdict, tidiedAddress } from './email.ts'
+import { referenceFault, type TellingReference, tellingReference } from './external-reference.ts'
+import { keep, keepExtra } from './extra.ts'
 import type { LeadContext, NewLead } from './lead.ts'
-import { asSent, freeText, listOf, needing, number, objectOf, text, time, utcTime, wordOf } from './members.ts'
-import { lineTypeOf, parsedPhone, phoneVerdict } from './phone.ts'
+import {
+  asSent,
+  exactText,
+  freeText,
+  isNothing,
+  line,
+  lineAsSaid,
+  listOf,
+  needing,
+  number,
+  objectOf,
+  shownLine,
+  storable,
+  text,
+  time,
+  utcTime,
+  wholeLine,
+  wordOf,
+} from './members.ts'
+import { moneyIn } from './money.ts'
+import { odometerIn } from './odometer.ts'
+import { lineTypeOf, phoneIn } from './phone.ts'
+import { isPlaceholder, isProgramsNothing } from './placeholder.ts'
 import { newReading, type Reading } from './reading.ts'
+import { cut } from './text.ts'
 import {
   appointmentKinds,
   channels,
   conditionRatings,
   conditions,
   consentStates,
-  distanceUnits,
   leadTypes,
   phoneTypes,
   purposes,
@@ -110,32 +134,79 @@ function isSaid(said: string | undefined): boolean {
 type Sent<Input> = NonNullable<Input>
 
 function readCustomer(sent: Sent<LeadCustomerInput>, at: string, reading: Reading): LeadCustomer {
-  const { emails = [], phones = [], ...rest } = customerMembers(sent, at, reading)
+  const customerCountry = countryOf(sent.address ?? {})
+  const { emails = [], phones = [], ...rest } = customerMembers(sent, at, { ...reading, customerCountry })
   return { ...rest, emails, phones }
 }
+
+/** Where the customer's numbers are to be read; a postal code may give a hint. */
+function countryOf({ countryCode, postalCode }: Sent<PostalAddressInput>): string | undefined {
+  if (countryCode && !isPlaceholder(countryCode)) return countryIn(countryCode) ?? 'unknown'
+  return postalCode ? countryOfPostalCode(postalCode) : undefined
+}
+
+/** A word that programs write for nothing is no part of a name, nor is any word for nothing the whole of it. */
+function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): PersonName | undefined {
+  const name = nameMembers(sent, at, reading)
+  const parts = (['given', 'family', 'full'] as const).flatMap((part) => {
+    const said = name[part]
+    return said === undefined ? [] : [{ part, said, words: wordsOf(said) }]
+  })
+  const isNobody = parts.every(({ words }) => words.every(isPlaceholder))
+  for (const { part, said, words } of parts) {
+    const real = isNobody ? [] : words.filter((word) => !isProgramsNothing(word))
+    if (real.length === words.length) continue
+    keep(`${at}/${part}`, said, `${at}/${part}`, reading)
+    if (real.length > 0) name[part] = real.join(' ')
+    else delete name[part]
+  }
+  return name
+}
+
+/** The words of a name; what a program left in it is one, with its blanks. */
+const wordsOf = (said: string): string[] => said.match(/\{\{[^{}]*\}\}|\[object \w+\]|\S+/g) ?? []
 
 function readEmail(sent: Sent<EmailInput>, at: string, reading: Reading): Email | undefined {
   const email = emailMembers(sent, at, reading)
   if (!email) return undefined
-  const verdict = emailVerdict(email.address)
-  if (verdict === 'odd') warn('email-odd', `${at}/address`, reading)
-  return { address: email.address, verdict }
+  const place = `${at}/address`
+  const tidied = tidiedAddress(email.address)
+  if (tidied !== email.address && keep(place, email.address, place, reading)) warn('invisible-removed', place, reading)
+  const address = cut(tidied, limits.Email.address.maxLength, place, reading)
+  // Of all that was sent: what was cut may be another one.
+  const verdict = emailVerdict(tidied)
+  if (verdict === 'odd') warn('email-odd', place, reading)
+  return { address, verdict }
 }
 
 function readPhone(sent: Sent<PhoneInput>, at: string, reading: Reading): Phone | undefined {
   const phone = phoneMembers(sent, at, reading)
   if (!phone) return undefined
+  const place = `${at}/number`
   // Of all that was sent: a number that was cut may be another one.
-  const parsed = parsedPhone(sent.number ?? '', reading.country)
-  const verdict = phoneVerdict(parsed)
-  if (verdict === 'invalid') warn('phone-not-understood', `${at}/number`, reading)
-  if (verdict === 'possible') warn('phone-doubtful', `${at}/number`, reading)
+  const read = phoneIn(phone.number, { dealer: reading.country, customer: reading.customerCountry })
+  const { verdict, parsed } = read
+  if (verdict === 'invalid') warn('phone-not-understood', place, reading)
+  if (verdict === 'possible') warn(read.isForeign ? 'phone-of-other-country' : 'phone-doubtful', place, reading)
+  if (read.hasMore) warn('phone-with-more', place, reading)
   return {
-    number: phone.number,
+    number: cut(phone.number, limits.Phone.number.maxLength, place, reading),
     type: phone.type ?? lineTypeOf(parsed),
-    ...(parsed && verdict !== 'invalid' && { e164: parsed.number }),
+    ...(parsed && { e164: parsed.number }),
     verdict,
   }
+}
+
+/** A country by its code, name or sign. */
+function readCountry(sent: string, at: string, reading: Reading): string | undefined {
+  const said = shownLine(sent, at, reading)
+  if (said.trim() === '' || isNothing(said, at, reading)) return undefined
+  const code = countryIn(said)
+  if (code !== said) {
+    warn(code ? 'converted' : 'word-unknown', at, reading)
+    keep(at, said, at, reading)
+  }
+  return code
 }
 
 function readVehicleOfInterest(sent: Sent<VehicleOfInterestInput>, at: string, reading: Reading): VehicleOfInterest {
@@ -158,9 +229,38 @@ function identified<Vehicle extends VehicleOfInterest | TradeIn>(
   return vehicle
 }
 
+function readMoney(sent: Sent<MoneyInput>, at: string, reading: Reading): Money | undefined {
+  const said = moneyMembers(sent, at, reading)
+  if (!said) return undefined
+  const { amount } = said
+  const currency = said.currency?.trim() || undefined
+  const read = moneyIn(amount, currency, reading.country)
+  const note = (code: 'number-odd' | 'word-unknown' | 'converted', name: 'amount' | 'currency') => {
+    warn(code, `${at}/${name}`, reading)
+    keep(`${at}/${name}`, said[name], `${at}/${name}`, reading)
+  }
+  if (!read) {
+    note('number-odd', 'amount')
+    if (currency) keep(`${at}/currency`, said.currency, `${at}/currency`, reading)
+    return undefined
+  }
+  const { money, isCurrencyOdd } = read
+  if (isCurrencyOdd && currency) note('word-unknown', 'currency')
+  else if (currency && said.currency !== money.currency) note('converted', 'currency')
+  if (isCurrencyOdd && !currency) note('word-unknown', 'amount')
+  else if (amount !== money.amount) note('converted', 'amount')
+  return money
+}
+
 function readOdometer(sent: Sent<OdometerInput>, at: string, reading: Reading): Odometer | undefined {
-  const odometer = odometerMembers(sent, at, reading)
-  return odometer && { value: odometer.value, unit: odometer.unit ?? 'km' }
+  const said = odometerMembers(sent, at, reading)
+  if (!said) return undefined
+  const unit = said.unit?.trim() || undefined
+  const { odometer } = odometerIn(said.value, unit, reading.country) ?? {}
+  if (odometer?.value === said.value) return odometer
+  warn(odometer ? 'converted' : 'word-unknown', `${at}/unit`, reading)
+  keep(at, { value: said.value, unit: said.unit }, at, reading)
+  return odometer
 }
 
 /** What is not clearly granted is not granted. */
@@ -176,71 +276,94 @@ function readAppointment(sent: Sent<AppointmentInput>, at: string, reading: Read
   return appointmentMembers(sent, at, { ...reading, timeZone })
 }
 
+/**
+ * A reference makes every later lead with the same one a duplicate, which is not stored. So one that any sender may
+ * send by accident is none, nor is one in which different characters may have become the same U+FFFD, here or before,
+ * or that had to be cut.
+ */
+function readExternalReference(
+  sent: Sent<ExternalReferenceInput>,
+  at: string,
+  reading: Reading,
+): TellingReference | undefined {
+  const reference = externalReferenceMembers(sent, at, reading)
+  if (!reference) return undefined
+  const told = tellingReference(reference)
+  for (const name of ['source', 'id'] as const) {
+    const fault = referenceFault(name, reference[name])
+    if (fault) warn(fault, `${at}/${name}`, reading)
+    else if (told && told[name] !== reference[name]) {
+      warn('invisible-removed', `${at}/${name}`, reading)
+      keep(`${at}/${name}`, reference[name], `${at}/${name}`, reading)
+    }
+  }
+  if (!told) keep(at, reference, at, reading)
+  return told
+}
+
 // How each part of a lead is read; the compiler checks the names against the contract. Parts stand before the whole.
 // Texts and lists are cut to what the lead shows of them.
 
-const emailMembers = needing(['address'], objectOf<EmailInput, Email>({ address: text(limits.Email.address) }))
-
+const emailMembers = needing(['address'], objectOf<EmailInput, Email>({ address: wholeLine }))
 const phoneMembers = needing(
   ['number'],
-  objectOf<PhoneInput, Phone>({ number: text(limits.Phone.number), type: wordOf(phoneTypes, 'other') }),
+  objectOf<PhoneInput, Phone>({ number: wholeLine, type: wordOf(phoneTypes, 'other') }),
 )
 
 const ofName = limits.PersonName
 const ofAddress = limits.PostalAddress
 
+const nameMembers = objectOf<PersonNameInput, PersonName>({
+  given: lineAsSaid(ofName.given),
+  family: lineAsSaid(ofName.family),
+  full: lineAsSaid(ofName.full),
+})
+
 const customerMembers = objectOf<LeadCustomerInput, LeadCustomer>({
-  name: objectOf<PersonNameInput, PersonName>({
-    given: text(ofName.given),
-    family: text(ofName.family),
-    full: text(ofName.full),
-  }),
+  name: readName,
   emails: listOf(readEmail, limits.LeadCustomer.emails),
   phones: listOf(readPhone, limits.LeadCustomer.phones),
   address: objectOf<PostalAddressInput, PostalAddress>({
-    lines: listOf(text(ofAddress.lines.items), ofAddress.lines),
-    postalCode: text(ofAddress.postalCode),
-    city: text(ofAddress.city),
-    region: text(ofAddress.region),
-    countryCode: text(ofAddress.countryCode),
+    lines: listOf(line(ofAddress.lines.items), ofAddress.lines),
+    postalCode: line(ofAddress.postalCode),
+    city: line(ofAddress.city),
+    region: line(ofAddress.region),
+    countryCode: readCountry,
   }),
 })
 
-const money = needing(
-  ['amount'],
-  objectOf<MoneyInput, Money>({ amount: text(limits.Money.amount), currency: text(limits.Money.currency) }),
-)
+const moneyMembers = needing(['amount'], objectOf<MoneyInput, Money>({ amount: wholeLine, currency: wholeLine }))
 
 const odometerMembers = needing(
   ['value'],
-  objectOf<OdometerInput, Odometer>({ value: number(limits.Odometer.value), unit: wordOf(distanceUnits) }),
+  objectOf<OdometerInput, Odometer>({ value: number(limits.Odometer.value), unit: wholeLine }),
 )
 
 const ofRegistration = limits.Registration
 const ofVehicle = limits.VehicleOfInterest
 
 const vehicle = {
-  vin: text(ofVehicle.vin),
+  vin: line(ofVehicle.vin),
   registration: needing(
     ['number'],
     objectOf<RegistrationInput, Registration>({
-      number: text(ofRegistration.number),
-      countryCode: text(ofRegistration.countryCode),
+      number: line(ofRegistration.number),
+      countryCode: readCountry,
     }),
   ),
-  stockNumber: text(ofVehicle.stockNumber),
+  stockNumber: line(ofVehicle.stockNumber),
   listingId: text(ofVehicle.listingId),
   listingUrl: text(ofVehicle.listingUrl),
-  make: text(ofVehicle.make),
-  model: text(ofVehicle.model),
-  variant: text(ofVehicle.variant),
+  make: line(ofVehicle.make),
+  model: line(ofVehicle.model),
+  variant: line(ofVehicle.variant),
   modelYear: number(ofVehicle.modelYear, Number.isInteger),
   condition: wordOf<string>(conditions),
   odometer: readOdometer,
-  fuel: text(ofVehicle.fuel),
-  transmission: text(ofVehicle.transmission),
-  colour: text(ofVehicle.colour),
-  price: money,
+  fuel: line(ofVehicle.fuel),
+  transmission: line(ofVehicle.transmission),
+  colour: line(ofVehicle.colour),
+  price: readMoney,
   comments: freeText(ofVehicle.comments),
 }
 
@@ -253,10 +376,10 @@ const tradeInMembers = objectOf<TradeInInput, TradeIn>({
   ...vehicle,
   conditionRating: wordOf(conditionRatings, 'unknown'),
   outstandingFinance: objectOf<OutstandingFinanceInput, OutstandingFinance>({
-    amount: money,
-    lender: text(limits.OutstandingFinance.lender),
+    amount: readMoney,
+    lender: line(limits.OutstandingFinance.lender),
   }),
-  wantedPrice: money,
+  wantedPrice: readMoney,
 })
 
 const ofConsent = limits.Consent
@@ -266,7 +389,7 @@ const consentMembers = objectOf<ConsentInput, Consent>({
   channel: wordOf(channels, 'other'),
   state: wordOf(consentStates, 'unknown'),
   legalBasis: text(ofConsent.legalBasis),
-  text: freeText(ofConsent.text),
+  text: exactText(ofConsent.text),
   textVersion: text(ofConsent.textVersion),
   textLocale: text(ofConsent.textLocale),
   capturedAt: time,
@@ -290,7 +413,14 @@ const appointmentMembers = objectOf<AppointmentInput, Appointment>({
 const ofAttribution = limits.Attribution
 const ofClickIds = limits.ClickIds
 
-const readLead = objectOf<LeadInput, Lead>({
+const externalReferenceMembers = needing(
+  ['source', 'id'],
+  objectOf<ExternalReferenceInput, ExternalReference>({ source: storable, id: storable }),
+)
+
+type Told = Omit<Lead, 'externalReference'> & { externalReference?: TellingReference }
+
+const readLead = objectOf<LeadInput, Told>({
   type: wordOf(leadTypes, 'other'),
   message: freeText(limits.Lead.message),
   customer: readCustomer,
@@ -314,7 +444,7 @@ const readLead = objectOf<LeadInput, Lead>({
     adGroupId: text(ofAttribution.adGroupId),
     adId: text(ofAttribution.adId),
     formId: text(ofAttribution.formId),
-    formName: text(ofAttribution.formName),
+    formName: line(ofAttribution.formName),
     landingPage: text(ofAttribution.landingPage),
     referrer: text(ofAttribution.referrer),
   }),

@@ -7,7 +7,7 @@ import { outer } from '../ids.ts'
 import { badRequest, Problem, problemBody, problems, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type BatchItem, batchItem, clientRefOf, sentLeads } from './batch.ts'
-import { isUsable } from './external-reference.ts'
+import { tellingReference } from './external-reference.ts'
 import { type Idempotency, keyOf, keyOfItem, keyOfPlace, ofDocument, ofLead, tellsApart } from './idempotency.ts'
 import { newLead } from './input.ts'
 import type { Intake, Push, Stored } from './intake.ts'
@@ -113,14 +113,22 @@ export const reconcileReferences =
   async ({ body, principal }) => {
     await intake.judge(principal)
     const asked = distinct(body.references)
-    const usable = asked.filter(isUsable)
-    const received = await store.findClaimed(db, principal.dealerId, principal.subject.id, usable)
+    const told = asked.flatMap((reference) => {
+      const telling = tellingReference(reference)
+      return telling ? [{ reference, telling }] : []
+    })
+    const received = await store.findClaimed(
+      db,
+      principal.dealerId,
+      principal.subject.id,
+      told.map(({ telling }) => telling),
+    )
     return {
       status: 200,
       body: {
         received: received.size,
-        missing: usable.filter((_, at) => !received.has(at)),
-        unusable: asked.filter((reference) => !isUsable(reference)),
+        missing: told.filter((_, at) => !received.has(at)).map(({ reference }) => reference),
+        unusable: asked.filter((reference) => !tellingReference(reference)),
       },
     }
   }

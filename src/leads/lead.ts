@@ -1,12 +1,6 @@
-import type {
-  ExternalReference,
-  Lead,
-  LeadStatus,
-  LeadStatusReason,
-  LeadType,
-  Warning,
-} from '../../generated/server/types.gen.ts'
+import type { Lead, LeadStatus, LeadStatusReason, LeadType, Warning } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
+import type { TellingReference } from './external-reference.ts'
 import { legalMoves } from './status.ts'
 
 /** Where the lead's dealer is. */
@@ -33,7 +27,7 @@ export type LeadData = Pick<
 export interface NewLead {
   type: LeadType
   test: boolean
-  externalReference?: ExternalReference
+  externalReference?: TellingReference
   /** RFC 3339 in UTC with milliseconds. */
   submittedAt?: string
   data: LeadData

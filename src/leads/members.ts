@@ -1,12 +1,11 @@
-import * as limits from '../../generated/server/limits.gen.ts'
 import { keep, keepUnknown } from './extra.ts'
+import { plainLine, plainLines } from './markup.ts'
 import { maskNationalIds } from './national-id.ts'
+import { isPlaceholder } from './placeholder.ts'
 import type { Reading } from './reading.ts'
 import { bare, cut, wellFormed } from './text.ts'
 import { type Instant, instantIn } from './time.ts'
 import { warn } from './warnings.ts'
-
-const timeLengthMax = limits.Consent.capturedAt.maxLength
 
 /** Reads a value that was sent at the JSON Pointer `at`; undefined leaves it out. */
 type Reader<Sent, Read> = (sent: Sent, at: string, reading: Reading) => Read
@@ -106,19 +105,70 @@ interface TextLimit {
   maxLength: number
 }
 
-/** A text without NUL and lone surrogates, which PostgreSQL cannot store; of a longer one as much as a lead has room for. */
-export function text({ maxLength }: TextLimit): Reader<string, string> {
-  return (sent, at, reading) => cut(storable(sent, at, reading), maxLength, at, reading)
-}
-
-/** A text that people write as they like; national identity numbers of the dealer's country are masked in it. */
-export function freeText({ maxLength }: TextLimit): Reader<string, string> {
+/** A text that programs write, as it was sent; of a longer one as much as a lead has room for. */
+export function text({ maxLength }: TextLimit): Reader<string, string | undefined> {
   return (sent, at, reading) => {
     const said = storable(sent, at, reading)
-    const masked = maskNationalIds(said, reading.country)
-    if (masked !== said) warn('national-id-masked', at, reading)
-    return cut(masked, maxLength, at, reading)
+    return isNothing(said, at, reading) ? undefined : cut(said, maxLength, at, reading)
   }
+}
+
+/** What people write on one line, as it reads. */
+export function line({ maxLength }: TextLimit): Reader<string, string | undefined> {
+  return (sent, at, reading) => {
+    const said = wholeLine(sent, at, reading)
+    return said === undefined ? undefined : cut(said, maxLength, at, reading)
+  }
+}
+
+/** Of any length, to be looked at. */
+export function wholeLine(sent: string, at: string, reading: Reading): string | undefined {
+  const said = shownLine(sent, at, reading)
+  return isNothing(said, at, reading) ? undefined : said
+}
+
+/** A line in which words for nothing may be meant. */
+export function lineAsSaid({ maxLength }: TextLimit): Reader<string, string> {
+  return (sent, at, reading) => cut(shownLine(sent, at, reading), maxLength, at, reading)
+}
+
+/** What people write as they like, as it reads; national identity numbers of the dealer's country are masked in it. */
+export function freeText({ maxLength }: TextLimit): Reader<string, string | undefined> {
+  return (sent, at, reading) => {
+    const said = shown(plainLines, sent, at, reading)
+    return isNothing(said, at, reading) ? undefined : cut(masked(said, at, reading), maxLength, at, reading)
+  }
+}
+
+/** A text that has to be proven one day: but for national identity numbers it is as it was sent. */
+export function exactText({ maxLength }: TextLimit): Reader<string, string> {
+  return (sent, at, reading) => cut(masked(storable(sent, at, reading), at, reading), maxLength, at, reading)
+}
+
+function masked(said: string, at: string, reading: Reading): string {
+  const whole = maskNationalIds(said, reading.country)
+  if (whole !== said) warn('national-id-masked', at, reading)
+  return whole
+}
+
+export function shownLine(sent: string, at: string, reading: Reading): string {
+  return shown(plainLine, sent, at, reading)
+}
+
+function shown(plain: (text: string) => string | undefined, sent: string, at: string, reading: Reading): string {
+  const said = storable(sent, at, reading)
+  const read = plain(said)
+  if (read === undefined) return said
+  warn('markup-removed', at, reading)
+  // A character reference may stand for one that cannot be stored.
+  return wellFormed(read)
+}
+
+/** Whether it is a word for nothing, which is left out and kept in `extra`. A blank text is as it was sent. */
+export function isNothing(said: string, at: string, reading: Reading): boolean {
+  const isWord = isPlaceholder(said) && said.trim() !== ''
+  if (isWord) keep(at, said, at, reading)
+  return isWord
 }
 
 /** A text of any length, to be looked at; what is kept of it must be cut. */
@@ -141,6 +191,7 @@ export function wordOf<Word extends string>(
     if (said.trim() === '') return undefined
     const word = words.get(bare(said))
     if (word) return word
+    if (isNothing(said, at, reading)) return undefined
     warn('word-unknown', at, reading)
     keep(at, said, at, reading)
     return unknown
@@ -159,11 +210,11 @@ export function utcTime(sent: string, at: string, reading: Reading): string | un
 
 function instantOf(sent: string, at: string, reading: Reading): Instant | undefined {
   const said = storable(sent, at, reading)
-  const instant = said.length <= timeLengthMax ? instantIn(said, reading.timeZone) : undefined
-  if (!instant) {
-    warn('date-not-understood', at, reading)
-    keep(at, said, at, reading)
-  }
+  if (isNothing(said, at, reading)) return undefined
+  const instant = instantIn(said, reading.timeZone)
+  if (!instant) warn('date-not-understood', at, reading)
+  if (instant?.isConverted) warn('converted', at, reading)
+  if (!instant || instant.isConverted) keep(at, said, at, reading)
   if (instant?.isAssumed) warn('date-without-offset', at, reading)
   return instant
 }

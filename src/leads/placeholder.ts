@@ -22,7 +22,7 @@ const marks = /^[\s_.?*\u2013\u2014-]*$/
 const programs = new Set('null NULL undefined None NaN nan nil N/A n/a #N/A (null) <null> <nil>'.split(' '))
 
 const tagOnly =
-  /^(?:\[object \p{L}+\]|\{\{\{?[^{}]*\}\}\}?|\{%[^{}%]*%\}|[$#%!]?\{[$!#%@]?[\s\p{L}_][\p{L}\p{N}\s_.:|()-]*\}|<[%?][^<>]*>|\[\[[^[\]]*\]\]|%%[^%]*%%|%[\p{L}_][\p{L}\p{N}_.-]*%|\*\|[^|*]*\|\*|@@[^@]*@@|##[^#]*##|__\p{L}[\p{L}\p{N}_]*__|\[\p{L}[\p{L}\p{N}_-]*\])$/u
+  /^(?:\[object \p{L}+\]|\{\{\{?[^{}]*\}\}\}?|\{%[^{}%]*%\}|[$#%!]?\{[$!#%@]?[\s\p{L}_][\p{L}\p{N}\s_.:|()-]*\}|<[%?][^<>]*>|\[\[[^[\]]*\]\]|%%[^%]*%%|%[\p{L}_][\p{L}\p{N}_.-]*%|\*\|[^|*]*\|\*|@@[^@]*@@|##[^#]*##|__[A-Z][A-Z\d_]*__|\[\p{L}[\p{L}\p{N}_-]*\])$/u
 
 /** Whether a text is a word for nothing, as people or programs write it: it stands where a value would, and is none. */
 export function isPlaceholder(text: string): boolean {

@@ -4,6 +4,8 @@ import type { LeadContext } from './lead.ts'
 
 /** What one lead is read with, and what comes to light on the way. */
 export interface Reading extends LeadContext {
+  /** Where the customer is, if that was said and understood; `unknown` when it was only said. */
+  readonly customerCountry?: string | undefined
   readonly warnings: Warning[]
   readonly extra: Extra
   /** Numbers that are not in the values of what was sent, as they stood there. */

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import * as limits from '../../generated/server/limits.gen.ts'
-import type { ExternalReference, LeadStatus, LeadType, Warning } from '../../generated/server/types.gen.ts'
+import type { LeadStatus, LeadType, Warning } from '../../generated/server/types.gen.ts'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 import type { Contact } from './contact.ts'
+import type { TellingReference } from './external-reference.ts'
 import type { Idempotency } from './idempotency.ts'
 import type { LeadRow } from './lead.ts'
 import { leadStatuses, type Move, statusAfter } from './status.ts'
@@ -18,7 +19,7 @@ export interface IncomingLead {
   eventId: string
   type: LeadType
   test: boolean
-  externalReference: ExternalReference | undefined
+  externalReference: TellingReference | undefined
   submittedAt: string | undefined
   /** JSON of `LeadData`. */
   data: string
@@ -113,7 +114,7 @@ export async function findClaimed(
   db: Knex,
   dealerId: string,
   subjectId: string,
-  references: readonly ExternalReference[],
+  references: readonly TellingReference[],
 ): Promise<Set<number>> {
   // Lateral with a limit, it cannot become a join over all claims of the subject.
   const { rows } = await db.raw<{ rows: { place: string }[] }>(

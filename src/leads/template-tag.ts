@@ -18,7 +18,7 @@ const tags: readonly RegExp[] = [
   // %%id%%, %id%, ##id##, @@id@@, __ID__, ~id~, |id|
   new RegExp(`%${word}%|%%`, 'u'),
   new RegExp(String.raw`(?<![\p{L}\p{N}#@~|])(?:#+${word}#|@+${word}@|~+${word}~|\|+${word}\|)`, 'u'),
-  /(?<![\p{L}\p{N}_])__\p{L}[\p{L}\p{N}_]*__(?![\p{L}\p{N}_])/u,
+  /(?<![\p{L}\p{N}_])__[A-Z][A-Z\d_]*__(?![\p{L}\p{N}_])/u,
   // «id», $(id), %(id)s, $id, :id, %s
   /«|»|\$\(|%\(|(?<![\p{L}\p{N}])\$[\p{L}_]|(?:^|[/\s]):\p{L}|%(?:\d\$)?[sdiu](?![\p{L}\p{N}])/u,
 ]

@@ -51,12 +51,6 @@ export const conditionRatings = vocabulary({
   unknown: ['ukendt'],
 })
 
-// Not `mil`, which is ten kilometres in Sweden.
-export const distanceUnits = vocabulary({
-  km: ['kms', 'kilometer', 'kilometers', 'kilometre', 'kilometres'],
-  mi: ['mile', 'miles'],
-})
-
 export const roles = vocabulary({
   buy: ['purchase', 'køb'],
   lease: ['leasing'],

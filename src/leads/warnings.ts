@@ -7,8 +7,12 @@ const pointerLengthMax = limits.Warning.pointer.maxLength
 const messages = {
   'phone-not-understood': 'This is not a phone number that we understand. It was kept as sent.',
   'phone-doubtful': 'This phone number has a possible length, but is not in use in its country as far as we know.',
+  'phone-of-other-country':
+    "This is a phone number of the dealer's country, and none of the customer's. It may be somebody else's.",
+  'phone-with-more':
+    'There is more in this than one phone number. The first number was read; all of it was kept as sent.',
   'email-odd': 'This does not look like an e-mail address. It was kept as sent.',
-  'word-unknown': 'The contract does not name this word. It is kept in `extra`, if it fits there.',
+  'word-unknown': 'The contract does not have this word here. It is kept in `extra`, if it fits there.',
   'member-unknown': 'The contract does not name this member. It is kept in `extra`.',
   'extra-too-large':
     'This did not fit into `extra`, and is in the original only. All of `extra` may have 8192 bytes as JSON and 64 levels.',
@@ -23,6 +27,10 @@ const messages = {
   'encoding-repaired':
     'This was not in the encoding that it should be in, which is UTF-8 unless something else is said. It was read in the one that it seems to be in; the original has it as it came.',
   'text-repaired': 'This text held characters that cannot be stored. They became U+FFFD.',
+  'invisible-removed':
+    'This held characters that show nothing, or blanks at its ends. It is stored without them; `extra` has it as sent.',
+  'markup-removed': 'This held HTML. It is stored as it reads; the original has it as sent.',
+  converted: 'This was written in another way than the contract says, and was understood. `extra` has it as sent.',
   'text-cut': 'This is longer than a lead has room for, and was cut. The original has all of it.',
   'too-many': 'A lead does not have room for so many of these. From this one on they are in the original only.',
   incomplete:
@@ -34,6 +42,8 @@ const messages = {
     'This held characters that cannot be stored, so another one may look the same now. The lead has no external reference; the rest is kept in `extra`, if it fits there.',
   'external-reference-long':
     'This is longer than a reference can be, and cut it may look like another one. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
+  'external-reference-unset':
+    'This is what programs and templates write for no value, or an example of documentation, so it tells no leads apart. The lead has no external reference; what was sent is kept in `extra`, if it fits there.',
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
   'idempotency-key-unusable':
     'The idempotency key is empty, damaged, or what everybody sends who fills nothing in. It counts as not sent.',
@@ -55,6 +65,8 @@ const messages = {
 const harmless: ReadonlySet<string> = new Set<keyof typeof messages>([
   'phone-not-understood',
   'phone-doubtful',
+  'phone-of-other-country',
+  'phone-with-more',
   'email-odd',
   'vehicle-not-identifiable',
   'national-id-masked',
