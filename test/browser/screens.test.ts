@@ -111,7 +111,7 @@ screens({
       await page.getByText(/createLead, 201/).waitFor()
       await state('lead', page.getByText('What was odd about it'))
       await button('As it was received').click()
-      await state('lead-original', page.getByText('It came as JSON'))
+      await state('lead-original', page.getByRole('region', { name: 'As it was received' }).getByText('surprise'))
       await go(`/leads/lead_${'0'.repeat(32)}`)
       await state('lead-missing', page.getByText('It is not there any more.'))
       await waiting('**/v1/leads/lead_*')
