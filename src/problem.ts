@@ -22,12 +22,6 @@ export const problems = {
     title: 'The access token is not valid',
     detail: 'The token has expired or was ended. Exchange the API key for a new one.',
   },
-  'key-not-exchanged': {
-    status: 401,
-    title: 'An API key is no access token',
-    detail:
-      'What was sent is an API key. Exchange it at POST /v1/auth/token, where it is sent as X-Api-Key, and send the access token from there as Authorization: Bearer.',
-  },
   'session-ended': {
     status: 401,
     title: 'Not signed in',

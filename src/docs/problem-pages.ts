@@ -7,11 +7,9 @@ export const advice = {
   'token-malformed':
     'The Authorization header must be there once, as the word Bearer, a space and the access token. Check that no proxy or library adds a second one.',
   'token-missing':
-    'Every operation but the token endpoint takes an access token. Exchange the API key at POST /v1/auth/token and send the token as Authorization: Bearer. An API key is no access token.',
+    'Every operation but the token endpoint takes an access token. Exchange the API key at POST /v1/auth/token and send the token as Authorization: Bearer. An API key is no access token: it buys one, so that it travels once in half an hour and not with every call. One that was sent in an address may be in the logs of every proxy on the way: have it replaced.',
   'token-invalid':
-    'Access tokens live 1800 seconds, and end at once when their key is disabled or deleted. Exchange the key for a new token; if that answers invalid_client, ask the dealer what became of the key.',
-  'key-not-exchanged':
-    'An API key buys access tokens and opens nothing by itself, so that it travels once in half an hour and not with every call. POST it to /v1/auth/token as X-Api-Key, keep the access_token of the answer, and send that as Authorization: Bearer. A key that was sent in an address may be in the logs of every proxy on the way: have it replaced.',
+    'Access tokens live 1800 seconds, and end at once when their key is disabled or deleted. Exchange the key for a new token; if that answers invalid_client, ask the dealer what became of the key. The detail says so when what was sent is the API key itself.',
   'session-ended':
     'A session lasts 12 hours, and ends when the person signs out, is deactivated, gets another role or a new password. Sign in again.',
   'sign-in-too-old':

@@ -16,8 +16,6 @@ const challenges: Partial<Record<Problem['code'], string>> = {
   'sign-in-too-old': `Bearer realm="CarBuddii", error="insufficient_user_authentication", error_description="The sign-in is too old", max_age="${freshSeconds}"`,
   'person-needed':
     'Bearer realm="CarBuddii", error="insufficient_scope", error_description="Only a person may do this"',
-  'key-not-exchanged':
-    'Bearer realm="CarBuddii", error="invalid_token", error_description="An API key is no access token"',
   'token-malformed': 'Bearer realm="CarBuddii", error="invalid_request"',
   'session-ended': 'Session realm="CarBuddii"',
   'sign-in-refused': 'Session realm="CarBuddii"',
@@ -39,7 +37,7 @@ export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandl
     if (failure instanceof Problem)
       for (const [name, value] of Object.entries(failure.more.headers ?? {})) res.setHeader(name, value)
     const challenge = failure instanceof Problem ? challenges[failure.code] : undefined
-    if (challenge) res.setHeader('WWW-Authenticate', challenge)
+    if (challenge && !res.hasHeader('WWW-Authenticate')) res.setHeader('WWW-Authenticate', challenge)
     if (failure.status === 503 && !res.hasHeader('Retry-After')) res.setHeader('Retry-After', retryAfterSeconds)
 
     if (call?.id === 'exchangeApiKey' || failure instanceof OAuthError) {

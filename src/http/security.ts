@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import { holdsKey } from '../api-keys/key-text.ts'
 import type { Principal } from '../operation.ts'
-import { Problem, problems } from '../problem.ts'
+import { Problem } from '../problem.ts'
 import { scopeMissing } from '../tokens/liveness.ts'
 import type { Verified } from '../tokens/token.ts'
 
@@ -10,6 +10,10 @@ export interface Admission {
   principal?: Principal
   denied?: Problem
 }
+
+const notExchanged =
+  'What was sent is an API key. Exchange it at POST /v1/auth/token, where it is sent as X-Api-Key, and send the access token from there as Authorization: Bearer.'
+const inAddress = 'Addresses are kept in logs: ask the dealer to replace this key.'
 
 /**
  * One handler for each scheme of the document. They do no I/O: whether a credential still lives is asked of the
@@ -28,7 +32,8 @@ export function securityHandlers(check: (token: string, now: number) => Verified
         admission.principal = { ...verified, needed }
         return true
       } catch (error) {
-        const denied = error instanceof Problem && error.status !== 403 && sendsKey(req) ? keyNotExchanged(req) : error
+        const isKey = error instanceof Problem && error.code !== 'scope-missing' && sendsKey(req)
+        const denied = isKey ? keyNotExchanged(error, req) : error
         if (denied instanceof Problem) admission.denied = denied
         throw denied
       }
@@ -46,12 +51,11 @@ function sendsKey({ headers, url }: Request): boolean {
   return sent.some((text) => holdsKey(String(text ?? '')))
 }
 
-function keyNotExchanged({ url }: Request): Problem {
-  if (!holdsKey(url)) return new Problem('key-not-exchanged')
-  return new Problem(
-    'key-not-exchanged',
-    `${problems['key-not-exchanged'].detail} Addresses are kept in logs: ask the dealer to replace this key.`,
-  )
+function keyNotExchanged({ code }: Problem, { url }: Request): Problem {
+  const detail = holdsKey(url) ? `${notExchanged} ${inAddress}` : notExchanged
+  if (code === 'token-missing') return new Problem(code, detail)
+  const challenge = 'Bearer realm="CarBuddii", error="invalid_token", error_description="An API key is no access token"'
+  return new Problem('token-invalid', detail, { headers: { 'WWW-Authenticate': challenge } })
 }
 
 /** The token of the one Authorization header (RFC 6750, section 2.1). Tokens in a query or a body are not looked at. */
