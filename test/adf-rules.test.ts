@@ -138,6 +138,7 @@ describe('comments', () => {
   it.each(['comments', 'notes', 'message', 'description'])('are one text with their markup in <%s>', (name) => {
     const lead = prospect(`<${name}>Hej<br>Er den <b>ledig</b>?<p>Hilsen</${name}>`)
     expect([lead.input.message, codes(lead)]).toEqual(['Hej<br>Er den <b>ledig</b>?<p>Hilsen', []])
+    expect(stored(lead).data.message).not.toMatch(/<|>/)
   })
 
   it('may be the name of what a document stands in', () =>

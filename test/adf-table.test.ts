@@ -32,7 +32,8 @@ describe('the table: prospect and its id', () => {
     ['lead_id', '<lead_id source="p.example">7</lead_id>'],
     ['lead-id', '<lead-id source="p.example">7</lead-id>'],
   ])('has an external reference in <%s>, in it or beside it', (_name, id) => {
-    for (const document of [`<adf><prospect>${id}</prospect></adf>`, `<adf>${id}<prospect/></adf>`]) {
+    const named = id.startsWith('<id') ? [] : [`<adf><prospect><customer>${id}</customer></prospect></adf>`]
+    for (const document of [`<adf><prospect>${id}</prospect></adf>`, `<adf>${id}<prospect/></adf>`, ...named]) {
       const lead = one(document)
       expect([lead.input.externalReference, kept(lead), lead.warnings]).toEqual([
         { source: 'p.example', id: '7' },
@@ -66,7 +67,7 @@ describe('the table: requestdate', () => {
 describe('the table: vehicle', () => {
   it('has a member for each of its elements, or keeps it', () => {
     const lead = vehicle(
-      '<id source="p.example">L-1</id><year>2024</year><vin>YV1ZZZZZZZZ000001</vin><stock>A-1</stock><trim>Ultra</trim><doors>5</doors><bodystyle>SUV</bodystyle><transmission>automatic</transmission><odometer units="km">12.500</odometer><condition>good</condition><colorcombination><exteriorcolor>Blue</exteriorcolor></colorcombination><imagetag width="640">https://i.example/1.jpg</imagetag><price currency="DKK">249900.00</price><pricecomments>With delivery</pricecomments><option><optionname>Tow bar</optionname><weighting>-80</weighting></option><finance><method>cash</method></finance><comments>Hello</comments>',
+      '<id source="p.example">L-1</id><year>2024</year><vin>YV1ZZZZZZZZ000001</vin><stock>A-1</stock><trim>Ultra</trim><doors>5</doors><bodystyle>SUV</bodystyle><transmission>automatic</transmission><odometer units="km">12500</odometer><condition>good</condition><colorcombination><exteriorcolor>Blue</exteriorcolor></colorcombination><imagetag width="640">https://i.example/1.jpg</imagetag><price currency="DKK">249900.00</price><pricecomments>With delivery</pricecomments><option><optionname>Tow bar</optionname><weighting>-80</weighting></option><finance><method>cash</method></finance><comments>Hello</comments>',
       'interest="lease" status="used"',
     )
     const { data: read, warnings } = stored(lead)
@@ -231,7 +232,7 @@ describe('the table: vehicle', () => {
 
   it('may have the text of its elements one level off', () => {
     const lead = tradeIn(
-      '<odometer><value>45.000</value><units>mi</units></odometer><price><amount>50000</amount><currency>DKK</currency><type>asking</type></price>',
+      '<odometer><value>45000</value><units>mi</units></odometer><price><amount>50000</amount><currency>DKK</currency><type>asking</type></price>',
     )
     expect([handedIn(lead), lead.warnings]).toEqual([
       {
@@ -280,7 +281,11 @@ describe('the table: odometer', () => {
     ['<odometer>0</odometer>', { value: 0, unit: 'km' }],
   ])('%s', (said, odometer) => {
     const lead = stored(tradeIn(said))
-    expect([lead.data.tradeIns[0]?.odometer, lead.warnings]).toEqual([odometer, []])
+    const isPlain = said.includes(`>${odometer.value}<`)
+    expect([lead.data.tradeIns[0]?.odometer, lead.warnings.map(({ code }) => code)]).toEqual([
+      odometer,
+      isPlain ? [] : ['converted'],
+    ])
   })
 
   it.each(['unknown', 'rolledover', 'replaced', 'original'])('keeps its status %s', (status) => {
@@ -354,10 +359,22 @@ describe('the table: price', () => {
     ['<price delta="relative" relativeto="msrp">-500</price>'],
     ['<price delta="percentage" relativeto="invoice">5</price>'],
     ['<price relativeto="msrp">500</price>'],
+    ['<price>-5 %</price>'],
+    ['<price>-500</price>'],
+    ['<price>5%</price>'],
+    ['<price>Call us!</price>'],
   ])('is no amount, but kept, in %s', (said) => {
     const { data: read } = stored(vehicle(said))
     expect(read.vehiclesOfInterest[0]).not.toHaveProperty('price')
     expect(JSON.stringify(read.extra)).toContain(/>(.*)</.exec(said)?.[1])
+  })
+
+  it('has its currency beside it or in it, and no other', () => {
+    const price = (said: string) => stored(vehicle(said)).data.vehiclesOfInterest[0]?.price
+    expect(price('<price currency="dkk">100</price>')).toEqual({ amount: '100', currency: 'DKK' })
+    expect(price('<price>100 EUR</price>')).toEqual({ amount: '100', currency: 'EUR' })
+    expect(price('<price currency="kroner">100</price>')).toEqual({ amount: '100', currency: 'DKK' })
+    expect(price('<price>100</price>')).toEqual({ amount: '100' })
   })
 })
 

@@ -1,5 +1,6 @@
 import { encode, wrap } from 'libqp'
 import { describe, expect, it } from 'vitest'
+import { Problem } from '../src/problem.ts'
 import { codes, one, read, refusal, stored } from './adf-reading.ts'
 
 const document = (encoding = 'UTF-8') =>
@@ -135,6 +136,39 @@ describe('a document that is still in what carried it', () => {
     ['is not XML', 'name=Anna&message=%3Cb%3Ehello'],
   ])('%s when there is none in it', (message, body) => {
     expect(refusal(body).message).toBe(`body: ${message}`)
+  })
+})
+
+describe('a document in two of them, one in the other', () => {
+  const ways = new Map<string, (text: string) => string>([
+    ['quoted-printable', printed],
+    ['base64', base64],
+    ['a mail', (text) => mail('text/plain; charset=utf-8', '8bit', text)],
+    ['a mail in quoted-printable', (text) => mail('text/html; charset=utf-8', 'quoted-printable', printed(text))],
+    ['a mail in base64', (text) => mail('application/octet-stream', 'base64', base64(text))],
+    [
+      'a part of a mail',
+      (text) => mail('multipart/mixed; boundary=x', '7bit', multipart('x', part('text/plain', '8bit', text))),
+    ],
+    ['HTML', (text) => `<html><body><pre>${escaped(text)}</pre></body></html>`],
+    ['mere escaping', escaped],
+    ['a form', (text) => `a=1&xml=${encodeURIComponent(text).replaceAll('%20', '+')}`],
+    ['percent-encoding', encodeURIComponent],
+    ['JSON', (text) => JSON.stringify({ a: [text] })],
+  ])
+  const pairs = [...ways.keys()].flatMap((inner) => [...ways.keys()].map((outer) => [inner, outer] as const))
+
+  it.each(pairs)('%s in %s, is the same lead, or is refused', (inner, outer) => {
+    const text = ways.get(outer)?.(ways.get(inner)?.(document()) ?? '') ?? ''
+    try {
+      expect(one(text).input).toMatchObject({
+        message: '1 + 1 = 2 & a < b, 100 %',
+        customer: { name: { full: 'Jørgen Møller' }, emails: [{ address: 'jorgen@example.com' }] },
+        externalReference: { source: 'p.example', id: '4711' },
+      })
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+    }
   })
 })
 

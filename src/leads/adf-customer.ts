@@ -25,13 +25,18 @@ import { bare } from './text.ts'
 
 /** The contacts in the order in which they are to be used: `primarycontact` says which is the first, and which is not. */
 export function byPrimary(contacts: readonly XmlElement[]): XmlElement[] {
-  const rank = (word: string) => (isYes(word) ? 0 : isNo(word) ? 2 : 1)
-  return contacts.toSorted((a, b) => rank(wordOf(a, 'primarycontact')) - rank(wordOf(b, 'primarycontact')))
+  const rank = (contact: XmlElement) => {
+    const words = ['primarycontact', 'primary', 'preferredcontact'].map((name) => wordOf(contact, name))
+    return words.some(isYes) ? 0 : words.some(isNo) ? 2 : 1
+  }
+  return contacts.toSorted((a, b) => rank(a) - rank(b))
 }
 
 /** All e-mail addresses or phones, person by person; of each, the one first that is to be used (`preferredcontact`). */
 export function takePreferred(people: readonly XmlElement[], name: 'email' | 'phone', notes: Notes): XmlElement[] {
-  const rank = (element: XmlElement) => Number(!isYes(wordOf(element, 'preferredcontact')))
+  const isPreferred = (element: XmlElement) =>
+    ['preferredcontact', 'preferred', 'primary'].some((attribute) => isYes(wordOf(element, attribute)))
+  const rank = (element: XmlElement) => Number(!isPreferred(element))
   return people.flatMap((person) => takeSaid(person, name, notes).sort((a, b) => rank(a) - rank(b)))
 }
 

@@ -1,20 +1,14 @@
-import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference } from '../../generated/server/types.gen.ts'
-import { drop, hasText, inOrder, type Notes, orderOf, takeAttribute, takeText } from './adf-element.ts'
+import { attributeOf, drop, hasText, inOrder, type Notes, orderOf, takeAttribute, takeText } from './adf-element.ts'
 import type { XmlElement } from './adf-xml.ts'
-import { isPlaceholder } from './placeholder.ts'
+import { referenceFault } from './external-reference.ts'
 import { warn } from './warnings.ts'
 
-/**
- * The `id` with the lowest `sequence` among those that tell a lead from all others: with a source, whole, and not a
- * word that everybody uses. A doubtful id is none: taking two leads for one would lose the second.
- */
+/** The `id` with the lowest `sequence` among those that tell a lead from all others: a doubtful one would lose a lead. */
 export function readReference(prospect: XmlElement, notes: Notes): ExternalReference | undefined {
   const ids = bySequence(prospect)
   const usable = ids.find(
-    ({ text, attributes }) =>
-      isTelling(text, limits.ExternalReference.id.maxLength) &&
-      isTelling(attributes.get('source') ?? '', limits.ExternalReference.source.maxLength),
+    (id) => !referenceFault('id', id.text) && !referenceFault('source', attributeOf(id, 'source') ?? ''),
   )
   const [unusable] = ids
   if (!usable && unusable) warn('adf-id-unusable', unusable.at, notes)
@@ -28,9 +22,6 @@ export function takeId(id: XmlElement, notes: Notes): string {
   if (sequenceOf(id) !== Infinity) id.attributes.delete('sequence')
   return takeText(id, notes)
 }
-
-export const isTelling = (text: string, lengthMax: number) =>
-  !isPlaceholder(text) && text.trim() !== '0' && text.trim().length <= lengthMax
 
 export function bySequence({ children }: XmlElement): XmlElement[] {
   return children

@@ -13,7 +13,7 @@ export interface Encoded {
   readonly charset: string | undefined
 }
 
-interface Part extends Encoded {
+export interface Part extends Encoded {
   readonly mediaType: string
 }
 
@@ -24,27 +24,8 @@ const headerPattern = /^([!-9;-~]+):(.*)$/
 const mediaTypePattern = /^\s*([\w.+-]+\/[\w.+-]+)/
 /** What a multipart begins with whose own headers are missing. */
 const boundaryPattern = /(?:^|\n)--([^\s]{1,70})[^\S\n]*\n(?=content-)/i
-/** A document, or what becomes one when it is decoded once more. */
-const documentPattern = /(?:<|lt;|3c)(?:[\w.-]{1,64}:)?(?:adf|prospect)\b/i
-const xmlPattern = /[/+]xml$/
-
-/**
- * The documents in a mail, given with one character for each byte; undefined when it is no mail. An XML part is meant
- * for us; without one the text is taken that holds a document.
- *
- * @throws {Problem} `bad-request` for a mail without a document.
- */
-export function documentsInMail(mail: string): Encoded[] | undefined {
-  const parts = partsOfMail(mail.trimStart())
-  if (!parts) return undefined
-  const holding = parts.filter(({ bytes }) => documentPattern.test(bytes.toString('latin1').replaceAll('\0', '')))
-  const xml = holding.filter(({ mediaType }) => xmlPattern.test(mediaType))
-  const [text] = holding.filter(({ mediaType }) => mediaType === 'text/plain').concat(holding)
-  if (!text) throw unreadable('is a mail without an ADF document')
-  return distinct(xml.length > 0 ? xml : [text])
-}
-
-function partsOfMail(mail: string): Part[] | undefined {
+/** What is in a mail that is given with one character for each byte; undefined when it is no mail. */
+export function partsOfMail(mail: string): Part[] | undefined {
   const whole = headersOf(mail)
   if (whole && ofMail.some((name) => whole.headers.has(name))) return partsOf(whole.headers, whole.body, depthMax)
   const [, boundary] = boundaryPattern.exec(mail) ?? []
@@ -127,5 +108,3 @@ function decodedBody(encoding: string, body: string): Buffer {
 }
 
 const endOfLine = (text: string, at: number) => (text.indexOf('\n', at) === -1 ? text.length : text.indexOf('\n', at))
-const distinct = (parts: readonly Part[]): Part[] =>
-  parts.filter(({ bytes }, at) => parts.findIndex((each) => each.bytes.equals(bytes)) === at)

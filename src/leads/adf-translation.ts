@@ -37,25 +37,37 @@ const valuesIn = new Map(
 export function translate(element: XmlElement): void {
   if (element.children.length > 0) elementsAsAttributes(element)
   if (!hasDialect(element.name)) return
-  element.children = [...element.children, ...attributesAsElements(element)].flatMap((child) =>
-    translated(child, element.name),
-  )
+  if (element.attributes.size > 0) element.children.push(...attributesAsElements(element))
+  if (!element.children.every((child) => isInAdf(child, element.name)))
+    element.children = element.children.flatMap((child) => translated(child, element.name))
   if (['prospect', 'customer', 'contact'].includes(element.name)) {
     element.children = element.children.flatMap((child) => (child.name === 'name' ? namesIn(child) : child))
     gatherAddress(element)
   }
   element.children.forEach(translate)
+  if (element.name === 'prospect') element.children.push(...takeLeadIds(element.children))
 }
 
-/** Elements that are attributes in ADF, or the text of their parent. */
+/** What is called the id of the lead is that, wherever it stands. An `id` of the customer, who may come again, is not. */
+function takeLeadIds(elements: readonly XmlElement[]): XmlElement[] {
+  return elements
+    .filter(({ name }) => name === 'customer' || name === 'contact')
+    .flatMap((person) => {
+      const ids = person.children.filter(({ name }) => name !== 'id' && meaningOf(name, 'prospect')?.name === 'id')
+      person.children = person.children.filter((child) => !ids.includes(child))
+      return [...ids.map((id) => ({ ...id, name: 'id' })), ...takeLeadIds(person.children)]
+    })
+}
+
+/** Elements that are attributes in ADF, or the text of their parent, when there is one of them and nothing else in it. */
 function elementsAsAttributes(element: XmlElement): void {
-  const isPlain = ({ name, attributes, children }: XmlElement) =>
-    children.length === 0 && attributes.size === 0 && element.children.filter((each) => each.name === name).length === 1
-  for (const child of element.children.filter(isPlain)) {
-    const isAttribute = isNamedIn(element.name, `@${child.name}`) && !element.attributes.has(child.name)
-    const isValue = valuesIn.get(element.name)?.includes(child.name) && element.text.trim() === ''
-    if (isAttribute) element.attributes.set(child.name, child.text)
-    else if (isValue) element.text = child.text
+  const isAttribute = ({ name }: XmlElement) => isNamedIn(element.name, `@${name}`)
+  const isText = ({ name }: XmlElement) => valuesIn.get(element.name)?.includes(name) ?? false
+  for (const child of element.children.filter((each) => isAttribute(each) || isText(each))) {
+    const isAlone = element.children.filter(({ name }) => name === child.name).length === 1
+    if (!isAlone || child.children.length > 0 || child.attributes.size > 0) continue
+    if (isAttribute(child) && !element.attributes.has(child.name)) element.attributes.set(child.name, child.text)
+    else if (isText(child) && element.text.trim() === '') element.text = child.text
     else continue
     element.children = element.children.filter((each) => each !== child)
   }
@@ -68,6 +80,11 @@ function attributesAsElements({ name: parent, at, attributes }: XmlElement): Xml
     attributes.delete(attribute)
     return [{ name: attribute, at: `${at}/@${attribute}`, attributes: new Map<string, string>(), children: [], text }]
   })
+}
+
+function isInAdf({ name }: XmlElement, parent: string): boolean {
+  const meaning = meaningOf(name, parent)
+  return meaning ? meaning.name === name : !collections.has(plain(name))
 }
 
 function translated(child: XmlElement, parent: string): XmlElement[] {

@@ -1,4 +1,3 @@
-import * as limits from '../../generated/server/limits.gen.ts'
 import type {
   OdometerInput,
   RegistrationInput,
@@ -23,10 +22,11 @@ import {
   takeComments,
   takeText,
 } from './adf-element.ts'
-import { bySequence, isTelling, takeId } from './adf-id.ts'
+import { bySequence, takeId } from './adf-id.ts'
 import { type Interest, interests } from './adf-names.ts'
 import { readDebt, readPrice, readPrices } from './adf-price.ts'
 import type { XmlElement } from './adf-xml.ts'
+import { isUnset } from './external-reference.ts'
 import { odometerIn } from './odometer.ts'
 import { bare } from './text.ts'
 import { conditions } from './vocabulary.ts'
@@ -110,7 +110,7 @@ function readRegistration(vehicle: XmlElement, notes: Notes): RegistrationInput 
 }
 
 function readListingId(vehicle: XmlElement, notes: Notes): string | undefined {
-  const id = bySequence(vehicle).find(({ text }) => isTelling(text, limits.VehicleOfInterest.listingId.maxLength))
+  const id = bySequence(vehicle).find(({ text }) => !isUnset(text.trim()))
   if (!id) return undefined
   drop(vehicle, id)
   return takeId(id, notes)
@@ -134,7 +134,11 @@ function readOdometer(vehicle: XmlElement, notes: Notes): OdometerInput | undefi
   const read = odometerIn(element.text.trim(), attributeOf(element, name), notes.country)
   if (!read) return keepOdd(element, notes)
   element.attributes.delete(name)
-  takeText(element, notes)
+  const said = takeText(element, notes)
+  if (said !== String(read.odometer.value)) {
+    warn('converted', element.at, notes)
+    notes.extra.set(element.at, said)
+  }
   return read.odometer
 }
 

@@ -1,6 +1,7 @@
 import { decode as quotedPrintable } from 'libqp'
 import { decoded } from '../encoding.ts'
-import { documentsInMail, type Encoded } from './adf-mail.ts'
+import { type Encoded, partsOfMail } from './adf-mail.ts'
+import { unreadable } from './unreadable.ts'
 
 // A document that still has around it what carried it: a mail, a form, a web page, another document.
 
@@ -23,8 +24,11 @@ const claimPattern = /<\?xml\b[^<>]*?\bencoding\s*=?\s*["'“”]?([\w.:-]+)/i
 const documentPattern = /<(?:[\w.-]{1,64}:)?(?:adf|prospect)[\s/>]/i
 const escapedDocumentPattern = /&(?:amp;)*(?:lt|#60|#x3c);(?:[\w.-]{1,64}:)?(?:adf|prospect)(?:[\s/]|&)/i
 /** The first attribute of an element, and what there is between its name and its quote. */
-const attributePattern = /<[a-z_][^\s<>=]*\s+[^\s<>="']+?\s*=\s*(3D)?(\\)?["']/i
-const instructionPattern = /<\?[^<>]*?=\s*(3D)?(\\)?["']/i
+const attributePattern = /<[a-z_][^\s<>=]*\s+[^\s<>="']+?\s*=\s*((?:3D)+)?(\\)?["']/i
+const instructionPattern = /<\?[^<>]*?=\s*((?:3D)+)?(\\)?["']/i
+/** A document, or what becomes one when it is decoded once more. */
+const seedPattern = /(?:<|lt;|3c)(?:[\w.-]{1,64}:)?(?:adf|prospect)\b/i
+const xmlPattern = /[/+]xml$/
 const percentPattern = /%(?:25)*3C/i
 const formPattern = /^[\w.[\]-]{1,64}=/
 
@@ -54,13 +58,36 @@ function within(text: string, bytes: Buffer): Inner[] | undefined {
   const raw = () => (bytes.includes(0) ? Buffer.from(text) : bytes).toString('latin1')
   const begun = text.trimStart()
   if (!begun.startsWith('<')) {
-    const inner = documentsInMail(raw()) ?? inJson(begun) ?? (text.includes('<') ? undefined : encodedIn(raw()))
+    const inner = inMail(raw().trimStart()) ?? inJson(begun)
     if (inner) return inner
+    if (!text.includes('<') && !isQuotedPrintable(text)) return encodedIn(raw()) ?? escapedIn(text)
   }
   const attribute = attributePattern.exec(text) ?? instructionPattern.exec(text)
   if (attribute ? attribute[1] : isQuotedPrintable(text)) return [{ bytes: quotedPrintable(raw()), charset: undefined }]
   if (attribute?.[2]) return [{ text: unslashed(text) }]
-  return holdsDocument(text) || !escapedDocumentPattern.test(text) ? undefined : [{ text: unescaped(text) }]
+  return escapedIn(text)
+}
+
+/**
+ * The documents in a mail. An XML part is meant for us; without one the text is taken that holds a document.
+ *
+ * @throws {Problem} `bad-request` for a mail without a document.
+ */
+function inMail(mail: string): Encoded[] | undefined {
+  const parts = partsOfMail(mail)
+  if (!parts) return undefined
+  const holding = parts.filter(({ bytes }) => mayHold(bytes.toString('latin1').replaceAll('\0', '')))
+  const xml = holding.filter(({ mediaType }) => xmlPattern.test(mediaType))
+  const [text] = [...holding.filter(({ mediaType }) => mediaType === 'text/plain'), ...holding]
+  if (!text) throw unreadable('is a mail without an ADF document')
+  const isFirst = ({ bytes }: Encoded, at: number) => xml.findIndex((each) => each.bytes.equals(bytes)) === at
+  return xml.length > 0 ? xml.filter(isFirst) : [text]
+}
+
+function mayHold(text: string, depth = 2): boolean {
+  if (depth === 0 || seedPattern.test(text)) return depth > 0
+  const bytes = base64In(text)
+  return bytes !== undefined && mayHold(bytes.toString('latin1'), depth - 1)
 }
 
 /**
@@ -74,9 +101,14 @@ function isQuotedPrintable(text: string): boolean {
 
 function encodedIn(raw: string): Encoded[] | undefined {
   if (percentPattern.test(raw)) return percentDecoded(raw)
-  const compact = raw.replace(/\s+/g, '').replace(/^data:[^,]{0,100};base64,/i, '')
+  const bytes = base64In(raw)
+  return bytes && [{ bytes, charset: undefined }]
+}
+
+function base64In(text: string): Buffer | undefined {
+  const compact = text.replace(/\s+/g, '').replace(/^data:[^,]{0,100};base64,/i, '')
   const isBase64 = compact.length >= base64LengthMin && /^[\w+/-]+={0,2}$/.test(compact)
-  return isBase64 ? [{ bytes: Buffer.from(compact, 'base64'), charset: undefined }] : undefined
+  return isBase64 ? Buffer.from(compact, 'base64') : undefined
 }
 
 /** A form, of which the fields count that hold a document, or mere percent-encoding. */
@@ -96,9 +128,7 @@ function percentDecoded(raw: string): Encoded[] {
 function inJson(text: string): Inner[] | undefined {
   if (!/^[{["]/.test(text)) return undefined
   try {
-    const held = textsIn(JSON.parse(text), jsonDepthMax).filter(
-      (each) => holdsDocument(each) || escapedDocumentPattern.test(each),
-    )
+    const held = textsIn(JSON.parse(text), jsonDepthMax).filter((each) => mayHold(each))
     return held.length > 0 ? held.map((each) => ({ text: each })) : undefined
   } catch {
     return undefined
@@ -122,6 +152,10 @@ function unslashed(text: string): string {
 const escaped = new Map(
   Object.entries({ lt: '<', gt: '>', amp: '&', quot: '"', apos: "'", '#60': '<', '#62': '>', '#38': '&', '#34': '"' }),
 )
+
+function escapedIn(text: string): Inner[] | undefined {
+  return holdsDocument(text) || !escapedDocumentPattern.test(text) ? undefined : [{ text: unescaped(text) }]
+}
 
 /** One level of escaping less; the page that it stood in goes. */
 function unescaped(text: string): string {

@@ -57,7 +57,7 @@ export function readXml(bytes: Buffer, charset?: string): XmlDocument {
 function rootsOf(text: string): { roots: XmlElement[]; wellFormed: boolean } {
   const { xml, wellFormed } = tidied(text)
   // The cast: this is what the parser makes with these options.
-  return { roots: elementsOf(parser.parse(xml) as Parsed[], ''), wellFormed }
+  return { roots: elementsOf((xml.includes('&') ? parser : plainParser).parse(xml) as Parsed[], ''), wellFormed }
 }
 
 /** A document that another one holds as a text, when none is among the elements. */
@@ -78,18 +78,25 @@ function withInner(elements: readonly XmlElement[]): XmlElement[] {
 /** What the parser makes of an element or a text: one member that is named for it, and its attributes under `:@`. */
 type Parsed = Record<string, unknown>
 
-const parser = new XMLParser({
+const options = {
   preserveOrder: true,
   ignoreAttributes: false,
   attributeNamePrefix: '',
   parseTagValue: false,
   trimValues: false,
+  maxNestedTags: depthMax,
+  jPath: false,
+}
+
+// To know the entities costs it as much as to read a short document.
+const plainParser = new XMLParser({ ...options, processEntities: false })
+
+const parser = new XMLParser({
+  ...options,
   // The predefined entities, those added below and characters by their numbers: each is shorter than its name, so
   // nothing can grow.
   processEntities: true,
   htmlEntities: true,
-  maxNestedTags: depthMax,
-  jPath: false,
 })
 
 // From U+00A0 on (HTML 4.01, section 24.2.1): web sites write Danish letters so.
