@@ -35,7 +35,9 @@ export async function ageLeads(db: Knex, ids: readonly string[], ms: number): Pr
     const { received_at } = await db('leads').where({ id }).first('received_at')
     const at = new Date(received_at.getTime() - ms)
     const aged = firstIdAt(at).slice(0, 14) + id.slice(14)
+    const originals = await db('lead_originals').where({ lead_id: id }).delete().returning('*')
     await db('leads').where({ id }).update({ id: aged, received_at: at })
+    if (originals.length > 0) await db('lead_originals').insert(originals.map((each) => ({ ...each, lead_id: aged })))
     await db('events').where({ subject_id: id }).update({ subject_id: aged })
   }
 }
