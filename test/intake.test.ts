@@ -188,6 +188,8 @@ describe('an Idempotency-Key', () => {
     'null',
     '{{id}}',
     '[object Object]',
+    '%%id%%',
+    `${'x'.repeat(200)}-undefined`,
     '"[object Object]"',
     '00000000-0000-0000-0000-000000000000',
   ])('that nobody filled in counts as not sent, with a warning: %j', async (key) => {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { canonicalDecimal, type LongNumbers } from '../json.ts'
-import { isUnset } from './external-reference.ts'
+import { isUnset, referenceFault } from './external-reference.ts'
 
 /** A key with the hash of what it came with. */
 export interface Idempotency {
@@ -25,9 +25,10 @@ export function keyOf(header: string): string {
 export const keyOfPlace = (key: string, place: number): string => `${key}\n${place}`
 export const keyOfItem = (key: string): string => key.replaceAll('\n', '\n\n')
 
-/** Whether a key names one request, and not all of those who fill nothing in. */
+/** Whether a key names one request, and not all of those who fill nothing in: as for the id of a reference. */
 export function tellsApart(key: string): boolean {
-  return !isUnset(key) && !key.includes('\uFFFD')
+  const fault = referenceFault('id', key)
+  return fault === undefined || (fault === 'external-reference-long' && !isUnset(key))
 }
 
 /**
