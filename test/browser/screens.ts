@@ -200,7 +200,7 @@ export async function fillPipeline({ service: { call, db }, website: { token }, 
   })
   for (const body of [
     everything,
-    plain(hostile),
+    plain('hostile'),
     plain(turned),
     ...['acknowledged', 'in_progress', 'appointment_set', 'won', 'lost', 'invalid'].map(plain),
   ])
@@ -210,6 +210,11 @@ export async function fillPipeline({ service: { call, db }, website: { token }, 
       .where({ dealer_id: dealerId })
       .whereRaw("data #>> '{customer,name,full}' = ?", [status])
       .update({ status, updated_at: new Date(Date.now() - 20 * dayMs) })
+  // Markup is taken out of what is sent, but the page must stand it.
+  await db('leads')
+    .where({ dealer_id: dealerId })
+    .whereRaw("data #>> '{customer,name,full}' = 'hostile'")
+    .update({ data: db.raw("jsonb_set(data, '{customer,name,full}', to_jsonb(?::text))", [hostile]) })
   // But for the one that a reference points to.
   await ageLeads(
     db,
