@@ -290,12 +290,13 @@ function readExternalReference(
   if (!reference) return undefined
   const told = tellingReference(reference)
   for (const name of ['source', 'id'] as const) {
-    const fault = referenceFault(name, reference[name])
+    const part = reference[name]
+    if (told?.[name] === part) continue
+    const fault = told ? undefined : referenceFault(name, part)
     if (fault) warn(fault, `${at}/${name}`, reading)
-    else if (told && told[name] !== reference[name]) {
-      warn('invisible-removed', `${at}/${name}`, reading)
-      keep(`${at}/${name}`, reference[name], `${at}/${name}`, reading)
-    }
+    if (!told) continue
+    warn('invisible-removed', `${at}/${name}`, reading)
+    keep(`${at}/${name}`, part, `${at}/${name}`, reading)
   }
   if (!told) keep(at, reference, at, reading)
   return told

@@ -21,10 +21,10 @@ export interface PhoneRead {
   hasMore?: boolean
 }
 
-// What stands between the digits of one number. A slash does so, too, but also between two.
-const between = String.raw`\s()[\].~\u00b7/-`
-const plain = new RegExp(`^[\\s(]*\\+?[\\d${between}]*$`)
-const others = new RegExp(`[^\\d+${between.replace('/', '')}]+`)
+// What stands between the digits of one number. A slash and a line end do so, too, but also between two.
+const between = String.raw` ()[\].~-`
+const plain = new RegExp(`^[ (]*\\+?[\\d/\\n${between}]*$`)
+const others = new RegExp(`[^\\d+${between}]+`)
 const digitsOfSecondMin = 6
 
 const scheme = /^(?:tel|callto|sms|whatsapp|phone):(?:\/\/)?/i
@@ -42,21 +42,21 @@ export function phoneIn(said: string, place: Place): PhoneRead {
   if (said.length > lengthMax) return invalid
   const text = asciiDigits(withoutInvisible(said))
     .replace(/[\u2010-\u2015\u2212\uff0d]/g, '-')
-    .replace(/\s+/g, ' ')
     .trim()
+    .replace(/[^\S\n]+|\u00b7/g, ' ')
     .replace(scheme, '')
     .replace(labels, '')
   if (plain.test(text)) {
     const whole = oneNumber(text, place)
-    if (whole.verdict !== 'invalid' || !text.includes('/')) return whole
+    if (whole.verdict !== 'invalid' || !/[/\n]/.test(text)) return whole
   }
   const shorter = text.replace(extension, '')
   const [first, ...rest] = shorter
     .replaceAll('+', '|+')
     .split(others)
     .filter((piece) => /\d/.test(piece))
-  // A letter right beside a digit may be meant for one.
-  if (first === undefined || /\d\p{L}|\p{L}\d/u.test(shorter)) return invalid
+  // A letter right beside a digit may be meant for one, and what has an @ is something else.
+  if (first === undefined || /\d\p{L}|\p{L}\d|@/u.test(shorter)) return invalid
   const read = oneNumber(first.trim(), place)
   const isAlone = rest.every(
     (piece) =>
@@ -69,8 +69,8 @@ const invalid: PhoneRead = { verdict: 'invalid' }
 
 function oneNumber(text: string, { dealer, customer }: Place): PhoneRead {
   // Not every country dials 00 to get out, but people write it everywhere.
-  const dialled = text.replace(/^(\(?)00/, '$1+')
-  if (/^\(?\+/.test(dialled)) {
+  const dialled = text.replace(/^(\(?)00/, '$1+').replace(/^\((\+\d+)\)/, '$1')
+  if (dialled.startsWith('+')) {
     const read = judged(parsed(dialled, undefined))
     // `+45 (0)`: the zero is for those who call from within the country, if anybody does.
     return read.verdict === 'valid' ? read : better(judged(parsed(dialled.replace('(0)', ''), undefined)), read)

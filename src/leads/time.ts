@@ -1,8 +1,8 @@
 import { DateTime, IANAZone } from 'luxon'
 import { asciiDigits, withoutInvisible } from './text.ts'
 
-const yearMin = '1900'
-const yearMax = '2200'
+const yearMin = 1900
+const yearMax = 2200
 const offsetMinutesMax = 14 * 60
 const lengthMax = 128
 
@@ -159,9 +159,10 @@ function zoneIn(said: string): Zone | undefined {
     if (!zone || !IANAZone.isValidZone(place)) return undefined
     return zone.offset === 'Z' ? zone : { ...zone, place }
   }
-  const [, sign, hours = '', minutes = '00'] =
-    /^(?:utc|gmt|ut)? ?([-+]) ?(\d{1,2})(?::?(\d\d))?$/.exec(said.replace('\u2212', '-')) ?? []
-  if (sign !== undefined) return { offset: `${sign}${hours.padStart(2, '0')}:${minutes}` }
+  // A minus with a blank behind it stands between two times.
+  const [, ahead, behind, hours = '', minutes = '00'] =
+    /^(?:utc|gmt|ut)? ?(?:(\+) ?|(-))(\d{1,2})(?::?(\d\d))?$/.exec(said.replace('\u2212', '-')) ?? []
+  if (hours) return { offset: `${ahead ?? behind}${hours.padStart(2, '0')}:${minutes}` }
   return zoneNames.get(said) ?? (said.includes('/') && IANAZone.isValidZone(said) ? { place: said } : undefined)
 }
 
@@ -237,37 +238,43 @@ function instantOf(clock: Clock, zone: Zone, timeZone: string, isConverted: bool
   return { ...placed, isConverted }
 }
 
-/** Without zone. The midnight at the end of a day (ISO 8601) is that of the next, and a leap second is the next. */
-function wallClockOf({ year, month, day, hour, minute, second, fraction }: Clock): string | undefined {
-  const [isEndOfDay, isLeap] = [Number(hour) === 24, second === '60']
-  const two = (digits: string) => digits.padStart(2, '0')
-  const shown = `${year}-${two(month)}-${two(day)}T${isEndOfDay ? '23:59:59' : `${two(hour)}:${minute}:${isLeap ? '59' : second}`}.${fraction.slice(0, 3).padEnd(3, '0')}`
-  if (year < yearMin || year > yearMax || !isOnTheClock(shown)) return undefined
-  if (!isEndOfDay && !isLeap) return shown
-  if (isEndOfDay && !/^0*$/.test(minute + second + fraction)) return undefined
-  return new Date(Math.floor(Date.parse(`${shown}Z`) / 1000) * 1000 + 1000).toISOString().slice(0, -1)
+/** What clocks show, and the milliseconds since 1970 of the clocks in UTC that show the same. */
+interface WallClock {
+  text: string
+  milliseconds: number
 }
 
-/** Date.parse takes 30 February and moves on to the next day; only real times come back unchanged. */
-function isOnTheClock(wallClock: string): boolean {
-  const milliseconds = Date.parse(`${wallClock}Z`)
-  return !Number.isNaN(milliseconds) && new Date(milliseconds).toISOString() === `${wallClock}Z`
+/** The midnight at the end of a day (ISO 8601) is that of the next, and a leap second is the next. */
+function wallClockOf(clock: Clock): WallClock | undefined {
+  const [year, month, day] = [Number(clock.year), Number(clock.month), Number(clock.day)]
+  const [hour, minute, second] = [Number(clock.hour), Number(clock.minute), Number(clock.second)]
+  // Date.UTC takes 30 February and moves on to the next day.
+  const date = new Date(Date.UTC(year, month - 1, day))
+  if (year < yearMin || year > yearMax || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day)
+    return undefined
+  const isEndOfDay = hour === 24 && minute === 0 && /^0*$/.test(clock.second + clock.fraction)
+  if ((hour > 23 && !isEndOfDay) || minute > 59 || second > 60) return undefined
+
+  const fraction = second === 60 ? 0 : Number(clock.fraction.slice(0, 3).padEnd(3, '0'))
+  const milliseconds = Date.UTC(year, month - 1, day, hour, minute, second, fraction)
+  return { text: new Date(milliseconds).toISOString().slice(0, -1), milliseconds }
 }
 
 type Placed = Omit<Instant, 'isConverted'>
 
 /** `place`, if any, must have that offset then. */
-function offsetBy(offset: string, wallClock: string, place: string | undefined): Placed | undefined {
+function offsetBy(offset: string, { text, milliseconds }: WallClock, place: string | undefined): Placed | undefined {
   const [hours = 0, minutes = 0] = offset.slice(1).split(':').map(Number)
-  if (minutes > 59 || hours * 60 + minutes > offsetMinutesMax) return undefined
-  const local = wallClock + offset
-  if (place !== undefined && !DateTime.fromISO(local, { zone: place }).toISO()?.startsWith(wallClock)) return undefined
-  return { utc: new Date(local).toISOString(), local, isAssumed: false }
+  const ahead = (hours * 60 + minutes) * (offset.startsWith('-') ? -1 : 1)
+  if (minutes > 59 || Math.abs(ahead) > offsetMinutesMax) return undefined
+  const local = text + offset
+  if (place !== undefined && !DateTime.fromISO(local, { zone: place }).toISO()?.startsWith(text)) return undefined
+  return { utc: new Date(milliseconds - ahead * 60_000).toISOString(), local, isAssumed: false }
 }
 
-function zonedIn(zone: string, wallClock: string, isAssumed: boolean): Placed | undefined {
-  const zoned = DateTime.fromISO(wallClock, { zone })
-  if (!zoned.isValid || !zoned.toISO().startsWith(wallClock)) return undefined
+function zonedIn(zone: string, { text }: WallClock, isAssumed: boolean): Placed | undefined {
+  const zoned = DateTime.fromISO(text, { zone })
+  if (!zoned.isValid || !zoned.toISO().startsWith(text)) return undefined
   const [first = zoned] = zoned.getPossibleOffsets().sort((a, b) => a.toMillis() - b.toMillis())
   return { utc: first.toJSDate().toISOString(), local: first.toISO(), isAssumed }
 }
