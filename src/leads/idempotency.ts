@@ -54,14 +54,21 @@ export function ofLead(
 function canonical(value: unknown, longNumbers?: LongNumbers): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const long = longNumbers?.get(value)
-  const member = (name: string, each: unknown): string => {
+  const written = (name: string, member: unknown): string => {
     const source = long?.get(name)
-    if (source === undefined) return canonical(each, longNumbers)
+    if (source === undefined) return canonical(member, longNumbers)
     return `${source.startsWith('-') ? '-' : ''}${canonicalDecimal(source)}`
   }
-  if (Array.isArray(value)) return `[${value.map((each, at) => member(String(at), each)).join()}]`
-  const members = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))
-  return `{${members.map(([name, each]) => `${JSON.stringify(name)}:${member(name, each)}`).join()}}`
+  let text = ''
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) text += `${at > 0 ? ',' : ''}${written(String(at), value[at])}`
+    return `[${text}]`
+  }
+  // The cast: an object of JSON has its members by their names.
+  const members = value as Record<string, unknown>
+  for (const name of Object.keys(members).sort())
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${written(name, members[name])}`
+  return `{${text}}`
 }
 
 /** Any other document is the same, for the one key, when every byte of it is, and its media type. */
@@ -71,6 +78,8 @@ export function ofDocument(key: string, mediaType: string, document: Buffer | st
 
 /** Version 1, told by its 32 bytes. */
 function hashAsSent(operation: string, mediaType: string, sent: Buffer | string): Buffer {
-  const parts = [operation, mediaType, sent].flatMap((part) => [`${Buffer.byteLength(part)} `, part])
-  return hash('sha256', Buffer.concat(parts.map((part) => Buffer.from(part))), 'buffer')
+  const size = Buffer.byteLength
+  const head = `${size(operation)} ${operation}${size(mediaType)} ${mediaType}${size(sent)} `
+  const whole = typeof sent === 'string' ? head + sent : Buffer.concat([Buffer.from(head), sent])
+  return hash('sha256', whole, 'buffer')
 }
