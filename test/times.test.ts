@@ -111,6 +111,8 @@ describe('a time', () => {
     ['a date that looks like seconds', '2611291000'],
     ['a number', '12345'],
     ['a time that the clocks skipped', '2026-03-29T02:30:00'],
+    ['where the years of computers begin', '1970-01-01T01:00:00+01:00'],
+    ['where the years of databases begin', '1900-01-01T00:00:00'],
     ['words', 'in a moment'],
     ['a whole book', '2026-11-29T10:00:00Z'.repeat(10_000)],
   ])('is not understood when it is %s', (_, said) => {

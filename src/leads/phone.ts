@@ -103,8 +103,11 @@ function judged(number: PhoneNumber | undefined): PhoneRead {
   // The library takes up to 17 digits after the country code, E.164 has 15 in all.
   if (!number || !e164Pattern.test(number.number)) return invalid
   if (number.isValid()) return { verdict: 'valid', parsed: number }
-  return number.isPossible() ? { verdict: 'possible', parsed: number } : invalid
+  return number.isPossible() && !isMadeUp(number.nationalNumber) ? { verdict: 'possible', parsed: number } : invalid
 }
+
+/** What people write who have to write something: all of them would be one person. */
+const isMadeUp = (digits: string) => /^(\d)\1*$/.test(digits) || '1234567890'.startsWith(digits)
 
 const better = (one: PhoneRead, other: PhoneRead): PhoneRead => (one.verdict === 'invalid' ? other : one)
 

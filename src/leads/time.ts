@@ -162,7 +162,7 @@ function zoneIn(said: string): Zone | undefined {
   // A minus with a blank behind it stands between two times.
   const [, ahead, behind, hours = '', minutes = '00'] =
     /^(?:utc|gmt|ut)? ?(?:(\+) ?|(-))(\d{1,2})(?::?(\d\d))?$/.exec(said.replace('\u2212', '-')) ?? []
-  if (hours) return { offset: `${ahead ?? behind}${hours.padStart(2, '0')}:${minutes}` }
+  if (hours) return { offset: `${ahead ?? behind ?? ''}${hours.padStart(2, '0')}:${minutes}` }
   return zoneNames.get(said) ?? (said.includes('/') && IANAZone.isValidZone(said) ? { place: said } : undefined)
 }
 
@@ -233,6 +233,8 @@ function instantOf(clock: Clock, zone: Zone, timeZone: string, isConverted: bool
     offset === undefined
       ? zonedIn(place ?? timeZone, wallClock, place === undefined)
       : offsetBy(offset, wallClock, place)
+  // Where the years of computers begin nothing happened.
+  if (placed?.utc === '1970-01-01T00:00:00.000Z' || wallClock.text === '1900-01-01T00:00:00.000') return undefined
   // A leap second is the last of a day in UTC.
   if (!placed || (clock.second === '60' && !placed.utc.endsWith('T00:00:00.000Z'))) return undefined
   return { ...placed, isConverted }
