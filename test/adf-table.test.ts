@@ -105,6 +105,7 @@ describe('the table: vehicle', () => {
   it.each([
     ['', 'buy'],
     ['interest="buy"', 'buy'],
+    ['interest=""', 'buy'],
     ['interest="Purchase"', 'buy'],
     ['interest="lease"', 'lease'],
     ['interest="leasing"', 'lease'],
@@ -123,6 +124,7 @@ describe('the table: vehicle', () => {
 
   it.each([
     ['sell', 'sell_to_dealer'],
+    ['Sell My Car', 'sell_to_dealer'],
     ['selling', 'sell_to_dealer'],
     ['trade-in', 'trade_in'],
     ['tradein', 'trade_in'],
@@ -172,6 +174,22 @@ describe('the table: vehicle', () => {
       condition === 'unknown' ? undefined : condition,
     ),
   )
+
+  it('says nothing in an attribute that is a word for nothing, and keeps it', () => {
+    const lead = vehicle(
+      '<odometer units="null">12000</odometer><price currency="N/A">1</price>',
+      'interest="null" status="none"',
+    )
+    expect(stored(lead).data.vehiclesOfInterest).toEqual([
+      { make: 'Volvo', model: 'EX30', odometer: { value: 12000, unit: 'km' }, price: { amount: '1' }, role: 'buy' },
+    ])
+    expect(kept(lead)).toEqual({
+      '/adf/prospect/vehicle/@interest': 'null',
+      '/adf/prospect/vehicle/@status': 'none',
+      '/adf/prospect/vehicle/odometer/@units': 'null',
+      '/adf/prospect/vehicle/price/@currency': 'N/A',
+    })
+  })
 
   it('is new or used, when its condition says that', () => {
     expect(stored(vehicle('<condition>Used</condition>')).data.vehiclesOfInterest[0]?.condition).toBe('used')

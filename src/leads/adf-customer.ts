@@ -1,6 +1,7 @@
 import type { PersonName, PhoneInput, PostalAddress } from '../../generated/server/types.gen.ts'
 import {
   attributeOf,
+  dropAttribute,
   hasText,
   inOrder,
   isEmpty,
@@ -70,7 +71,7 @@ export function readName(people: readonly XmlElement[], notes: Notes): PersonNam
 
 function takePart(name: XmlElement): NamePart {
   const part = nameParts.get(wordOf(name, 'part') || 'full') ?? 'unknown'
-  if (part !== 'beside' && part !== 'unknown') name.attributes.delete('part')
+  if (part !== 'beside' && part !== 'unknown') dropAttribute(name, 'part')
   return part
 }
 

@@ -25,15 +25,21 @@ export function drop(parent: XmlElement, child: XmlElement): void {
   parent.children = parent.children.filter((each) => each !== child)
 }
 
-/** An attribute without blanks around it, or what stands for it; a blank one counts as left out. */
+/** An attribute without blanks around it, or what stands for it; one that says nothing counts as left out. */
 export function attributeOf({ attributes, implied }: XmlElement, name: string): string | undefined {
-  return attributes.get(name)?.trim() || implied?.get(name)
+  const said = attributes.get(name)
+  return said === undefined || isPlaceholder(said) ? implied?.get(name) : said.trim()
 }
 
 export function takeAttribute(element: XmlElement, name: string): string | undefined {
   const value = attributeOf(element, name)
-  element.attributes.delete(name)
+  dropAttribute(element, name)
   return value
+}
+
+/** What has been read; a word for nothing is kept. */
+export function dropAttribute({ attributes }: XmlElement, name: string): void {
+  if (!isPlaceholder(attributes.get(name) ?? '')) attributes.delete(name)
 }
 
 /** The elements of a name that say something. */

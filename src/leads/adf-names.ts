@@ -9,9 +9,20 @@ export type Interest = 'buy' | 'lease' | 'test_drive' | 'trade_in' | 'sell'
 export const interests = vocabulary<Interest>({
   buy: ['purchase', 'buying', 'køb'],
   lease: ['leasing'],
-  test_drive: ['prøvetur', 'prøvekørsel'],
-  trade_in: ['trade', 'part_exchange', 'exchange', 'px', 'bytte', 'byttebil', 'indbytning'],
-  sell: ['selling', 'sale', 'sælg', 'salg'],
+  test_drive: ['drive', 'prøvetur', 'prøvekørsel'],
+  trade_in: [
+    'trade',
+    'trading',
+    'trade_in_vehicle',
+    'part_exchange',
+    'exchange',
+    'px',
+    'appraisal',
+    'bytte',
+    'byttebil',
+    'indbytning',
+  ],
+  sell: ['selling', 'sell_my_car', 'sell_to_dealer', 'sale', 'sælg', 'salg'],
 })
 
 export type NamePart = 'given' | 'middle' | 'family' | 'full' | 'beside' | 'unknown'

@@ -7,6 +7,7 @@ import type {
 import {
   attributeOf,
   drop,
+  dropAttribute,
   inOrder,
   isEmpty,
   isSaid,
@@ -56,12 +57,12 @@ export function readVehicle(element: XmlElement, notes: Notes): Vehicle {
     ? {}
     : { ...readDescription(element, notes), ...(handsIn ? readOffer(element, notes) : readWish(element, notes)) }
   if (isEmpty(described)) {
-    if (interest === 'buy') element.attributes.delete('interest')
+    if (interest === 'buy') dropAttribute(element, 'interest')
     keepRest(element, notes)
     return { interest, loose: comments }
   }
 
-  element.attributes.delete('interest')
+  dropAttribute(element, 'interest')
   const read = present({ ...described, comments: joined(comments) })
   keepRest(element, notes)
   if (handsIn) return { interest, tradeIn: read, loose: [] }
@@ -133,7 +134,7 @@ function readOdometer(vehicle: XmlElement, notes: Notes): OdometerInput | undefi
   const name = attributeOf(element, 'units') === undefined ? 'unit' : 'units'
   const read = odometerIn(element.text.trim(), attributeOf(element, name), notes.country)
   if (!read) return keepOdd(element, notes)
-  element.attributes.delete(name)
+  dropAttribute(element, name)
   const said = takeText(element, notes)
   if (said !== String(read.odometer.value)) {
     warn('converted', element.at, notes)
