@@ -57,6 +57,8 @@ it('never says that a token lives longer than its key or its secret, and cuts no
     const { body } = await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })
     const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString())
     expect(claims.exp - claims.iat).toBe(1800)
+    const me = await service.call('GET', '/v1/me', { token: body.access_token })
+    expect(Math.abs(Date.parse(me.body.expiresAt) / 1000 - claims.iat - body.expires_in)).toBeLessThan(60)
     return body.expires_in as number
   }
   const ending = async (seconds: number) => {
@@ -79,11 +81,13 @@ it('never says that a token lives longer than its key or its secret, and cuts no
     token: dealer.admin.token,
     body: { newCounts: 'at_once', oldEnds: 'after_1_hour' },
   })
+  const soonest = { ends_at: new Date(Date.now() + 300_000) }
+  const credentials = service.db('credentials').where({ subject_id: inner(key.id) })
+  await credentials.whereRaw("ends_at < 'infinity'").update(soonest)
   await service
-    .db('credentials')
-    .where({ subject_id: inner(key.id) })
-    .whereRaw("ends_at < 'infinity'")
-    .update({ ends_at: new Date(Date.now() + 300_000) })
+    .db('api_key_secrets')
+    .where({ api_key_id: inner(key.id), role: 'previous' })
+    .update(soonest)
   const old = await of(key.secret)
   expect([old <= 300, old > 200]).toEqual([true, true])
   expect(await of(body.secret)).toBe(1800)

@@ -217,7 +217,7 @@ export type Me = {
     dealer: Dealer;
     scopes: Scopes;
     /**
-     * When the access token expires.
+     * When the access token expires, or its key or session does.
      */
     expiresAt: string;
 };

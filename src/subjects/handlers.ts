@@ -1,11 +1,15 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import { outer } from '../ids.ts'
 import { Problem } from '../problem.ts'
+import { findCredentialEnd } from '../tokens/store.ts'
 import { findSubject } from './store.ts'
 
 export const getMe: Handlers['getMe'] = async ({ principal, standing }, { db }) => {
-  const { dealerId, subject, expiresAt } = principal
-  const row = await findSubject(db, dealerId, subject)
+  const { dealerId, subject, credentialId, expiresAt } = principal
+  const [row, end] = await Promise.all([
+    findSubject(db, dealerId, subject),
+    findCredentialEnd(db, dealerId, credentialId),
+  ])
   if (!row) throw new Problem('token-invalid')
   return {
     status: 200,
@@ -23,7 +27,7 @@ export const getMe: Handlers['getMe'] = async ({ principal, standing }, { db }) 
         language: row.language,
       },
       scopes: [...standing.scopes],
-      expiresAt: expiresAt.toISOString(),
+      expiresAt: new Date(Math.min(Number(expiresAt), Number(end ?? expiresAt))).toISOString(),
     },
   }
 }

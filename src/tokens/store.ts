@@ -101,6 +101,15 @@ export async function endCredential(trx: Knex.Transaction, dealerId: string, id:
     .update({ ends_at: '-infinity', epoch: trx.raw('epoch + 1') })
 }
 
+/** When a credential is to end, if it is. */
+export async function findCredentialEnd(db: Knex, dealerId: string, id: string): Promise<Date | undefined> {
+  const row = await db('credentials')
+    .where({ dealer_id: dealerId, id })
+    .whereRaw("ends_at < 'infinity'")
+    .first('ends_at')
+  return row?.ends_at
+}
+
 /** The credential ends at `endsAt`, or never; when it had ended, the tokens that it bought before stay dead. */
 export async function setCredentialEnd(
   trx: Knex.Transaction,
