@@ -165,7 +165,7 @@ export const PostalAddress = {
     postalCode: { maxLength: 32 },
     city: { maxLength: 100 },
     region: { maxLength: 100 },
-    countryCode: { maxLength: 64 }
+    countryCode: { maxLength: 2 }
 } as const;
 
 export const LeadCustomer = {
@@ -175,7 +175,7 @@ export const LeadCustomer = {
 
 export const Registration = {
     number: { maxLength: 32 },
-    countryCode: { maxLength: 64 }
+    countryCode: { maxLength: 2 }
 } as const;
 
 export const Odometer = {
@@ -185,7 +185,7 @@ export const Odometer = {
 
 export const Money = {
     amount: { maxLength: 32 },
-    currency: { maxLength: 16 }
+    currency: { maxLength: 3 }
 } as const;
 
 export const VehicleOfInterest = {

@@ -327,10 +327,7 @@ export type Registration = {
 
 export type Odometer = {
     value: number;
-    /**
-     * km or mi.
-     */
-    unit?: string;
+    unit?: 'km' | 'mi';
 };
 
 export type Money = {
@@ -363,19 +360,13 @@ export type VehicleOfInterest = {
     model?: string;
     variant?: string;
     modelYear?: number;
-    /**
-     * new, used, demo or certified.
-     */
-    condition?: string;
+    condition?: 'new' | 'used' | 'demo' | 'certified';
     odometer?: Odometer;
     fuel?: string;
     transmission?: string;
     colour?: string;
     price?: Money;
-    /**
-     * buy, lease, test_drive, subscribe or other.
-     */
-    role?: string;
+    role?: 'buy' | 'lease' | 'test_drive' | 'subscribe' | 'other';
     comments?: string;
 };
 
@@ -400,37 +391,25 @@ export type TradeIn = {
     model?: string;
     variant?: string;
     modelYear?: number;
-    /**
-     * new, used, demo or certified.
-     */
-    condition?: string;
+    condition?: 'new' | 'used' | 'demo' | 'certified';
     odometer?: Odometer;
     fuel?: string;
     transmission?: string;
     colour?: string;
     price?: Money;
-    /**
-     * excellent, good, fair, poor or unknown.
-     */
-    conditionRating?: string;
+    conditionRating?: 'excellent' | 'good' | 'fair' | 'poor' | 'unknown';
     outstandingFinance?: OutstandingFinance;
     wantedPrice?: Money;
     comments?: string;
 };
 
 export type Consent = {
+    purpose?: 'enquiry_handling' | 'marketing' | 'finance_check' | 'data_sharing' | 'profiling' | 'other';
+    channel?: 'email' | 'sms' | 'phone' | 'post' | 'messaging' | 'any' | 'other';
     /**
-     * enquiry_handling, marketing, finance_check, data_sharing, profiling or other.
+     * What was not clearly granted is not granted.
      */
-    purpose?: string;
-    /**
-     * email, sms, phone, post, messaging, any or other.
-     */
-    channel?: string;
-    /**
-     * granted, denied, withdrawn or unknown. What was not clearly granted is not granted.
-     */
-    state?: string;
+    state?: 'granted' | 'denied' | 'withdrawn' | 'unknown';
     legalBasis?: string;
     /**
      * The exact text that was shown; national identity numbers in it are masked.
@@ -486,10 +465,7 @@ export type TimeSlot = {
 };
 
 export type Appointment = {
-    /**
-     * test_drive, showroom, video, call, valuation, delivery, service or other.
-     */
-    kind?: string;
+    kind?: 'test_drive' | 'showroom' | 'video' | 'call' | 'valuation' | 'delivery' | 'service' | 'other';
     requestedSlots?: Array<TimeSlot>;
     /**
      * IANA.

@@ -337,7 +337,7 @@ const moneyMembers = needing(['amount'], objectOf<MoneyInput, Money>({ amount: w
 
 const odometerMembers = needing(
   ['value'],
-  objectOf<OdometerInput, Odometer>({ value: number(limits.Odometer.value), unit: wholeLine }),
+  objectOf<OdometerInput, { value: number; unit: string }>({ value: number(limits.Odometer.value), unit: wholeLine }),
 )
 
 const ofRegistration = limits.Registration
@@ -359,7 +359,7 @@ const vehicle = {
   model: line(ofVehicle.model),
   variant: line(ofVehicle.variant),
   modelYear: number(ofVehicle.modelYear, Number.isInteger),
-  condition: wordOf<string>(conditions),
+  condition: wordOf(conditions),
   odometer: readOdometer,
   fuel: line(ofVehicle.fuel),
   transmission: line(ofVehicle.transmission),
