@@ -56,6 +56,11 @@ describe('the list', () => {
     ]).toEqual([[anna], [anna], [anna], [bo]])
     const asTyped = await get(dealer.sales.token, '/v1/leads?contact=+46812345678')
     expect(asTyped.items.map(({ id }: any) => id)).toEqual([bo])
+    const ida = await push(dealer, reached('20 12 34 57', 'ida+cars@customer.example'))
+    for (const typed of ['ida+cars@customer.example', 'ida%2Bcars@customer.example'])
+      expect((await get(dealer.sales.token, `/v1/leads?contact=${typed}`)).items.map(({ id }: any) => id)).toEqual([
+        ida,
+      ])
     expect([await found('3212345'), await found('nna@customer.example'), await found('12345678901234567890')]).toEqual([
       [],
       [],

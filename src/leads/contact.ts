@@ -9,8 +9,8 @@ export type Contact = { phone: string } | { email: string }
  * neither.
  */
 export function contactIn(typed: string, country: string): Contact | undefined {
-  if (typed.includes('@')) return { email: tidiedAddress(typed).trim().toLowerCase() }
-  // In a query, a plus that was not encoded is a blank.
+  // In a query, a plus that was not encoded is a blank: before a number, or within an address, which has none.
+  if (typed.includes('@')) return { email: tidiedAddress(typed).trim().replaceAll(' ', '+').toLowerCase() }
   const { parsed } = phoneIn(typed.replace(/^ (?=\d)/, '+'), { dealer: country })
   return parsed && { phone: parsed.number }
 }
