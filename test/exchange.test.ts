@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { ClientCredentials } from 'simple-oauth2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectWith, getMe } from '../src/client/client.ts'
 import { inner } from '../src/ids.ts'
 import { lead, type Reply, startService, type TestService } from './service.ts'
 
@@ -99,6 +100,19 @@ it('never says that a token lives longer than its key or its secret, and cuts no
     .update({ ends_at: new Date(Date.now() + 200_000) })
   const session = await service.call('POST', '/v1/session/token', { headers: { cookie } })
   expect([session.body.expires_in <= 200, session.body.expires_in > 100]).toEqual([true, true])
+})
+
+it('is not asked again for every call when a token lives for less than a minute', async () => {
+  let bought = 0
+  const { client } = connectWith({
+    baseUrl: service.url,
+    buy: async () => {
+      bought++
+      return { access_token: dealer.dms.token, expires_in: 50 }
+    },
+  })
+  for (let call = 0; call < 3; call++) expect((await getMe({ client })).data?.subject.name).toBe('DMS Sync')
+  expect(bought).toBe(1)
 })
 
 describe('answers OAuth errors', () => {
