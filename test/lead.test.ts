@@ -380,6 +380,22 @@ describe('a vehicle', () => {
     expect(lead.warnings).toEqual([])
   })
 
+  it.each(['00000000000000000', 'XXXXXXXXXXXXXXXXX', '0', '-1', 'undefined', '{{vin}}'])(
+    'is not identified by what programs write for no value: %s',
+    (nothing) => {
+      const lead = vehicle({
+        vin: nothing,
+        registration: { number: nothing },
+        stockNumber: nothing,
+        listingId: nothing,
+        make: 'Volvo',
+      })
+      expect(lead.data.vehiclesOfInterest).toEqual([{ make: 'Volvo' }])
+      expect(Object.values(lead.data.extra ?? {})).toEqual([nothing, nothing, nothing, nothing])
+      expect(codes(lead)).toEqual(['vehicle-not-identifiable /vehiclesOfInterest/0'])
+    },
+  )
+
   it('is registered in a country that has an ISO code', () => {
     const at = (countryCode: string) => vehicle({ registration: { number: 'B-AB 1234', countryCode } })
     expect(at('D').data.vehiclesOfInterest[0]?.registration?.countryCode).toBe('DE')
@@ -561,12 +577,12 @@ describe('what is longer than a lead has room for', () => {
     const lead = read({
       message: '😀'.repeat(4001),
       customer: { name: { given: 'x'.repeat(201) }, address: { lines: ['y'.repeat(201)] } },
-      vehiclesOfInterest: [{ vin: 'x'.repeat(33), comments: 'z'.repeat(2001) }],
+      vehiclesOfInterest: [{ vin: 'v'.repeat(33), comments: 'z'.repeat(2001) }],
     })
     expect(lead.data).toMatchObject({
       message: '😀'.repeat(4000),
       customer: { name: { given: 'x'.repeat(200) }, address: { lines: ['y'.repeat(200)] } },
-      vehiclesOfInterest: [{ vin: 'x'.repeat(32), comments: 'z'.repeat(2000) }],
+      vehiclesOfInterest: [{ vin: 'v'.repeat(32), comments: 'z'.repeat(2000) }],
     })
     expect(codes(lead)).toEqual(
       [

@@ -48,6 +48,7 @@ import {
   asSent,
   exactText,
   freeText,
+  identifier,
   isNothing,
   line,
   lineAsSaid,
@@ -344,16 +345,16 @@ const ofRegistration = limits.Registration
 const ofVehicle = limits.VehicleOfInterest
 
 const vehicle = {
-  vin: line(ofVehicle.vin),
+  vin: identifier(ofVehicle.vin),
   registration: needing(
     ['number'],
     objectOf<RegistrationInput, Registration>({
-      number: line(ofRegistration.number),
+      number: identifier(ofRegistration.number),
       countryCode: readCountry,
     }),
   ),
-  stockNumber: line(ofVehicle.stockNumber),
-  listingId: text(ofVehicle.listingId),
+  stockNumber: identifier(ofVehicle.stockNumber),
+  listingId: identifier(ofVehicle.listingId),
   listingUrl: text(ofVehicle.listingUrl),
   make: line(ofVehicle.make),
   model: line(ofVehicle.model),

@@ -1,3 +1,4 @@
+import { isUnset } from './external-reference.ts'
 import { keep, keepUnknown } from './extra.ts'
 import { plainLine, plainLines } from './markup.ts'
 import { maskNationalIds } from './national-id.ts'
@@ -118,6 +119,16 @@ export function line({ maxLength }: TextLimit): Reader<string, string | undefine
   return (sent, at, reading) => {
     const said = wholeLine(sent, at, reading)
     return said === undefined ? undefined : cut(said, maxLength, at, reading)
+  }
+}
+
+/** What tells one thing from all others; what programs write for no value (`0`, `-1`) does not, and goes to `extra`. */
+export function identifier({ maxLength }: TextLimit): Reader<string, string | undefined> {
+  return (sent, at, reading) => {
+    const said = shownLine(sent, at, reading)
+    if (said.trim() === '' || !isUnset(said.trim())) return cut(said, maxLength, at, reading)
+    keep(at, said, at, reading)
+    return undefined
   }
 }
 
