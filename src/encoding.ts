@@ -131,7 +131,7 @@ function pointAt(bytes: Buffer, at: number, size: number): number {
 }
 
 /** The encoding that a label means; undefined when it means none, or a wide one, which would have shown itself. */
-function encodingCalled(label: string): string | undefined {
+export function encodingCalled(label: string): string | undefined {
   try {
     const { encoding } = new TextDecoder(label)
     return encoding.startsWith('utf-16') ? undefined : encoding

@@ -31,7 +31,7 @@ export interface JsonFaults {
  *   text as `body`.
  */
 export function readJson(bytes: Buffer, charset?: string): { value: unknown; faults?: JsonFaults } {
-  const isPlain = (charset === undefined || /^utf-?8$/.test(charset)) && isUtf8(bytes) && !wideEncodingOf(bytes)
+  const isPlain = (charset === undefined || charset === 'utf-8') && isUtf8(bytes) && !wideEncodingOf(bytes)
   const { text, asClaimed } = isPlain
     ? { text: textOf(bytes), asClaimed: true }
     : decoded(bytes, () => charset ?? 'utf-8')

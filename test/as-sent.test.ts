@@ -69,7 +69,7 @@ describe('a lead whose bytes are not UTF-8', () => {
         Buffer.from(part),
       ),
     )
-    const { results } = (await pushBatch(body)).body
+    const { results } = (await pushBatch(body, 'UTF8')).body
     expect(results.map(({ clientRef, lead }: any) => [clientRef, codes(lead)])).toEqual([
       [undefined, []],
       ['bad', ['encoding-repaired ']],

@@ -1,6 +1,6 @@
 import { parse, type ParsedUrlQuery } from 'node:querystring'
 import express, { type Request, type RequestHandler, type Response } from 'express'
-import { decoded, isEncoding } from '../encoding.ts'
+import { decoded, encodingCalled, isEncoding } from '../encoding.ts'
 import { readJson } from '../json.ts'
 import { Problem } from '../problem.ts'
 import type { Call } from './contract.ts'
@@ -46,7 +46,9 @@ export function reduceContentType(req: Request, res: Response, { operation }: Ca
       `Send ${known.join(' or ')}${isXml ? '' : ' in UTF-8'}, not compressed.`,
     )
   req.headers['content-type'] = mediaType
-  if (charset !== undefined) res.locals.charset = charset
+  // It has other names.
+  const isUtf8 = charset === 'utf-8' || (charset !== undefined && encodingCalled(charset) === 'utf-8')
+  if (charset !== undefined) res.locals.charset = isUtf8 ? 'utf-8' : charset
 }
 
 /** Reads the body of an operation, up to its own limit; a body that no operation asked for is left alone. */
