@@ -142,6 +142,18 @@ describe('what real senders send', () => {
     },
   )
 
+  it('is called in the country that the address names', async () => {
+    const { customer } = await lead(
+      adf(
+        '',
+        '<name>Eva Lind</name><phone>070-174 06 05</phone><address><city>Malmö</city><country>SE</country></address>',
+      ),
+    )
+    expect(customer.phones).toEqual([
+      { number: '070-174 06 05', type: 'mobile', e164: '+46701740605', verdict: 'valid' },
+    ])
+  })
+
   it('lives in a country in words', async () => {
     const { customer } = await lead(adf('', `${ida}<address><city>Odense</city><country>Danmark</country></address>`))
     expect(customer.address).toEqual({ city: 'Odense', countryCode: 'DK' })

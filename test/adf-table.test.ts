@@ -58,6 +58,16 @@ describe('the table: requestdate', () => {
     expect([stored(lead).submittedAt, codes(lead)]).toEqual(['2026-11-23T09:15:00.000Z', []])
   })
 
+  it.each([
+    ['<requestdate timezone="EST">2026-11-29T10:00:00</requestdate>', '2026-11-29T15:00:00.000Z'],
+    ['<requestdate tz="America/New_York">2026-11-29 10:00</requestdate>', '2026-11-29T15:00:00.000Z'],
+    ['<requestdate offset="-05:00">20261129T100000</requestdate>', '2026-11-29T15:00:00.000Z'],
+    ['<requestdate timezone="CET">2026-11-29T10:00:00-05:00</requestdate>', '2026-11-29T15:00:00.000Z'],
+    ['<requestdate timezone="somewhere">2026-11-29T10:00:00</requestdate>', undefined],
+  ])('may have its zone in an attribute: %s', (said, submittedAt) =>
+    expect(stored(prospect(said)).submittedAt).toBe(submittedAt),
+  )
+
   it('may stand beside the prospect', () => {
     const lead = one('<adf><requestdate>2026-11-23T10:15:00+01:00</requestdate><prospect/></adf>')
     expect(stored(lead).submittedAt).toBe('2026-11-23T09:15:00.000Z')
@@ -295,6 +305,8 @@ describe('the table: odometer', () => {
     ['<odometer units="km">61k</odometer>', { value: 61000, unit: 'km' }],
     ['<mileage>61 tkm</mileage>', { value: 61000, unit: 'km' }],
     ['<miles>12000</miles>', { value: 12000, unit: 'mi' }],
+    ['<odometer uom="miles">12000</odometer>', { value: 12000, unit: 'mi' }],
+    ['<odometer><value>12000</value><unit>mi</unit></odometer>', { value: 12000, unit: 'mi' }],
     ['<kilometers>12000</kilometers>', { value: 12000, unit: 'km' }],
     ['<odometer>0</odometer>', { value: 0, unit: 'km' }],
   ])('%s', (said, odometer) => {

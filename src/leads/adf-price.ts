@@ -78,5 +78,8 @@ function byType(prices: readonly XmlElement[], order: readonly string[]): XmlEle
 }
 
 function readMoney(element: XmlElement, notes: Notes): MoneyInput {
-  return present({ currency: takeAttribute(element, 'currency'), amount: takeText(element, notes) })
+  return present({
+    currency: takeAttribute(element, 'currency') ?? takeAttribute(element, 'currencycode'),
+    amount: takeText(element, notes),
+  })
 }

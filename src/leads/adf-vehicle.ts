@@ -131,7 +131,7 @@ function readYear(vehicle: XmlElement, notes: Notes): number | undefined {
 function readOdometer(vehicle: XmlElement, notes: Notes): OdometerInput | undefined {
   const element = single(vehicle, 'odometer', notes)
   if (!element) return undefined
-  const name = attributeOf(element, 'units') === undefined ? 'unit' : 'units'
+  const name = unitNameOf(element, notes)
   const read = odometerIn(element.text.trim(), attributeOf(element, name), notes.country)
   if (!read) return keepOdd(element, notes)
   dropAttribute(element, name)
@@ -141,6 +141,13 @@ function readOdometer(vehicle: XmlElement, notes: Notes): OdometerInput | undefi
     notes.extra.set(element.at, said)
   }
   return read.odometer
+}
+
+/** The attribute that says the unit: whatever it is called, without it the number would be another distance. */
+function unitNameOf(element: XmlElement, { country }: Notes): string {
+  const said = ['units', 'unit'].find((name) => attributeOf(element, name) !== undefined)
+  const others = [...element.attributes.keys()].filter((name) => name !== 'status')
+  return said ?? others.find((name) => odometerIn('1', attributeOf(element, name), country)) ?? 'units'
 }
 
 /** Keeps a number that is none. */

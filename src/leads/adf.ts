@@ -1,10 +1,11 @@
 import type { LeadInput, Warning } from '../../generated/server/types.gen.ts'
 import { byPrimary, readAddress, readName, readPhone, takePreferred } from './adf-customer.ts'
-import { joined, keepRest, line, type Notes, present, take, takeComments, takeText, wordOf } from './adf-element.ts'
+import { joined, keepRest, type Notes, present, take, takeComments, takeText, wordOf } from './adf-element.ts'
 import { readReference } from './adf-id.ts'
 import { type Interest, isKnown } from './adf-names.ts'
 import { type Prospect, takeProspects } from './adf-prospects.ts'
 import { readAttribution } from './adf-provider.ts'
+import { readTime } from './adf-time.ts'
 import { readVehicle } from './adf-vehicle.ts'
 import { readXml, type XmlElement } from './adf-xml.ts'
 import type { NewLead } from './lead.ts'
@@ -92,7 +93,7 @@ function readProspect({ element: prospect, providers }: Prospect, notes: Notes):
     tradeIns: vehicles.flatMap(({ tradeIn }) => tradeIn ?? []),
     attribution: readAttribution([...prospect.children.filter(({ name }) => name === 'provider'), ...providers]),
     externalReference,
-    submittedAt: line(prospect, 'requestdate', notes),
+    submittedAt: readTime(prospect, notes),
   })
   if (isKnown('prospect@status', wordOf(prospect, 'status'))) prospect.attributes.delete('status')
   for (const each of people) keepRest(each, notes)

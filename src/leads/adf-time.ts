@@ -1,0 +1,16 @@
+import { attributeOf, dropAttribute, type Notes, single, takeText } from './adf-element.ts'
+import type { XmlElement } from './adf-xml.ts'
+import { instantIn } from './time.ts'
+
+const zoneNames = ['timezone', 'tz', 'zone', 'offset', 'utcoffset']
+
+/** `requestdate`, with the zone that an attribute says and it does not. */
+export function readTime(prospect: XmlElement, notes: Notes): string | undefined {
+  const element = single(prospect, 'requestdate', notes)
+  if (!element) return undefined
+  const name = zoneNames.find((each) => attributeOf(element, each) !== undefined)
+  if (name === undefined || !instantIn(element.text, 'UTC')?.isAssumed) return takeText(element, notes)
+  const zone = attributeOf(element, name) ?? ''
+  dropAttribute(element, name)
+  return `${takeText(element, notes)} ${zone}`
+}
