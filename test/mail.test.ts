@@ -74,6 +74,14 @@ const settled = (dealerId: string) =>
   expect
     .poll(async () => (await states(dealerId)).every(([, state]) => state !== 'due' && state !== 'handing_over'))
     .toBe(true)
+/** From now on; what the service told of the dealer's keys by itself before is as if it had never been. */
+async function tellNothingOfKeys(token: string, dealerId: string): Promise<void> {
+  await service.call('PATCH', '/v1/me/notifications', { token, body: { keys: false } })
+  await tellPeople(service.db)
+  await settled(dealerId)
+  await service.db('mails').where({ dealer_id: dealerId }).delete()
+  received.length = 0
+}
 /** What the mail says, as a reader sees it. */
 const decoded = ({ content }: Received) => {
   const [head = '', ...parts] = content.replaceAll('\r\n', '\n').split('\n\n')
@@ -160,8 +168,7 @@ it('tells admins once that a source has gone quiet', async () => {
 it('tells of new leads whoever wants that, many at once in one mail, and of real leads only', async () => {
   const { admin, sales, dealerId, website } = await service.dealer('leads')
   await service.call('PATCH', '/v1/me/notifications', { token: sales.token, body: { newLead: true, language: 'da' } })
-  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false } })
-  await tellPeople(service.db)
+  await tellNothingOfKeys(admin.token, dealerId)
   const push = async (more: object = {}) =>
     service.call('POST', '/v1/leads', {
       token: website.token,
@@ -189,8 +196,8 @@ it('tells of new leads whoever wants that, many at once in one mail, and of real
 
 it('tells once of leads that nobody took up within the target, and not of those that somebody took up meanwhile', async () => {
   const { admin, dealerId, website, sales } = await service.dealer('late')
-  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { keys: false, language: 'en' } })
-  await tellPeople(service.db)
+  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })
+  await tellNothingOfKeys(admin.token, dealerId)
   const ids: string[] = []
   for (let count = 0; count < 3; count++)
     ids.push((await service.call('POST', '/v1/leads', { token: website.token, body: lead() })).body.id)
@@ -262,7 +269,7 @@ describe('a mail server that does not take a mail', () => {
       .toEqual([[state, expect.any(Number)]])
   const one = async (name: string) => {
     const { admin, dealerId } = await service.dealer(name)
-    await service.db('users').where({ dealer_id: dealerId }).update({ mail_keys: false })
+    await tellNothingOfKeys(admin.token, dealerId)
     const queue = () =>
       addMails(service.db, dealerId, [{ user_id: inner(admin.userId), kind: 'key_created', data: {}, dedupe: newId() }])
     const key = await service.db('audit_entries').where({ dealer_id: dealerId, action: 'api_key.created' }).first()
@@ -334,7 +341,7 @@ describe('a mail server that does not take a mail', () => {
 
 it('sends each of many mails once, from two senders side by side', async () => {
   const { admin, dealerId } = await service.dealer('many')
-  await service.db('users').where({ dealer_id: dealerId }).update({ mail_keys: false })
+  await tellNothingOfKeys(admin.token, dealerId)
   const { id: auditId } = await service
     .db('audit_entries')
     .where({ dealer_id: dealerId, action: 'api_key.created' })

@@ -101,7 +101,8 @@ it('sends no mail twice and loses none in silence when its senders are killed', 
     .update({ changed_at: db.raw("clock_timestamp() - interval '6 minutes'") })
   await giveUpLostMails(db)
 
-  const rows = await db('mails').where({ dealer_id: dealerId }).select('id', 'state')
+  // Without what the service told of the dealer's own keys before that was switched off.
+  const rows = await db('mails').where({ dealer_id: dealerId }).whereLike('dedupe', 'mail %').select('id', 'state')
   const times = (id: string) => taken.get(`<${id}@localhost>`) ?? 0
   const of = (state: string) => rows.filter((row) => row.state === state)
   expect(rows).toHaveLength(mailsWanted)
