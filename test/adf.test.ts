@@ -363,7 +363,7 @@ describe('the text of a document', () => {
   it('is kept with a warning when it holds what cannot be stored', () => {
     const bytes = Buffer.from('<prospect><customer><comments>a\0b\x07&#0;&#55357;</comments></customer></prospect>')
     expect(newLead(one(bytes).input, dealer)).toMatchObject({
-      data: { message: 'a\uFFFDb\x07' },
+      data: { message: 'a\uFFFDb\x07\uFFFD\uFFFD' },
       warnings: [{ code: 'text-repaired', pointer: '/message' }],
     })
     expect(

@@ -16,6 +16,8 @@ const tagEndPattern = /[\s/]*>/y
 const strayPattern = /[\s/]*["'“”„=]/y
 const restOfTagPattern = /[^<>]*>/y
 const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
+const cdataStart = '<![CDATA['
+const numberedPattern = /&#(?:x([\da-f]{1,8})|(\d{1,10}));/gi
 const declarationPattern = /<!(?:doctype|entity|element|attlist|notation)/iy
 /** A document type that declares nothing of its own. No identifier has a `<` in it, so a quote without an end ends. */
 const plainDoctypePattern = /<!doctype(?:[^<>[\]"']|"[^"<]*"|'[^'<]*')*>|<!doctype[^<>[\]]*>/iy
@@ -86,8 +88,20 @@ export function tidied(text: string): { xml: string; wellFormed: boolean } {
 
 /** Writes text; outside of all elements there is room for blanks only. */
 function write(tidying: Tidying, text: string): void {
-  if (tidying.open.length > 0) tidying.xml.push(text)
+  if (tidying.open.length > 0) tidying.xml.push(text.startsWith(cdataStart) ? text : withNumbered(text))
   else if (text.trim() !== '') tidying.wellFormed = false
+}
+
+/**
+ * With the characters that XML does not have even by their numbers, NUL and halves of a pair: the parser would leave
+ * them out without a word.
+ */
+function withNumbered(text: string): string {
+  if (!text.includes('&#')) return text
+  return text.replace(numberedPattern, (reference, hex: string | undefined, decimal: string) => {
+    const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)
+    return code === 0 || (code >= 0xd800 && code <= 0xdfff) ? String.fromCharCode(code) : reference
+  })
 }
 
 /** Reads what begins with the `<` at hand; says whether it was anything. */
@@ -106,7 +120,7 @@ function readMarkup(tidying: Tidying): boolean {
         tidying.at = endOf('-->', tidying, 4)
         return true
       }
-      if (text.startsWith('<![CDATA[', at)) {
+      if (text.startsWith(cdataStart, at)) {
         const end = endOf(']]>', tidying, 9)
         write(tidying, text.slice(at, end))
         tidying.at = end
@@ -200,7 +214,7 @@ function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, st
   tidying.open.push(name)
   tidying.isLeaf = true
   tidying.xml.push(
-    `<_${name}${[...attributes].map(([each, value]) => ` _${each}="${value.replaceAll('"', '&quot;')}"`).join('')}>`,
+    `<_${name}${[...attributes].map(([each, value]) => ` _${each}="${withNumbered(value).replaceAll('"', '&quot;')}"`).join('')}>`,
   )
 }
 

@@ -1,6 +1,10 @@
 import { withoutInvisible } from './text.ts'
 
 const lengthMax = 64
+const codeLengthMax = 3
+
+/** What else is in it was not understood. */
+const namePattern = /^[\p{L}\p{M}\s.,:;'’()[\]/&-]*$/u
 
 /** The countries of ISO 3166-1: alpha-2 and alpha-3. */
 const codes =
@@ -55,8 +59,10 @@ const languages = 'da en de sv nb nn fi is fo nl fr es it pt pl cs sk hu ro et l
  */
 export function countryIn(said: string): string | undefined {
   if (alpha2.has(said) && said !== 'NA') return said
-  if (said.length > lengthMax) return undefined
+  if (said.length > lengthMax || !namePattern.test(withoutInvisible(said))) return undefined
   const whole = folded(said)
+  // Codes have no accents: `på` is no Panama.
+  if (whole.length <= codeLengthMax && !/^[a-z.\s]*$/i.test(withoutInvisible(said))) return undefined
   // The signs of cars are capitals.
   if (whole === 'na' || (whole.length === 1 && said.trim() === whole)) return undefined
   const known = names()

@@ -14,6 +14,7 @@ const distances = new Map<string, Unit<DistanceUnit>>([
   ...miles.map((word): [string, Unit<DistanceUnit>] => [word, { name: 'mi', power: 0 }]),
   ['tkm', { name: 'km', power: 3 }],
 ])
+type Units = ReadonlyMap<string, Unit<DistanceUnit>>
 /** Ten kilometres in the Nordic countries; elsewhere it may be short for miles. */
 const nordicDistances = new Map([...distances, ['mil', { name: 'km', power: 1 }]])
 const nordic = new Set(['DK', 'FI', 'FO', 'GL', 'NO', 'SE'])
@@ -34,8 +35,8 @@ export function odometerIn(
   const words = nordic.has(country) ? nordicDistances : distances
   const amount =
     typeof said === 'string'
-      ? amountIn(unit === undefined ? said : `${unit} ${said}`, words)
-      : amountOf(said, unit === undefined ? { power: 0 } : words.get(unit.toLowerCase().replace(/[\s.]/g, '')))
+      ? amountOfText(said, unit, words)
+      : amountOf(said, unit === undefined ? { power: 0 } : unitCalled(unit, words))
   if (!amount) return undefined
   const value = Number(amount.decimal)
   if (!(value >= 0 && value <= limits.Odometer.value.maximum)) return undefined
@@ -44,6 +45,18 @@ export function odometerIn(
     isRough: amount.isRough,
   }
 }
+
+/** A text that names its unit is not to be counted by another one beside it. */
+function amountOfText(said: string, unit: string | undefined, words: Units): Amount<DistanceUnit> | undefined {
+  if (unit === undefined) return amountIn(said, words)
+  const own = amountIn(said, words)
+  if (own?.unit?.name === undefined) return amountIn(`${unit} ${said}`, words)
+  const other = unitCalled(unit, words)
+  const isSame = other?.name === own.unit.name && (other.power === 0 || other.power === own.unit.power)
+  return isSame ? own : undefined
+}
+
+const unitCalled = (word: string, words: Units) => words.get(word.toLowerCase().replace(/[\s.]/g, ''))
 
 function amountOf(value: number, unit: Unit<DistanceUnit> | undefined): Amount<DistanceUnit> | undefined {
   if (!unit) return undefined

@@ -1,5 +1,6 @@
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { Warning } from '../../generated/server/types.gen.ts'
+import { wellFormed } from './text.ts'
 
 const warningsMax = limits.Lead.warnings.maxItems
 const pointerLengthMax = limits.Warning.pointer.maxLength
@@ -78,9 +79,12 @@ export const tellsOfLoss = (warnings: readonly Warning[]): boolean => warnings.s
 
 const tooMany: Warning = { code: 'too-many-warnings', pointer: '', message: messages['too-many-warnings'] }
 
-/** Adds a warning. One about a place too deep to be named is about the next one above it. */
+/**
+ * Adds a warning. One about a place too deep to be named is about the next one above it; a name in it may hold what
+ * cannot be stored.
+ */
 export function warn(code: keyof typeof messages, at: string, { warnings }: { warnings: Warning[] }): void {
-  const pointer = at.length <= pointerLengthMax ? at : at.slice(0, at.lastIndexOf('/', pointerLengthMax))
+  const pointer = wellFormed(at.length <= pointerLengthMax ? at : at.slice(0, at.lastIndexOf('/', pointerLengthMax)))
   if (warnings.length < warningsMax) warnings.push({ code, pointer, message: messages[code] })
   else warnings[warningsMax - 1] = tooMany
 }
