@@ -1,4 +1,5 @@
-// The house rules of the contract that redocly's own rules and assertions cannot say. test/contract/lint.test.ts sees each of them fail.
+// The house rules of the contract that redocly's own rules and assertions cannot say. test/contract/lint.test.ts sees
+// each of them fail.
 
 const statusesDeclared = () => {
   let path = ''
@@ -209,7 +210,9 @@ function children(schema) {
   return [...named, ...single, ...several]
 }
 
-/** Reports what `judge(schema, location, found)` finds in all schemas but those that the inputs named in `open` reach. */
+/**
+ * Reports what `judge(schema, location, found)` finds in all schemas but those that the inputs named in `open` reach.
+ */
 function outside(open, judge) {
   const inside = new Set()
   const findings = []
@@ -230,7 +233,10 @@ function outside(open, judge) {
   }
 }
 
-/** Calls `visit(schema, location, isOpen)` for all that a schema reaches; `isOpen` from a component named in `open` downwards. */
+/**
+ * Calls `visit(schema, location, isOpen)` for all that a schema reaches; `isOpen` from a component named in `open`
+ * downwards.
+ */
 function reach(resolve, schema, location, open, visit, isOpen = false, seen = new Set()) {
   const { node, location: at = location } = schema?.$ref
     ? resolve(schema, location.source.absoluteRef)

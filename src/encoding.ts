@@ -10,8 +10,8 @@ const byteOrderMark = '\uFEFF'
 const windows1252 = new TextDecoder('windows-1252').decode(Uint8Array.from({ length: 256 }, (_, byte) => byte))
 
 /**
- * The text that is in bytes of JSON or XML, in whatever encoding they are; where there is none, UTF-8 as far as it goes.
- * `asClaimed`: it is the one that they claim, and nothing had to be mended.
+ * The text that is in bytes of JSON or XML, in whatever encoding they are; where there is none, UTF-8 as far as it
+ * goes. `asClaimed`: it is the one that they claim, and nothing had to be mended.
  *
  * @param claimIn the label of the encoding that they claim, which may stand in the text itself; undefined when they
  *   claim none, which is right for UTF-8 and for what shows itself.

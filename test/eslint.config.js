@@ -6,6 +6,8 @@ import ts from 'typescript'
 const anywhere = {
   'array-callback-return': 'error',
   eqeqeq: 'error',
+  // Prettier leaves comments as they are.
+  'max-len': ['error', { code: 10_000, comments: 120, ignoreUrls: true }],
   'no-constant-binary-expression': 'error',
   'no-constant-condition': 'error',
   'no-control-regex': 'error',

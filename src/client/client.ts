@@ -23,10 +23,10 @@ export interface ConnectOptions {
 /**
  * A client that keeps itself an access token: hand it to any operation, `listLeads({ client })`.
  *
- * The key is exchanged at the first request and again 60 s before the token ends, or at half its time; requests that meanwhile need a token
- * share one exchange. A request that is refused with 401 is sent once more with a new token: it was refused before
- * anything was done, so this is safe for writes, too. When the key buys no token, the operation answers an `error` and,
- * had it been sent, the 401.
+ * The key is exchanged at the first request and again 60 s before the token ends, or at half its time; requests that
+ * meanwhile need a token share one exchange. A request that is refused with 401 is sent once more with a new token: it
+ * was refused before anything was done, so this is safe for writes, too. When the key buys no token, the operation
+ * answers an `error` and, had it been sent, the 401.
  */
 export function connect({ baseUrl, apiKey, fetch }: ConnectOptions): Client {
   const exchange = createClient({

@@ -24,7 +24,9 @@ import type { XmlElement } from './adf-xml.ts'
 import { isProgramsNothing } from './placeholder.ts'
 import { bare } from './text.ts'
 
-/** The contacts in the order in which they are to be used: `primarycontact` says which is the first, and which is not. */
+/**
+ * The contacts in the order in which they are to be used: `primarycontact` says which is the first, and which is not.
+ */
 export function byPrimary(contacts: readonly XmlElement[]): XmlElement[] {
   const rank = (contact: XmlElement) => {
     const words = ['primarycontact', 'primary', 'preferredcontact'].map((name) => wordOf(contact, name))

@@ -4,7 +4,9 @@ import type { XmlElement } from './adf-xml.ts'
 import { referenceFault } from './external-reference.ts'
 import { warn } from './warnings.ts'
 
-/** The `id` with the lowest `sequence` among those that tell a lead from all others: a doubtful one would lose a lead. */
+/**
+ * The `id` with the lowest `sequence` among those that tell a lead from all others: a doubtful one would lose a lead.
+ */
 export function readReference(prospect: XmlElement, notes: Notes): ExternalReference | undefined {
   const ids = bySequence(prospect)
   const usable = ids.find(

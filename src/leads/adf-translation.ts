@@ -48,7 +48,9 @@ export function translate(element: XmlElement): void {
   if (element.name === 'prospect') element.children.push(...takeLeadIds(element.children))
 }
 
-/** What is called the id of the lead is that, wherever it stands. An `id` of the customer, who may come again, is not. */
+/**
+ * What is called the id of the lead is that, wherever it stands. An `id` of the customer, who may come again, is not.
+ */
 function takeLeadIds(elements: readonly XmlElement[]): XmlElement[] {
   return elements
     .filter(({ name }) => name === 'customer' || name === 'contact')
@@ -59,7 +61,9 @@ function takeLeadIds(elements: readonly XmlElement[]): XmlElement[] {
     })
 }
 
-/** Elements that are attributes in ADF, or the text of their parent, when there is one of them and nothing else in it. */
+/**
+ * Elements that are attributes in ADF, or the text of their parent, when there is one of them and nothing else in it.
+ */
 function elementsAsAttributes(element: XmlElement): void {
   const isAttribute = ({ name }: XmlElement) => isNamedIn(element.name, `@${name}`)
   const isText = ({ name }: XmlElement) => valuesIn.get(element.name)?.includes(name) ?? false

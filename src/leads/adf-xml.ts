@@ -19,7 +19,9 @@ export interface XmlElement {
   text: string
 }
 
-/** Still in what carried it; not in the encoding that it claims; not well-formed, and read as it must have been meant. */
+/**
+ * Still in what carried it; not in the encoding that it claims; not well-formed, and read as it must have been meant.
+ */
 export type XmlFault = 'adf-wrapped' | 'encoding-repaired' | 'adf-form'
 
 export interface XmlDocument {
@@ -37,7 +39,8 @@ export interface XmlDocument {
  *
  * @param charset what Content-Type says. It goes before the XML declaration, a byte order mark goes before both (RFC
  *   7303, section 3).
- * @throws {Problem} `body-too-large`; `bad-request` for what is not XML, declares elements or entities, or goes beyond a
+ * @throws {Problem} `body-too-large`; `bad-request` for what is not XML, declares elements or entities, or goes beyond
+ * a
  *   limit.
  */
 export function readXml(bytes: Buffer, charset?: string): XmlDocument {

@@ -77,7 +77,9 @@ export function countryIn(said: string): string | undefined {
   return parts.length > 1 && more.length === 0 ? first : undefined
 }
 
-/** The country that a postal code begins with: `DK-5000`, `S-211 22`. A hint only, since it is also what people type. */
+/**
+ * The country that a postal code begins with: `DK-5000`, `S-211 22`. A hint only, since it is also what people type.
+ */
 export function countryOfPostalCode(postalCode: string): string | undefined {
   const [, prefix] = /^\s*([A-Z]{1,3})-\s?\d/i.exec(postalCode) ?? []
   return prefix === undefined ? undefined : countryIn(prefix)

@@ -32,9 +32,9 @@ export function tellsApart(key: string): boolean {
 }
 
 /**
- * A lead that came as JSON is the same, for the one key, when it means the same: canonical JSON (RFC 8785), by itself or
- * in a batch. Behind the hash of the meaning stands the one of what was sent, which version 1 compared: of claims from
- * before there is no other, and processes of the version before know no other.
+ * A lead that came as JSON is the same, for the one key, when it means the same: canonical JSON (RFC 8785), by itself
+ * or in a batch. Behind the hash of the meaning stands the one of what was sent, which version 1 compared: of claims
+ * from before there is no other, and processes of the version before know no other.
  *
  * Scoped to the token's subject when it is stored; kept for 72 hours (draft-ietf-httpapi-idempotency-key-header,
  * section 2).

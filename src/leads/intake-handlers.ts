@@ -167,8 +167,8 @@ function mediaTypeIn(mediaType: string, charset = 'utf-8'): string {
 }
 
 /**
- * The key that was sent, as it is kept. One that everybody sends who fills nothing in tells no leads apart: it counts as
- * not sent, with a warning, for else the second person's lead would be refused or taken for the first.
+ * The key that was sent, as it is kept. One that everybody sends who fills nothing in tells no leads apart: it counts
+ * as not sent, with a warning, for else the second person's lead would be refused or taken for the first.
  */
 function telling(sent: string | null | undefined, kept: (sent: string) => string, lead: NewLead): string | undefined {
   if (sent === undefined || sent === null) return undefined
@@ -178,8 +178,8 @@ function telling(sent: string | null | undefined, kept: (sent: string) => string
 }
 
 /**
- * Names the members that were not known, by which the sender may have meant the customer. `at`: where the lead is in the
- * body.
+ * Names the members that were not known, by which the sender may have meant the customer. `at`: where the lead is in
+ * the body.
  *
  * @throws {Problem} `lead-unreachable`
  */

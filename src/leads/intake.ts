@@ -18,11 +18,13 @@ import { createLeads, freeDealers, type IncomingLead, type Verdict } from './sto
  *   sent       with its group, in one call of create_leads. Requests that arrive meanwhile wait for the next one.
  *   answered   with the verdict of its row, after the commit.
  * When a call fails, its group steps aside, so that others go on, and is
- *   sent again      when the database was away or busy: nothing was written, or nobody knows. The ids are looked for first, so that
+ *   sent again      when the database was away or busy: nothing was written, or nobody knows. The ids are looked for
+ *   first, so that
  *                   what was stored counts as stored, also when the key was revoked meanwhile.
  *   halved          when a row's data broke it, until that row is alone with its error.
- *   held            when a dealer's clock was not to be had for as long as live processes ever keep it. Leads of those who are free go on
- *                   at once, in a group of their own; the others, and what comes in for their dealers, wait here and hold up nobody else.
+ *   held            when a dealer's clock was not to be had for as long as live processes ever keep it. Leads of those
+ *                   who are free go on at once, in a group of their own; the others, and what comes in for their
+ *                   dealers, wait here and hold up nobody else.
  *   given up        after the last try: 503. A sender who tries again with its Idempotency-Key cannot double the lead.
  */
 

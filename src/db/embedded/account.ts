@@ -22,7 +22,8 @@ export function serverAccount(): Account {
   )
 }
 
-export const userIdOf = (account: Account) => account?.uid ?? process.getuid?.() ?? 0 // Windows has no user ids; lstat says 0 there.
+// Windows has no user ids; lstat says 0 there.
+export const userIdOf = (account: Account) => account?.uid ?? process.getuid?.() ?? 0
 
 export async function canEnter(folder: string, account: NonNullable<Account>): Promise<boolean> {
   return run(['/bin/sh', '-c', 'cd "$0"', folder], account).then(
