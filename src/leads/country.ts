@@ -70,7 +70,7 @@ export function countryIn(said: string): string | undefined {
   if (found) return found
   // `DK - Danmark`, `Denmark (DK)`
   const parts = said
-    .split(/[^\p{L}\s.']+/u)
+    .split(/[^\p{L}\p{M}\s.']+/u)
     .map(folded)
     .filter(Boolean)
   const [first, ...more] = new Set(parts.map((part) => known.get(part)))

@@ -56,10 +56,13 @@ export function moneyIn(amount: string, currency: string | undefined, country: s
     return { money: { amount, ...(currency && { currency }) }, isRough: false, isCurrencyOdd: false }
 
   const units = unitsIn(country)
+  // Digits that stand for the currency are none of the amount: `249` beside `1` is no 1249.
   const whole =
     currency === undefined
       ? amountIn(amount, units)
-      : (amountIn(`${amount} ${currency}`, units) ?? amountIn(`${currency} ${amount}`, units))
+      : /\p{N}/u.test(currency)
+        ? undefined
+        : (amountIn(`${amount} ${currency}`, units) ?? amountIn(`${currency} ${amount}`, units))
   const read = whole ?? (currency === undefined || isSizeIn(currency, units) ? undefined : amountIn(amount, units))
   if (!read || read.decimal.length > amountLengthMax) return undefined
   const { name, power = 0 } = read.unit ?? {}

@@ -50,6 +50,7 @@ export function odometerIn(
 function amountOfText(said: string, unit: string | undefined, words: Units): Amount<DistanceUnit> | undefined {
   if (unit === undefined) return amountIn(said, words)
   const own = amountIn(said, words)
+  if (/\p{N}/u.test(unit)) return undefined
   if (own?.unit?.name === undefined) return amountIn(`${unit} ${said}`, words)
   const other = unitCalled(unit, words)
   const isSame = other?.name === own.unit.name && (other.power === 0 || other.power === own.unit.power)
