@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Fault } from './fuzz/evidence.ts'
+import { alone, type Letter, newLetter, posted, remarked, smallerLetters } from './fuzz/letters.ts'
+import { delivered, type Office } from './fuzz/post-office.ts'
+import { amount, isLong } from './long.ts'
+import { randomFrom, seed } from './seed.ts'
+import { startService, type TestService } from './service.ts'
+
+const leadsToSend = amount(1_500, 100_000)
+// The short form sends the same leads each time, unless a seed is given; the long one looks for others.
+const start = isLong || process.env['SEED'] ? seed : 4242
+const lettersUnderWay = 12
+/** Kinds of faults that are shown, and letters that are tried to make one small. */
+const shownMax = 12
+const triesMax = 60
+
+let office: Office
+let service: TestService
+beforeAll(async () => {
+  service = await startService()
+  const { dms } = await service.dealer('fuzz')
+  office = { service, token: dms.token, dealer: { country: 'DK', timeZone: 'Europe/Copenhagen' }, ids: new Map() }
+})
+afterAll(() => service.close())
+
+interface Finding {
+  letter: Letter
+  fault: Fault
+  count: number
+}
+
+/** Faults of one kind are shown once. */
+const kindOf = (letter: Letter, { what, at }: Fault) => {
+  const place = at.replaceAll(/\/\d+(?=\/|$)/g, '').replace(/^\/adf\/|^\/lead\//, '/')
+  return `${letter.way === 'adf' ? 'adf' : 'json'}: ${what} ${place}`
+}
+
+it('changes nothing of what real senders send without a word, and loses nobody', async () => {
+  const findings = new Map<string, Finding>()
+  let next = 0
+  let leads = 0
+  const work = async () => {
+    while (leads < leadsToSend) {
+      const letter = newLetter(randomFrom(start ^ Math.imul(++next, 0x9e3779b1)))
+      leads += letter.leads.length
+      for (const [at, faults] of (await delivered(letter, office)).entries())
+        for (const fault of faults) {
+          const kind = kindOf(letter, fault)
+          const known = findings.get(kind)
+          if (known) known.count++
+          else findings.set(kind, { letter: alone(letter, at), fault, count: 1 })
+        }
+    }
+  }
+  await Promise.all(Array.from({ length: lettersUnderWay }, work))
+  const shown = [...findings].sort(([, a], [, b]) => b.count - a.count)
+  for (const [kind, { count }] of shown) console.log(`${count} x ${kind}`)
+  const reports: string[] = []
+  for (const [kind, finding] of shown.slice(0, shownMax)) reports.push(await reported(kind, finding))
+  expect(reports.join('\n\n')).toBe('')
+})
+
+/** The smallest letter that shows the same kind of fault. */
+async function reported(kind: string, { letter, fault, count }: Finding): Promise<string> {
+  const random = randomFrom(seed)
+  let small = { letter, fault }
+  let tries = 0
+  // What could not be left out is not tried again before all else was.
+  for (let kept = 0, isDone = false; !isDone && tries < triesMax;) {
+    isDone = true
+    let place = 0
+    for (const candidate of smallerLetters(small.letter)) {
+      if (place++ < kept) continue
+      if (tries++ >= triesMax) break
+      const fresh = remarked(candidate, random)
+      const found = (await delivered(fresh, office)).flat().find((each) => kindOf(fresh, each) === kind)
+      if (!found) {
+        kept++
+        continue
+      }
+      small = { letter: fresh, fault: found }
+      isDone = false
+      break
+    }
+  }
+  const { headers, path, body } = posted(small.letter)
+  return [
+    `${count} x ${kind}`,
+    `POST ${path} ${headers['content-type']} (${small.letter.encoding})`,
+    JSON.stringify(body.toString(small.letter.encoding.startsWith('utf-16') ? 'utf16le' : 'utf8')).slice(0, 1500),
+    `sent ${JSON.stringify(small.fault.sent)?.slice(0, 300)}, at first ${JSON.stringify(fault.sent)?.slice(0, 100)}`,
+    `lead ${JSON.stringify(small.fault.lead)?.slice(0, 1500)}`,
+    `read ${JSON.stringify(small.fault.read)?.slice(0, 300)}, at first ${JSON.stringify(fault.read)?.slice(0, 100)}`,
+  ].join('\n')
+}
