@@ -43,6 +43,16 @@ describe('what real senders send', () => {
     },
   )
 
+  it.each(['&#0;', '&#x0000000000;', '&#xD83D;', '\0', '&#xFFFD;'])(
+    'makes two leads of two people when the id is damaged by %j',
+    async (character) => {
+      const id = `<id source="portal.example">a${character}b</id><requestdate>2026-11-29T10:00:00Z</requestdate>`
+      const one = await push(adf(id))
+      const other = await push(adf(id, '<name>Bo Lund</name><email>bo.lund@example.com</email>'))
+      expect([one.body.duplicate, other.body.duplicate]).toEqual([false, false])
+    },
+  )
+
   it('is read when it is still in quoted-printable', async () => {
     const { customer, externalReference, warnings } = await lead(
       `<?xml version=3D"1.0" encoding=3D"UTF-8"?>\r\n<adf><prospect>\r\n<id sequence=3D"1" source=3D"mail.example">4711</id>\r\n<customer><contact><name part=3D"full">J=C3=B8rgen M=C3=B8ller</name><email>jorgen@example=\r\n.com</email></contact></customer></prospect></adf>`,

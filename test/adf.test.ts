@@ -380,12 +380,32 @@ describe('the text of a document', () => {
     ).toEqual(['\uFFFD', 'encoding-repaired'])
   })
 
+  it.each(['&#1;', '&#x8;', '&#x0000000B;', '&#31;', '&#x000000000;', '&#xD83D;'])(
+    'does not lose %s without a word, by which two ids would become one',
+    (character) => {
+      const { externalReference, data, warnings } = stored(
+        prospect(`<id source="p.example">7${character}1</id><requestdate note="7${character}1"/>`),
+      )
+      expect(externalReference?.id).not.toBe('71')
+      expect(data.extra).not.toHaveProperty(['/adf/prospect/requestdate/@note'], '71')
+      const isKept = externalReference !== undefined
+      expect(isKept || warnings.some(({ code }) => code === 'adf-id-unusable')).toBe(true)
+    },
+  )
+
   it('knows the entities of XML and of HTML, and characters by number, each once', () => {
     expect(
       contact('<name>S&oslash;ren &AElig;r&#248;&#xA0;&amp;amp; &apos;&lt;b&gt;&quot; &nope; AT&T</name>').input
         .customer?.name,
     ).toEqual({ full: 'Søren Ærø\u00a0&amp; \'<b>" &nope; AT&T' })
     expect(vehicle('', 'interest="test&#45;drive"').input.type).toBe('test_drive')
+  })
+
+  it('has no remarks of XML in it, nor where people write HTML', () => {
+    const comments = '<!-- by <b>Portal</b> -->Er den <b>ledig</b>? <!-- x --> <!-- og'
+    const said = prospect(`<customer><comments>${comments}</comments></customer>`)
+    expect(said.input.message).toBe('Er den <b>ledig</b>?  <!-- og')
+    expect(refusal(`<prospect><name>${comments}</name></prospect>`).code).toBe('bad-request')
   })
 
   it('is one text where CDATA, comments and blanks break it', () => {
@@ -892,6 +912,7 @@ const survived: [string, string][] = [
   ['lines that are nearly soft', shell(`<name>${`${'x'.repeat(59)}=\n`.repeat(4200)}</name>`)],
   ['quoted-printable of blanks', shell(`<name a=3D"b">${' '.repeat(250_000)}</name>`)],
   ['comments without an end', `${start}${'<comments>'.repeat(60)}${'x'.repeat(250_000)}`],
+  ['remarks without an end', `${start}<comments>-->${'<!--'.repeat(4000)}-->${'<!--'.repeat(50_000)}</comments>`],
   ['comments without an end, all over', `${start}${'<comments></comments x>'.repeat(4000)}`],
   ['comments that a vehicle ends', `${start}${'<comments></b></comments x>'.repeat(4000)}<vehicle>`],
   ['quotes without an end', shell(`<name ${'a="'.repeat(60)}${'x'.repeat(250_000)}</name>`)],

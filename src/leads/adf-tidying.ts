@@ -16,8 +16,11 @@ const tagEndPattern = /[\s/]*>/y
 const strayPattern = /[\s/]*["'“”„=]/y
 const restOfTagPattern = /[^<>]*>/y
 const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
+const remarkEnd = '-->'
+/** Linear only where each has its end. */
+const remarkPattern = /<!--[^]*?-->/g
 const cdataStart = '<![CDATA['
-const numberedPattern = /&#(?:x([\da-f]{1,8})|(\d{1,10}));/gi
+const numberedPattern = /&#(?:x([\da-f]+)|(\d+));/gi
 const declarationPattern = /<!(?:doctype|entity|element|attlist|notation)/iy
 /** A document type that declares nothing of its own. No identifier has a `<` in it, so a quote without an end ends. */
 const plainDoctypePattern = /<!doctype(?:[^<>[\]"']|"[^"<]*"|'[^'<]*')*>|<!doctype[^<>[\]]*>/iy
@@ -93,14 +96,15 @@ function write(tidying: Tidying, text: string): void {
 }
 
 /**
- * With the characters that XML does not have even by their numbers, NUL and halves of a pair: the parser would leave
- * them out without a word.
+ * With the characters that XML does not have even by their numbers, controls and halves of a pair: the parser would
+ * leave them out without a word, and two ids would become one.
  */
 function withNumbered(text: string): string {
   if (!text.includes('&#')) return text
   return text.replace(numberedPattern, (reference, hex: string | undefined, decimal: string) => {
     const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)
-    return code === 0 || (code >= 0xd800 && code <= 0xdfff) ? String.fromCharCode(code) : reference
+    const isControl = code < 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d
+    return isControl || (code >= 0xd800 && code <= 0xdfff) ? String.fromCharCode(code) : reference
   })
 }
 
@@ -117,7 +121,7 @@ function readMarkup(tidying: Tidying): boolean {
     case '!':
       if (match(declarationPattern, text, at)) return passDoctype(tidying)
       if (text.startsWith('<!--', at)) {
-        tidying.at = endOf('-->', tidying, 4)
+        tidying.at = endOf(remarkEnd, tidying, 4)
         return true
       }
       if (text.startsWith(cdataStart, at)) {
@@ -200,9 +204,15 @@ function readComments(tidying: Tidying, endPattern: RegExp | undefined): void {
     commentsEnds.set(endPattern, end)
   }
   if (!end.isEnd) return
-  write(tidying, text.slice(at, end.at).replaceAll('<', '&lt;'))
+  write(tidying, withoutRemarks(text.slice(at, end.at)).replaceAll('<', '&lt;'))
   close(tidying, 1)
   tidying.at = end.next
+}
+
+/** Without what XML means for nobody's eyes. A remark that is not ended is what somebody wrote. */
+function withoutRemarks(text: string): string {
+  const end = text.lastIndexOf(remarkEnd) + remarkEnd.length
+  return end < remarkEnd.length ? text : text.slice(0, end).replaceAll(remarkPattern, '') + text.slice(end)
 }
 
 function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, string>): void {
