@@ -588,6 +588,15 @@ describe('an ADF document', () => {
     expect(one.body.id).not.toBe(two.body.id)
   })
 
+  it.each(['0000-00-00 00:00:00', '1970-01-01T00:00:00Z', '{{date}}', 'i går'])(
+    'that says the same as another is one of its own when it was made at %s, which is no time',
+    async (date) => {
+      const document = adf(prospect(`<requestdate>${date}</requestdate>`))
+      const [one, two] = [await push(document), await push(document)]
+      expect([one.status, two.status, one.body.id === two.body.id]).toEqual([201, 201, false])
+    },
+  )
+
   it('of several prospects is answered one by one, and its key holds for each', async () => {
     const document = adf(
       prospect(),

@@ -138,11 +138,14 @@ function distinct(references: readonly ExternalReference[]): ExternalReference[]
 }
 
 /**
- * A prospect without an id that counts is known again by all that it says. One that says not even when it was made
- * could be another.
+ * A prospect without an id that counts is known again by all that it says. One that says not even when it was made, or
+ * nothing that is understood as a time, could be another.
  */
-function sameProspect({ input, resend }: AdfLead, { externalReference }: NewLead): Idempotency | undefined {
-  if (externalReference || !(resend || input.submittedAt)) return undefined
+function sameProspect(
+  { input, resend }: AdfLead,
+  { externalReference, submittedAt }: NewLead,
+): Idempotency | undefined {
+  if (externalReference || !(resend || submittedAt)) return undefined
   const content = JSON.stringify(input)
   return ofDocument(`adf ${hash('sha256', content)}`, 'prospect', content)
 }
