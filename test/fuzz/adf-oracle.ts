@@ -146,11 +146,24 @@ function accountProvider({ element, at }: Placed, reading: Reading): Fault[] {
 }
 
 function accountCustomer({ element, at }: Placed, reading: Reading): Fault[] {
-  return placed(element.children, at).flatMap((each) => {
+  const inside = placed(element.children, at)
+  const rest = inside.flatMap((each) => {
     if (each.element.name === 'contact') return accountContact(each, reading)
     return each.element.name === 'comments' ? accountComments(each, '/message', reading) : accountRest(each, reading)
   })
+  // A number may be there twice: what says of which type it is has the first choice.
+  const phones = inside
+    .filter(({ element: { name } }) => name === 'contact')
+    .flatMap((contact) => placed(contact.element.children, contact.at))
+    .filter(({ element: { name } }) => name === 'phone')
+  const [untyped = [], typed = []] = [false, true].map((isTyped) =>
+    phones.filter((phone) => isTyped === saysType(attributesOf(phone).find(isType))),
+  )
+  return [...rest, ...[...typed, ...untyped].flatMap((phone) => accountPhone(phone, reading))]
 }
+
+const isType = ({ attribute }: Said) => attribute === 'type'
+const saysType = (type: Said | undefined) => type !== undefined && !/^(voice|phone|)$/i.test(type.text.trim())
 
 function accountContact({ element, at }: Placed, reading: Reading): Fault[] {
   const inside = placed(element.children, at).flatMap((each) => {
@@ -160,7 +173,7 @@ function accountContact({ element, at }: Placed, reading: Reading): Fault[] {
       case 'email':
         return account(each, { leaf: 'email' }, placesLike('/customer/emails/*/address', reading), reading)
       case 'phone':
-        return accountPhone(each, reading)
+        return []
       case 'address':
         return [
           ...attributesOf(each).flatMap((said) => accountSaid(said, text, [], reading)),
@@ -191,7 +204,7 @@ function accountName(name: Placed, reading: Reading): Fault[] {
 
 /** What a phone is, its number and its type, was read together. */
 function accountPhone(phone: Placed, reading: Reading): Fault[] {
-  const type = attributesOf(phone).find(({ attribute }) => attribute === 'type')
+  const type = attributesOf(phone).find(isType)
   const isOfType = (place: string) =>
     type !== undefined &&
     matchOf(adfPhoneTypes, type.text, valueAt(reading.lead, place.replace(/number$/, 'type')), xml) === 'same'
@@ -203,7 +216,6 @@ function accountPhone(phone: Placed, reading: Reading): Fault[] {
       reading.taken.add(shown?.replace(/number$/, name) ?? '')
     return account(phone, { leaf: 'phone' }, [], reading)
   }
-  // A number may be there twice.
   const places = placesLike('/customer/phones/*/number', reading).sort(
     (a, b) => Number(isOfType(b)) - Number(isOfType(a)),
   )
@@ -221,8 +233,7 @@ function accountPhone(phone: Placed, reading: Reading): Fault[] {
       sent: phone.element.text,
       read: read.e164,
     })
-  const isUnsaid = !type || /^(voice|phone|)$/i.test(type.text.trim())
-  if (isUnsaid || isOfType(place)) return faults
+  if (!type || !saysType(type) || isOfType(place)) return faults
   return [...faults, ...accountSaid(type, text, [], reading)]
 }
 
@@ -375,11 +386,12 @@ const unitWords: Leaf = {
 function accountOdometer(odometer: Placed, values: string[], units: string[], reading: Reading): Fault[] {
   const unit = attributesOf(odometer).find(({ attribute }) => attribute === 'units')
   const faults = account(odometer, { leaf: 'number' }, values, reading, { without: ['units'], isLoose: true })
+  if (isEmpty(odometer)) return faults
   const [place] = units
   const read = place && valueAt(reading.lead, place)
   const said = unit && unit.text.trim() !== '' ? unit.text : odometer.element.text.replaceAll(/[\d.,\s'-]/g, '')
   const isMeant = matchOf(unitWords, said, read, { timeZone: '', isXml: true }) === 'same'
-  const isUnsaid = said === '' || /^(k|t|tkm|km)$/i.test(said)
+  const isUnsaid = said === '' || /^(k|t|tkm|km|mio|thousand|m)$/i.test(said)
   if (place && (isMeant || (isUnsaid && read === 'km'))) {
     reading.taken.add(place)
     return faults
@@ -390,7 +402,8 @@ function accountOdometer(odometer: Placed, values: string[], units: string[], re
     numbersIn(odometer.element.text).meant.some(
       (number) => Number(number) * 10 === valueAt(reading.lead, values[0] ?? ''),
     )
-  if (place && isMil && reading.evidence.warns(odometer.at)) {
+  const isNone = values.some((value) => valueAt(reading.lead, value) === 0)
+  if (place && isMil && (isNone || reading.evidence.warns(odometer.at))) {
     for (const each of [place, ...values]) reading.taken.add(each)
     accountQuietly(odometer, reading)
     return []
@@ -403,6 +416,7 @@ function accountMoney(money: Placed, amounts: string[], reading: Reading): Fault
   const isKept = reading.evidence.keptText(money.at, money.element.text, reading.taken, true) !== undefined
   const free = isKept ? [] : amounts.filter((place) => !reading.taken.has(place))
   const faults = account(money, { leaf: 'amount' }, free, reading, { without: ['currency'] })
+  if (isEmpty(money)) return faults
   const taken = free.find((place) => reading.taken.has(place))
   const currency = attributesOf(money).find(({ attribute }) => attribute === 'currency')
   const place = taken?.replace(/amount$/, 'currency')
@@ -433,14 +447,16 @@ function account(each: Placed, shape: Leaf, places: readonly string[], reading: 
   const { without = [], silent = [] } = ways
   const { element, at } = each
   const own = element.text === '' ? [] : accountSaid({ at, text: element.text, element }, shape, places, reading, ways)
-  // An empty element says nothing, whatever its attributes would say of it.
-  const isEmpty = isBlank(element.text) && element.children.length === 0
-  const attributes = isEmpty ? [] : accountAttributes(each, reading, [...without, ...silent])
+  const saysNothing = isEmpty(each)
+  const attributes = saysNothing ? [] : accountAttributes(each, reading, [...without, ...silent])
   for (const { at: place, text: word, attribute = '' } of attributesOf(each))
-    if (isEmpty || silent.includes(attribute))
+    if (saysNothing || silent.includes(attribute))
       accountQuietly({ element: { ...element, text: word }, at: place }, reading)
   return [...own, ...attributes, ...placed(element.children, at).flatMap((inner) => accountRest(inner, reading))]
 }
+
+/** An empty element says nothing, whatever its attributes would say of it. */
+const isEmpty = ({ element }: Placed) => isBlank(element.text) && element.children.length === 0
 
 function accountAttributes(each: Placed, reading: Reading, without: readonly string[] = []): Fault[] {
   return attributesOf(each)
@@ -464,7 +480,8 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
   const { evidence, lead, taken } = reading
   if (isBlank(said.text)) {
     const isShown = (place: string) =>
-      textMatch(said.text, valueAt(lead, place), { isXml: true, isMasked: false }) !== 'wrong'
+      textMatch(said.text, valueAt(lead, place), { isXml: true, isMasked: false }) !== 'wrong' ||
+      (shape.otherwise !== undefined && valueAt(lead, place) === shape.otherwise && evidence.warns(place))
     const [shown] = places.filter((place) => !taken.has(place) && valueAt(lead, place) !== undefined).filter(isShown)
     if (shown) taken.add(shown)
     for (const claim of evidence.keptText(said.at, said.text, taken)?.claims ?? []) taken.add(claim)
@@ -499,7 +516,7 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
   const isTwin = places.some(
     (place) => taken.has(place) && matchAt(shape, said.text, valueAt(lead, place), reading, ways) === 'same',
   )
-  if (kept || isTwin || evidence.covers(said.at) || evidence.overflows) return []
+  if (kept || isTwin || evidence.covers(said.at) || evidence.overflowsWith(said.at)) return []
   if (ways.isPart && places.some((place) => evidence.covers(place))) return []
   const [changed] = likely
   if (changed) taken.add(changed.place)

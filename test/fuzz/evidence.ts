@@ -54,6 +54,16 @@ export function leavesOf(value: unknown, at = ''): [place: string, value: unknow
 /** These say of a value that it is odd, or of a whole that something is amiss in it: not that a value is gone. */
 const tellsOfNoLoss = /encoding|form$|member-unknown|name-unknown|not-identifiable|phone-|email-odd|without-offset/
 
+/** What becomes of the elements of a document. */
+const partsOfLead: [element: RegExp, parts: RegExp][] = [
+  [/\/comments(?:\/|$)/, /^\/(?:message|vehicles|tradeIns)/],
+  [/\/vehicle(?:\/|$)/, /^\/(?:vehicles|tradeIns)/],
+  [/\/customer(?:\/|$)/, /^\/customer/],
+  [/\/provider(?:\/|$)/, /^\/attribution/],
+  [/\/prospect(?:\/\d+)?\/id(?:\/|$)/, /^\/externalReference/],
+  [/\/requestdate(?:\/|$)/, /^\/submittedAt/],
+]
+
 export interface Evidence {
   /** Whatever is gone from this place was warned about, and the original has it. */
   covers(at: string): boolean
@@ -61,8 +71,8 @@ export interface Evidence {
   warns(at: string): boolean
   /** The same, and the original is kept. */
   tells(at: string): boolean
-  /** Something read of a document had no room in `extra`, and is in the original. */
-  overflows: boolean
+  /** Something of the same part of a document was read, had no room in `extra`, and is in the original. */
+  overflowsWith(at: string): boolean
   /** A value that was sent at a place, found in `extra` under its pointer or that of something around it. */
   kept(at: string, sent: Sent, match?: (value: unknown) => Match): Account | undefined
   /** A text found anywhere in `extra`, best in what was kept of the element that it stands in. */
@@ -93,13 +103,12 @@ export function evidenceIn({ lead, hasOriginal }: Stored): Evidence {
   const evidence: Evidence = {
     covers: (at) => hasOriginal && about(at).some(({ code }) => !tellsOfNoLoss.test(code)),
     warns: (at) => about(at).some(({ code }) => !/encoding|form$/.test(code)),
-    overflows:
-      hasOriginal &&
-      warnings.some(
-        ({ code, pointer }) =>
-          code === 'extra-too-large' &&
-          /^\/(customer|vehicles|tradeIns|submitted|external|attribution|message)/.test(pointer),
-      ),
+    overflowsWith: (at) => {
+      const [, parts] = partsOfLead.find(([element]) => element.test(at)) ?? []
+      return (
+        hasOriginal && warnings.some(({ code, pointer }) => code === 'extra-too-large' && parts?.test(pointer) === true)
+      )
+    },
     tells: (at) => hasOriginal && evidence.warns(at),
     kept(at, sent, match = (value) => keptMatch(sent, value)) {
       const tokens = tokensOf(at)

@@ -1,5 +1,5 @@
-// What a lead is made of, as its contract says, written down once more: whoever looks for faults of the reading must not
-// look through its eyes.
+// What a lead is made of, as its contract says, written down once more: whoever looks for faults of the reading must
+// not look through its eyes.
 
 export type Shape = Leaf | { list: Shape; max: number } | { object: Readonly<Record<string, Shape>> }
 
