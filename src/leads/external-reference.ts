@@ -50,7 +50,9 @@ export function isUnset(said: string): boolean {
     hasTemplateTag(said) ||
     unsetWords.has(said.toLowerCase()) ||
     unsetPattern.test(said) ||
-    /^(?:0*|x{2,})$/i.test(bare) ||
+    // As in 0000-00-00; but `0 0 0` may be the first of something that is counted from zero.
+    (/^0*$/.test(bare) && !/^0(?:[^0.,]+0)+$/.test(said)) ||
+    /^x{2,}$/i.test(bare) ||
     said.split(besides).some((word) => unsetPart.test(word))
   )
 }
