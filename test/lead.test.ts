@@ -572,6 +572,17 @@ describe('null', () => {
   })
 })
 
+describe('a name', () => {
+  it('has no word in it that a program wrote for nothing, and says that there was one', () => {
+    const lead = read({ customer: { name: { full: 'Ida null', given: '{{first_name}}', family: 'Holm' } } })
+    expect(lead.data).toMatchObject({
+      customer: { name: { full: 'Ida', family: 'Holm' } },
+      extra: { '/customer/name/full': 'Ida null', '/customer/name/given': '{{first_name}}' },
+    })
+    expect(codes(lead)).toEqual(['converted /customer/name/full'])
+  })
+})
+
 describe('what is longer than a lead has room for', () => {
   it('is cut between two characters, with a warning', () => {
     const lead = read({

@@ -157,9 +157,13 @@ function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): Pe
   for (const { part, said, words } of parts) {
     const real = isNobody ? [] : words.filter((word) => !isProgramsNothing(word))
     if (real.length === words.length) continue
-    keep(`${at}/${part}`, said, `${at}/${part}`, reading)
-    if (real.length > 0) name[part] = real.join(' ')
-    else delete name[part]
+    const isKept = keep(`${at}/${part}`, said, `${at}/${part}`, reading)
+    if (real.length === 0) {
+      delete name[part]
+      continue
+    }
+    name[part] = real.join(' ')
+    if (isKept) warn('converted', `${at}/${part}`, reading)
   }
   return name
 }
