@@ -324,8 +324,13 @@ function accountVehicle(vehicle: Placed, read: unknown, place: string, interest:
           isHandedIn ? in_('conditionRating') : [],
           reading,
         )
-      case 'price':
-        return accountMoney(each, [...in_('price/amount'), ...in_('wantedPrice/amount')], reading)
+      case 'price': {
+        const isAsking = attributesOf(each).some(
+          ({ attribute, text: type }) => attribute === 'type' && type === 'asking',
+        )
+        const amounts = [in_('price/amount'), in_('wantedPrice/amount')]
+        return accountMoney(each, (isAsking ? amounts.toReversed() : amounts).flat(), reading)
+      }
       case 'colorcombination':
         return placed(each.element.children, each.at).flatMap((part) =>
           part.element.name === 'exteriorcolor'
@@ -389,11 +394,13 @@ function accountOdometer(odometer: Placed, values: string[], units: string[], re
   if (isEmpty(odometer)) return faults
   const [place] = units
   const read = place && valueAt(reading.lead, place)
-  const said = unit && unit.text.trim() !== '' ? unit.text : odometer.element.text.replaceAll(/[\d.,\s'-]/g, '')
+  const said = unit && !isNothing(unit.text) ? unit.text : odometer.element.text.replaceAll(/[\d.,\s'-]/g, '')
   const isMeant = matchOf(unitWords, said, read, { timeZone: '', isXml: true }) === 'same'
   const isUnsaid = said === '' || /^(k|t|tkm|km|mio|thousand|m)$/i.test(said)
   if (place && (isMeant || (isUnsaid && read === 'km'))) {
     reading.taken.add(place)
+    if (unit && isNothing(unit.text))
+      accountQuietly({ element: { ...odometer.element, text: unit.text }, at: unit.at }, reading)
     return faults
   }
   const isMil =
@@ -421,8 +428,8 @@ function accountMoney(money: Placed, amounts: string[], reading: Reading): Fault
   const currency = attributesOf(money).find(({ attribute }) => attribute === 'currency')
   const place = taken?.replace(/amount$/, 'currency')
   const read = place && valueAt(reading.lead, place)
-  if (currency)
-    return [...faults, ...accountSaid(currency, { leaf: 'currency' }, place && read ? [place] : [], reading)]
+  if (currency) faults.push(...accountSaid(currency, { leaf: 'currency' }, place && read ? [place] : [], reading))
+  if (currency && !isNothing(currency.text)) return faults
   const isSaid =
     read && (money.element.text.toUpperCase().includes(read) || (read === 'DKK' && /kr/i.test(money.element.text)))
   if (place && isSaid) reading.taken.add(place)

@@ -58,7 +58,7 @@ export function textMatch(
     decoded(withoutMarkup(known)),
   ]
   const seen = visible(read)
-  if (seen === '') return [repaired(known).trim(), ''].includes(read.trim()) ? 'changed' : 'wrong'
+  if (seen === '') return ['', ...ways.map((way) => repaired(way).trim())].includes(read.trim()) ? 'changed' : 'wrong'
   if (ways.some((way) => visible(way) === seen)) return 'changed'
   // Cut: what is left is long, and begins like what was sent.
   const isBeginning = ways.some((way) => visible(way).startsWith(seen))
@@ -71,7 +71,8 @@ const withoutMarkup = (text: string) =>
   text
     .replaceAll(/<(script|style)\b[^<>]*>[^<]*<\/\1>/gi, ' ')
     .replaceAll(/<a href="([^"<>]*)">([^<>]*)<\/a>/gi, '$2 ($1)')
-    .replaceAll(/<[/!?]?[\p{L}][^<>]*>/gu, ' ')
+    // Not an address after a name.
+    .replaceAll(/<[/!?]?[\p{L}][^<>@]*>/gu, ' ')
 const repaired = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd')
 /** What is left of a text that was repaired: what people see of it. */
 const visible = (text: string) =>
@@ -114,7 +115,7 @@ export function wordMatch({ words = {}, otherwise, silently }: Leaf, sent: strin
 const nothings = ['', 'null', 'none', 'undefined', 'n/a', 'na', 'nan', 'unknown', 'ukendt', '[objectobject]']
 /** Nobody means anything by it: a word for nothing, a tag that was not filled, marks alone. */
 export const isNothing = (text: string) =>
-  nothings.includes(bare(text.replaceAll(/\p{Cf}/gu, ''))) ||
+  nothings.includes(bare(text.replaceAll(/[\p{Cf}'"`]/gu, ''))) ||
   /^(?:\{\{.*\}\}|%%.*%%|\$?\{.*\}|\[.*\]|<%.*%>|\*\|.*\|\*|[^\p{L}\p{N}]*)$/su.test(decoded(text).trim())
 /** Whoever reads it would take it for what a machine writes that has nothing to say. */
 export const isSurelyNothing = (text: unknown) => typeof text === 'string' && /^(null|undefined)$/i.test(text.trim())
