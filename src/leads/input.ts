@@ -69,7 +69,6 @@ import { odometerIn } from './odometer.ts'
 import { lineTypeOf, phoneIn } from './phone.ts'
 import { isPlaceholder, isProgramsNothing } from './placeholder.ts'
 import { newReading, type Reading } from './reading.ts'
-import { cut } from './text.ts'
 import {
   appointmentKinds,
   channels,
@@ -81,7 +80,7 @@ import {
   purposes,
   roles,
 } from './vocabulary.ts'
-import { warn } from './warnings.ts'
+import { cut, warn } from './warnings.ts'
 
 /**
  * The lead that was sent, as it will be stored. The schema has checked its structure; its content is never refused:

@@ -4,9 +4,9 @@ import { plainLine, plainLines } from './markup.ts'
 import { maskNationalIds } from './national-id.ts'
 import { isPlaceholder } from './placeholder.ts'
 import type { Reading } from './reading.ts'
-import { bare, cut, wellFormed } from './text.ts'
+import { bare, wellFormed } from './text.ts'
 import { type Instant, instantIn } from './time.ts'
-import { warn } from './warnings.ts'
+import { cut, warn } from './warnings.ts'
 
 /** Reads a value that was sent at the JSON Pointer `at`; undefined leaves it out. */
 type Reader<Sent, Read> = (sent: Sent, at: string, reading: Reading) => Read

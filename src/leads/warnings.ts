@@ -1,6 +1,6 @@
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { Warning } from '../../generated/server/types.gen.ts'
-import { wellFormed } from './text.ts'
+import { roomIn, wellFormed } from './text.ts'
 
 const warningsMax = limits.Lead.warnings.maxItems
 const pointerLengthMax = limits.Warning.pointer.maxLength
@@ -93,4 +93,12 @@ export function warn(code: keyof typeof messages, at: string, { warnings }: { wa
 export function joinedWarnings(ofDocument: readonly Warning[], ofLead: readonly Warning[]): Warning[] {
   const all = [...ofDocument, ...ofLead]
   return all.length > warningsMax ? [...all.slice(0, warningsMax - 1), tooMany] : all
+}
+
+/** As much of a text as there is room for, with a warning when that is not all. */
+export function cut(text: string, lengthMax: number, at: string, notes: { warnings: Warning[] }): string {
+  const room = roomIn(text, lengthMax)
+  if (room === text.length) return text
+  warn('text-cut', at, notes)
+  return text.slice(0, room)
 }
