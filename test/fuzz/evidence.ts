@@ -189,10 +189,15 @@ const ours = new Set(
 /** Whatever stands in a lead and is explained by nothing that was sent. */
 export function unsaidIn(lead: Record<string, unknown>, claims: readonly string[]): Fault[] {
   const explained = new Set(claims)
+  return Object.entries(lead)
+    .filter(([name]) => !ours.has(name))
+    .flatMap(([name, value]) => unsaidAt(value, pointerTo('', name), explained))
+}
+
+/** The same of a part of it. */
+export function unsaidAt(part: unknown, at: string, explained: ReadonlySet<string>): Fault[] {
   return (
-    Object.entries(lead)
-      .filter(([name]) => !ours.has(name))
-      .flatMap(([name, value]) => leavesOf(value, pointerTo('', name)))
+    leavesOf(part, at)
       // An empty list or object says nothing.
       .filter(([place, value]) => !explained.has(place) && !(typeof value === 'object' && value !== null))
       .map(([place, value]) => ({ what: 'nobody said', at: place, read: value }))

@@ -9,6 +9,7 @@ import {
   nothing,
   pointerTo,
   type Stored,
+  unsaidAt,
   unsaidIn,
 } from './evidence.ts'
 import { isNumber, isObject, type Sent, type SentObject } from './json.ts'
@@ -262,10 +263,10 @@ export function aligned<Entry>(
   pair: (entry: Entry, read: unknown, place: string) => Account,
 ): Account {
   const straight = entries.map((entry, at) => pair(entry, read[at], `${place}/${at}`))
-  const isExplained = ({ claims }: Account, each: unknown, at: string) =>
-    each === undefined || claims.some((claim) => claim.startsWith(at))
+  const unexplained = ({ claims }: Account, each: unknown, at: string) =>
+    each === undefined ? 0 : unsaidAt(each, at, new Set(claims)).length
   const isStraight = straight.every(
-    (each, at) => each.faults.length === 0 && isExplained(each, read[at], `${place}/${at}`),
+    (each, at) => each.faults.length === 0 && unexplained(each, read[at], `${place}/${at}`) === 0,
   )
   if (entries.length === read.length && isStraight) return joined(straight)
 
@@ -284,8 +285,8 @@ export function aligned<Entry>(
       offer(used, { cost: way.cost + costOf(unread), accounts: [...way.accounts, unread] })
       if (used === read.length) continue
       const paired = pair(entry, read[used], `${place}/${used}`)
-      const unexplained = isExplained(paired, read[used], `${place}/${used}`) ? 0 : 1500
-      offer(used + 1, { cost: way.cost + costOf(paired) + unexplained, accounts: [...way.accounts, paired] })
+      const rest = unexplained(paired, read[used], `${place}/${used}`) * 1500
+      offer(used + 1, { cost: way.cost + costOf(paired) + rest, accounts: [...way.accounts, paired] })
     }
     ways = next
   }
