@@ -9,6 +9,7 @@ const localLengthMax = 64
 // character that the part before cannot hold, so there is only one way to try it.
 const local = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u
 const label = /^(?!-)[\p{L}\p{M}\p{N}-]{1,63}(?<!-)$/u
+const asciiHost = /^(?:(?!-)[a-z\d-]{1,63}(?<!-)\.)+(?!-)(?:[a-z]{2,63}|xn--[a-z\d-]{0,59}(?<!-))$/i
 // Nobody reads there (RFC 6761), or nobody is called so.
 const unreachable =
   /@(?:.*\.)?(?:invalid|localhost|local|localdomain)$|^(?:no|do[-_.]?not|ikke)[-_.]?(?:reply|svar|besvares)\b.*@|^(?:null|undefined|none|nan)@|@(?:null|undefined|none)\./i
@@ -24,10 +25,10 @@ export function emailVerdict(address: string): Email['verdict'] {
 }
 
 function isHost(host: string): boolean {
+  if (/^[ -~]*$/.test(host)) return asciiHost.test(host)
   const labels = host.split('.')
   const last = labels.at(-1) ?? ''
   if (labels.length < 2 || last.length < 2 || !labels.every((each) => label.test(each))) return false
-  if (/^[ -~]*$/.test(host)) return /^[a-z]+$|^xn--/i.test(last)
   return !labels.some(isMixed) && domainToASCII(host) !== ''
 }
 

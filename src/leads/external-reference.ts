@@ -44,21 +44,20 @@ const besides = /[^\p{L}\p{N}]+/gu
 
 /** Whether it is what programs write where a value was not filled in: everybody's, and so nobody's. */
 export function isUnset(said: string): boolean {
-  const bare = said.replace(besides, '')
   return (
     isPlaceholder(said) ||
     hasTemplateTag(said) ||
     unsetWords.has(said.toLowerCase()) ||
     unsetPattern.test(said) ||
     // As in 0000-00-00; but `0 0 0` may be the first of something that is counted from zero.
-    (/^0*$/.test(bare) && !/^0(?:[^0.,]+0)+$/.test(said)) ||
-    /^x{2,}$/i.test(bare) ||
-    said.split(besides).some((word) => unsetPart.test(word))
+    (/^(?:[^\p{L}\p{N}]|0)*$/u.test(said) && !/^0(?:[^0.,]+0)+$/.test(said)) ||
+    /^(?:[^\p{L}\p{N}]*x){2,}[^\p{L}\p{N}]*$/iu.test(said) ||
+    unsetPart.test(said)
   )
 }
 
 /** What stays in a longer text when a part of it was not filled in. `nil` and `none` are words, too, in other cases. */
-const unsetPart = /^(?:[A-Za-z]*null|NULL|Null|NaN|nan|None|nil)$/
+const unsetPart = /(?<![\p{L}\p{N}])(?:[A-Za-z]*null|NULL|Null|NaN|nan|None|nil)(?![\p{L}\p{N}])/u
 const unsetPattern =
   /undefined|invalid date|^system\.\w|^#(?:ref!|value!|name\?|div\/0!|num!|null!|n\/a)|^0001-01-01|0{8}-(?:0{4}-){3}0{12}|f{8}-(?:f{4}-){3}f{12}|^f{32}$/i
 /** Words of programs, and the largest numbers of their types, which is where counting ends for everybody. */

@@ -67,7 +67,7 @@ import {
 import { moneyIn } from './money.ts'
 import { odometerIn } from './odometer.ts'
 import { lineTypeOf, phoneIn } from './phone.ts'
-import { isPlaceholder, isProgramsNothing } from './placeholder.ts'
+import { hasOrdinaryWords, isPlaceholder, isProgramsNothing } from './placeholder.ts'
 import { newReading, type Reading } from './reading.ts'
 import {
   appointmentKinds,
@@ -112,7 +112,7 @@ export function newLead(input: LeadInput, context: LeadContext, faults?: JsonFau
     test,
     ...(externalReference && { externalReference }),
     ...(submittedAt && { submittedAt }),
-    data: { ...rest, customer, vehiclesOfInterest, tradeIns, consents, ...extra },
+    data: Object.assign(rest, { customer, vehiclesOfInterest, tradeIns, consents }, extra),
     warnings: reading.warnings,
     reachable: isReachable(customer),
   }
@@ -135,8 +135,8 @@ type Sent<Input> = NonNullable<Input>
 
 function readCustomer(sent: Sent<LeadCustomerInput>, at: string, reading: Reading): LeadCustomer {
   const customerCountry = countryOf(sent.address ?? {})
-  const { emails = [], phones = [], ...rest } = customerMembers(sent, at, { ...reading, customerCountry })
-  return { ...rest, emails, phones }
+  const customer = customerMembers(sent, at, customerCountry === undefined ? reading : { ...reading, customerCountry })
+  return { ...customer, emails: customer.emails ?? [], phones: customer.phones ?? [] }
 }
 
 /** Where the customer's numbers are to be read; a postal code may give a hint. */
@@ -148,7 +148,8 @@ function countryOf({ countryCode, postalCode }: Sent<PostalAddressInput>): strin
 /** A word that programs write for nothing is no part of a name, nor is any word for nothing the whole of it. */
 function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): PersonName | undefined {
   const name = nameMembers(sent, at, reading)
-  const parts = (['given', 'family', 'full'] as const).flatMap((part) => {
+  if (nameParts.every((part) => isOrdinary(name[part]))) return name
+  const parts = nameParts.flatMap((part) => {
     const said = name[part]
     return said === undefined ? [] : [{ part, said, words: wordsOf(said) }]
   })
@@ -166,6 +167,9 @@ function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): Pe
   }
   return name
 }
+
+const nameParts = ['given', 'family', 'full'] as const
+const isOrdinary = (said: string | undefined): boolean => said === undefined || hasOrdinaryWords(said)
 
 /** The words of a name; what a program left in it is one, with its blanks. */
 const wordsOf = (said: string): string[] => said.match(/\{\{[^{}]*\}\}|\[object \w+\]|\S+/g) ?? []

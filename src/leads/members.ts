@@ -30,8 +30,9 @@ export function objectOf<Sent extends object | null, Read>(
   return (sent, at, reading) => {
     const read: Record<string, unknown> = {}
     const longNumbers = reading.longNumbers?.get(sent)
-    const entries: [string, unknown][] = Object.entries(sent)
-    for (const [name, value] of entries) {
+    for (const name of Object.keys(sent)) {
+      // The cast: it has this name.
+      const value = (sent as Record<string, unknown>)[name]
       if (value === undefined || value === null) continue
       const reader = readers.get(name)
       const longNumber = longNumbers?.get(name)
@@ -72,7 +73,8 @@ export function listOf<Sent, Read>(
 ): Reader<readonly (Sent | null)[], Read[]> {
   return (sent, at, reading) => {
     const read: Read[] = []
-    for (const [index, each] of sent.entries()) {
+    for (let index = 0; index < sent.length; index++) {
+      const each = sent[index] ?? null
       if (each === null) continue
       if (read.length === maxItems) {
         warn('too-many', `${at}/${index}`, reading)
@@ -200,7 +202,7 @@ export function wordOf<Word extends string>(
   return (sent, at, reading) => {
     const said = storable(sent, at, reading)
     if (said.trim() === '') return undefined
-    const word = words.get(bare(said))
+    const word = words.get(said) ?? words.get(bare(said))
     if (word) return word
     if (isNothing(said, at, reading)) return undefined
     warn('word-unknown', at, reading)

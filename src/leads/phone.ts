@@ -1,4 +1,4 @@
-import { isSupportedCountry, parsePhoneNumberFromString, type PhoneNumber } from 'libphonenumber-js/max'
+import { type CountryCode, parsePhoneNumberFromString, type PhoneNumber } from 'libphonenumber-js/max'
 import type { Phone } from '../../generated/server/types.gen.ts'
 import { asciiDigits, withoutInvisible } from './text.ts'
 
@@ -23,6 +23,7 @@ export interface PhoneRead {
 
 // What stands between the digits of one number. A slash and a line end do so, too, but also between two.
 const between = String.raw` ()[\].~-`
+const usual = /^\+?\d(?:[\d ()-]*\d)?$/
 const plain = new RegExp(`^[ (]*\\+?[\\d/\\n${between}]*$`)
 const others = new RegExp(`[^\\d+${between}]+`)
 const digitsOfSecondMin = 6
@@ -40,12 +41,7 @@ const extension =
  */
 export function phoneIn(said: string, place: Place): PhoneRead {
   if (said.length > lengthMax) return invalid
-  const text = asciiDigits(withoutInvisible(said))
-    .replace(/[\u2010-\u2015\u2212\uff0d]/g, '-')
-    .trim()
-    .replace(/[^\S\n]+|\u00b7/g, ' ')
-    .replace(scheme, '')
-    .replace(labels, '')
+  const text = usual.test(said) ? said : tidied(said)
   if (plain.test(text)) {
     const whole = oneNumber(text, place)
     if (whole.verdict !== 'invalid' || !/[/\n]/.test(text)) return whole
@@ -63,6 +59,16 @@ export function phoneIn(said: string, place: Place): PhoneRead {
       piece.replace(/\D/g, '').length < digitsOfSecondMin || oneNumber(piece.trim(), place).verdict === 'valid',
   )
   return read.verdict === 'valid' && isAlone ? { ...read, hasMore: true } : invalid
+}
+
+/** With the usual characters, and without what names it. */
+function tidied(said: string): string {
+  return asciiDigits(withoutInvisible(said))
+    .replace(/[\u2010-\u2015\u2212\uff0d]/g, '-')
+    .trim()
+    .replace(/[^\S\n]+|\u00b7/g, ' ')
+    .replace(scheme, '')
+    .replace(labels, '')
 }
 
 const invalid: PhoneRead = { verdict: 'invalid' }
@@ -90,10 +96,8 @@ function isNational(text: string, number: PhoneNumber | undefined): boolean {
 
 function parsed(number: string, country: string | undefined): PhoneNumber | undefined {
   try {
-    return parsePhoneNumberFromString(number, {
-      ...(country !== undefined && isSupportedCountry(country) && { defaultCountry: country }),
-      extract: false,
-    })
+    // The cast: a country that the library does not know counts as none.
+    return parsePhoneNumberFromString(number, { defaultCountry: country as CountryCode, extract: false })
   } catch {
     return undefined
   }

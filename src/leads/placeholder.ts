@@ -17,6 +17,11 @@ const words = [
 const [opening, closing] = [String.raw`[\s_"'\`(<\[{#.-]*`, String.raw`[\s_"'\`)>\]}.-]*`]
 // Each part ends where the next begins, so there is only one way to try it.
 const placeholder = new RegExp(`^${opening}(?:${words.join('|')})${closing}$`, 'i')
+// Most texts begin with a letter or digit and with none of the words, and have nothing invisible in them.
+const visible = String.raw`!-~\u00a1-\u00ac\u00ae-\u024f`
+const ordinaryStart = String.raw`(?!${words.join('|')})[a-z\d\u00c0-\u024f]`
+const ordinary = new RegExp(`^${ordinaryStart}[ ${visible}]*$`, 'i')
+const ordinaryWords = new RegExp(`^(?:${ordinaryStart}[${visible}]*(?: +|$))+$`, 'i')
 const marks = /^[\s_.?*\u2013\u2014-]*$/
 /** What programs write for nothing, in just these letters: a person may be called Null. */
 const programs = new Set('null NULL undefined None NaN nan nil N/A n/a #N/A (null) <null> <nil>'.split(' '))
@@ -27,9 +32,13 @@ const tagOnly =
 /** Whether a text is a word for nothing, as people or programs write it: it stands where a value would, and is none. */
 export function isPlaceholder(text: string): boolean {
   if (text.length > lengthMax) return text.trim() === ''
+  if (ordinary.test(text)) return false
   const said = withoutInvisible(text)
   return placeholder.test(said) || marks.test(said) || isTagOnly(said)
 }
+
+/** Whether no word of a text can be one for nothing, as a glance shows of most names. */
+export const hasOrdinaryWords = (text: string): boolean => ordinaryWords.test(text)
 
 /** Whether a program wrote it for nothing. Of names only this is certain. */
 export function isProgramsNothing(text: string): boolean {

@@ -31,13 +31,14 @@ const invisible = /\p{Default_Ignorable_Code_Point}/gu
 
 /** A text as one sees it. Most texts have nothing invisible in them, and are told apart fast. */
 export function withoutInvisible(text: string): string {
-  return /^[ -~]*$/.test(text) ? text : text.replace(invisible, '')
+  return /^[ -~\u00a1-\u00ac\u00ae-\u024f]*$/.test(text) ? text : text.replace(invisible, '')
 }
 
 const wideForms = /[\u0660-\u0669\u06f0-\u06f9\uff0b-\uff19]/g
 
 /** Full-width and Arabic digits as the usual ones; full-width signs between them, too. */
 export function asciiDigits(text: string): string {
+  if (/^[ -~]*$/.test(text)) return text
   return text.replace(wideForms, (each) => {
     const code = each.charCodeAt(0)
     return String.fromCharCode(code >= 0xff00 ? code - 0xfee0 : 0x30 + (code & 0xf))

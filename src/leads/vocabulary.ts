@@ -5,7 +5,11 @@ import { bare } from './text.ts'
 export function vocabulary<Word extends string>(synonyms: Record<Word, readonly string[]>): ReadonlyMap<string, Word> {
   // Object.entries forgets the type of the names.
   const words = Object.entries(synonyms) as [Word, readonly string[]][]
-  return new Map(words.flatMap(([word, others]) => [word, ...others].map((each): [string, Word] => [bare(each), word])))
+  return new Map(
+    words.flatMap(([word, others]) =>
+      [word, ...[word, ...others].map(bare)].map((each): [string, Word] => [each, word]),
+    ),
+  )
 }
 
 // Keys are the words of the contract; beside them what people say instead.
