@@ -132,7 +132,17 @@ const schemaTyped = () => ({
 
 const stringBounded = bounded('A string needs maxLength.', (schema) => {
   const listed = schema.enum ?? schema.const
-  return hasType(schema, 'string') && schema.maxLength === undefined && listed === undefined
+  return hasType(schema, 'string') && schema.maxLength === undefined && listed === undefined && !isMeasured(schema)
+})
+
+// A time has its length by its format and bytes theirs by `x-body-bytes-max`; generators fail on one beside it.
+const isMeasured = ({ format }) => format === 'date-time' || format === 'binary'
+
+const lengthOfTextAlone = () => ({
+  Schema(schema, { location, report }) {
+    if (isMeasured(schema) && (schema.minLength ?? schema.maxLength) !== undefined)
+      report({ message: `A length with \`format: ${schema.format}\` breaks clients.`, location: location.key() })
+  },
 })
 
 const arrayBounded = bounded(
@@ -144,6 +154,21 @@ const numberBounded = bounded('A number needs minimum and maximum.', (schema) =>
   const isNumber = hasType(schema, 'integer') || hasType(schema, 'number')
   const listed = schema.enum ?? schema.const
   return isNumber && listed === undefined && (schema.minimum === undefined || schema.maximum === undefined)
+})
+
+const numberFormatted = () => ({
+  Schema(schema, { location, report }) {
+    const isWide = Math.max(-schema.minimum, schema.maximum) > 2 ** 31 - 1
+    const format = hasType(schema, 'number') ? 'double' : isWide ? 'int64' : 'int32'
+    const isNumber = /^(integer|number)$/.test(
+      [schema.type]
+        .flat()
+        .filter((type) => type !== 'null')
+        .join(),
+    )
+    if (isNumber && schema.format !== format && schema.enum === undefined)
+      report({ message: `This number needs \`format: ${format}\`.`, location: location.key() })
+  },
 })
 
 /** Option `open`: the inputs that are bounded by the size of their body alone, with all that they reach. */
@@ -183,6 +208,122 @@ const pathParameterAnchored = () => ({
     if (!/^\^.*\$$/.test(resolve(parameter.schema).node?.pattern ?? '')) {
       report({ message: 'A path parameter needs a pattern from ^ to $.', location: location.child('schema').key() })
     }
+  },
+})
+
+// PHP sends what is the default as well, and a boolean as 0 or 1, which is none.
+const queryBooleanBare = () => ({
+  Parameter(parameter, { location, report, resolve }) {
+    const schema = resolve(parameter.schema).node
+    if (parameter.in === 'query' && hasType(schema ?? {}, 'boolean') && schema.default !== undefined)
+      report({ message: 'A boolean in a query has no default.', location: location.child('schema').key() })
+  },
+})
+
+const mayGrow = 'More may come'
+const staysSo = 'No others will come'
+
+/**
+ * Whether values may be added later is said of every list of them. In answers those to which more may come stand in
+ * `x-extensible-enum`: by `enum` clients refuse what they do not know. In requests they stand in `enum`, so that the
+ * validator refuses what the service does not know.
+ */
+const growthStated = () => {
+  const values = new Map()
+  const requested = new Map()
+  const answered = new Map()
+  const reached = (from, resolve, schema, location) =>
+    reach(resolve, schema, location, [], (node, at) => from.set(node, at))
+  return {
+    Schema(schema, { location }) {
+      const listed = schema['x-extensible-enum'] ?? schema.enum ?? (schema.const === undefined ? [] : [schema.const])
+      if (listed.length > 0) values.set(schema, { listed, location })
+    },
+    RequestBody: {
+      MediaType: ({ schema }, { location, resolve }) => reached(requested, resolve, schema, location),
+    },
+    Parameter: ({ schema }, { location, resolve }) => reached(requested, resolve, schema, location),
+    Response: {
+      MediaType: ({ schema }, { location, resolve }) => reached(answered, resolve, schema, location),
+      Header: ({ schema }, { location, resolve }) => reached(answered, resolve, schema, location),
+    },
+    Root: {
+      leave(_root, { report }) {
+        for (const [schema, { listed, location }] of values) {
+          const { description: text = '', 'x-extensible-enum': extensible } = schema
+          const description = text.replaceAll(/\s+/g, ' ')
+          const wrong = (message) => report({ message, location: location.key() })
+          const grows = description.includes(mayGrow)
+          if (grows === description.includes(staysSo)) wrong(`The description must say "${mayGrow}." or "${staysSo}."`)
+          const unsaid = listed.filter((value) => !description.includes(`\`${value}\``))
+          if (unsaid.length > 0) wrong(`The description must say what these values mean: ${unsaid.join(', ')}.`)
+          if (extensible && requested.has(schema)) wrong('In requests the values stand in `enum`.')
+          if (!extensible && answered.has(schema) && grows) wrong('In answers these values stand in x-extensible-enum.')
+          if (extensible && !grows) wrong('x-extensible-enum is for values to which more may come.')
+        }
+      },
+    },
+  }
+}
+
+// Generators name types and files after schemas and schemes, and some languages and file systems pass over case.
+const namesApart = () => ({
+  Components({ schemas = {}, securitySchemes = {} }, { location, report }) {
+    const names = new Map()
+    for (const [kind, named] of Object.entries({ schemas, securitySchemes })) {
+      for (const name of Object.keys(named)) {
+        const other = names.get(name.toLowerCase())
+        if (other)
+          report({
+            message: `${name} differs from ${other} by case alone.`,
+            location: location.child([kind, name]).key(),
+          })
+        names.set(name.toLowerCase(), name)
+      }
+    }
+  },
+})
+
+const described = () => ({
+  NamedSchemas(schemas, { location, report }) {
+    for (const [name, schema] of Object.entries(schemas))
+      if (saysNothing(name, schema))
+        report({
+          message: `${name} needs a description that says more than its name.`,
+          location: location.child(name).key(),
+        })
+  },
+  Schema(schema, { location, report, resolve }) {
+    for (const [name, property] of Object.entries(schema.properties ?? {}))
+      if (saysNothing(name, resolve(property).node))
+        report({
+          message: `${name} needs a description that says more than its name.`,
+          location: location.child(['properties', name]).key(),
+        })
+  },
+  Parameter(parameter, { location, report }) {
+    if (saysNothing(parameter.name, parameter))
+      report({
+        message: `${parameter.name} needs a description that says more than its name.`,
+        location: location.key(),
+      })
+  },
+})
+
+/** Whether a description has no more than a word that is not in the name, articles and the like aside. */
+function saysNothing(name, { description = '' } = {}) {
+  const words = (text) => text.toLowerCase().match(/[a-z0-9]+/g) ?? []
+  const known = new Set([
+    ...words(name.replaceAll(/(?=[A-Z])/g, ' ')),
+    ...words('a an the of its is this one it to for'),
+  ])
+  return words(description).filter((word) => !known.has(word)).length < 2
+}
+
+const parameterExemplified = () => ({
+  Parameter(parameter, { location, report }) {
+    if (parameter.example === undefined && parameter.examples === undefined)
+      report({ message: 'A parameter needs an example.', location: location.key() })
   },
 })
 
@@ -265,6 +406,13 @@ export default () => ({
       'input-closed': inputClosed,
       'times-formatted': timesFormatted,
       'path-parameter-anchored': pathParameterAnchored,
+      'length-of-text-alone': lengthOfTextAlone,
+      'number-formatted': numberFormatted,
+      'query-boolean-bare': queryBooleanBare,
+      'growth-stated': growthStated,
+      'names-apart': namesApart,
+      described: described,
+      'parameter-exemplified': parameterExemplified,
     },
   },
 })

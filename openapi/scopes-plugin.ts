@@ -10,7 +10,7 @@ type Config = Plugin.Name<'scopes'> & Plugin.Hooks & Plugin.UserExports
 type ScopesPlugin = DefinePlugin<Config, Config>
 
 type Document = {
-  components: { schemas: { ApiKeyKind?: { enum: string[]; 'x-scopes'?: Record<string, ScopesOfKind> } } }
+  components: { schemas: { ApiKeyKind?: { 'x-extensible-enum': string[]; 'x-scopes'?: Record<string, ScopesOfKind> } } }
 }
 type ScopesOfKind = { usual: string[]; onRequest: string[] }
 
@@ -18,7 +18,7 @@ const handler: ScopesPlugin['Handler'] = ({ plugin }) => {
   // The document is checked by redocly before it gets here.
   const { ApiKeyKind } = (plugin.context.spec as unknown as Document).components.schemas
   const scopesOfKind = $.object().pretty()
-  for (const kind of ApiKeyKind?.enum ?? []) {
+  for (const kind of ApiKeyKind?.['x-extensible-enum'] ?? []) {
     const scopes = ApiKeyKind?.['x-scopes']?.[kind]
     if (!scopes) throw new Error(`ApiKeyKind: x-scopes must have ${kind}`)
     scopesOfKind.prop(kind, $.fromValue({ usual: scopes.usual, onRequest: scopes.onRequest }, { layout: 'pretty' }))

@@ -45,17 +45,17 @@ export const Problem = {
     code: { maxLength: 64 },
     requestId: { maxLength: 64 },
     violations: { maxItems: 32 },
-    legalStatuses: { maxItems: 8, items: { maxLength: 32 } }
+    legalStatuses: { maxItems: 32, items: { maxLength: 32 } }
 } as const;
 
 export const JsonWebKey = {
-    kty: { maxLength: 2 },
-    crv: { maxLength: 5 },
+    kty: { maxLength: 64 },
+    crv: { maxLength: 64 },
     x: { maxLength: 64 },
     y: { maxLength: 64 },
     kid: { maxLength: 64 },
-    use: { maxLength: 3 },
-    alg: { maxLength: 5 }
+    use: { maxLength: 64 },
+    alg: { maxLength: 64 }
 } as const;
 
 export const JsonWebKeySet = {
@@ -68,15 +68,14 @@ export const SignIn = {
 } as const;
 
 export const Role = {
-    maxLength: 16
+    maxLength: 64
 } as const;
 
 export const User = {
     id: { maxLength: 37 },
     name: { maxLength: 200 },
     email: { maxLength: 254 },
-    state: { maxLength: 16 },
-    createdAt: { maxLength: 32 }
+    state: { maxLength: 64 }
 } as const;
 
 export const SessionTokenResponse = {
@@ -87,7 +86,7 @@ export const SessionTokenResponse = {
 } as const;
 
 export const Subject = {
-    type: { maxLength: 16 },
+    type: { maxLength: 64 },
     id: { maxLength: 64 },
     name: { maxLength: 200 }
 } as const;
@@ -105,10 +104,6 @@ export const Scopes = {
     items: { maxLength: 64 }
 } as const;
 
-export const Me = {
-    expiresAt: { maxLength: 32 }
-} as const;
-
 export const NewPassword = {
     minLength: 12,
     maxLength: 200
@@ -120,8 +115,6 @@ export const OwnPasswordInput = {
 
 export const OwnSession = {
     id: { maxLength: 40 },
-    signedInAt: { maxLength: 32 },
-    expiresAt: { maxLength: 32 },
     address: { maxLength: 64 },
     userAgent: { maxLength: 200 }
 } as const;
@@ -130,16 +123,24 @@ export const OwnSessions = {
     items: { maxItems: 100 }
 } as const;
 
-export const LeadStatus = {
+export const LeadStatusInput = {
+    maxLength: 32
+} as const;
+
+export const LeadTypeInput = {
     maxLength: 32
 } as const;
 
 export const LeadType = {
-    maxLength: 32
+    maxLength: 64
+} as const;
+
+export const LeadStatus = {
+    maxLength: 64
 } as const;
 
 export const LeadStatusReason = {
-    maxLength: 32
+    maxLength: 64
 } as const;
 
 export const PersonName = {
@@ -150,14 +151,14 @@ export const PersonName = {
 
 export const Email = {
     address: { maxLength: 320 },
-    verdict: { maxLength: 16 }
+    verdict: { maxLength: 64 }
 } as const;
 
 export const Phone = {
     number: { maxLength: 64 },
-    type: { maxLength: 16 },
+    type: { maxLength: 64 },
     e164: { maxLength: 16 },
-    verdict: { maxLength: 16 }
+    verdict: { maxLength: 64 }
 } as const;
 
 export const PostalAddress = {
@@ -197,11 +198,11 @@ export const VehicleOfInterest = {
     model: { maxLength: 128 },
     variant: { maxLength: 128 },
     modelYear: { minimum: 0, maximum: 9999 },
-    condition: { maxLength: 32 },
+    condition: { maxLength: 64 },
     fuel: { maxLength: 32 },
     transmission: { maxLength: 32 },
     colour: { maxLength: 64 },
-    role: { maxLength: 32 },
+    role: { maxLength: 64 },
     comments: { maxLength: 2000 }
 } as const;
 
@@ -218,23 +219,22 @@ export const TradeIn = {
     model: { maxLength: 128 },
     variant: { maxLength: 128 },
     modelYear: { minimum: 0, maximum: 9999 },
-    condition: { maxLength: 32 },
+    condition: { maxLength: 64 },
     fuel: { maxLength: 32 },
     transmission: { maxLength: 32 },
     colour: { maxLength: 64 },
-    conditionRating: { maxLength: 32 },
+    conditionRating: { maxLength: 64 },
     comments: { maxLength: 2000 }
 } as const;
 
 export const Consent = {
-    purpose: { maxLength: 32 },
-    channel: { maxLength: 32 },
-    state: { maxLength: 32 },
+    purpose: { maxLength: 64 },
+    channel: { maxLength: 64 },
+    state: { maxLength: 64 },
     legalBasis: { maxLength: 64 },
     text: { maxLength: 4000 },
     textVersion: { maxLength: 64 },
     textLocale: { maxLength: 35 },
-    capturedAt: { maxLength: 64 },
     capturedVia: { maxLength: 64 },
     sourceUrl: { maxLength: 2048 },
     ipAddress: { maxLength: 64 }
@@ -263,13 +263,8 @@ export const Attribution = {
     referrer: { maxLength: 2048 }
 } as const;
 
-export const TimeSlot = {
-    start: { maxLength: 64 },
-    end: { maxLength: 64 }
-} as const;
-
 export const Appointment = {
-    kind: { maxLength: 32 },
+    kind: { maxLength: 64 },
     requestedSlots: { maxItems: 10 },
     timeZone: { maxLength: 64 },
     comments: { maxLength: 2000 }
@@ -292,14 +287,10 @@ export const Lead = {
     vehiclesOfInterest: { maxItems: 20 },
     tradeIns: { maxItems: 5 },
     consents: { maxItems: 20 },
-    submittedAt: { maxLength: 32 },
     locale: { maxLength: 35 },
     warnings: { maxItems: 100 },
-    receivedAt: { maxLength: 32 },
-    updatedAt: { maxLength: 32 },
-    respondedAt: { maxLength: 32 },
     duplicateOf: { maxLength: 37 },
-    legalStatuses: { maxItems: 8 },
+    legalStatuses: { maxItems: 32 },
     version: { minimum: 1, maximum: 2147483647 }
 } as const;
 
@@ -310,7 +301,6 @@ export const LeadPage = {
 
 export const LeadAccepted = {
     id: { maxLength: 37 },
-    receivedAt: { maxLength: 32 },
     warnings: { maxItems: 100 }
 } as const;
 
@@ -332,10 +322,6 @@ export const LeadBatchResult = {
     results: { minItems: 1, maxItems: 200 }
 } as const;
 
-export const AdfDocument = {
-    maxLength: 262144
-} as const;
-
 export const ReconciledReference = {
     source: { minLength: 1, maxLength: 64 },
     id: { minLength: 1, maxLength: 128 }
@@ -351,10 +337,13 @@ export const ReconciliationResult = {
     unusable: { maxItems: 10000 }
 } as const;
 
+export const LeadStatusReasonInput = {
+    maxLength: 32
+} as const;
+
 export const LeadReceipt = {
     id: { maxLength: 37 },
-    state: { maxLength: 16 },
-    receivedAt: { maxLength: 32 },
+    state: { maxLength: 64 },
     warnings: { maxItems: 100 }
 } as const;
 
@@ -368,7 +357,7 @@ export const StatusCount = {
 } as const;
 
 export const LeadCounts = {
-    statuses: { maxItems: 7 },
+    statuses: { maxItems: 32 },
     overdue: { minimum: 0, maximum: 1000 },
     responseTargetMinutes: { minimum: 1, maximum: 10080 }
 } as const;
@@ -379,14 +368,13 @@ export const EventCursor = {
 } as const;
 
 export const EventSubject = {
-    type: { maxLength: 16 },
+    type: { maxLength: 64 },
     id: { maxLength: 64 }
 } as const;
 
 export const Event_ = {
     id: { maxLength: 36 },
-    type: { maxLength: 32 },
-    at: { maxLength: 32 },
+    type: { maxLength: 64 },
     changed: { maxItems: 64, items: { maxLength: 64 } }
 } as const;
 
@@ -399,17 +387,14 @@ export const EventText = {
 } as const;
 
 export const Silence = {
-    since: { maxLength: 32 },
-    expectedLeads: { minimum: 1, maximum: 1000000 },
-    noticedAt: { maxLength: 32 }
+    expectedLeads: { minimum: 1, maximum: 1000000 }
 } as const;
 
 export const Source = {
     id: { maxLength: 36 },
     name: { maxLength: 60 },
-    lastLeadAt: { maxLength: 32 },
     leadsLast7Days: { minimum: 0, maximum: 10000 },
-    rhythm: { maxLength: 16 }
+    rhythm: { maxLength: 64 }
 } as const;
 
 export const SourcePage = {
@@ -417,8 +402,12 @@ export const SourcePage = {
     nextCursor: { maxLength: 32 }
 } as const;
 
-export const ApiKeyKind = {
+export const ApiKeyKindInput = {
     maxLength: 32
+} as const;
+
+export const ApiKeyKind = {
+    maxLength: 64
 } as const;
 
 export const ApiKeyEnvironment = {
@@ -426,18 +415,17 @@ export const ApiKeyEnvironment = {
 } as const;
 
 export const ApiKeyStatus = {
-    maxLength: 16
+    maxLength: 64
 } as const;
 
 export const OldSecretEnds = {
-    maxLength: 16
+    maxLength: 64
 } as const;
 
 export const ApiKeyReplacement = {
-    state: { maxLength: 16 },
+    state: { maxLength: 64 },
     newMask: { maxLength: 32 },
-    oldMask: { maxLength: 32 },
-    oldEndsAt: { maxLength: 32 }
+    oldMask: { maxLength: 32 }
 } as const;
 
 export const AnsweredStatus = {
@@ -446,7 +434,6 @@ export const AnsweredStatus = {
 } as const;
 
 export const ApiKeyUse = {
-    at: { maxLength: 32 },
     operation: { maxLength: 64 },
     address: { maxLength: 64 },
     userAgent: { maxLength: 200 },
@@ -457,11 +444,7 @@ export const ApiKey = {
     id: { maxLength: 36 },
     name: { maxLength: 60 },
     mask: { maxLength: 32 },
-    expiresAt: { maxLength: 32 },
-    deletedAt: { maxLength: 32 },
-    deleteReason: { maxLength: 200 },
-    createdAt: { maxLength: 32 },
-    updatedAt: { maxLength: 32 }
+    deleteReason: { maxLength: 200 }
 } as const;
 
 export const ApiKeyPage = {
@@ -479,8 +462,7 @@ export const ApiKeyScope = {
 } as const;
 
 export const ApiKeyInput = {
-    scopes: { minItems: 1, maxItems: 8 },
-    expiresAt: { maxLength: 40 }
+    scopes: { minItems: 1, maxItems: 8 }
 } as const;
 
 export const CreatedApiKey = {
@@ -488,8 +470,11 @@ export const CreatedApiKey = {
 } as const;
 
 export const ApiKeyUpdate = {
-    scopes: { minItems: 1, maxItems: 8 },
-    expiresAt: { maxLength: 40 }
+    scopes: { minItems: 1, maxItems: 8 }
+} as const;
+
+export const OldSecretEndsInput = {
+    maxLength: 16
 } as const;
 
 export const ApiKeyReplacementInput = {
@@ -503,7 +488,6 @@ export const StatusClass = {
 
 export const ApiKeyRequest = {
     requestId: { maxLength: 64 },
-    at: { maxLength: 32 },
     operation: { maxLength: 64 },
     durationMs: { minimum: 0, maximum: 86400000 },
     address: { maxLength: 64 },
@@ -518,7 +502,6 @@ export const ApiKeyRequestPage = {
 } as const;
 
 export const ApiKeyUsageHour = {
-    hour: { maxLength: 32 },
     operation: { maxLength: 64 },
     requests: { minimum: 1, maximum: 1000000000000 }
 } as const;
@@ -537,13 +520,16 @@ export const UserName = {
     maxLength: 200
 } as const;
 
+export const RoleInput = {
+    maxLength: 16
+} as const;
+
 export const UserInput = {
     email: { minLength: 3, maxLength: 254 }
 } as const;
 
 export const PasswordLink = {
-    url: { maxLength: 512 },
-    expiresAt: { maxLength: 32 }
+    url: { maxLength: 512 }
 } as const;
 
 export const PasswordInput = {
@@ -551,26 +537,28 @@ export const PasswordInput = {
 } as const;
 
 export const MailLanguage = {
-    maxLength: 2
+    maxLength: 64
 } as const;
 
 export const Notifications = {
-    mail: { maxLength: 16 },
+    mail: { maxLength: 64 },
     email: { maxLength: 254 }
 } as const;
 
+export const MailLanguageInput = {
+    maxLength: 2
+} as const;
+
 export const MailKind = {
-    maxLength: 32
+    maxLength: 64
 } as const;
 
 export const Mail = {
     id: { maxLength: 37 },
     to: { maxLength: 254 },
-    state: { maxLength: 16 },
+    state: { maxLength: 64 },
     attempts: { minimum: 0, maximum: 100 },
-    failure: { maxLength: 300 },
-    createdAt: { maxLength: 32 },
-    changedAt: { maxLength: 32 }
+    failure: { maxLength: 300 }
 } as const;
 
 export const MailPage = {
@@ -601,25 +589,28 @@ export const DealerUpdate = {
     responseTargetMinutes: { minimum: 1, maximum: 10080 }
 } as const;
 
+export const AuditActionInput = {
+    maxLength: 64
+} as const;
+
 export const AuditAction = {
     maxLength: 64
 } as const;
 
 export const AuditActor = {
-    type: { maxLength: 16 },
+    type: { maxLength: 64 },
     id: { maxLength: 64 },
     name: { maxLength: 200 }
 } as const;
 
 export const AuditSubject = {
-    type: { maxLength: 16 },
+    type: { maxLength: 64 },
     id: { maxLength: 64 },
     name: { maxLength: 200 }
 } as const;
 
 export const AuditEntry = {
     id: { maxLength: 38 },
-    at: { maxLength: 32 },
     address: { maxLength: 64 },
     reason: { maxLength: 200 }
 } as const;

@@ -34,6 +34,9 @@ export type TokenResponse = {
      * Send it as `Authorization: Bearer <access_token>`.
      */
     access_token: string;
+    /**
+     * `Bearer`: how the token is sent (RFC 6750). No others will come.
+     */
     token_type: 'Bearer';
     /**
      * Seconds until the token expires, or its key does. 1800 unless the key ends before.
@@ -79,7 +82,7 @@ export type AuthorizationServerMetadata = {
 
 export type Violation = {
     /**
-     * The part of the request.
+     * The part of the request, `body`, `query`, `path`, `header` or `cookie`. No others will come.
      */
     in: 'body' | 'query' | 'path' | 'header' | 'cookie';
     /**
@@ -122,15 +125,27 @@ export type Problem = {
 };
 
 /**
- * A public ES256 key (RFC 7517, RFC 7518 section 6.2).
+ * A public key that access tokens are signed with (RFC 7517; RFC 7518, section 6.2).
  */
 export type JsonWebKey = {
+    /**
+     * The family of the key: `EC`, an elliptic curve. More may come.
+     */
     kty: 'EC';
-    crv: 'P-256';
-    x: string;
-    y: string;
+    /**
+     * The curve: `P-256`. More may come.
+     */
+    crv?: 'P-256';
+    x?: string;
+    y?: string;
     kid: string;
+    /**
+     * What the key is for: `sig`, signatures. More may come.
+     */
     use: 'sig';
+    /**
+     * How it signs: `ES256`. More may come.
+     */
     alg: 'ES256';
 };
 
@@ -147,7 +162,7 @@ export type SignIn = {
 };
 
 /**
- * An `admin` holds every scope; `sales` reads and moves leads and works with customers.
+ * An `admin` holds every scope; `sales` reads and moves leads and works with customers. More may come.
  */
 export type Role = 'admin' | 'sales';
 
@@ -157,7 +172,8 @@ export type User = {
     email: string;
     role: Role;
     /**
-     * Somebody who is `invited` has not chosen a password yet, and cannot sign in.
+     * `invited` (has not chosen a password yet, and cannot sign in), `active` or `deactivated`. More may come.
+     *
      */
     state: 'invited' | 'active' | 'deactivated';
     /**
@@ -172,6 +188,9 @@ export type User = {
  */
 export type SessionTokenResponse = {
     access_token: string;
+    /**
+     * `Bearer`: how the token is sent (RFC 6750). No others will come.
+     */
     token_type: 'Bearer';
     /**
      * Seconds until the token expires.
@@ -185,6 +204,9 @@ export type SessionTokenResponse = {
  * The API key or user that a token speaks for.
  */
 export type Subject = {
+    /**
+     * `api_key` or `user`. More may come: what the service does by itself.
+     */
     type: 'api_key' | 'user';
     id: string;
     name: string;
@@ -255,14 +277,39 @@ export type OwnSessions = {
 };
 
 /**
- * Where the lead is in the pipeline.
+ * A `LeadStatus` that this version knows: `new`, `acknowledged`, `in_progress`, `appointment_set`, `won`, `lost` or `invalid`.
+ * More may come.
+ *
  */
-export type LeadStatus = 'new' | 'acknowledged' | 'in_progress' | 'appointment_set' | 'won' | 'lost' | 'invalid';
+export type LeadStatusInput = 'new' | 'acknowledged' | 'in_progress' | 'appointment_set' | 'won' | 'lost' | 'invalid';
 
+/**
+ * A `LeadType` that this version knows: `enquiry`, `test_drive`, `quote`, `purchase`, `lease`, `finance`, `subscription`, `reservation`,
+ * `trade_in`, `sell_to_dealer`, `callback`, `service`, `parts` or `other`. More may come.
+ *
+ */
+export type LeadTypeInput = 'enquiry' | 'test_drive' | 'quote' | 'purchase' | 'lease' | 'finance' | 'subscription' | 'reservation' | 'trade_in' | 'sell_to_dealer' | 'callback' | 'service' | 'parts' | 'other';
+
+/**
+ * What the customer wants: `enquiry` (asks something), `test_drive`, `quote` (a price), `purchase`, `lease`, `finance`, `subscription`,
+ * `reservation` (of a vehicle), `trade_in` (hand one in for another), `sell_to_dealer` (hand one in, buy none), `callback` (be called),
+ * `service` (of the workshop), `parts`, or `other`. More may come.
+ *
+ */
 export type LeadType = 'enquiry' | 'test_drive' | 'quote' | 'purchase' | 'lease' | 'finance' | 'subscription' | 'reservation' | 'trade_in' | 'sell_to_dealer' | 'callback' | 'service' | 'parts' | 'other';
 
 /**
- * Why the lead is lost or invalid. It goes when the lead moves on.
+ * Where the lead is in the pipeline: `new` (nobody has taken it up), `acknowledged` (seen), `in_progress` (somebody is in touch),
+ * `appointment_set`, `won` (sold), `lost`, or `invalid` (spam, a mistake, a duplicate). More may come.
+ *
+ */
+export type LeadStatus = 'new' | 'acknowledged' | 'in_progress' | 'appointment_set' | 'won' | 'lost' | 'invalid';
+
+/**
+ * Why the lead is lost or invalid; it goes when the lead moves on. `different_vehicle` (wanted another one), `unaffordable`,
+ * `not_interested` (any more), `bought_elsewhere`, `vehicle_unavailable` (sold meanwhile), `vehicle_condition`, `not_reachable` (the
+ * person), `service_complaint` (about the dealer), `duplicate` (of another lead), `spam`, `test`, or `other`. More may come.
+ *
  */
 export type LeadStatusReason = 'different_vehicle' | 'unaffordable' | 'not_interested' | 'bought_elsewhere' | 'vehicle_unavailable' | 'vehicle_condition' | 'not_reachable' | 'service_complaint' | 'duplicate' | 'spam' | 'test' | 'other';
 
@@ -281,7 +328,8 @@ export type Email = {
      */
     address: string;
     /**
-     * `odd` does not look like an e-mail address.
+     * `plausible` looks like an e-mail address, `odd` does not. Nobody has tried to write to either. More may come.
+     *
      */
     verdict: 'plausible' | 'odd';
 };
@@ -291,11 +339,21 @@ export type Phone = {
      * As it was sent.
      */
     number: string;
+    /**
+     * `mobile`, `landline`, `work`, `fax` or `other`: what the sender said, or else what the number shows. More may
+     * come.
+     *
+     */
     type: 'mobile' | 'landline' | 'work' | 'fax' | 'other';
     /**
      * The number in E.164, when it could be read.
      */
     e164?: string;
+    /**
+     * `valid`: a number of the numbering plan. `possible`: it could be dialled, but its country is a guess.
+     * `invalid`: nobody can be called by it. More may come.
+     *
+     */
     verdict: 'valid' | 'possible' | 'invalid';
 };
 
@@ -327,6 +385,9 @@ export type Registration = {
 
 export type Odometer = {
     value: number;
+    /**
+     * `km` or `mi`. No others will come.
+     */
     unit?: 'km' | 'mi';
 };
 
@@ -360,12 +421,22 @@ export type VehicleOfInterest = {
     model?: string;
     variant?: string;
     modelYear?: number;
+    /**
+     * `new`, `used`, `demo` (driven by the dealer, hardly registered) or `certified` (used, with a warranty of the
+     * make). Absent when nobody said it: a car is not new because it is young. More may come.
+     *
+     */
     condition?: 'new' | 'used' | 'demo' | 'certified';
     odometer?: Odometer;
     fuel?: string;
     transmission?: string;
     colour?: string;
     price?: Money;
+    /**
+     * What the customer wants of this vehicle: `buy`, `lease`, `test_drive`, `subscribe`, or `other` for a word that
+     * is none of these. More may come.
+     *
+     */
     role?: 'buy' | 'lease' | 'test_drive' | 'subscribe' | 'other';
     comments?: string;
 };
@@ -391,12 +462,22 @@ export type TradeIn = {
     model?: string;
     variant?: string;
     modelYear?: number;
+    /**
+     * `new`, `used`, `demo` (driven by the dealer, hardly registered) or `certified` (used, with a warranty of the
+     * make). Absent when nobody said it: a car is not new because it is young. More may come.
+     *
+     */
     condition?: 'new' | 'used' | 'demo' | 'certified';
     odometer?: Odometer;
     fuel?: string;
     transmission?: string;
     colour?: string;
     price?: Money;
+    /**
+     * How the customer rates its state: `excellent`, `good`, `fair`, `poor`, or `unknown` for a word that is none of
+     * these. More may come.
+     *
+     */
     conditionRating?: 'excellent' | 'good' | 'fair' | 'poor' | 'unknown';
     outstandingFinance?: OutstandingFinance;
     wantedPrice?: Money;
@@ -404,10 +485,22 @@ export type TradeIn = {
 };
 
 export type Consent = {
+    /**
+     * What for: `enquiry_handling` (answering this enquiry), `marketing`, `finance_check` (asking a credit bureau),
+     * `data_sharing` (with somebody else), `profiling`, or `other`. More may come.
+     *
+     */
     purpose?: 'enquiry_handling' | 'marketing' | 'finance_check' | 'data_sharing' | 'profiling' | 'other';
+    /**
+     * By which way the person may be reached for it: `email`, `sms`, `phone`, `post`, `messaging` (WhatsApp,
+     * Messenger and the like), `any`, or `other`. More may come.
+     *
+     */
     channel?: 'email' | 'sms' | 'phone' | 'post' | 'messaging' | 'any' | 'other';
     /**
-     * What was not clearly granted is not granted.
+     * `granted`, `denied`, `withdrawn` (granted once, not any more) or `unknown`. What was not clearly granted is
+     * not granted. More may come.
+     *
      */
     state?: 'granted' | 'denied' | 'withdrawn' | 'unknown';
     legalBasis?: string;
@@ -465,6 +558,11 @@ export type TimeSlot = {
 };
 
 export type Appointment = {
+    /**
+     * What the customer wants to come for: `test_drive`, `showroom` (a visit), `video` or `call` (from afar),
+     * `valuation` (of a trade-in), `delivery`, `service`, or `other`. More may come.
+     *
+     */
     kind?: 'test_drive' | 'showroom' | 'video' | 'call' | 'valuation' | 'delivery' | 'service' | 'other';
     requestedSlots?: Array<TimeSlot>;
     /**
@@ -962,15 +1060,23 @@ export type ReconciliationResult = {
     unusable: Array<ReconciledReference>;
 };
 
+/**
+ * A `LeadStatusReason` that this version knows, for `lost` and `invalid` only: `different_vehicle`, `unaffordable`, `not_interested`,
+ * `bought_elsewhere`, `vehicle_unavailable`, `vehicle_condition`, `not_reachable`, `service_complaint`, `duplicate`, `spam`, `test` or
+ * `other`. More may come.
+ *
+ */
+export type LeadStatusReasonInput = 'different_vehicle' | 'unaffordable' | 'not_interested' | 'bought_elsewhere' | 'vehicle_unavailable' | 'vehicle_condition' | 'not_reachable' | 'service_complaint' | 'duplicate' | 'spam' | 'test' | 'other';
+
 export type LeadUpdate = {
-    status: LeadStatus;
-    statusReason?: LeadStatusReason;
+    status: LeadStatusInput;
+    statusReason?: LeadStatusReasonInput;
 };
 
 export type LeadReceipt = {
     id: string;
     /**
-     * The lead is in the pipeline.
+     * `received`: the lead is in the pipeline. More may come.
      */
     state: 'received';
     receivedAt: string;
@@ -1016,6 +1122,9 @@ export type LeadCounts = {
 export type EventCursor = string;
 
 export type EventSubject = {
+    /**
+     * What the event is about: `lead`. More may come.
+     */
     type: 'lead';
     id: string;
 };
@@ -1027,7 +1136,7 @@ export type Event = {
     id: string;
     cursor: EventCursor;
     /**
-     * More types will come. Pass over those that you do not know.
+     * `lead.created` or `lead.updated`. More may come: pass over those that you do not know.
      */
     type: 'lead.created' | 'lead.updated';
     at: string;
@@ -1082,7 +1191,10 @@ export type Source = {
      */
     leadsLast7Days: number;
     /**
-     * `learning`: fewer than 10 leads, or less than 21 days between the first and the last, say too little. `quiet`: leads would have come, and none did. Left out of keys that are not watched.
+     * `learning`: fewer than 10 leads, or less than 21 days between the first and the last, say too little. `usual`:
+     * leads come about as often as before. `quiet`: leads would have come, and none did. Left out of keys that are
+     * not watched. More may come.
+     *
      */
     rhythm?: 'learning' | 'usual' | 'quiet';
     quiet?: Silence;
@@ -1097,22 +1209,33 @@ export type SourcePage = {
 };
 
 /**
- * `digital_requests` is write-only, `extensive_integrations` reads and writes.
+ * `digital_requests` for whoever sends leads and must not read any, such as a web site; `extensive_integrations` for whoever reads, too,
+ * such as a DMS. More may come.
+ *
+ */
+export type ApiKeyKindInput = 'digital_requests' | 'extensive_integrations';
+
+/**
+ * `digital_requests` is write-only, `extensive_integrations` reads and writes. More may come.
  */
 export type ApiKeyKind = 'digital_requests' | 'extensive_integrations';
 
 /**
- * Leads of a `test` key are test leads, and a `test` key sees test leads only.
+ * Leads of a `test` key are test leads, and it sees test leads only; a `live` key is for real ones. No others will come.
  */
 export type ApiKeyEnvironment = 'live' | 'test';
 
 /**
- * Only an active key buys access tokens.
+ * `active`, `disabled` (by an Admin, until enabled again), `expired` (its `expiresAt` has passed) or `deleted`. Only an active key buys
+ * access tokens. More may come.
+ *
  */
 export type ApiKeyStatus = 'active' | 'disabled' | 'expired' | 'deleted';
 
 /**
- * How long the old secret works once the new one counts. Never past its own expiry.
+ * How long the old secret works once the new one counts: `at_once` (not at all), `after_1_hour`, `after_24_hours` or `after_7_days`.
+ * Never past its own expiry. More may come.
+ *
  */
 export type OldSecretEnds = 'at_once' | 'after_1_hour' | 'after_24_hours' | 'after_7_days';
 
@@ -1122,6 +1245,9 @@ export type OldSecretEnds = 'at_once' | 'after_1_hour' | 'after_24_hours' | 'aft
  *
  */
 export type ApiKeyReplacement = {
+    /**
+     * `pending` or `in_use`, as said above. More may come.
+     */
     state: 'pending' | 'in_use';
     newMask: string;
     oldMask: string;
@@ -1191,11 +1317,16 @@ export type ApiKeyPage = {
  */
 export type ApiKeyName = string;
 
+/**
+ * A scope that a key of some kind can have: `leads:create`, `leads:read`, `leads:update`, `customers:read`, `customers:write`,
+ * `customers:erase`, `events:read` or `webhooks:manage`. What each lets a key do stands at `accessToken`. More may come.
+ *
+ */
 export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'customers:read' | 'customers:write' | 'customers:erase' | 'events:read' | 'webhooks:manage';
 
 export type ApiKeyInput = {
     name: ApiKeyName;
-    kind: ApiKeyKind;
+    kind: ApiKeyKindInput;
     environment?: ApiKeyEnvironment;
     /**
      * Left out, the key has the usual scopes of its kind.
@@ -1228,16 +1359,25 @@ export type ApiKeyUpdate = {
     expiresAt?: string | null;
 };
 
+/**
+ * How long the old secret is to work once the new one counts: `at_once` (not at all), `after_1_hour`, `after_24_hours` or
+ * `after_7_days`. Never past its own expiry. More may come.
+ *
+ */
+export type OldSecretEndsInput = 'at_once' | 'after_1_hour' | 'after_24_hours' | 'after_7_days';
+
 export type ApiKeyReplacementInput = {
-    oldEnds?: OldSecretEnds;
+    oldEnds?: OldSecretEndsInput;
     /**
-     * When the new secret becomes the current one, and the time of the old one begins to run.
+     * When the new secret becomes the current one, and the time of the old one begins to run: `on_first_use` of the new one, or `at_once`.
+     * More may come.
+     *
      */
     newCounts?: 'on_first_use' | 'at_once';
 };
 
 export type OwnApiKeyReplacementInput = {
-    oldEnds?: OldSecretEnds;
+    oldEnds?: OldSecretEndsInput;
 };
 
 /**
@@ -1304,13 +1444,18 @@ export type UserPage = {
  */
 export type UserName = string;
 
+/**
+ * An `admin` is to hold every scope; `sales` is to read and move leads and work with customers. More may come.
+ */
+export type RoleInput = 'admin' | 'sales';
+
 export type UserInput = {
     /**
      * What the person signs in with. It belongs to one person only, in any case of letters.
      */
     email: string;
     name: UserName;
-    role: Role;
+    role: RoleInput;
 };
 
 /**
@@ -1335,7 +1480,7 @@ export type CreatedUser = {
 
 export type UserUpdate = {
     name?: UserName;
-    role?: Role;
+    role?: RoleInput;
     deactivated?: boolean;
 };
 
@@ -1348,13 +1493,13 @@ export type PasswordInput = {
 };
 
 /**
- * The language of the mails.
+ * The language of the mails: `en`, English, or `da`, Danish. More may come.
  */
 export type MailLanguage = 'en' | 'da';
 
 export type Notifications = {
     /**
-     * Whether this service can send mail. The operator sets that up.
+     * Whether this service can send mail: `ready`, or `not_set_up` by the operator. More may come.
      */
     mail: 'ready' | 'not_set_up';
     /**
@@ -1376,15 +1521,22 @@ export type Notifications = {
     language: MailLanguage;
 };
 
+/**
+ * The language that the mails are to be in: `en`, English, or `da`, Danish. More may come.
+ */
+export type MailLanguageInput = 'en' | 'da';
+
 export type NotificationsUpdate = {
     newLead?: boolean;
     unansweredLead?: boolean;
     keys?: boolean;
-    language?: MailLanguage;
+    language?: MailLanguageInput;
 };
 
 /**
- * What a mail is about.
+ * What a mail is about: `new_leads`, `unanswered_leads` (longer than the response target), `key_created`, `key_replaced`, `key_deleted`,
+ * `key_disabled`, `key_expires` (soon), `source_quiet`, `invitation` (of a new user) or `forgotten_password`. More may come.
+ *
  */
 export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password';
 
@@ -1396,8 +1548,9 @@ export type Mail = {
      */
     to: string;
     /**
-     * `due` waits, or will be tried again. `handing_over` is with the mail server, which has not answered yet. `sent` was taken by it, `given_up` was
-     * refused. `unknown`: the line broke or the service ended before the answer came; it is not sent again.
+     * `due` waits, or will be tried again. `handing_over` is with the mail server, which has not answered yet.
+     * `sent` was taken by it, `given_up` was refused. `unknown`: the line broke or the service ended before the
+     * answer came; it is not sent again. More may come.
      *
      */
     state: 'due' | 'handing_over' | 'sent' | 'given_up' | 'unknown';
@@ -1457,7 +1610,21 @@ export type DealerUpdate = {
 };
 
 /**
- * What was done.
+ * An `AuditAction` that this version knows: `api_key.created`, `api_key.updated`, `api_key.deleted`,
+ * `api_key.restored`, `api_key.replaced`, `api_key.new_secret_used`, `api_key.old_secret_ends`,
+ * `api_key.replacement_cancelled`, `dealer.created`, `dealer.updated`, `user.created`, `user.updated`,
+ * `user.password_reset`, `user.password_link_created`, `user.password_set` or `user.password_changed`. More may
+ * come.
+ *
+ */
+export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
+
+/**
+ * What was done: `api_key.created`, `api_key.updated`, `api_key.deleted`, `api_key.restored`, `api_key.replaced`,
+ * `api_key.new_secret_used`, `api_key.old_secret_ends`, `api_key.replacement_cancelled`, `dealer.created`,
+ * `dealer.updated`, `user.created`, `user.updated`, `user.password_reset`, `user.password_link_created`,
+ * `user.password_set` or `user.password_changed`. More may come.
+ *
  */
 export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
 
@@ -1465,6 +1632,9 @@ export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.delet
  * Who did it. The operator of the service has no id.
  */
 export type AuditActor = {
+    /**
+     * `user`, `api_key`, or `operator`, who runs the service. More may come.
+     */
     type: 'user' | 'api_key' | 'operator';
     id?: string;
     /**
@@ -1477,6 +1647,9 @@ export type AuditActor = {
  * What it was done to.
  */
 export type AuditSubject = {
+    /**
+     * `user`, `api_key`, or `dealer`, whose settings they are. More may come.
+     */
     type: 'user' | 'api_key' | 'dealer';
     id: string;
     /**
@@ -1519,10 +1692,16 @@ export type AuditEntryPage = {
 };
 
 export type Health = {
+    /**
+     * `ok`. No others will come: what is not well does not answer.
+     */
     status: 'ok';
 };
 
 export type Readiness = {
+    /**
+     * `ready`. No others will come: what is not ready answers 503.
+     */
     status: 'ready';
 };
 
@@ -1539,7 +1718,7 @@ export type Cursor = string;
 /**
  * Only leads of one of these types.
  */
-export type LeadTypes = Array<LeadType>;
+export type LeadTypes = Array<LeadTypeInput>;
 
 /**
  * Only leads that came by this API key.
@@ -2054,17 +2233,17 @@ export type ListLeadsData = {
          */
         cursor?: string;
         /**
-         * Which leads come first.
+         * `newest` or `oldest`. More may come.
          */
         order?: 'newest' | 'oldest';
         /**
          * Only leads with one of these statuses.
          */
-        status?: Array<LeadStatus>;
+        status?: Array<LeadStatusInput>;
         /**
          * Only leads of one of these types.
          */
-        type?: Array<LeadType>;
+        type?: Array<LeadTypeInput>;
         /**
          * Only leads that came by this API key.
          */
@@ -2613,7 +2792,7 @@ export type GetLeadCountsData = {
         /**
          * Only leads of one of these types.
          */
-        type?: Array<LeadType>;
+        type?: Array<LeadTypeInput>;
         /**
          * Only leads that came by this API key.
          */
@@ -2863,7 +3042,7 @@ export type ListApiKeysData = {
         /**
          * Only keys of this kind.
          */
-        kind?: ApiKeyKind;
+        kind?: ApiKeyKindInput;
         /**
          * The keys that were deleted instead.
          */
@@ -4210,7 +4389,7 @@ export type ListAuditEntriesData = {
         /**
          * Only entries of this kind.
          */
-        action?: AuditAction;
+        action?: AuditActionInput;
         /**
          * Only what this person or API key did.
          */

@@ -170,7 +170,10 @@ async function layersOf(handlers: Record<string, SecurityHandler>, allErrors: bo
     makers[maker] = (...args) => (made[layer as keyof Layers] = make.apply(validator, args))
   }
 
-  const loaded = new OpenApiSpecLoader({ apiDoc: documentPath, validateApiSpec: true }).load().then(takingReserved)
+  const loaded = new OpenApiSpecLoader({ apiDoc: documentPath, validateApiSpec: true })
+    .load()
+    .then(takingReserved)
+    .then(knowingValues)
   for (const installed of validator.installMiddleware(loaded))
     await run(installed as RequestHandler, fakeRequest('GET', '/healthz'))
   const { metadata, security, request, response } = made
@@ -192,6 +195,20 @@ function takingReserved(loaded: Loaded): Loaded {
     typeof each === 'object' && 'parameters' in each ? (each.parameters ?? []) : [],
   )
   for (const parameter of parameters) if ('in' in parameter && parameter.in === 'query') parameter.allowReserved = true
+  return loaded
+}
+
+/**
+ * Answers are held to the values that are known today; what clients read leaves room for more of them
+ * (`x-extensible-enum`). No input has such values.
+ */
+function knowingValues(loaded: Loaded): Loaded {
+  const nodes = new Set<unknown>([loaded.apiDoc.paths, loaded.apiDoc.components])
+  for (const node of nodes) {
+    if (!(node instanceof Object)) continue
+    if ('x-extensible-enum' in node) Object.assign(node, { enum: node['x-extensible-enum'] })
+    for (const inner of Object.values(node)) nodes.add(inner)
+  }
   return loaded
 }
 

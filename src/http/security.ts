@@ -39,7 +39,7 @@ export function securityHandlers(check: (token: string, now: number) => Verified
       }
     },
     session: (): true => true,
-    apiKey: (): true => true,
+    apiKeyHeader: (): true => true,
     clientBasic: (): true => true,
   }
 }

@@ -245,7 +245,12 @@ function needsCredential(operation: Operation): boolean {
 }
 
 function takesInput({ requestBody, parameters }: Case): boolean {
-  return requestBody !== undefined || parameters.some(({ name, in: place }) => place === 'path' || name === 'limit')
+  // Prism lets any text pass for bytes.
+  const isText = Object.keys(requestBody?.content ?? {}).every((type) => type.endsWith('xml'))
+  return (
+    (requestBody !== undefined && !isText) ||
+    parameters.some(({ name, in: place }) => place === 'path' || name === 'limit')
+  )
 }
 
 function resolved<T extends Referable>(node: T): T {

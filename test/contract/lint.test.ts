@@ -182,8 +182,8 @@ const faults: Fault[] = [
   },
   {
     rule: 'carbuddii/string-bounded',
-    fault: 'a time without maxLength',
-    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'receivedAt', 'maxLength']),
+    fault: 'a text in base64 without maxLength',
+    spoil: (_paths, schemas) => remove(schemas, ['LeadOriginal', 'properties', 'content', 'maxLength']),
   },
   {
     rule: 'carbuddii/array-bounded',
@@ -220,6 +220,85 @@ const faults: Fault[] = [
     fault: 'a pattern that is not anchored',
     spoil: (_paths, _schemas, components) =>
       put(components, ['parameters', 'LeadId', 'schema', 'pattern'], 'lead_[0-9a-f]{32}'),
+  },
+  {
+    rule: 'carbuddii/length-of-text-alone',
+    fault: 'a time with maxLength',
+    spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'receivedAt', 'maxLength'], 32),
+  },
+  {
+    rule: 'carbuddii/length-of-text-alone',
+    fault: 'a document in bytes with maxLength',
+    spoil: (_paths, schemas) => put(schemas, ['AdfDocument', 'maxLength'], 262_144),
+  },
+  {
+    rule: 'carbuddii/number-formatted',
+    fault: 'an integer without format',
+    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'version', 'format']),
+  },
+  {
+    rule: 'carbuddii/number-formatted',
+    fault: 'more than 32 bits said to be 32',
+    spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'version', 'maximum'], 2 ** 31),
+  },
+  {
+    rule: 'carbuddii/number-formatted',
+    fault: 'a number that is not said to be a double',
+    spoil: (_paths, schemas) => remove(schemas, ['Odometer', 'properties', 'value', 'format']),
+  },
+  {
+    rule: 'carbuddii/query-boolean-bare',
+    fault: 'a boolean in a query with a default',
+    spoil: (_paths, _schemas, components) => put(components, ['parameters', 'TestLeads', 'schema', 'default'], false),
+  },
+  {
+    rule: 'carbuddii/growth-stated',
+    fault: 'values of which nobody says whether they grow',
+    spoil: (_paths, schemas) => put(schemas, ['Odometer', 'properties', 'unit', 'description'], '`km` or `mi`.'),
+  },
+  {
+    rule: 'carbuddii/growth-stated',
+    fault: 'a value that is not explained',
+    spoil: (_paths, schemas) => put(schemas, ['Odometer', 'properties', 'unit', 'enum'], ['km', 'mi', 'nm']),
+  },
+  {
+    rule: 'carbuddii/growth-stated',
+    fault: 'a growing enum in an answer',
+    spoil: (_paths, schemas) => rename(schemas, ['EventSubject', 'properties', 'type'], 'x-extensible-enum', 'enum'),
+  },
+  {
+    rule: 'carbuddii/growth-stated',
+    fault: 'a constant that grows in an answer',
+    spoil: (_paths, schemas) => {
+      const type = ['EventSubject', 'properties', 'type']
+      remove(schemas, [...type, 'x-extensible-enum'])
+      put(schemas, [...type, 'const'], 'lead')
+    },
+  },
+  {
+    rule: 'carbuddii/growth-stated',
+    fault: 'a request that takes any value',
+    spoil: (_paths, schemas) => rename(schemas, ['LeadStatusInput'], 'enum', 'x-extensible-enum'),
+  },
+  {
+    rule: 'carbuddii/growth-stated',
+    fault: 'values to which none will come said to grow',
+    spoil: (_paths, schemas) => rename(schemas, ['Odometer', 'properties', 'unit'], 'enum', 'x-extensible-enum'),
+  },
+  {
+    rule: 'carbuddii/names-apart',
+    fault: 'a scheme that differs from a schema by case alone',
+    spoil: (_paths, _schemas, components) => copy(components, ['securitySchemes'], 'apiKeyHeader', 'apiKey'),
+  },
+  {
+    rule: 'carbuddii/names-apart',
+    fault: 'two schemas that differ by case alone',
+    spoil: (_paths, schemas) => copy(schemas, [], 'LeadStatus', 'Leadstatus'),
+  },
+  {
+    rule: 'carbuddii/parameter-exemplified',
+    fault: 'a parameter without an example',
+    spoil: (_paths, _schemas, components) => remove(components, ['parameters', 'LeadId', 'example']),
   },
 ]
 
@@ -279,6 +358,11 @@ function put(node: Node, path: string[], value: unknown): void {
 
 function copy(node: Node, path: string[], from: string, to: string): void {
   put(node, [...path, to], at(node, [...path, from]))
+}
+
+function rename(node: Node, path: string[], from: string, to: string): void {
+  copy(node, path, from, to)
+  remove(node, [...path, from])
 }
 
 function remove(node: Node, path: string[]): void {

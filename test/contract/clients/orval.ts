@@ -1,4 +1,4 @@
-import { createLead, exchangeApiKey, getLead, type LeadInput, LeadStatus, LeadType, listLeads, type OAuthError, type Problem, updateLead } from './client.ts'
+import { createLead, exchangeApiKey, getLead, type LeadInput, LeadStatusInput, LeadTypeInput, listLeads, type OAuthError, type Problem, updateLead } from './client.ts'
 import type { Key, Keys, Outcome } from './main-job.ts'
 import { useServer } from './orval-fetch.ts'
 
@@ -17,14 +17,14 @@ export async function mainJob(baseUrl: string, { websiteKey, dmsKey }: Keys): Pr
   const created = await createLead(lead, website)
   if (created.status !== 201 && created.status !== 200) throw refused(created.data)
 
-  const page = await listLeads({ type: [LeadType.test_drive], status: [LeadStatus.new, LeadStatus.in_progress], limit: 10 }, dms)
+  const page = await listLeads({ type: [LeadTypeInput.test_drive], status: [LeadStatusInput.new, LeadStatusInput.in_progress], limit: 10 }, dms)
   if (page.status !== 200) throw refused(page.data)
 
   const read = await getLead(created.data.id, dms)
   if (read.status !== 200) throw refused(read.data)
   const etag = read.headers.get('ETag') ?? ''
 
-  const updated = await updateLead(created.data.id, { status: LeadStatus.in_progress }, { headers: { ...dms.headers, 'If-Match': etag } })
+  const updated = await updateLead(created.data.id, { status: LeadStatusInput.in_progress }, { headers: { ...dms.headers, 'If-Match': etag } })
   if (updated.status !== 200) throw refused(updated.data)
 
   return {
