@@ -7,7 +7,8 @@ const startBytesMax = 1024
 
 const wideClaim = /16|32|ucs|unicode/i
 const byteOrderMark = '\uFEFF'
-const windows1252 = new TextDecoder('windows-1252').decode(Uint8Array.from({ length: 256 }, (_, byte) => byte))
+/** Its 256 characters. */
+export const windows1252 = new TextDecoder('windows-1252').decode(Uint8Array.from({ length: 256 }, (_, byte) => byte))
 
 /**
  * The text that is in bytes of JSON or XML, in whatever encoding they are; where there is none, UTF-8 as far as it

@@ -95,6 +95,39 @@ describe('an adf without a prospect', () => {
   it('is none without', () => expect(refusal('<adf><vendor>x</vendor></adf>').code).toBe('bad-request'))
 })
 
+describe('a character by its number', () => {
+  it.each([
+    [
+      'in windows-1252, as HTML has it',
+      'Hej &#150; er den ledig? &#x85; O&#146;Neill &#0128;',
+      'Hej – er den ledig? … O’Neill €',
+    ],
+    ['where windows-1252 has none', 'a&#129;b', 'a\u0081b'],
+  ])('is read %s', (_what, sent, read) => {
+    const lead = prospect(
+      `<customer><contact><email>a@b.example</email></contact><comments>${sent}</comments></customer>`,
+    )
+    expect([lead.input.message, codes(lead)]).toEqual([read, ['encoding-repaired']])
+  })
+
+  it('is read so in an attribute', () => {
+    const lead = prospect('<id source="O&#146;Neill">7</id>')
+    expect([lead.input.externalReference, codes(lead)]).toEqual([{ source: 'O’Neill', id: '7' }, ['encoding-repaired']])
+  })
+})
+
+describe('what has no end', () => {
+  it.each(['<!-- said', '<![CDATA[ said', '<?said'])('is text: %s', (text) => {
+    const lead = one(
+      `<adf><prospect><customer><contact><name>Ida ${text}</name><email>a@b.example</email></contact></customer></prospect></adf>`,
+    )
+    expect([lead.input.customer, codes(lead)]).toEqual([
+      { name: { full: `Ida ${text}` }, emails: [{ address: 'a@b.example' }] },
+      ['adf-form'],
+    ])
+  })
+})
+
 describe('what stands beside', () => {
   it('one prospect is meant to be in it', () => {
     const lead = one(

@@ -1,3 +1,4 @@
+import { windows1252 } from '../encoding.ts'
 import { unreadable } from './unreadable.ts'
 
 export const depthMax = 64
@@ -16,6 +17,7 @@ const tagEndPattern = /[\s/]*>/y
 const strayPattern = /[\s/]*["'“”„=]/y
 const restOfTagPattern = /[^<>]*>/y
 const endPattern = /<\/\s*([^\s<>/="'“”„&]+)[^<>]*(>?)/y
+const instructionPattern = /<\?[^<>]*>/y
 const remarkEnd = '-->'
 /** Linear only where each has its end. */
 const remarkPattern = /<!--[^]*?-->/g
@@ -48,9 +50,13 @@ interface Tidying {
   /** The innermost open element has no element in it so far. */
   isLeaf: boolean
   wellFormed: boolean
+  /** A character was called by its number in windows-1252. */
+  misnumbered: boolean
   marks: number
   elements: number
   attributes: number
+  /** Marks that the rest of the text does not have. */
+  readonly gone: Set<string>
   /** The next place where each of `commentsEndPatterns` matches. */
   readonly commentsEnds: Map<RegExp, { at: number; next: number; isEnd: boolean }>
 }
@@ -60,7 +66,7 @@ interface Tidying {
  * among them; attributes quoted; every element closed. A `<` that begins nothing is text, and so is all markup within
  * comments.
  */
-export function tidied(text: string): { xml: string; wellFormed: boolean } {
+export function tidied(text: string): { xml: string; wellFormed: boolean; misnumbered: boolean } {
   const tidying: Tidying = {
     text,
     at: 0,
@@ -68,9 +74,11 @@ export function tidied(text: string): { xml: string; wellFormed: boolean } {
     open: [],
     isLeaf: false,
     wellFormed: true,
+    misnumbered: false,
     marks: 0,
     elements: 0,
     attributes: 0,
+    gone: new Set(),
     commentsEnds: new Map(),
   }
   while (tidying.at < text.length) {
@@ -86,23 +94,28 @@ export function tidied(text: string): { xml: string; wellFormed: boolean } {
   if (tidying.elements === 0) throw unreadable('is not XML')
   if (tidying.open.length > 0) tidying.wellFormed = false
   close(tidying, tidying.open.length)
-  return { xml: tidying.xml.join(''), wellFormed: tidying.wellFormed }
+  return { xml: tidying.xml.join(''), wellFormed: tidying.wellFormed, misnumbered: tidying.misnumbered }
 }
 
 /** Writes text; outside of all elements there is room for blanks only. */
 function write(tidying: Tidying, text: string): void {
-  if (tidying.open.length > 0) tidying.xml.push(text.startsWith(cdataStart) ? text : withNumbered(text))
+  if (tidying.open.length > 0) tidying.xml.push(text.startsWith(cdataStart) ? text : withNumbered(text, tidying))
   else if (text.trim() !== '') tidying.wellFormed = false
 }
 
 /**
  * With the characters that XML does not have even by their numbers, controls and halves of a pair: the parser would
- * leave them out without a word, and two ids would become one.
+ * leave them out without a word, and two ids would become one. And with those that were called by their numbers in
+ * windows-1252, as HTML has it (HTML, section 13.2.5.80): in Unicode these are controls that nobody means.
  */
-function withNumbered(text: string): string {
+function withNumbered(text: string, tidying: Tidying): string {
   if (!text.includes('&#')) return text
   return text.replace(numberedPattern, (reference, hex: string | undefined, decimal: string) => {
     const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)
+    if (code >= 0x80 && code <= 0x9f) {
+      tidying.misnumbered = true
+      return windows1252.charAt(code)
+    }
     const isControl = code < 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d
     return isControl || (code >= 0xd800 && code <= 0xdfff) ? String.fromCharCode(code) : reference
   })
@@ -116,21 +129,13 @@ function readMarkup(tidying: Tidying): boolean {
     case '/':
       return readEndTag(tidying)
     case '?':
-      tidying.at = endOf('>', tidying, 2)
-      return true
+      return passInstruction(tidying)
     case '!':
       if (match(declarationPattern, text, at)) return passDoctype(tidying)
-      if (text.startsWith('<!--', at)) {
-        tidying.at = endOf(remarkEnd, tidying, 4)
-        return true
-      }
-      if (text.startsWith(cdataStart, at)) {
-        const end = endOf(']]>', tidying, 9)
-        write(tidying, text.slice(at, end))
-        tidying.at = end
-        return true
-      }
-      return false
+      if (text.startsWith('<!--', at)) return passOver(remarkEnd, tidying, 4)
+      if (!text.startsWith(cdataStart, at) || !passOver(']]>', tidying, 9)) return false
+      write(tidying, text.slice(at, tidying.at))
+      return true
     default:
       return readStartTag(tidying)
   }
@@ -145,10 +150,20 @@ function passDoctype(tidying: Tidying): boolean {
   return true
 }
 
-function endOf(mark: string, { text, at }: Tidying, skipped: number): number {
-  const end = text.indexOf(mark, at + skipped)
-  if (end === -1) throw unreadable('is not XML: a comment, a CDATA section or a processing instruction has no end')
-  return end + mark.length
+/** Many end theirs like a tag. */
+function passInstruction(tidying: Tidying): boolean {
+  const [instruction] = match(instructionPattern, tidying.text, tidying.at) ?? []
+  if (instruction === undefined) return passOver('?>', tidying, 2)
+  tidying.at += instruction.length
+  return true
+}
+
+/** Passes over what ends with `mark`; what has no end is text. */
+function passOver(mark: string, tidying: Tidying, skipped: number): boolean {
+  const end = tidying.gone.has(mark) ? -1 : tidying.text.indexOf(mark, tidying.at + skipped)
+  if (end === -1) tidying.gone.add(mark)
+  else tidying.at = end + mark.length
+  return end !== -1
 }
 
 function readStartTag(tidying: Tidying): boolean {
@@ -224,7 +239,7 @@ function open(tidying: Tidying, name: string, attributes: ReadonlyMap<string, st
   tidying.open.push(name)
   tidying.isLeaf = true
   tidying.xml.push(
-    `<_${name}${[...attributes].map(([each, value]) => ` _${each}="${withNumbered(value).replaceAll('"', '&quot;')}"`).join('')}>`,
+    `<_${name}${[...attributes].map(([each, value]) => ` _${each}="${withNumbered(value, tidying).replaceAll('"', '&quot;')}"`).join('')}>`,
   )
 }
 

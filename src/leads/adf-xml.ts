@@ -48,19 +48,19 @@ export function readXml(bytes: Buffer, charset?: string): XmlDocument {
   const { text, asClaimed, wasWrapped } = unwrapped({ bytes, charset })
   const outer = rootsOf(text)
   const quoted = quotedDocument(outer.roots)
-  const { roots, wellFormed } = quoted === undefined ? outer : rootsOf(quoted)
+  const { roots, wellFormed, misnumbered } = quoted === undefined ? outer : rootsOf(quoted)
   const faults: readonly [XmlFault, boolean][] = [
     ['adf-wrapped', wasWrapped || quoted !== undefined],
-    ['encoding-repaired', !asClaimed],
+    ['encoding-repaired', !asClaimed || misnumbered],
     ['adf-form', !wellFormed],
   ]
   return { roots, faults: faults.flatMap(([fault, isThere]) => (isThere ? [fault] : [])) }
 }
 
-function rootsOf(text: string): { roots: XmlElement[]; wellFormed: boolean } {
-  const { xml, wellFormed } = tidied(text)
+function rootsOf(text: string): { roots: XmlElement[]; wellFormed: boolean; misnumbered: boolean } {
+  const { xml, ...faults } = tidied(text)
   // The cast: this is what the parser makes with these options.
-  return { roots: elementsOf((xml.includes('&') ? parser : plainParser).parse(xml) as Parsed[], ''), wellFormed }
+  return { roots: elementsOf((xml.includes('&') ? parser : plainParser).parse(xml) as Parsed[], ''), ...faults }
 }
 
 /** A document that another one holds as a text, when none is among the elements. */
