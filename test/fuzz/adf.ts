@@ -135,7 +135,8 @@ function inText(text: string, way: Style['texts']): string {
       if (each === '<') return '&lt;'
       if (each === '>') return '&gt;'
       const isLone = code >= 0xd800 && code <= 0xdfff
-      if (isLone || code === 0 || (way === 'numbers' && code > 0x7f)) return `&#x${code.toString(16).toUpperCase()};`
+      // By its number a control character of Unicode is one of windows-1252.
+      if (isLone || code === 0 || (way === 'numbers' && code > 0x9f)) return `&#x${code.toString(16).toUpperCase()};`
       return each
     })
     .join('')
