@@ -5,17 +5,25 @@ import { limits } from './limits-plugin.ts'
 import { scopes } from './scopes-plugin.ts'
 
 const types = { name: '@hey-api/typescript', $resolvers: knownValues('closed') } as const
-const input = './generated/openapi.yaml'
+// Who generated a client last year has to pass over what came since.
+const typesForOthers = { name: '@hey-api/typescript', $resolvers: knownValues('open') } as const
+// Whoever makes a client says where the service is.
+const fetchClient = { name: '@hey-api/client-fetch', baseUrl: false } as const
 
 export default defineConfig([
   {
-    input,
+    input: './generated/openapi.yaml',
     output: { path: 'generated/server', importFileExtension: '.ts' },
     plugins: [types, express(), limits(), scopes()],
   },
   {
-    input,
+    input: './generated/openapi.yaml',
+    output: { path: 'generated/dashboard', importFileExtension: '.ts' },
+    plugins: [types, '@hey-api/sdk', fetchClient, limits(), scopes()],
+  },
+  {
+    input: './generated/integrators.yaml',
     output: { path: 'generated/client', importFileExtension: '.ts' },
-    plugins: [types, '@hey-api/sdk', '@hey-api/client-fetch', '@tanstack/react-query', limits(), scopes()],
+    plugins: [typesForOthers, '@hey-api/sdk', fetchClient],
   },
 ])

@@ -378,7 +378,7 @@ function outside(open, judge) {
  * Calls `visit(schema, location, isOpen)` for all that a schema reaches; `isOpen` from a component named in `open`
  * downwards.
  */
-function reach(resolve, schema, location, open, visit, isOpen = false, seen = new Set()) {
+export function reach(resolve, schema, location, open, visit, isOpen = false, seen = new Set()) {
   const { node, location: at = location } = schema?.$ref
     ? resolve(schema, location.source.absoluteRef)
     : { node: schema }

@@ -1,10 +1,11 @@
+import { createApiKey, deleteApiKey, signIn } from '../../generated/dashboard/sdk.gen.ts'
 import * as api from '../client/client.ts'
 import { firstAdminPath, readFirstAdmin } from '../data-dir.ts'
 import { settings } from './settings.ts'
 
 /**
- * The main job against the running service, through the published client: every step says what happened and how long it
- * took.
+ * The main job against the running service: an admin makes keys as in the dashboard, and systems use them through the
+ * published client. Every step says what happened and how long it took.
  */
 const { publicUrl: baseUrl, dataDir, admin } = settings()
 const run = Date.now().toString(36)
@@ -56,11 +57,11 @@ function firstAdmin(): { email: string; password: string } {
 
 console.log(`Demo against ${baseUrl}\n`)
 const session = await step('signs in as the first admin', () =>
-  expected(api.signIn({ client: client(), body: firstAdmin() }), 200),
+  expected(signIn({ client: client(), body: firstAdmin() }), 200),
 )
 const office = client(session.data.access_token)
 const makeKey = (name: string, kind: 'digital_requests' | 'extensive_integrations') =>
-  expected(api.createApiKey({ client: office, body: { name: `${name} ${run}`, kind } }), 201)
+  expected(createApiKey({ client: office, body: { name: `${name} ${run}`, kind } }), 201)
 const website = await step(
   'makes an API key for digital requests',
   () => makeKey('Demo web site', 'digital_requests'),
@@ -166,7 +167,7 @@ await step(
 )
 for (const { data } of [website, dms])
   await step(`deletes ${data.apiKey.name}`, () =>
-    expected(api.deleteApiKey({ client: office, path: { apiKeyId: data.apiKey.id } }), 204),
+    expected(deleteApiKey({ client: office, path: { apiKeyId: data.apiKey.id } }), 204),
   )
 await step('is refused with the tokens of both', async () => {
   await expected(api.createLead({ client: site, body: { customer: { phones: [{ number: '32 12 34 56' }] } } }), 401)

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 
-// The mock for developers, npm run mock: Prism with its own options, over the contract arranged for it.
+// The mock for developers, npm run mock: Prism with its own options, over the document that integrators are handed,
+// arranged for it.
 
 type Responses = Record<string, object>
 // The parameters of a path stand beside its operations, and have no responses.
 type Document = { paths: Record<string, Record<string, { responses?: Responses }>> }
 
-const contract = new URL('../../generated/openapi.yaml', import.meta.url)
+const contract = new URL('../../generated/integrators.yaml', import.meta.url)
 const prism = fileURLToPath(import.meta.resolve('@stoplight/prism-cli/dist/index.js'))
 const folder = mkdtempSync(join(tmpdir(), 'carbuddii-mock-'))
 const arranged = join(folder, 'openapi.json')

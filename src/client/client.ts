@@ -4,8 +4,6 @@ import { exchangeApiKey } from '../../generated/client/sdk.gen.ts'
 export type { Client }
 export { type Followed, followEvents } from './events.ts'
 export { createClient } from '../../generated/client/client/index.ts'
-export * as limits from '../../generated/client/limits.gen.ts'
-export { scopesOfKind } from '../../generated/client/scopes.gen.ts'
 export * from '../../generated/client/sdk.gen.ts'
 export type * from '../../generated/client/types.gen.ts'
 

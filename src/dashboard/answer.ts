@@ -1,4 +1,4 @@
-import type { Problem } from '../client/client.ts'
+import type { Problem } from './client.ts'
 
 /** Why something was not done. Without a status, the service was not reached. */
 export class Failure extends Error {

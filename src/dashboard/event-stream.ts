@@ -1,4 +1,4 @@
-import { type Followed, followEvents } from '../client/client.ts'
+import { type Followed, followEvents } from './client.ts'
 import { service } from './session.ts'
 
 type Listener = (message: Followed) => void

@@ -1,4 +1,4 @@
-import { type ApiKey, type ApiKeyKind, type ApiKeyScope, scopesOfKind } from '../client/client.ts'
+import { type ApiKey, type ApiKeyKind, type ApiKeyScope, scopesOfKind } from './client.ts'
 
 const dayMs = 86_400_000
 const expiresSoonDays = 7

@@ -1,5 +1,5 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query'
-import type { Lead, LeadPage } from '../client/client.ts'
+import type { Lead, LeadPage } from './client.ts'
 import { leadOf, leadsKey, listsKey } from './queries.ts'
 import { isAmong, type LeadSearch } from './lead.ts'
 

@@ -1,4 +1,4 @@
-import type { Consent, Lead, LeadStatus, LeadStatusReason, LeadType, VehicleOfInterest } from '../client/client.ts'
+import type { Consent, Lead, LeadStatus, LeadStatusReason, LeadType, VehicleOfInterest } from './client.ts'
 import { en } from './words/en.ts'
 
 const minuteMs = 60_000

@@ -19,7 +19,7 @@ import {
   listOwnSessions,
   listSources,
   listUsers,
-} from '../client/client.ts'
+} from './client.ts'
 import { answered, Failure } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
 import type { LeadSearch } from './lead.ts'

@@ -1,5 +1,5 @@
 import { createRootRoute, createRoute, createRouter, redirect } from '@tanstack/react-router'
-import type { AuditAction } from '../client/client.ts'
+import type { AuditAction } from './client.ts'
 import type { AuditSearch } from './queries.ts'
 import { type LeadSearch, statuses, types } from './lead.ts'
 import { Account } from './screens/account.tsx'

@@ -12,7 +12,7 @@ import {
   setPassword,
   signIn,
   signOut,
-} from '../client/client.ts'
+} from './client.ts'
 
 export type Session =
   | { state: 'starting' }

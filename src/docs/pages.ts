@@ -5,7 +5,6 @@ import type { RequestHandler } from 'express'
 import helmet from 'helmet'
 import { parse } from 'yaml'
 import { escaped } from '../html.ts'
-import { documentPath } from '../http/contract.ts'
 import { type ProblemCode, problems } from '../problem.ts'
 import { guide } from './guide.ts'
 import { page, table } from './page.ts'
@@ -13,15 +12,16 @@ import { advice } from './problem-pages.ts'
 
 type Page = { type: string; content: string | Buffer } | { redirect: string }
 
+const documentPath = new URL('../../generated/integrators.yaml', import.meta.url)
+// Where the document says that the service is, as long as nobody serves it.
+const addressInDocument = 'http://localhost:3000'
+
 /**
- * Serves the contract, the guide, a page for each problem, and the reference. Everything is made once, at start;
- * nothing comes from outside.
+ * Serves what integrators are handed of the contract, the guide, a page for each problem, and the reference. Everything
+ * is made once, at start; nothing comes from outside.
  */
 export async function documentation(publicUrl: string): Promise<RequestHandler> {
-  const yaml = (await readFile(documentPath, 'utf8')).replace(
-    'tokenUrl: http://localhost:3000/',
-    `tokenUrl: ${publicUrl}/`,
-  )
+  const yaml = (await readFile(documentPath, 'utf8')).replaceAll(addressInDocument, () => publicUrl)
   const document = parse(yaml)
   const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const html = (content: string): Page => ({ type: 'html', content })

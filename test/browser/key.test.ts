@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { grantedScopes } from '../../src/api-keys/api-key.ts'
-import type { ApiKey } from '../../src/client/client.ts'
+import type { ApiKey } from '../../src/dashboard/client.ts'
 import {
   chipOf,
   isDeletionConfirmed,

@@ -8,7 +8,7 @@ import { onLeash } from '../leash.ts'
 import { until } from '../patience.ts'
 import { type Generator, mainJobOf } from './clients/generate.ts'
 
-const bundle = 'generated/openapi.yaml'
+const bundle = 'generated/integrators.yaml'
 // The most that any operation takes as text.
 const textLengthMax = 262_144
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
+import { scopesOfKind } from '../../generated/server/scopes.gen.ts'
 import { openKeyring } from '../../src/tokens/keyring.ts'
 import { inner } from '../../src/ids.ts'
 import { accessToken } from '../../src/tokens/token.ts'
@@ -421,6 +422,18 @@ it('agrees with the document about what every operation needs', () => {
       scopes.length <= 1,
     ]).toEqual([id, needs[id] === 'a person' ? 'any token' : needs[id], true])
   }
+})
+
+it('agrees with what integrators are handed about what a key may call', () => {
+  const { paths } = parse(readFileSync('generated/integrators.yaml', 'utf8'))
+  const handedOut = ids.filter((id) => paths[operations[id].path]?.[operations[id].method.toLowerCase()])
+  const ofKeys = Object.values(scopesOfKind).flatMap(({ usual, onRequest }): string[] => [...usual, ...onRequest])
+  const ofPeople = ['signIn', 'setPassword', 'requestPasswordLink']
+  const ofEverybody = ids.filter((id) => needs[id] === 'nothing' && !ofPeople.includes(id))
+  const withTokens = guarded.filter(
+    (id) => needs[id] !== 'a person' && operations[id].scopes.every((scope) => ofKeys.includes(scope)),
+  )
+  expect(handedOut.toSorted()).toEqual([...ofEverybody, ...withTokens].toSorted())
 })
 
 describe.each(guarded)('%s', (id) => {

@@ -2,7 +2,7 @@ import { Button, Group, PasswordInput, Stack, Text, VisuallyHidden } from '@mant
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { changeOwnPassword, endOwnSession, type OwnSession } from '../../client/client.ts'
+import { changeOwnPassword, endOwnSession, type OwnSession } from '../client.ts'
 import { answered } from '../answer.ts'
 import { browserOf } from '../browser.ts'
 import { ownSessions } from '../queries.ts'

@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, Group, Modal, Skeleton, Stack, Text, Title, VisuallyHidden } from '@mantine/core'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { ApiKey } from '../../client/client.ts'
+import type { ApiKey } from '../client.ts'
 import { Failure } from '../answer.ts'
 import { useFormats } from '../formats.ts'
 import { chipOf } from '../key.ts'

@@ -9,7 +9,7 @@ import {
   createApiKey,
   type CreatedApiKey,
   limits,
-} from '../../client/client.ts'
+} from '../client.ts'
 import { answered } from '../answer.ts'
 import { keysKey } from '../queries.ts'
 import { useFormats } from '../formats.ts'

@@ -2,7 +2,7 @@ import { Button, Group, NativeSelect, Stack, Text, TextInput } from '@mantine/co
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type DealerSettings, type DealerUpdate, limits, updateDealer } from '../../client/client.ts'
+import { type DealerSettings, type DealerUpdate, limits, updateDealer } from '../client.ts'
 import { answered } from '../answer.ts'
 import { dealerSettings } from '../queries.ts'
 import { useFormats } from '../formats.ts'

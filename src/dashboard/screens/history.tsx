@@ -1,7 +1,7 @@
 import { Text, VisuallyHidden } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
-import type { AuditEntry, AuditSubject } from '../../client/client.ts'
+import type { AuditEntry, AuditSubject } from '../client.ts'
 import { useFormats } from '../formats.ts'
 import { en } from '../words/en.ts'
 import { Asked, Heads, More, type Paged, When } from './components.tsx'

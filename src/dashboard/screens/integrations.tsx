@@ -2,7 +2,7 @@ import { Alert, Button, Group, Stack, Text, VisuallyHidden } from '@mantine/core
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
-import type { ApiKey, ApiKeyKind } from '../../client/client.ts'
+import type { ApiKey, ApiKeyKind } from '../client.ts'
 import { deletedKeys, keysOf } from '../queries.ts'
 import { isolated, useFormats } from '../formats.ts'
 import { chipOf, isGhost } from '../key.ts'

@@ -11,7 +11,7 @@ import {
   expireOldApiKeySecret,
   limits,
   updateApiKey,
-} from '../../client/client.ts'
+} from '../client.ts'
 import { answered } from '../answer.ts'
 import { historyOf, keyOf, keysKey, requestsOf, trafficOf } from '../queries.ts'
 import { useFormats } from '../formats.ts'

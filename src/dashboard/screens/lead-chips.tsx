@@ -1,6 +1,6 @@
 import { Group } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
-import type { Lead } from '../../client/client.ts'
+import type { Lead } from '../client.ts'
 import { useFormats } from '../formats.ts'
 import { marketingConsent, urgencyOf } from '../lead.ts'
 import { useNow } from '../now.ts'

@@ -10,7 +10,7 @@ import {
   limits,
   listEvents,
   updateLead,
-} from '../../client/client.ts'
+} from '../client.ts'
 import { answered, Failure } from '../answer.ts'
 import { leadsKey } from '../queries.ts'
 import { isolated } from '../formats.ts'

@@ -1,12 +1,7 @@
 import { Alert, Checkbox, NativeSelect, Stack, Text, VisuallyHidden } from '@mantine/core'
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
-import {
-  type Mail,
-  type Notifications as Settings,
-  type NotificationsUpdate,
-  updateNotifications,
-} from '../../client/client.ts'
+import { type Mail, type Notifications as Settings, type NotificationsUpdate, updateNotifications } from '../client.ts'
 import { answered } from '../answer.ts'
 import { mails, notifications } from '../queries.ts'
 import { service, usePerson } from '../session.ts'

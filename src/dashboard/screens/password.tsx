@@ -1,7 +1,7 @@
 import { Button, PasswordInput, Stack, Text } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { limits } from '../../client/client.ts'
+import { limits } from '../client.ts'
 import { Failure } from '../answer.ts'
 import { choosePassword } from '../session.ts'
 import { Failed, useDeed } from './components.tsx'

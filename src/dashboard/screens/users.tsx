@@ -12,7 +12,7 @@ import {
   updateUser,
   type User,
   type UserUpdate,
-} from '../../client/client.ts'
+} from '../client.ts'
 import { answered } from '../answer.ts'
 import { people, usersKey } from '../queries.ts'
 import { isolated, useFormats } from '../formats.ts'

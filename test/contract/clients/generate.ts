@@ -6,7 +6,7 @@ import { generate as generateWithOrval } from 'orval'
 import type { MainJob } from './main-job.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
-const contract = join(root, 'generated/openapi.yaml')
+const contract = join(root, 'generated/integrators.yaml')
 
 const generators = {
   'openapi-typescript': (folder: string) => run('openapi-typescript', [contract, '--output', 'schema.ts'], folder),
@@ -43,8 +43,8 @@ const compilerOptions = {
 }
 
 /**
- * Generates a client from generated/openapi.yaml, compiles it strictly with its program beside this file, and loads the
- * program.
+ * Generates a client from generated/integrators.yaml, compiles it strictly with its program beside this file, and loads
+ * the program.
  *
  * @throws with the output of the generator or of tsc when it fails.
  */
