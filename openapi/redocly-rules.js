@@ -284,31 +284,21 @@ const namesApart = () => ({
   },
 })
 
-const described = () => ({
-  NamedSchemas(schemas, { location, report }) {
-    for (const [name, schema] of Object.entries(schemas))
-      if (saysNothing(name, schema))
-        report({
-          message: `${name} needs a description that says more than its name.`,
-          location: location.child(name).key(),
-        })
-  },
-  Schema(schema, { location, report, resolve }) {
-    for (const [name, property] of Object.entries(schema.properties ?? {}))
-      if (saysNothing(name, resolve(property).node))
-        report({
-          message: `${name} needs a description that says more than its name.`,
-          location: location.child(['properties', name]).key(),
-        })
-  },
-  Parameter(parameter, { location, report }) {
-    if (saysNothing(parameter.name, parameter))
-      report({
-        message: `${parameter.name} needs a description that says more than its name.`,
-        location: location.key(),
-      })
-  },
-})
+const described = () => {
+  const needed = (name) => `${name} needs a description that says more than its name.`
+  return {
+    Schema(schema, { location, report, resolve }) {
+      const [, name] = /^#\/(?:components\/schemas\/)?([^/]+)$/.exec(location.pointer) ?? []
+      if (name && saysNothing(name, schema)) report({ message: needed(name), location: location.key() })
+      for (const [property, child] of Object.entries(schema.properties ?? {}))
+        if (saysNothing(property, resolve(child).node))
+          report({ message: needed(property), location: location.child(['properties', property]).key() })
+    },
+    Parameter(parameter, { location, report }) {
+      if (saysNothing(parameter.name, parameter)) report({ message: needed(parameter.name), location: location.key() })
+    },
+  }
+}
 
 /** Whether a description has no more than a word that is not in the name, articles and the like aside. */
 function saysNothing(name, { description = '' } = {}) {
@@ -411,7 +401,7 @@ export default () => ({
       'query-boolean-bare': queryBooleanBare,
       'growth-stated': growthStated,
       'names-apart': namesApart,
-      described: described,
+      described,
       'parameter-exemplified': parameterExemplified,
     },
   },

@@ -13,7 +13,8 @@ export type TokenRequest = {
      */
     grant_type?: string;
     /**
-     * The id of the key.
+     * The id of the key, `key_...`, together with `client_secret`. May be left out, as the key tells it; a wrong one is refused.
+     *
      */
     client_id?: string;
     /**
@@ -70,16 +71,43 @@ export type OAuthError = {
  * Authorization server metadata (RFC 8414, section 2).
  */
 export type AuthorizationServerMetadata = {
+    /**
+     * The address of the service: the `iss` and `aud` of its access tokens.
+     */
     issuer: string;
+    /**
+     * Where a key is exchanged, `exchangeApiKey`.
+     */
     token_endpoint: string;
+    /**
+     * Where the public keys are with which tokens can be checked, `getJwks`.
+     */
     jwks_uri: string;
+    /**
+     * `client_credentials` alone: there are no users and no redirects in it.
+     */
     grant_types_supported: Array<string>;
+    /**
+     * How a key may be sent: by HTTP Basic or in the form. `X-Api-Key` has no name in this standard.
+     */
     token_endpoint_auth_methods_supported: Array<string>;
+    /**
+     * `none`, as there is no authorization endpoint; the standard wants the member all the same.
+     */
     response_types_supported: Array<string>;
+    /**
+     * Every scope that a token may carry, whether or not a key can have it.
+     */
     scopes_supported: Array<string>;
+    /**
+     * The guide for whoever builds an integration.
+     */
     service_documentation?: string;
 };
 
+/**
+ * One place of a request that does not fit. It never repeats a value.
+ */
 export type Violation = {
     /**
      * The part of the request, `body`, `query`, `path`, `header` or `cookie`. No others will come.
@@ -89,6 +117,9 @@ export type Violation = {
      * A JSON Pointer (RFC 6901) into that part. Empty means the whole.
      */
     pointer: string;
+    /**
+     * What is wrong there, in English, to go on with the pointer: `/customer` `is required`.
+     */
     message: string;
 };
 
@@ -100,7 +131,13 @@ export type Problem = {
      * A page about this kind of problem, relative to the server.
      */
     type: string;
+    /**
+     * The kind of problem in a few words of English. It is the same for every problem with this `code`.
+     */
     title: string;
+    /**
+     * The HTTP status, once more for whoever sees the body alone.
+     */
     status: number;
     /**
      * What happened this time and what to do about it, for people.
@@ -136,8 +173,17 @@ export type JsonWebKey = {
      * The curve: `P-256`. More may come.
      */
     crv?: 'P-256';
+    /**
+     * The first coordinate of the point on the curve, base64url. Only of an `EC` key.
+     */
     x?: string;
+    /**
+     * The second coordinate of the point on the curve, base64url. Only of an `EC` key.
+     */
     y?: string;
+    /**
+     * Which key it is; the header of a token names it.
+     */
     kid: string;
     /**
      * What the key is for: `sig`, signatures. More may come.
@@ -149,15 +195,27 @@ export type JsonWebKey = {
     alg: 'ES256';
 };
 
+/**
+ * The keys that access tokens are signed with now, and those of tokens that still live (RFC 7517, section 5).
+ */
 export type JsonWebKeySet = {
+    /**
+     * Take the one whose `kid` is that of the token. Ask again when it is not there: keys are replaced from time to time.
+     */
     keys: Array<JsonWebKey>;
 };
 
+/**
+ * What a person signs in with.
+ */
 export type SignIn = {
     /**
      * The e-mail address, in any case.
      */
     email: string;
+    /**
+     * As it was chosen: case and blanks count, also at its ends.
+     */
     password: string;
 };
 
@@ -166,9 +224,21 @@ export type SignIn = {
  */
 export type Role = 'admin' | 'sales';
 
+/**
+ * Somebody who works for the dealer and signs in with a password.
+ */
 export type User = {
+    /**
+     * Given by the service; it never changes, as name and address may.
+     */
     id: string;
+    /**
+     * What colleagues and the audit log show.
+     */
     name: string;
+    /**
+     * What the person signs in with, and where mails go. It belongs to one person only.
+     */
     email: string;
     role: Role;
     /**
@@ -180,6 +250,9 @@ export type User = {
      * The same as `state` being `deactivated`.
      */
     deactivated: boolean;
+    /**
+     * When an Admin added the person, in UTC.
+     */
     createdAt: string;
 };
 
@@ -187,6 +260,9 @@ export type User = {
  * A token response (RFC 6749, section 5.1) with the user it speaks for.
  */
 export type SessionTokenResponse = {
+    /**
+     * Send it as `Authorization: Bearer <access_token>`. It carries what the role of the person allows.
+     */
     access_token: string;
     /**
      * `Bearer`: how the token is sent (RFC 6750). No others will come.
@@ -196,6 +272,9 @@ export type SessionTokenResponse = {
      * Seconds until the token expires.
      */
     expires_in: number;
+    /**
+     * What the role of the person allows, separated by spaces.
+     */
     scope: string;
     user: User;
 };
@@ -208,12 +287,27 @@ export type Subject = {
      * `api_key` or `user`. More may come: what the service does by itself.
      */
     type: 'api_key' | 'user';
+    /**
+     * Of an API key `key_...`, of a user `user_...`.
+     */
     id: string;
+    /**
+     * What the dealer calls it now: it changes when the key or user is renamed.
+     */
     name: string;
 };
 
+/**
+ * The car dealer that everything reached with this token belongs to. A token never sees two of them.
+ */
 export type Dealer = {
+    /**
+     * Given by the service; it never changes, as the name may.
+     */
     id: string;
+    /**
+     * What customers know the dealer by; mails and the dashboard show it.
+     */
     name: string;
     /**
      * ISO 3166-1 alpha-2. Phone numbers without a country code are read as numbers of this country.
@@ -224,7 +318,7 @@ export type Dealer = {
      */
     timeZone: string;
     /**
-     * BCP 47.
+     * BCP 47: the language of the dealer, in which new users get their mails.
      */
     language: string;
 };
@@ -234,6 +328,9 @@ export type Dealer = {
  */
 export type Scopes = Array<string>;
 
+/**
+ * Whom an access token speaks for, and what it may do.
+ */
 export type Me = {
     subject: Subject;
     dealer: Dealer;
@@ -249,14 +346,32 @@ export type Me = {
  */
 export type NewPassword = string;
 
+/**
+ * What is needed to change the own password.
+ */
 export type OwnPasswordInput = {
+    /**
+     * The one that is to be given up: a session alone does not prove who sits there.
+     */
     currentPassword: string;
     newPassword: NewPassword;
 };
 
+/**
+ * One browser or program that is signed in.
+ */
 export type OwnSession = {
+    /**
+     * By it the session can be ended. It is no secret: nobody can sign in with it.
+     */
     id: string;
+    /**
+     * When the password was given, in UTC. Some changes ask for a sign-in of the last 15 minutes.
+     */
     signedInAt: string;
+    /**
+     * When it ends by itself, in UTC, whether it is used or not.
+     */
     expiresAt: string;
     /**
      * The internet address that the person signed in from.
@@ -272,7 +387,13 @@ export type OwnSession = {
     current: boolean;
 };
 
+/**
+ * Where a person is signed in, the latest sign-in first.
+ */
 export type OwnSessions = {
+    /**
+     * At most 100; those that have ended are not among them.
+     */
     items: Array<OwnSession>;
 };
 
@@ -317,11 +438,23 @@ export type LeadStatusReason = 'different_vehicle' | 'unaffordable' | 'not_inter
  * `full`, or `given` and `family`. A full name is never split.
  */
 export type PersonName = {
+    /**
+     * What the person is called by: first names, middle names included.
+     */
     given?: string;
+    /**
+     * Surname, as it is written in letters to the person.
+     */
     family?: string;
+    /**
+     * The whole name, or that of a company, where the sender has it in one piece only.
+     */
     full?: string;
 };
 
+/**
+ * One e-mail address of the customer, and what is to be thought of it.
+ */
 export type Email = {
     /**
      * As it was sent, without invisible characters.
@@ -334,6 +467,9 @@ export type Email = {
     verdict: 'plausible' | 'odd';
 };
 
+/**
+ * One phone number of the customer, as it came and as it can be dialled.
+ */
 export type Phone = {
     /**
      * As it was sent.
@@ -357,33 +493,73 @@ export type Phone = {
     verdict: 'valid' | 'possible' | 'invalid';
 };
 
+/**
+ * Where the customer lives or has its seat.
+ */
 export type PostalAddress = {
+    /**
+     * Street, number, floor and whatever stands above the postal code, in the order of the envelope.
+     */
     lines?: Array<string>;
+    /**
+     * As the country writes it; letters, blanks and leading zeros count.
+     */
     postalCode?: string;
+    /**
+     * The town that belongs to the postal code.
+     */
     city?: string;
+    /**
+     * State, province or county, in countries where letters need it.
+     */
     region?: string;
     /**
-     * ISO 3166-1 alpha-2.
+     * ISO 3166-1 alpha-2, such as `DK`. Absent when the sender did not say a country that is one.
      */
     countryCode?: string;
 };
 
+/**
+ * Who asks, and how to reach them.
+ */
 export type LeadCustomer = {
     name?: PersonName;
+    /**
+     * Every e-mail address of the customer, the preferred one first: by it duplicates are found and leads filtered. Empty when there is
+     * none.
+     *
+     */
     emails: Array<Email>;
+    /**
+     * Every phone number of the customer, the preferred one first: by it duplicates are found and leads filtered. Empty when there is
+     * none.
+     *
+     */
     phones: Array<Phone>;
     address?: PostalAddress;
 };
 
+/**
+ * What stands on the plate, and in which country.
+ */
 export type Registration = {
+    /**
+     * The letters and digits of the plate. Blanks, dashes and case are kept as they came.
+     */
     number: string;
     /**
-     * ISO 3166-1 alpha-2.
+     * The country that the plate is from, ISO 3166-1 alpha-2. Absent when the sender did not say a country that is one.
      */
     countryCode?: string;
 };
 
+/**
+ * How far it has been driven.
+ */
 export type Odometer = {
+    /**
+     * The distance in `unit`s, converted where the sender used another one.
+     */
     value: number;
     /**
      * `km` or `mi`. No others will come.
@@ -391,13 +567,17 @@ export type Odometer = {
     unit?: 'km' | 'mi';
 };
 
+/**
+ * A sum with its currency.
+ */
 export type Money = {
     /**
-     * A decimal number as a string, for example `249900.00`.
+     * A decimal number as a string, for example `249900.00`, since a floating point number cannot hold every sum. Never negative.
+     *
      */
     amount: string;
     /**
-     * ISO 4217.
+     * ISO 4217, such as `DKK`. Absent when it is not known: do not take it for any.
      */
     currency?: string;
 };
@@ -407,19 +587,37 @@ export type Money = {
  */
 export type VehicleOfInterest = {
     /**
-     * Vehicle identification number (ISO 3779).
+     * Vehicle identification number (ISO 3779), 17 characters since 1981, kept without looking at its check digit.
      */
     vin?: string;
     registration?: Registration;
     /**
-     * The dealer's stock number.
+     * The dealer's own number of a vehicle in stock, as it stands in the advertisement.
      */
     stockNumber?: string;
+    /**
+     * What a marketplace knows its advertisement by, such as the id of a car at the portal where the customer found it.
+     */
     listingId?: string;
+    /**
+     * The page on which the customer saw it advertised. It is kept as text and never opened.
+     */
     listingUrl?: string;
+    /**
+     * The manufacturer as a brand: Volvo, Škoda. Kept as it was typed.
+     */
     make?: string;
+    /**
+     * The series without engine or equipment: EX30, Octavia.
+     */
     model?: string;
+    /**
+     * Engine, trim and body, as advertisements write it: `2.0 TDI Style DSG Combi`.
+     */
     variant?: string;
+    /**
+     * Four digits: the model year, or the year of the first registration where the sender knew no other.
+     */
     modelYear?: number;
     /**
      * `new`, `used`, `demo` (driven by the dealer, hardly registered) or `certified` (used, with a warranty of the
@@ -428,8 +626,17 @@ export type VehicleOfInterest = {
      */
     condition?: 'new' | 'used' | 'demo' | 'certified';
     odometer?: Odometer;
+    /**
+     * What drives it, in the words of the sender: petrol, diesel, el, plug-in hybrid.
+     */
     fuel?: string;
+    /**
+     * Kind of gearbox, in the words of the sender: automatic, manuel.
+     */
     transmission?: string;
+    /**
+     * Of the paint outside, in the words of the sender.
+     */
     colour?: string;
     price?: Money;
     /**
@@ -438,29 +645,59 @@ export type VehicleOfInterest = {
      *
      */
     role?: 'buy' | 'lease' | 'test_drive' | 'subscribe' | 'other';
+    /**
+     * What was said about this vehicle alone. National identity numbers in it are masked.
+     */
     comments?: string;
 };
 
+/**
+ * What is still to be paid for a vehicle before it can be sold, and to whom.
+ */
 export type OutstandingFinance = {
     amount?: Money;
+    /**
+     * The bank or leasing company that is owed.
+     */
     lender?: string;
 };
 
+/**
+ * A vehicle that the customer wants to hand in.
+ */
 export type TradeIn = {
     /**
-     * Vehicle identification number (ISO 3779).
+     * Vehicle identification number (ISO 3779), 17 characters since 1981, kept without looking at its check digit.
      */
     vin?: string;
     registration?: Registration;
     /**
-     * The dealer's stock number.
+     * The dealer's own number of a vehicle in stock, as it stands in the advertisement.
      */
     stockNumber?: string;
+    /**
+     * What a marketplace knows its advertisement by, such as the id of a car at the portal where the customer found it.
+     */
     listingId?: string;
+    /**
+     * The page on which the customer saw it advertised. It is kept as text and never opened.
+     */
     listingUrl?: string;
+    /**
+     * The manufacturer as a brand: Volvo, Škoda. Kept as it was typed.
+     */
     make?: string;
+    /**
+     * The series without engine or equipment: EX30, Octavia.
+     */
     model?: string;
+    /**
+     * Engine, trim and body, as advertisements write it: `2.0 TDI Style DSG Combi`.
+     */
     variant?: string;
+    /**
+     * Four digits: the model year, or the year of the first registration where the sender knew no other.
+     */
     modelYear?: number;
     /**
      * `new`, `used`, `demo` (driven by the dealer, hardly registered) or `certified` (used, with a warranty of the
@@ -469,8 +706,17 @@ export type TradeIn = {
      */
     condition?: 'new' | 'used' | 'demo' | 'certified';
     odometer?: Odometer;
+    /**
+     * What drives it, in the words of the sender: petrol, diesel, el, plug-in hybrid.
+     */
     fuel?: string;
+    /**
+     * Kind of gearbox, in the words of the sender: automatic, manuel.
+     */
     transmission?: string;
+    /**
+     * Of the paint outside, in the words of the sender.
+     */
     colour?: string;
     price?: Money;
     /**
@@ -481,9 +727,15 @@ export type TradeIn = {
     conditionRating?: 'excellent' | 'good' | 'fair' | 'poor' | 'unknown';
     outstandingFinance?: OutstandingFinance;
     wantedPrice?: Money;
+    /**
+     * What was said about this vehicle alone: damages, service book, tyres. National identity numbers in it are masked.
+     */
     comments?: string;
 };
 
+/**
+ * What the customer agreed to or refused: one purpose and one way to be reached. Absent parts are unknown, not granted.
+ */
 export type Consent = {
     /**
      * What for: `enquiry_handling` (answering this enquiry), `marketing`, `finance_check` (asking a credit bureau),
@@ -503,27 +755,65 @@ export type Consent = {
      *
      */
     state?: 'granted' | 'denied' | 'withdrawn' | 'unknown';
+    /**
+     * The ground that the sender works on, in its own words, such as `consent` or `legitimate_interest` (GDPR, article 6). It is kept,
+     * not judged.
+     *
+     */
     legalBasis?: string;
     /**
      * The exact text that was shown; national identity numbers in it are masked.
      */
     text?: string;
+    /**
+     * What the sender calls this wording, so that it can be found again when the text has changed since.
+     */
     textVersion?: string;
+    /**
+     * The language of the text that was shown, BCP 47, for example `da-DK`.
+     */
     textLocale?: string;
     /**
-     * With the offset that was sent.
+     * When the customer said so, with the offset that was sent.
      */
     capturedAt?: string;
+    /**
+     * Where it was asked, in the words of the sender: web form, phone call, showroom tablet.
+     */
     capturedVia?: string;
+    /**
+     * The page that showed the text. It is kept as proof and never opened.
+     */
     sourceUrl?: string;
+    /**
+     * The internet address that the customer answered from, kept as proof.
+     */
     ipAddress?: string;
 };
 
+/**
+ * What advertising platforms append to the address of a visit, to know the click again when a sale is reported to them.
+ */
 export type ClickIds = {
+    /**
+     * Google Ads, appended to every click that may be measured.
+     */
     gclid?: string;
+    /**
+     * Google Ads, for clicks that lead from the web into an app on iOS.
+     */
     gbraid?: string;
+    /**
+     * Google Ads, for clicks on iOS that lead to the web.
+     */
     wbraid?: string;
+    /**
+     * Meta (Facebook and Instagram).
+     */
     fbclid?: string;
+    /**
+     * Microsoft Advertising (Bing).
+     */
     msclkid?: string;
 };
 
@@ -531,32 +821,74 @@ export type ClickIds = {
  * What brought the customer.
  */
 export type Attribution = {
+    /**
+     * Who sent the visitor: google, a newsletter, a portal (`utm_source`).
+     */
     source?: string;
+    /**
+     * How: cpc, email, referral (`utm_medium`).
+     */
     medium?: string;
+    /**
+     * The name that marketing gave the effort (`utm_campaign`).
+     */
     campaign?: string;
+    /**
+     * The words that were searched for or bid on (`utm_term`).
+     */
     term?: string;
+    /**
+     * Which of several links or advertisements it was (`utm_content`).
+     */
     content?: string;
     clickIds?: ClickIds;
+    /**
+     * The number that the advertising platform knows it by, where `campaign` is what people call it.
+     */
     campaignId?: string;
+    /**
+     * The ad group or ad set of the advertising platform.
+     */
     adGroupId?: string;
+    /**
+     * The single advertisement, by the number that the platform gave it.
+     */
     adId?: string;
+    /**
+     * Which form was filled in, by the id that its system gave it, such as a lead form of Meta.
+     */
     formId?: string;
+    /**
+     * Which form was filled in, as people call it.
+     */
     formName?: string;
+    /**
+     * The address at which the visit began, with its query as it was.
+     */
     landingPage?: string;
+    /**
+     * The page that the visitor came from, as the browser told it.
+     */
     referrer?: string;
 };
 
+/**
+ * A time to come, or from when to when it may be.
+ */
 export type TimeSlot = {
     /**
-     * With the offset that was sent.
+     * The time itself, or the earliest one, with the offset that was sent.
      */
     start: string;
     /**
-     * With the offset that was sent.
+     * The latest one, with the offset that was sent. Absent, only `start` is meant.
      */
     end?: string;
 };
 
+/**
+ * When the customer would like to come, or be called. It is a wish: nothing is booked by it.
+ */
 export type Appointment = {
     /**
      * What the customer wants to come for: `test_drive`, `showroom` (a visit), `video` or `call` (from afar),
@@ -564,11 +896,17 @@ export type Appointment = {
      *
      */
     kind?: 'test_drive' | 'showroom' | 'video' | 'call' | 'valuation' | 'delivery' | 'service' | 'other';
+    /**
+     * Times that suit the customer, the dearest first.
+     */
     requestedSlots?: Array<TimeSlot>;
     /**
-     * IANA.
+     * IANA, such as `Europe/Copenhagen`, as it was sent.
      */
     timeZone?: string;
+    /**
+     * What was said about the time or the visit. National identity numbers in it are masked.
+     */
     comments?: string;
 };
 
@@ -580,6 +918,9 @@ export type ExternalReference = {
      * The system that made the id.
      */
     source: string;
+    /**
+     * What the enquiry is known by in that system.
+     */
     id: string;
 };
 
@@ -608,6 +949,9 @@ export type Warning = {
      * A JSON Pointer (RFC 6901) into the lead as sent; in a warning about ADF, the path of an element there.
      */
     pointer: string;
+    /**
+     * The same as `code` in English, for people; the wording may change.
+     */
     message: string;
 };
 
@@ -615,15 +959,30 @@ export type Warning = {
  * A lead as it is read.
  */
 export type Lead = {
+    /**
+     * Given by the service and never used again. Ids grow with the time of arrival.
+     */
     id: string;
     type: LeadType;
     status: LeadStatus;
     statusReason?: LeadStatusReason;
     source: Subject;
+    /**
+     * What the customer wrote, plain text, with national identity numbers masked. Absent when nothing was written.
+     */
     message?: string;
     customer: LeadCustomer;
+    /**
+     * The vehicles that the customer asks about, in the order sent. Empty when none was named.
+     */
     vehiclesOfInterest: Array<VehicleOfInterest>;
+    /**
+     * The vehicles that the customer wants to hand in. Empty when none was named.
+     */
     tradeIns: Array<TradeIn>;
+    /**
+     * What the customer agreed to or refused. Empty means that nothing is known, never that something is granted.
+     */
     consents: Array<Consent>;
     attribution?: Attribution;
     appointment?: Appointment;
@@ -632,11 +991,27 @@ export type Lead = {
      * When the customer sent the form, if that was said and understood.
      */
     submittedAt?: string;
+    /**
+     * The language of the customer, BCP 47, for example `da-DK`: that to answer in.
+     */
     locale?: string;
+    /**
+     * Made for trying out: it is in no list and no count of real leads.
+     */
     test: boolean;
     extra?: LeadExtra;
+    /**
+     * What could not be understood, or was not kept as it was sent; what of it found room stands in `extra`. Empty when all is well.
+     *
+     */
     warnings: Array<Warning>;
+    /**
+     * When the lead was stored, in UTC. Lists are in this order.
+     */
     receivedAt: string;
+    /**
+     * When the lead last changed, in UTC; before the first change it is `receivedAt`. `updatedSince` asks for it.
+     */
     updatedAt: string;
     /**
      * When the lead was first taken up: it left `new` for another status than `invalid`.
@@ -656,10 +1031,16 @@ export type Lead = {
     version: number;
 };
 
+/**
+ * Some leads of a list, in its order.
+ */
 export type LeadPage = {
+    /**
+     * As many as `limit` allows. A page may be the last one although it is full: `nextCursor` tells.
+     */
     items: Array<Lead>;
     /**
-     * There is more when it is there.
+     * Send it as `cursor` for the next page. Absent on the last one.
      */
     nextCursor?: string;
 };
@@ -668,11 +1049,23 @@ export type LeadPage = {
  * `full`, or `given` and `family`. A full name is never split.
  */
 export type PersonNameInput = {
+    /**
+     * What the person is called by: first names, middle names included.
+     */
     given?: string | null;
+    /**
+     * Surname, as it is written in letters to the person.
+     */
     family?: string | null;
+    /**
+     * The whole name, or that of a company, where the sender has it in one piece only.
+     */
     full?: string | null;
 } | null;
 
+/**
+ * One e-mail address of the customer. One that looks odd is kept, with a warning.
+ */
 export type EmailInput = {
     /**
      * Kept as it was sent, but for invisible characters, which cost a warning.
@@ -680,6 +1073,9 @@ export type EmailInput = {
     address: string | null;
 } | null;
 
+/**
+ * One phone number of the customer. One that nobody can be called by is kept, with a warning.
+ */
 export type PhoneInput = {
     /**
      * Any notation. Without a country code it is a number of the country in the customer's address, if there is one, else of the dealer's. One that is none there, but one of the dealer's country, is `possible`.
@@ -691,10 +1087,26 @@ export type PhoneInput = {
     type?: string | null;
 } | null;
 
+/**
+ * Where the customer lives or has its seat. Its country is also the one in which phone numbers without a country code are read.
+ *
+ */
 export type PostalAddressInput = {
+    /**
+     * Street, number, floor and whatever stands above the postal code, in the order of the envelope. Up to 5 are kept.
+     */
     lines?: Array<string | null> | null;
+    /**
+     * As the country writes it; letters, blanks and leading zeros count.
+     */
     postalCode?: string | null;
+    /**
+     * The town that belongs to the postal code.
+     */
     city?: string | null;
+    /**
+     * State, province or county, in countries where letters need it.
+     */
     region?: string | null;
     /**
      * ISO 3166-1 alpha-2. Names, codes of three letters and the signs of cars are understood, too; an unknown one is kept in `extra` only.
@@ -703,16 +1115,30 @@ export type PostalAddressInput = {
 } | null;
 
 /**
- * Who asks. Needs an e-mail address, a phone number or a postal address.
+ * Who asks. Needs an e-mail address, a phone number or a postal address: nobody could answer without, and the lead is refused with 422
+ * `lead-unreachable`.
+ *
  */
 export type LeadCustomerInput = {
     name?: PersonNameInput;
+    /**
+     * Every e-mail address of the customer, the preferred one first. Up to 10 are kept.
+     */
     emails?: Array<EmailInput> | null;
+    /**
+     * Every phone number of the customer, the preferred one first. Up to 10 are kept.
+     */
     phones?: Array<PhoneInput> | null;
     address?: PostalAddressInput;
 } | null;
 
+/**
+ * What stands on the plate, and in which country.
+ */
 export type RegistrationInput = {
+    /**
+     * The letters and digits of the plate. Blanks, dashes and case are kept as they came.
+     */
     number: string | null;
     /**
      * ISO 3166-1 alpha-2. Names, codes of three letters and the signs of cars are understood, too; an unknown one is kept in `extra` only.
@@ -720,6 +1146,9 @@ export type RegistrationInput = {
     countryCode?: string | null;
 } | null;
 
+/**
+ * How far it has been driven.
+ */
 export type OdometerInput = {
     /**
      * A number that no odometer shows is kept in `extra` only.
@@ -731,6 +1160,9 @@ export type OdometerInput = {
     unit?: string | null;
 } | null;
 
+/**
+ * A sum with its currency.
+ */
 export type MoneyInput = {
     /**
      * A decimal number as a string, for example `249900.00`. `249.900,-` and `249k` are understood, too; `249.900` is 249900. What is not understood is kept in `extra` only.
@@ -747,21 +1179,38 @@ export type MoneyInput = {
  */
 export type VehicleOfInterestInput = {
     /**
-     * Vehicle identification number (ISO 3779).
+     * Vehicle identification number (ISO 3779), 17 characters since 1981, kept without looking at its check digit.
      */
     vin?: string | null;
     registration?: RegistrationInput;
     /**
-     * The dealer's stock number.
+     * The dealer's own number of a vehicle in stock, as it stands in the advertisement.
      */
     stockNumber?: string | null;
+    /**
+     * What a marketplace knows its advertisement by, such as the id of a car at the portal where the customer found it.
+     */
     listingId?: string | null;
+    /**
+     * The page on which the customer saw it advertised. It is kept as text and never opened.
+     */
     listingUrl?: string | null;
+    /**
+     * The manufacturer as a brand: Volvo, Škoda. Kept as it was typed.
+     */
     make?: string | null;
+    /**
+     * The series without engine or equipment: EX30, Octavia.
+     */
     model?: string | null;
+    /**
+     * Engine, trim and body, as advertisements write it: `2.0 TDI Style DSG Combi`.
+     */
     variant?: string | null;
     /**
-     * A number that is no year is kept in `extra` only.
+     * Four digits: the model year, or the year of the first registration where the sender knows no other. A number that is no year is
+     * kept in `extra` only.
+     *
      */
     modelYear?: number | null;
     /**
@@ -769,39 +1218,77 @@ export type VehicleOfInterestInput = {
      */
     condition?: string | null;
     odometer?: OdometerInput;
+    /**
+     * What drives it, in the words of the sender: petrol, diesel, el, plug-in hybrid.
+     */
     fuel?: string | null;
+    /**
+     * Kind of gearbox, in the words of the sender: automatic, manuel.
+     */
     transmission?: string | null;
+    /**
+     * Of the paint outside, in the words of the sender.
+     */
     colour?: string | null;
     price?: MoneyInput;
     /**
      * buy, lease, test_drive or subscribe. An unknown word becomes `other`, and is kept in `extra`.
      */
     role?: string | null;
+    /**
+     * What was said about this vehicle alone. National identity numbers in it are masked.
+     */
     comments?: string | null;
 } | null;
 
+/**
+ * What is still to be paid for a vehicle before it can be sold, and to whom.
+ */
 export type OutstandingFinanceInput = {
     amount?: MoneyInput;
+    /**
+     * The bank or leasing company that is owed.
+     */
     lender?: string | null;
 } | null;
 
+/**
+ * A vehicle that the customer wants to hand in. Named like a vehicle of interest; without a name it is kept, with a warning.
+ */
 export type TradeInInput = {
     /**
-     * Vehicle identification number (ISO 3779).
+     * Vehicle identification number (ISO 3779), 17 characters since 1981, kept without looking at its check digit.
      */
     vin?: string | null;
     registration?: RegistrationInput;
     /**
-     * The dealer's stock number.
+     * The dealer's own number of a vehicle in stock, as it stands in the advertisement.
      */
     stockNumber?: string | null;
+    /**
+     * What a marketplace knows its advertisement by, such as the id of a car at the portal where the customer found it.
+     */
     listingId?: string | null;
+    /**
+     * The page on which the customer saw it advertised. It is kept as text and never opened.
+     */
     listingUrl?: string | null;
+    /**
+     * The manufacturer as a brand: Volvo, Škoda. Kept as it was typed.
+     */
     make?: string | null;
+    /**
+     * The series without engine or equipment: EX30, Octavia.
+     */
     model?: string | null;
+    /**
+     * Engine, trim and body, as advertisements write it: `2.0 TDI Style DSG Combi`.
+     */
     variant?: string | null;
     /**
-     * A number that is no year is kept in `extra` only.
+     * Four digits: the model year, or the year of the first registration where the sender knows no other. A number that is no year is
+     * kept in `extra` only.
+     *
      */
     modelYear?: number | null;
     /**
@@ -809,8 +1296,17 @@ export type TradeInInput = {
      */
     condition?: string | null;
     odometer?: OdometerInput;
+    /**
+     * What drives it, in the words of the sender: petrol, diesel, el, plug-in hybrid.
+     */
     fuel?: string | null;
+    /**
+     * Kind of gearbox, in the words of the sender: automatic, manuel.
+     */
     transmission?: string | null;
+    /**
+     * Of the paint outside, in the words of the sender.
+     */
     colour?: string | null;
     price?: MoneyInput;
     /**
@@ -819,9 +1315,15 @@ export type TradeInInput = {
     conditionRating?: string | null;
     outstandingFinance?: OutstandingFinanceInput;
     wantedPrice?: MoneyInput;
+    /**
+     * What was said about this vehicle alone: damages, service book, tyres. National identity numbers in it are masked.
+     */
     comments?: string | null;
 } | null;
 
+/**
+ * What the customer agreed to or refused: one purpose and one way to be reached. Absent parts are unknown, not granted.
+ */
 export type ConsentInput = {
     /**
      * enquiry_handling, marketing, finance_check, data_sharing or profiling. An unknown word becomes `other`, and is kept in `extra`.
@@ -835,27 +1337,65 @@ export type ConsentInput = {
      * granted, denied, withdrawn or unknown. Left out it is `unknown`; an unknown word becomes `unknown`, too, and is kept in `extra`.
      */
     state?: string | null;
+    /**
+     * The ground that the sender works on, in its own words, such as `consent` or `legitimate_interest` (GDPR, article 6). It is kept,
+     * not judged.
+     *
+     */
     legalBasis?: string | null;
     /**
      * The exact text that was shown; national identity numbers in it are masked.
      */
     text?: string | null;
+    /**
+     * What the sender calls this wording, so that it can be found again when the text has changed since.
+     */
     textVersion?: string | null;
+    /**
+     * The language of the text that was shown, BCP 47, for example `da-DK`.
+     */
     textLocale?: string | null;
     /**
-     * RFC 3339 with offset.
+     * When the customer said so, RFC 3339 with offset. Without one it is read in the dealer's time zone, with a warning.
      */
     capturedAt?: string | null;
+    /**
+     * Where it was asked, in the words of the sender: web form, phone call, showroom tablet.
+     */
     capturedVia?: string | null;
+    /**
+     * The page that showed the text. It is kept as proof and never opened.
+     */
     sourceUrl?: string | null;
+    /**
+     * The internet address that the customer answered from, kept as proof.
+     */
     ipAddress?: string | null;
 } | null;
 
+/**
+ * What advertising platforms append to the address of a visit, to know the click again when a sale is reported to them.
+ */
 export type ClickIdsInput = {
+    /**
+     * Google Ads, appended to every click that may be measured.
+     */
     gclid?: string | null;
+    /**
+     * Google Ads, for clicks that lead from the web into an app on iOS.
+     */
     gbraid?: string | null;
+    /**
+     * Google Ads, for clicks on iOS that lead to the web.
+     */
     wbraid?: string | null;
+    /**
+     * Meta (Facebook and Instagram).
+     */
     fbclid?: string | null;
+    /**
+     * Microsoft Advertising (Bing).
+     */
     msclkid?: string | null;
 } | null;
 
@@ -863,42 +1403,93 @@ export type ClickIdsInput = {
  * What brought the customer.
  */
 export type AttributionInput = {
+    /**
+     * Who sent the visitor: google, a newsletter, a portal (`utm_source`).
+     */
     source?: string | null;
+    /**
+     * How: cpc, email, referral (`utm_medium`).
+     */
     medium?: string | null;
+    /**
+     * The name that marketing gave the effort (`utm_campaign`).
+     */
     campaign?: string | null;
+    /**
+     * The words that were searched for or bid on (`utm_term`).
+     */
     term?: string | null;
+    /**
+     * Which of several links or advertisements it was (`utm_content`).
+     */
     content?: string | null;
     clickIds?: ClickIdsInput;
+    /**
+     * The number that the advertising platform knows it by, where `campaign` is what people call it.
+     */
     campaignId?: string | null;
+    /**
+     * The ad group or ad set of the advertising platform.
+     */
     adGroupId?: string | null;
+    /**
+     * The single advertisement, by the number that the platform gave it.
+     */
     adId?: string | null;
+    /**
+     * Which form was filled in, by the id that its system gave it, such as a lead form of Meta.
+     */
     formId?: string | null;
+    /**
+     * Which form was filled in, as people call it.
+     */
     formName?: string | null;
+    /**
+     * The address at which the visit began, with its query as it was.
+     */
     landingPage?: string | null;
+    /**
+     * The page that the visitor came from, as the browser told it.
+     */
     referrer?: string | null;
 } | null;
 
+/**
+ * A time to come, or from when to when it may be.
+ */
 export type TimeSlotInput = {
     /**
-     * RFC 3339 with offset.
+     * The time itself, or the earliest one, RFC 3339 with offset. Without one it is read in the time zone of the appointment, with a
+     * warning.
+     *
      */
     start: string | null;
     /**
-     * RFC 3339 with offset.
+     * The latest one, RFC 3339 with offset. Left out, only `start` is meant.
      */
     end?: string | null;
 } | null;
 
+/**
+ * When the customer would like to come, or be called. It is a wish: nothing is booked by it.
+ */
 export type AppointmentInput = {
     /**
      * test_drive, showroom, video, call, valuation, delivery or service. An unknown word becomes `other`, and is kept in `extra`.
      */
     kind?: string | null;
+    /**
+     * Times that suit the customer, the dearest first. Up to 10 are kept.
+     */
     requestedSlots?: Array<TimeSlotInput> | null;
     /**
-     * IANA.
+     * IANA, such as `Europe/Copenhagen`: the one that times without an offset are meant in. Left out, or none, it is the dealer's.
+     *
      */
     timeZone?: string | null;
+    /**
+     * What was said about the time or the visit. National identity numbers in it are masked.
+     */
     comments?: string | null;
 } | null;
 
@@ -910,6 +1501,10 @@ export type ExternalReferenceInput = {
      * The system that made the id.
      */
     source: string | null;
+    /**
+     * What the enquiry is known by in that system: a string; the same one sent again is a duplicate and is not stored twice.
+     *
+     */
     id: string | null;
 } | null;
 
@@ -963,19 +1558,37 @@ export type LeadInput = {
     extra?: LeadExtraInput;
 };
 
+/**
+ * The lead is stored and on the disk of the database; nothing is to be sent again.
+ */
 export type LeadAccepted = {
+    /**
+     * Keep it: by it the receipt and, with `leads:read`, the lead can be asked for. Of a duplicate it is that of the lead that was
+     * stored before.
+     *
+     */
     id: string;
     /**
-     * When the lead was stored.
+     * When the lead was stored, in UTC; of a duplicate, when it was stored the first time.
      */
     receivedAt: string;
     /**
-     * The lead was stored before.
+     * True when a lead of this API key with the same `externalReference` was stored before: that one is answered, and this one was not
+     * stored.
+     *
      */
     duplicate: boolean;
+    /**
+     * What could not be understood, or was not kept as it was sent: worth a look while a form is being built, nothing to send again for.
+     * Empty when all is well.
+     *
+     */
     warnings: Array<Warning>;
 };
 
+/**
+ * One lead of a batch, with what it is known by.
+ */
 export type LeadBatchItem = {
     /**
      * Whatever you know the item by. It is echoed in its result and not stored.
@@ -995,6 +1608,9 @@ export type LeadBatchMisfit = {
     [key: string]: unknown;
 } | Array<unknown> | string | number | boolean | null;
 
+/**
+ * Several leads in one request.
+ */
 export type LeadBatch = {
     /**
      * Up to 200 leads. Each is judged by itself; what is wrong with one is answered at its place and never fails the others.
@@ -1006,6 +1622,9 @@ export type LeadBatch = {
  * What became of one lead. `lead` is there when `status` is 200 or 201, `problem` when it is not.
  */
 export type LeadResult = {
+    /**
+     * What the item was sent with. Absent when there was none.
+     */
     clientRef?: string;
     /**
      * What the lead would have been answered alone.
@@ -1019,6 +1638,9 @@ export type LeadResult = {
     problem?: Problem;
 };
 
+/**
+ * What became of the leads of a batch.
+ */
 export type LeadBatchResult = {
     /**
      * A result for each lead, in the order they were sent.
@@ -1031,11 +1653,23 @@ export type LeadBatchResult = {
  */
 export type AdfDocument = Blob | File;
 
+/**
+ * The `externalReference` of a lead, as it was sent.
+ */
 export type ReconciledReference = {
+    /**
+     * The system that made the id, spelled as in the lead: case counts.
+     */
     source: string;
+    /**
+     * What that system knows the enquiry by.
+     */
     id: string;
 };
 
+/**
+ * Which leads a system has sent, for the question which of them arrived.
+ */
 export type Reconciliation = {
     /**
      * External references, as in the leads. One that is named twice counts once.
@@ -1043,6 +1677,9 @@ export type Reconciliation = {
     references: Array<ReconciledReference>;
 };
 
+/**
+ * Which of the references have come. Only leads of the asking API key count.
+ */
 export type ReconciliationResult = {
     /**
      * How many of the references a lead of this API key has come with.
@@ -1068,22 +1705,43 @@ export type ReconciliationResult = {
  */
 export type LeadStatusReasonInput = 'different_vehicle' | 'unaffordable' | 'not_interested' | 'bought_elsewhere' | 'vehicle_unavailable' | 'vehicle_condition' | 'not_reachable' | 'service_complaint' | 'duplicate' | 'spam' | 'test' | 'other';
 
+/**
+ * Where the lead is to go. What the customer sent cannot be changed.
+ */
 export type LeadUpdate = {
     status: LeadStatusInput;
     statusReason?: LeadStatusReasonInput;
 };
 
+/**
+ * That a lead arrived, for whoever sent it. It holds nothing about the customer.
+ */
 export type LeadReceipt = {
+    /**
+     * That of the lead, as it was answered when it was sent.
+     */
     id: string;
     /**
      * `received`: the lead is in the pipeline. More may come.
      */
     state: 'received';
+    /**
+     * When the lead was stored, in UTC.
+     */
     receivedAt: string;
+    /**
+     * As they were answered when the lead was sent.
+     */
     warnings: Array<Warning>;
 };
 
+/**
+ * What a lead came as, before anything was read into it.
+ */
 export type LeadOriginal = {
+    /**
+     * What the sender called it, such as `application/xml` or `application/json`.
+     */
     mediaType: string;
     /**
      * The document, byte for byte, in base64.
@@ -1091,6 +1749,9 @@ export type LeadOriginal = {
     content: string;
 };
 
+/**
+ * How many leads have one status.
+ */
 export type StatusCount = {
     status: LeadStatus;
     /**
@@ -1099,6 +1760,9 @@ export type StatusCount = {
     count: number;
 };
 
+/**
+ * How many leads stand where, for the headings of a board.
+ */
 export type LeadCounts = {
     /**
      * The statuses that some lead has.
@@ -1121,11 +1785,17 @@ export type LeadCounts = {
  */
 export type EventCursor = string;
 
+/**
+ * What an event is about.
+ */
 export type EventSubject = {
     /**
      * What the event is about: `lead`. More may come.
      */
     type: 'lead';
+    /**
+     * Of a lead `lead_...`. How it is now is in `lead`, not as it was when the event happened.
+     */
     id: string;
 };
 
@@ -1133,12 +1803,18 @@ export type EventSubject = {
  * One fact about a lead. Facts of a dealer are numbered in the order in which they became true, without gaps.
  */
 export type Event = {
+    /**
+     * Names this event for ever: keep those that you have taken, and pass over one that comes again.
+     */
     id: string;
     cursor: EventCursor;
     /**
      * `lead.created` or `lead.updated`. More may come: pass over those that you do not know.
      */
     type: 'lead.created' | 'lead.updated';
+    /**
+     * When it became true, in UTC. Order events by `cursor`, since clocks are set.
+     */
     at: string;
     subject: EventSubject;
     actor: Subject;
@@ -1150,7 +1826,13 @@ export type Event = {
     lead?: Lead;
 };
 
+/**
+ * What happened after a place in the feed, in the order in which it happened.
+ */
 export type EventPage = {
+    /**
+     * As many as `limit` allows. Empty when nothing more has happened: keep `nextCursor` and ask again later.
+     */
     items: Array<Event>;
     nextCursor: EventCursor;
 };
@@ -1175,6 +1857,9 @@ export type Silence = {
      * About so many leads would have come by now.
      */
     expectedLeads: number;
+    /**
+     * When the service saw it, in UTC.
+     */
     noticedAt: string;
 };
 
@@ -1182,9 +1867,21 @@ export type Silence = {
  * An API key, as that by which leads come. Test leads do not count, except to test keys, which see nothing else.
  */
 export type Source = {
+    /**
+     * That of the API key: leads can be filtered by it (`sourceKeyId`).
+     */
     id: string;
+    /**
+     * What the key is called now.
+     */
     name: string;
+    /**
+     * The key was deleted; its leads stay.
+     */
     deleted: boolean;
+    /**
+     * When the latest lead came by it, in UTC. Absent when none ever did.
+     */
     lastLeadAt?: string;
     /**
      * At most 10,000 are counted.
@@ -1200,10 +1897,16 @@ export type Source = {
     quiet?: Silence;
 };
 
+/**
+ * Some sources of a list, the latest made key first.
+ */
 export type SourcePage = {
+    /**
+     * As many as `limit` allows; deleted keys are among them when leads came by them.
+     */
     items: Array<Source>;
     /**
-     * There is more when it is there.
+     * Send it as `cursor` for the next page. Absent on the last one.
      */
     nextCursor?: string;
 };
@@ -1249,9 +1952,18 @@ export type ApiKeyReplacement = {
      * `pending` or `in_use`, as said above. More may come.
      */
     state: 'pending' | 'in_use';
+    /**
+     * What may be shown of the new secret, its beginning and its last four characters.
+     */
     newMask: string;
+    /**
+     * What may be shown of the old secret, its beginning and its last four characters.
+     */
     oldMask: string;
     oldEndsAfter?: OldSecretEnds;
+    /**
+     * When the old secret stops working, in UTC. Only while `in_use`.
+     */
     oldEndsAt?: string;
 };
 
@@ -1264,10 +1976,22 @@ export type AnsweredStatus = number;
  * The last time that somebody came with the key, or with a token that it bought, be it refused. At most 5 seconds late.
  */
 export type ApiKeyUse = {
+    /**
+     * When the request came, in UTC.
+     */
     at: string;
+    /**
+     * The `operationId` of this document.
+     */
     operation: string;
     status: AnsweredStatus;
+    /**
+     * The internet address that the request came from.
+     */
     address: string;
+    /**
+     * What the program said it was (`User-Agent`). Absent when it said nothing.
+     */
     userAgent?: string;
     /**
      * Which secret of the key it was.
@@ -1275,13 +1999,25 @@ export type ApiKeyUse = {
     mask: string;
 };
 
+/**
+ * A named credential of one integration. It holds no secret: that is shown once, when it is made.
+ */
 export type ApiKey = {
+    /**
+     * The OAuth `client_id`. It stays when the secret is replaced.
+     */
     id: string;
+    /**
+     * What the key is for, as the Admin wrote it. Unique among the keys of the dealer that are not deleted.
+     */
     name: string;
     kind: ApiKeyKind;
     environment: ApiKeyEnvironment;
     scopes: Scopes;
     status: ApiKeyStatus;
+    /**
+     * An Admin has switched it off. It stays off until somebody switches it on, also past its expiry.
+     */
     disabled: boolean;
     /**
      * What may be shown of the current secret, its beginning and its last four characters.
@@ -1298,16 +2034,31 @@ export type ApiKey = {
      * Of a deleted key. It can be restored for 24 hours.
      */
     deletedAt?: string;
+    /**
+     * What whoever deleted it gave as the reason, if anything.
+     */
     deleteReason?: string;
     createdBy?: Subject;
+    /**
+     * When an Admin made it, in UTC.
+     */
     createdAt: string;
+    /**
+     * When its settings last changed, in UTC. Being used is no change.
+     */
     updatedAt: string;
 };
 
+/**
+ * Some keys of a list, the latest made first.
+ */
 export type ApiKeyPage = {
+    /**
+     * As many as `limit` allows.
+     */
     items: Array<ApiKey>;
     /**
-     * There is more when it is there.
+     * Send it as `cursor` for the next page. Absent on the last one.
      */
     nextCursor?: string;
 };
@@ -1324,6 +2075,9 @@ export type ApiKeyName = string;
  */
 export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'customers:read' | 'customers:write' | 'customers:erase' | 'events:read' | 'webhooks:manage';
 
+/**
+ * A key to be made.
+ */
 export type ApiKeyInput = {
     name: ApiKeyName;
     kind: ApiKeyKindInput;
@@ -1338,6 +2092,9 @@ export type ApiKeyInput = {
     expiresAt?: string;
 };
 
+/**
+ * A key with its secret. This is the only answer that ever has it.
+ */
 export type CreatedApiKey = {
     apiKey: ApiKey;
     /**
@@ -1346,8 +2103,14 @@ export type CreatedApiKey = {
     secret: string;
 };
 
+/**
+ * What is to change of a key. What is left out stays.
+ */
 export type ApiKeyUpdate = {
     name?: ApiKeyName;
+    /**
+     * True switches the key off at once, tokens that it bought included; false switches it on again.
+     */
     disabled?: boolean;
     /**
      * What the key may do from now on. Tokens that it bought before lose what it loses, at once, and gain nothing.
@@ -1366,6 +2129,9 @@ export type ApiKeyUpdate = {
  */
 export type OldSecretEndsInput = 'at_once' | 'after_1_hour' | 'after_24_hours' | 'after_7_days';
 
+/**
+ * How one secret is to give way to the next. All of it may be left out.
+ */
 export type ApiKeyReplacementInput = {
     oldEnds?: OldSecretEndsInput;
     /**
@@ -1376,6 +2142,9 @@ export type ApiKeyReplacementInput = {
     newCounts?: 'on_first_use' | 'at_once';
 };
 
+/**
+ * How one secret is to give way to the next. All of it may be left out.
+ */
 export type OwnApiKeyReplacementInput = {
     oldEnds?: OldSecretEndsInput;
 };
@@ -1389,12 +2158,30 @@ export type StatusClass = number;
  * One request. Its body and its token are kept nowhere.
  */
 export type ApiKeyRequest = {
+    /**
+     * The `X-Request-Id` that the answer carried.
+     */
     requestId: string;
+    /**
+     * When the request came, in UTC.
+     */
     at: string;
+    /**
+     * The `operationId` of this document.
+     */
     operation: string;
     status: AnsweredStatus;
+    /**
+     * From the head of the request to the end of the answer, in milliseconds with two decimals.
+     */
     durationMs: number;
+    /**
+     * The internet address that the request came from.
+     */
     address: string;
+    /**
+     * What the program said it was (`User-Agent`). Absent when it said nothing.
+     */
     userAgent?: string;
     /**
      * Which secret of the key it was.
@@ -1406,10 +2193,16 @@ export type ApiKeyRequest = {
     leadId?: string;
 };
 
+/**
+ * Some requests of a key, the latest first.
+ */
 export type ApiKeyRequestPage = {
+    /**
+     * As many as `limit` allows. They are kept for as many days as the dealer chose.
+     */
     items: Array<ApiKeyRequest>;
     /**
-     * There is more when it is there.
+     * Send it as `cursor` for the next page. Absent on the last one.
      */
     nextCursor?: string;
 };
@@ -1419,22 +2212,40 @@ export type ApiKeyRequestPage = {
  */
 export type ApiKeyUsageHour = {
     /**
-     * Its beginning.
+     * Its beginning, in UTC.
      */
     hour: string;
+    /**
+     * The `operationId` of this document.
+     */
     operation: string;
     statusClass: StatusClass;
+    /**
+     * How many there were, refused ones included.
+     */
     requests: number;
 };
 
+/**
+ * How much a key was used, hour by hour.
+ */
 export type ApiKeyUsage = {
+    /**
+     * One for each hour, operation and class of status that had a request; what is missing is zero.
+     */
     items: Array<ApiKeyUsageHour>;
 };
 
+/**
+ * Some users of the dealer, the latest added first.
+ */
 export type UserPage = {
+    /**
+     * As many as `limit` allows, deactivated ones included.
+     */
     items: Array<User>;
     /**
-     * There is more when it is there.
+     * Send it as `cursor` for the next page. Absent on the last one.
      */
     nextCursor?: string;
 };
@@ -1449,6 +2260,9 @@ export type UserName = string;
  */
 export type RoleInput = 'admin' | 'sales';
 
+/**
+ * Somebody to be added.
+ */
 export type UserInput = {
     /**
      * What the person signs in with. It belongs to one person only, in any case of letters.
@@ -1466,6 +2280,9 @@ export type PasswordLink = {
      * A page of this service; what is secret stands behind the `#`, which browsers send to no server.
      */
     url: string;
+    /**
+     * Until when it can be used, in UTC. A newer link of the same person ends it, too.
+     */
     expiresAt: string;
     /**
      * It is on its way to the person by mail, too.
@@ -1473,17 +2290,29 @@ export type PasswordLink = {
     mailed: boolean;
 };
 
+/**
+ * Somebody who was added, and the way in.
+ */
 export type CreatedUser = {
     user: User;
     passwordLink: PasswordLink;
 };
 
+/**
+ * What is to change of a user. What is left out stays. The last Admin stays one.
+ */
 export type UserUpdate = {
     name?: UserName;
     role?: RoleInput;
+    /**
+     * True ends every session of the person at once and lets nobody sign in; false lets the person sign in again.
+     */
     deactivated?: boolean;
 };
 
+/**
+ * What is needed to choose a password by a link.
+ */
 export type PasswordInput = {
     /**
      * What stands behind the `#` of the link.
@@ -1497,6 +2326,9 @@ export type PasswordInput = {
  */
 export type MailLanguage = 'en' | 'da';
 
+/**
+ * What a person wants to be told by mail.
+ */
 export type Notifications = {
     /**
      * Whether this service can send mail: `ready`, or `not_set_up` by the operator. More may come.
@@ -1526,9 +2358,22 @@ export type Notifications = {
  */
 export type MailLanguageInput = 'en' | 'da';
 
+/**
+ * What is to change of it. What is left out stays.
+ */
 export type NotificationsUpdate = {
+    /**
+     * Whether to tell when leads come in. Several at a time make one mail.
+     */
     newLead?: boolean;
+    /**
+     * Whether to tell when nobody took a lead up within the dealer's response target.
+     */
     unansweredLead?: boolean;
+    /**
+     * Whether to tell when API keys are created, replaced, disabled or deleted, expire soon or go quiet. Only Admins get such mails.
+     *
+     */
     keys?: boolean;
     language?: MailLanguageInput;
 };
@@ -1540,7 +2385,13 @@ export type NotificationsUpdate = {
  */
 export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password';
 
+/**
+ * One mail that was written to a person of the dealer. Its text is not shown.
+ */
 export type Mail = {
+    /**
+     * Given by the service, in the order in which mails were written.
+     */
     id: string;
     kind: MailKind;
     /**
@@ -1554,29 +2405,59 @@ export type Mail = {
      *
      */
     state: 'due' | 'handing_over' | 'sent' | 'given_up' | 'unknown';
+    /**
+     * How often it was tried to hand it over. After the sixth it is given up.
+     */
     attempts: number;
     /**
      * What the mail server said the last time it did not work.
      */
     failure?: string;
+    /**
+     * When it was written, in UTC.
+     */
     createdAt: string;
+    /**
+     * When its state last changed, in UTC.
+     */
     changedAt: string;
 };
 
+/**
+ * Some mails of a list, the latest first.
+ */
 export type MailPage = {
+    /**
+     * As many as `limit` allows.
+     */
     items: Array<Mail>;
     /**
-     * There is more when it is there.
+     * Send it as `cursor` for the next page. Absent on the last one.
      */
     nextCursor?: string;
 };
 
+/**
+ * Who has forgotten the password.
+ */
 export type PasswordLinkRequest = {
+    /**
+     * What the person signs in with. The answer is the same whether anybody does.
+     */
     email: string;
 };
 
+/**
+ * What a dealer can choose for itself.
+ */
 export type DealerSettings = {
+    /**
+     * Given by the service; it never changes, as the name may.
+     */
     id: string;
+    /**
+     * What customers know the dealer by; mails and the dashboard show it.
+     */
     name: string;
     /**
      * ISO 3166-1 alpha-2. Phone numbers without a country code are read as numbers of this country.
@@ -1587,7 +2468,7 @@ export type DealerSettings = {
      */
     timeZone: string;
     /**
-     * BCP 47.
+     * BCP 47: the language of the dealer, in which new users get their mails.
      */
     language: string;
     /**
@@ -1600,12 +2481,38 @@ export type DealerSettings = {
     responseTargetMinutes: number;
 };
 
+/**
+ * The settings that are to change. What is left out stays.
+ */
 export type DealerUpdate = {
+    /**
+     * What customers know the dealer by. Not blanks alone.
+     */
     name?: string;
+    /**
+     * ISO 3166-1 alpha-2, in capitals. Phone numbers of leads that come from now on are read as numbers of this country; stored ones
+     * stay.
+     *
+     */
     country?: string;
+    /**
+     * IANA, such as `Europe/Copenhagen`. Times without an offset in leads that come from now on are read in it; stored ones stay.
+     *
+     */
     timeZone?: string;
+    /**
+     * BCP 47, for example `da` or `en-GB`.
+     */
     language?: string;
+    /**
+     * How many days the requests of API keys are to be kept. Those that are older go soon after; they do not come back with a larger
+     * number.
+     *
+     */
     requestLogDays?: number;
+    /**
+     * How soon a new lead is to be taken up, in minutes, up to a week. It counts for leads that are waiting already, too.
+     */
     responseTargetMinutes?: number;
 };
 
@@ -1636,6 +2543,9 @@ export type AuditActor = {
      * `user`, `api_key`, or `operator`, who runs the service. More may come.
      */
     type: 'user' | 'api_key' | 'operator';
+    /**
+     * Of an API key `key_...`, of a user `user_...`.
+     */
     id?: string;
     /**
      * The name at that time.
@@ -1651,6 +2561,9 @@ export type AuditSubject = {
      * `user`, `api_key`, or `dealer`, whose settings they are. More may come.
      */
     type: 'user' | 'api_key' | 'dealer';
+    /**
+     * Of an API key `key_...`, of a user `user_...`, of the dealer `dealer_...`.
+     */
     id: string;
     /**
      * The name at that time.
@@ -1669,7 +2582,13 @@ export type AuditedMembers = {
  * One change of settings, keys or people. It holds no secret and no customer data.
  */
 export type AuditEntry = {
+    /**
+     * Given by the service, in the order in which things were done.
+     */
     id: string;
+    /**
+     * When it was done, in UTC.
+     */
     at: string;
     action: AuditAction;
     actor: AuditActor;
@@ -1680,17 +2599,29 @@ export type AuditEntry = {
     subject: AuditSubject;
     before: AuditedMembers;
     after: AuditedMembers;
+    /**
+     * Why, in the words of whoever did it, where the operation asks for it.
+     */
     reason?: string;
 };
 
+/**
+ * Some entries of the audit log, the latest first.
+ */
 export type AuditEntryPage = {
+    /**
+     * As many as `limit` allows.
+     */
     items: Array<AuditEntry>;
     /**
-     * There is more when it is there.
+     * Send it as `cursor` for the next page. Absent on the last one.
      */
     nextCursor?: string;
 };
 
+/**
+ * The process is there and answers.
+ */
 export type Health = {
     /**
      * `ok`. No others will come: what is not well does not answer.
@@ -1698,6 +2629,9 @@ export type Health = {
     status: 'ok';
 };
 
+/**
+ * The service can do its work: it reaches its database, which takes writes.
+ */
 export type Readiness = {
     /**
      * `ready`. No others will come: what is not ready answers 503.
@@ -1750,7 +2684,7 @@ export type TestLeads = boolean;
 export type IdempotencyKey = string;
 
 /**
- * The id of the lead.
+ * Which lead, as `LeadAccepted` and lists name it. One of another dealer is 404, as is one that never was.
  */
 export type LeadId = string;
 
@@ -1789,7 +2723,7 @@ export type ApiKeyId = string;
 export type Reason = string;
 
 /**
- * The id of the user.
+ * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
  */
 export type UserId = string;
 
@@ -2174,7 +3108,7 @@ export type EndOwnSessionData = {
     body?: never;
     path: {
         /**
-         * The id of the session.
+         * Which of the own sessions, as `listOwnSessions` names them. Another person's is 404.
          */
         sessionId: string;
     };
@@ -2563,7 +3497,7 @@ export type GetLeadData = {
     body?: never;
     path: {
         /**
-         * The id of the lead.
+         * Which lead, as `LeadAccepted` and lists name it. One of another dealer is 404, as is one that never was.
          */
         leadId: string;
     };
@@ -2619,7 +3553,7 @@ export type UpdateLeadData = {
     };
     path: {
         /**
-         * The id of the lead.
+         * Which lead, as `LeadAccepted` and lists name it. One of another dealer is 404, as is one that never was.
          */
         leadId: string;
     };
@@ -2689,7 +3623,7 @@ export type GetLeadReceiptData = {
     body?: never;
     path: {
         /**
-         * The id of the lead.
+         * Which lead, as `LeadAccepted` and lists name it. One of another dealer is 404, as is one that never was.
          */
         leadId: string;
     };
@@ -2739,7 +3673,7 @@ export type GetLeadOriginalData = {
     body?: never;
     path: {
         /**
-         * The id of the lead.
+         * Which lead, as `LeadAccepted` and lists name it. One of another dealer is 404, as is one that never was.
          */
         leadId: string;
     };
@@ -3918,7 +4852,7 @@ export type UpdateUserData = {
     body: UserUpdate;
     path: {
         /**
-         * The id of the user.
+         * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
          */
         userId: string;
     };
@@ -3982,7 +4916,7 @@ export type CreatePasswordLinkData = {
     body?: never;
     path: {
         /**
-         * The id of the user.
+         * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
          */
         userId: string;
     };

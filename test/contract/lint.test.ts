@@ -300,6 +300,28 @@ const faults: Fault[] = [
     fault: 'a parameter without an example',
     spoil: (_paths, _schemas, components) => remove(components, ['parameters', 'LeadId', 'example']),
   },
+  {
+    rule: 'carbuddii/described',
+    fault: 'a schema without a description',
+    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'description']),
+  },
+  {
+    rule: 'carbuddii/described',
+    fault: 'a member without a description',
+    spoil: (_paths, schemas) => remove(schemas, ['Lead', 'properties', 'receivedAt', 'description']),
+  },
+  {
+    rule: 'carbuddii/described',
+    fault: 'a description that says what the name says',
+    spoil: (_paths, schemas) =>
+      put(schemas, ['VehicleOfInterest', 'properties', 'stockNumber', 'description'], 'The stock number of the car.'),
+  },
+  {
+    rule: 'carbuddii/described',
+    fault: 'a parameter whose description says what its name says',
+    spoil: (_paths, _schemas, components) =>
+      put(components, ['parameters', 'LeadId', 'description'], 'The id of the lead.'),
+  },
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'lint-'))
