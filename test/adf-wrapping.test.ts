@@ -172,6 +172,15 @@ describe('a document in two of them, one in the other', () => {
   })
 })
 
+it('takes attributes without quotes for quoted-printable as well', () => {
+  const bare = document('').replaceAll('"', '').replaceAll('ø', 'o')
+  const { customer, externalReference } = one(printed(bare)).input
+  expect([customer, externalReference]).toEqual([
+    { name: { full: 'Jorgen Moller' }, emails: [{ address: 'jorgen@example.com' }] },
+    { source: 'p.example', id: '4711' },
+  ])
+})
+
 describe('a document that only looks like it', () => {
   it.each([
     ['an = with digits behind it', 'model=C4 =3D =20 a=F8'],

@@ -25,6 +25,8 @@ const documentPattern = /<(?:[\w.-]{1,64}:)?(?:adf|prospect)[\s/>]/i
 const escapedDocumentPattern = /&(?:amp;)*(?:lt|#60|#x3c);(?:[\w.-]{1,64}:)?(?:adf|prospect)(?:[\s/]|&)/i
 /** The first attribute of an element, and what there is between its name and its quote. */
 const attributePattern = /<[a-z_][^\s<>=]*\s+[^\s<>="']+?\s*=\s*((?:3D)+)?(\\)?["']/i
+/** One without quotes that is still in quoted-printable. */
+const bareAttributePattern = /<[a-z_][^<>]*\s[^\s<>="']+=3D[^\s<>="']/i
 const instructionPattern = /<\?[^<>]*?=\s*((?:3D)+)?(\\)?["']/i
 /** A document, or what becomes one when it is decoded once more. */
 const seedPattern = /(?:<|lt;|3c)(?:[\w.-]{1,64}:)?(?:adf|prospect)\b/i
@@ -91,12 +93,13 @@ function mayHold(text: string, depth = 2): boolean {
 }
 
 /**
- * Without an attribute that shows it: every `=` means a byte or the end of a line, and one of them a letter that is not
- * of ASCII, or the end of a line that was too long.
+ * Without an attribute in quotes that shows it: every `=` means a byte or the end of a line, and one of them that of an
+ * attribute, a letter that is not of ASCII, or the end of a line that was too long.
  */
 function isQuotedPrintable(text: string): boolean {
   if (!text.includes('=') || /=(?![0-9A-F]{2}|\r?\n|$)/.test(text)) return false
-  return /=[C-F][0-9A-F]=[89AB][0-9A-F]/.test(text) || new RegExp(`[^\\n]{${softLineMin}}=\\r?\\n`).test(text)
+  if (/=[C-F][0-9A-F]=[89AB][0-9A-F]/.test(text) || bareAttributePattern.test(text)) return true
+  return new RegExp(`[^\\n]{${softLineMin}}=\\r?\\n`).test(text)
 }
 
 function encodedIn(raw: string): Encoded[] | undefined {
