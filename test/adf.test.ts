@@ -742,6 +742,14 @@ describe('what is longer than the contract allows', () => {
   })
 
   it.each([
+    ['an accent', `${long(3999)}e\u0301e\u0301`, long(3999)],
+    ['a family', `${long(3998)}👨\u200d👩\u200d👧`, long(3998)],
+    ['more marks than anybody writes', `e${'\u0301'.repeat(4100)}`, `e${'\u0301'.repeat(3999)}`],
+  ])('does not end within a letter: %s', (_what, comments, message) => {
+    expect(stored(prospect(`<comments>${comments}</comments>`)).data.message).toBe(message)
+  })
+
+  it.each([
     ['email', 10, 'customer/emails', ({ customer }: NewLead['data']) => customer.emails],
     ['phone', 10, 'customer/phones', ({ customer }: NewLead['data']) => customer.phones],
   ])('ends the list of every <%s>, with one warning', (name, max, path, list) => {

@@ -18,6 +18,17 @@ export function roomIn(text: string, lengthMax: number): number {
   return end
 }
 
+/** So much before its end a letter with all its marks begins, or it is none that anybody writes. */
+const letterLengthMax = 32
+const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+
+/** Where the letter begins that goes on at `at`: an `é` that loses its accent is another letter (UAX 29). */
+export function startOfLetter(text: string, at: number): number {
+  const from = Math.max(0, at - letterLengthMax)
+  const start = letters.segment(text.slice(from, at + letterLengthMax)).containing(at - from)?.index ?? 0
+  return start === 0 ? at : from + start
+}
+
 /** A word in the form in which words are compared: upper case, blanks, hyphens and underscores make no difference. */
 export function bare(word: string): string {
   return word

@@ -1,6 +1,6 @@
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { Warning } from '../../generated/server/types.gen.ts'
-import { roomIn, wellFormed } from './text.ts'
+import { roomIn, startOfLetter, wellFormed } from './text.ts'
 
 const warningsMax = limits.Lead.warnings.maxItems
 const pointerLengthMax = limits.Warning.pointer.maxLength
@@ -100,5 +100,5 @@ export function cut(text: string, lengthMax: number, at: string, notes: { warnin
   const room = roomIn(text, lengthMax)
   if (room === text.length) return text
   warn('text-cut', at, notes)
-  return text.slice(0, room)
+  return text.slice(0, startOfLetter(text, room))
 }
