@@ -11,6 +11,7 @@ import {
   unsaidIn,
 } from './evidence.ts'
 import {
+  decoded,
   isShownIn,
   isBlank,
   isNothing,
@@ -20,7 +21,9 @@ import {
   numbersIn,
   plain,
   regionOf,
+  repaired,
   textMatch,
+  wordMatch,
 } from './meaning.ts'
 import { aligned, type Dealer, isE164Of, leaksIn } from './oracle.ts'
 import { type Leaf, leadShape, phoneTypes, type Shape } from './shape.ts'
@@ -51,8 +54,7 @@ export function faultsOfProspect(
   dealer: Dealer,
 ): Fault[] {
   const { lead } = stored
-  const said = saidIn({ element: prospect, at: '' }).find(({ element }) => element.name === 'country')?.text ?? ''
-  const country = lead.customer.address?.countryCode ?? regionOf(said) ?? dealer.country
+  const country = lead.customer.address?.countryCode ?? dealer.country
   const reading: Reading = { ...dealer, evidence: evidenceIn(stored), lead, taken: new Set(), country }
   const faults = [
     ...accountProspect(prospect, at.prospect, reading),
@@ -151,15 +153,21 @@ function accountCustomer({ element, at }: Placed, reading: Reading): Fault[] {
     if (each.element.name === 'contact') return accountContact(each, reading)
     return each.element.name === 'comments' ? accountComments(each, '/message', reading) : accountRest(each, reading)
   })
-  // A number may be there twice: what says of which type it is has the first choice.
+  // A number may be there twice: what says its type has the first choice, in a known word before others.
   const phones = inside
     .filter(({ element: { name } }) => name === 'contact')
     .flatMap((contact) => placed(contact.element.children, contact.at))
     .filter(({ element: { name } }) => name === 'phone')
-  const [untyped = [], typed = []] = [false, true].map((isTyped) =>
-    phones.filter((phone) => isTyped === saysType(attributesOf(phone).find(isType))),
-  )
-  return [...rest, ...[...typed, ...untyped].flatMap((phone) => accountPhone(phone, reading))]
+  const rank = (phone: Placed) => {
+    const type = attributesOf(phone).find(isType)
+    if (!type || !saysType(type)) return 2
+    const isKnown = Object.keys(phoneTypes.words ?? {}).some(
+      (word) => wordMatch(adfPhoneTypes, type.text, word) === 'same',
+    )
+    return isKnown ? 0 : 1
+  }
+  const inTurn = phones.toSorted((a, b) => rank(a) - rank(b))
+  return [...rest, ...inTurn.flatMap((phone) => accountPhone(phone, reading))]
 }
 
 const isType = ({ attribute }: Said) => attribute === 'type'
@@ -214,6 +222,7 @@ function accountPhone(phone: Placed, reading: Reading): Fault[] {
     )
     for (const name of shown ? ['number', 'verdict', 'type'] : [])
       reading.taken.add(shown?.replace(/number$/, name) ?? '')
+    if (type) claimKept(type, reading)
     return account(phone, { leaf: 'phone' }, [], reading)
   }
   const places = placesLike('/customer/phones/*/number', reading).sort(
@@ -382,6 +391,12 @@ function accountQuietly({ element, at }: Placed, reading: Reading): Fault[] {
   return []
 }
 
+/** What says something of nothing need not be kept; where it is, that is no wonder. */
+function claimKept({ at, text: word }: Said, { evidence, taken }: Reading): void {
+  const kept = isBlank(word) ? undefined : evidence.keptText(at, word, taken)
+  for (const claim of kept?.claims ?? []) taken.add(claim)
+}
+
 const unitWords: Leaf = {
   leaf: 'word',
   words: { km: ['kilometer', 'kms', 'tkm'], mi: ['miles', 'mile'] },
@@ -399,8 +414,7 @@ function accountOdometer(odometer: Placed, values: string[], units: string[], re
   const isUnsaid = said === '' || /^(k|t|tkm|km|mio|thousand|m)$/i.test(said)
   if (place && (isMeant || (isUnsaid && read === 'km'))) {
     reading.taken.add(place)
-    if (unit && isNothing(unit.text))
-      accountQuietly({ element: { ...odometer.element, text: unit.text }, at: unit.at }, reading)
+    if (unit) accountQuietly({ element: { ...odometer.element, text: unit.text }, at: unit.at }, reading)
     return faults
   }
   const isMil =
@@ -423,9 +437,12 @@ function accountMoney(money: Placed, amounts: string[], reading: Reading): Fault
   const isKept = reading.evidence.keptText(money.at, money.element.text, reading.taken, true) !== undefined
   const free = isKept ? [] : amounts.filter((place) => !reading.taken.has(place))
   const faults = account(money, { leaf: 'amount' }, free, reading, { without: ['currency'] })
-  if (isEmpty(money)) return faults
-  const taken = free.find((place) => reading.taken.has(place))
   const currency = attributesOf(money).find(({ attribute }) => attribute === 'currency')
+  if (isEmpty(money)) {
+    if (currency) claimKept(currency, reading)
+    return faults
+  }
+  const taken = free.find((place) => reading.taken.has(place))
   const place = taken?.replace(/amount$/, 'currency')
   const read = place && valueAt(reading.lead, place)
   if (currency) faults.push(...accountSaid(currency, { leaf: 'currency' }, place && read ? [place] : [], reading))
@@ -485,7 +502,7 @@ function isMeant({ element: { name }, attribute = '', text: word }: Said): boole
 
 function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading: Reading, ways: Ways = {}): Fault[] {
   const { evidence, lead, taken } = reading
-  if (isBlank(said.text)) {
+  if (isBlank(decoded(said.text))) {
     const isShown = (place: string) =>
       textMatch(said.text, valueAt(lead, place), { isXml: true, isMasked: false }) !== 'wrong' ||
       (shape.otherwise !== undefined && valueAt(lead, place) === shape.otherwise && evidence.warns(place))
@@ -518,13 +535,14 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
     return []
   }
   // A tag that was not filled is left out of a name, and kept.
-  const left = open.find((place) => kept && said.text.includes(String(valueAt(lead, place)).trim()))
+  const left = open.find((place) => kept && repaired(said.text).includes(String(valueAt(lead, place)).trim()))
   if (left) taken.add(left)
   const isTwin = places.some(
     (place) => taken.has(place) && matchAt(shape, said.text, valueAt(lead, place), reading, ways) === 'same',
   )
   if (kept || isTwin || evidence.covers(said.at) || evidence.overflowsWith(said.at)) return []
   if (ways.isPart && places.some((place) => evidence.covers(place))) return []
+  if (textsWithSlips(reading).some((each) => isShownIn(said.text, each))) return []
   const [changed] = likely
   if (changed) taken.add(changed.place)
   const read = open.map((place) => valueAt(lead, place))
@@ -547,6 +565,12 @@ function matchAt(shape: Leaf, sent: string, read: unknown, reading: Reading, { i
       ? 'changed'
       : 'wrong'
 }
+
+/** Comments may hold anything up to their end: where that has a wrong name, what follows is text of theirs, too. */
+const textsWithSlips = ({ lead }: Reading): string[] =>
+  [lead.message, ...[...lead.vehiclesOfInterest, ...lead.tradeIns].map(({ comments }) => comments)].filter((each) =>
+    /<\/(?:\w+:)?nane>/i.test(each ?? ''),
+  )
 
 /** The end of what was joined may be cut. */
 const isBeginning = (sent: string, read: string) => {

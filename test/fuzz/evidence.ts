@@ -1,5 +1,5 @@
 import { isNumber, isObject, type Sent } from './json.ts'
-import { isBlank, type Match, numberMatch, textMatch } from './meaning.ts'
+import { isBlank, type Match, numberMatch, repaired, textMatch } from './meaning.ts'
 
 /** What can be seen of a stored lead. */
 export interface Stored {
@@ -34,7 +34,6 @@ export const joined = (accounts: readonly Account[]): Account => ({
 
 export const pointerTo = (parent: string, name: string | number): string =>
   `${parent}/${repaired(String(name)).replaceAll('~', '~0').replaceAll('/', '~1')}`
-const repaired = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd')
 const tokensOf = (pointer: string) =>
   pointer
     .split('/')

@@ -127,7 +127,8 @@ function drawn(random: Random, mark: Mark): LeadSent {
 /** An address that surely reaches this lead's person, at any place among the others. */
 function addMarked(random: Random, customer: SentObject, mark: Mark): void {
   const entry = object([['address', `${mark}@example.com`]])
-  const emails = customer.members.find(([name]) => name === 'emails')
+  // Of members of one name the last is read.
+  const emails = customer.members.findLast(([name]) => name === 'emails')
   if (!emails) customer.members.push(['emails', [entry]])
   else if (Array.isArray(emails[1])) emails[1].splice(between(random, 0, Math.min(emails[1].length, 9)), 0, entry)
   else emails[1] = [entry]

@@ -73,7 +73,7 @@ const withoutMarkup = (text: string) =>
     .replaceAll(/<a href="([^"<>]*)">([^<>]*)<\/a>/gi, '$2 ($1)')
     // Not an address after a name.
     .replaceAll(/<[/!?]?[\p{L}][^<>@]*>/gu, ' ')
-const repaired = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd')
+export const repaired = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd')
 /** What is left of a text that was repaired: what people see of it. */
 const visible = (text: string) =>
   text

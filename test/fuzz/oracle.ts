@@ -13,7 +13,7 @@ import {
   unsaidIn,
 } from './evidence.ts'
 import { isNumber, isObject, type Sent, type SentObject } from './json.ts'
-import { hasNationalId, isBlank, isNothing, isSurelyNothing, matchOf, regionOf } from './meaning.ts'
+import { hasNationalId, isBlank, isNothing, isSurelyNothing, matchOf, regionOf, repaired } from './meaning.ts'
 import { leadShape, type Leaf, phoneTypes, type Shape } from './shape.ts'
 
 export interface Dealer {
@@ -141,8 +141,7 @@ function accountLeaf(sent: Sent, shape: Leaf, at: string, read: unknown, place: 
 }
 
 function isOfWordsIn(sent: string, read: unknown): boolean {
-  const repaired = sent.toWellFormed().replaceAll('\0', '\ufffd')
-  return typeof read === 'string' && read.split(' ').every((word) => repaired.includes(word))
+  return typeof read === 'string' && read.split(' ').every((word) => repaired(sent).includes(word))
 }
 
 /** What is read of an object as a whole, and said by none of its members. */
