@@ -102,6 +102,8 @@ it('keeps the requests of keys for as many days as each dealer says', async () =
       address: '127.0.0.1',
       user_agent: null,
       lead_id: null,
+      problem: null,
+      violation: null,
     }
   }
   await addRequests(

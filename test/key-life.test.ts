@@ -195,7 +195,12 @@ describe('replacing the secret of a key', () => {
 })
 
 /** A key but for its last use, which is written down a moment later. */
-const kept = ({ lastUsed, ...key }: { lastUsed?: unknown }) => key
+const kept = ({
+  lastUsed,
+  lastAccepted,
+  lastRefused,
+  ...key
+}: Partial<Record<'lastUsed' | 'lastAccepted' | 'lastRefused', unknown>>) => key
 
 describe('a system with its own token', () => {
   it('reads, replaces and deletes its key', async () => {

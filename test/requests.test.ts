@@ -36,13 +36,14 @@ describe('what was asked with a key', () => {
       async () => (await seen(id)).map(({ operation, status, leadId }) => [operation, status, leadId]),
       [
         ['createLead', 400, undefined],
+        ['listUsers', 403, undefined],
         ['getLead', 200, pushed.body.id],
         ['createLead', 201, pushed.body.id],
         ['exchangeApiKey', 200, undefined],
       ],
     )
-    const [refused, read] = await seen(id)
-    const { mask, lastUsed } = await admin(id)
+    const [refused, , read, , exchanged] = await seen(id)
+    const { mask, lastUsed, lastAccepted, lastRefused } = await admin(id)
     expect(read).toMatchObject({
       requestId: 'mine-1',
       address: expect.stringContaining('127.0.0.1'),
@@ -57,6 +58,16 @@ describe('what was asked with a key', () => {
       userAgent: 'my-dms/2.1',
       mask,
     })
+    expect([lastRefused, lastAccepted]).toEqual([
+      { ...lastUsed, problem: 'bad-request' },
+      { ...lastUsed, at: read.at, operation: 'getLead', status: 200 },
+    ])
+    expect(refused).toMatchObject({
+      aborted: false,
+      problem: 'bad-request',
+      violation: { in: 'body', pointer: '/customer', message: "must have required property 'customer'" },
+    })
+    expect(exchanged).not.toHaveProperty('problem')
     expect((await seen(id, `?leadId=${pushed.body.id}`)).map(({ operation }) => operation)).toEqual([
       'getLead',
       'createLead',
@@ -131,6 +142,8 @@ describe('the recorder', () => {
     address: '',
     user_agent: null,
     lead_id: null,
+    problem: null,
+    violation: null,
   })
   const count = async () =>
     Number(

@@ -79,6 +79,8 @@ describe('a sweep', () => {
       address: '',
       user_agent: null,
       lead_id: null,
+      problem: null,
+      violation: null,
     })
     const kept = times(5, (at) => request(ago((13 + at / 10) * dayMs)))
     const all = [...times(backlog, (at) => request(ago(15 * dayMs + at))), request(ago(401 * dayMs)), ...kept]

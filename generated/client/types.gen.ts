@@ -1824,12 +1824,19 @@ export type ApiKeyReplacement = {
 };
 
 /**
- * The HTTP status that it was answered.
+ * The HTTP status that it was answered. Left out, the sender left before the answer.
  */
 export type AnsweredStatus = number;
 
 /**
- * The last time that somebody came with the key, or with a token that it bought, be it refused. At most 5 seconds late.
+ * The `code` of the problem that it was answered, or the `error` of OAuth at the token endpoint.
+ */
+export type RefusalCode = string;
+
+/**
+ * The last time that somebody came with the key, or with a token that it bought. `lastUsed` is the last of all, `lastAccepted` the last that was
+ * answered with a 2xx or 3xx, `lastRefused` the last that was answered with a 4xx. At most 5 seconds late.
+ *
  */
 export type ApiKeyUse = {
     /**
@@ -1840,7 +1847,7 @@ export type ApiKeyUse = {
      * The `operationId` of this document.
      */
     operation: string;
-    status: AnsweredStatus;
+    status?: AnsweredStatus;
     /**
      * The internet address that the request came from.
      */
@@ -1853,6 +1860,7 @@ export type ApiKeyUse = {
      * Which secret of the key it was.
      */
     mask: string;
+    problem?: RefusalCode;
 };
 
 /**
@@ -1885,6 +1893,8 @@ export type ApiKey = {
     expiresAt?: string;
     replacement?: ApiKeyReplacement;
     lastUsed?: ApiKeyUse;
+    lastAccepted?: ApiKeyUse;
+    lastRefused?: ApiKeyUse;
     quiet?: Silence;
     /**
      * Of a deleted key. It can be restored for 24 hours.

@@ -502,7 +502,7 @@ export const restoreApiKey = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * List what was asked with an API key
  *
- * Scope: `api-keys:manage`. Newest first, as far back as the dealer keeps them (`requestLogDays`), at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. Filters are combined.
+ * Scope: `api-keys:manage`. Newest first, as far back as the dealer keeps them (`requestLogDays`), at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. A request is in it when it came with a key that is known, or a token that one bought, to an operation of this document. Filters are combined.
  */
 export const listApiKeyRequests = <ThrowOnError extends boolean = false>(options: Options<ListApiKeyRequestsData, ThrowOnError>): RequestResult<ListApiKeyRequestsResponses, ListApiKeyRequestsErrors, ThrowOnError> => (options.client ?? client).get<ListApiKeyRequestsResponses, ListApiKeyRequestsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

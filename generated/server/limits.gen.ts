@@ -433,6 +433,10 @@ export const AnsweredStatus = {
     maximum: 599
 } as const;
 
+export const RefusalCode = {
+    maxLength: 64
+} as const;
+
 export const ApiKeyUse = {
     operation: { maxLength: 64 },
     address: { maxLength: 64 },
@@ -482,7 +486,7 @@ export const ApiKeyReplacementInput = {
 } as const;
 
 export const StatusClass = {
-    minimum: 2,
+    minimum: 0,
     maximum: 5
 } as const;
 

@@ -1968,12 +1968,19 @@ export type ApiKeyReplacement = {
 };
 
 /**
- * The HTTP status that it was answered.
+ * The HTTP status that it was answered. Left out, the sender left before the answer.
  */
 export type AnsweredStatus = number;
 
 /**
- * The last time that somebody came with the key, or with a token that it bought, be it refused. At most 5 seconds late.
+ * The `code` of the problem that it was answered, or the `error` of OAuth at the token endpoint.
+ */
+export type RefusalCode = string;
+
+/**
+ * The last time that somebody came with the key, or with a token that it bought. `lastUsed` is the last of all, `lastAccepted` the last that was
+ * answered with a 2xx or 3xx, `lastRefused` the last that was answered with a 4xx. At most 5 seconds late.
+ *
  */
 export type ApiKeyUse = {
     /**
@@ -1984,7 +1991,7 @@ export type ApiKeyUse = {
      * The `operationId` of this document.
      */
     operation: string;
-    status: AnsweredStatus;
+    status?: AnsweredStatus;
     /**
      * The internet address that the request came from.
      */
@@ -1997,6 +2004,7 @@ export type ApiKeyUse = {
      * Which secret of the key it was.
      */
     mask: string;
+    problem?: RefusalCode;
 };
 
 /**
@@ -2029,6 +2037,8 @@ export type ApiKey = {
     expiresAt?: string;
     replacement?: ApiKeyReplacement;
     lastUsed?: ApiKeyUse;
+    lastAccepted?: ApiKeyUse;
+    lastRefused?: ApiKeyUse;
     quiet?: Silence;
     /**
      * Of a deleted key. It can be restored for 24 hours.
@@ -2150,12 +2160,14 @@ export type OwnApiKeyReplacementInput = {
 };
 
 /**
- * The first digit of the status.
+ * The first digit of the status. 0 is of requests whose sender left before the answer.
  */
 export type StatusClass = number;
 
 /**
- * One request. Its body and its token are kept nowhere.
+ * One request. Its body and its token are kept nowhere. When the sender left before the answer there is no `status`, and `aborted` is true: what
+ * was asked may have been done all the same, and then a lead that was stored has its id here.
+ *
  */
 export type ApiKeyRequest = {
     /**
@@ -2170,7 +2182,11 @@ export type ApiKeyRequest = {
      * The `operationId` of this document.
      */
     operation: string;
-    status: AnsweredStatus;
+    status?: AnsweredStatus;
+    /**
+     * Whether the sender left before the answer.
+     */
+    aborted: boolean;
     /**
      * From the head of the request to the end of the answer, in milliseconds with two decimals.
      */
@@ -2191,6 +2207,8 @@ export type ApiKeyRequest = {
      * The one lead that it was about.
      */
     leadId?: string;
+    problem?: RefusalCode;
+    violation?: Violation;
 };
 
 /**
@@ -4499,7 +4517,7 @@ export type ListApiKeyRequestsData = {
          */
         operation?: string;
         /**
-         * Only requests that were answered with a status of this class.
+         * Only requests that were answered with a status of this class; 0 for those whose sender left before the answer.
          */
         statusClass?: StatusClass;
         /**

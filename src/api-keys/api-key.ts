@@ -5,6 +5,7 @@ import type {
   ApiKeyKind,
   ApiKeyReplacement,
   ApiKeyStatus,
+  ApiKeyUse,
   OldSecretEnds,
   Silence,
 } from '../../generated/server/types.gen.ts'
@@ -12,6 +13,19 @@ import { outer } from '../ids.ts'
 import { momentOf } from '../moment.ts'
 import { Problem } from '../problem.ts'
 import { graceSeconds } from './replacement.ts'
+
+/** When somebody came with a key, read as JSON. */
+interface Use {
+  at: string
+  operation: string
+  /** 0 when the sender left before the answer. */
+  status: number
+  /** Of a refusal. */
+  problem?: string | null
+  address: string
+  user_agent: string | null
+  mask: string | null
+}
 
 export interface ApiKeyRow {
   id: string
@@ -29,12 +43,9 @@ export interface ApiKeyRow {
   next_grace_seconds: number | null
   previous_mask: string | null
   previous_ends_at: Date | null
-  used_at: Date | null
-  used_for: string
-  used_status: number
-  used_from: string
-  used_agent: string | null
-  used_mask: string | null
+  used: Use | null
+  accepted: Use | null
+  refused: Use | null
   created_by: string
   created_by_name: string
   created_at: Date
@@ -55,22 +66,27 @@ export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined): ApiKey
     mask: row.mask,
     ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
     ...(replacement && { replacement }),
-    ...(row.used_at && {
-      lastUsed: {
-        at: row.used_at.toISOString(),
-        operation: row.used_for,
-        status: row.used_status,
-        address: row.used_from,
-        ...(row.used_agent !== null && { userAgent: row.used_agent }),
-        mask: row.used_mask ?? '',
-      },
-    }),
+    ...(row.used && { lastUsed: useBody(row.used) }),
+    ...(row.accepted && { lastAccepted: useBody(row.accepted) }),
+    ...(row.refused && { lastRefused: useBody(row.refused) }),
     ...(silence && status === 'active' && { quiet: silence }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
     createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
+  }
+}
+
+function useBody({ at, operation, status, problem, address, user_agent, mask }: Use): ApiKeyUse {
+  return {
+    at: momentOf(at).toISOString(),
+    operation,
+    ...(status !== 0 && { status }),
+    ...(typeof problem === 'string' && { problem }),
+    address,
+    ...(user_agent !== null && { userAgent: user_agent }),
+    mask: mask ?? '',
   }
 }
 

@@ -52,17 +52,22 @@ const columns = {
   next_grace_seconds: 'n.grace_seconds',
   previous_mask: 'p.mask',
   previous_ends_at: 'p.ends_at',
-  used_at: 'l.at',
-  used_for: 'l.operation',
-  used_status: 'l.status',
-  used_from: 'l.address',
-  used_agent: 'l.user_agent',
-  used_mask: 'ls.mask',
   created_by: 'k.created_by',
   created_by_name: 'u.name',
   created_at: 'k.created_at',
   updated_at: 'k.updated_at',
 }
+
+/** The use of a key that stands there, with what may be shown of its secret. */
+const useIn = (table: string, which = '') => `(
+  select to_jsonb(l) || jsonb_build_object('mask', (
+    select s.mask
+    from api_key_secrets s
+    where s.dealer_id = l.dealer_id and s.credential_id = l.credential_id
+  ))
+  from ${table} l
+  where l.dealer_id = k.dealer_id and l.api_key_id = k.id ${which}
+)`
 
 function keys(db: Knex, dealerId: string) {
   const secret = (alias: string, role: Secret['role']) => (on: Knex.JoinClause) =>
@@ -72,12 +77,13 @@ function keys(db: Knex, dealerId: string) {
     .join('api_key_secrets as c', secret('c', 'current'))
     .leftJoin('api_key_secrets as n', secret('n', 'next'))
     .leftJoin('api_key_secrets as p', secret('p', 'previous'))
-    .leftJoin('api_key_last_used as l', (on) => on.on('l.dealer_id', 'k.dealer_id').on('l.api_key_id', 'k.id'))
-    .leftJoin('api_key_secrets as ls', (on) =>
-      on.on('ls.dealer_id', 'l.dealer_id').on('ls.credential_id', 'l.credential_id'),
-    )
     .where({ 'k.dealer_id': dealerId })
     .select(columns)
+    .select({
+      used: db.raw(useIn('api_key_last_used')),
+      accepted: db.raw(useIn('api_key_last_outcomes', "and outcome = 'accepted'")),
+      refused: db.raw(useIn('api_key_last_outcomes', "and outcome = 'refused'")),
+    })
 }
 
 /** The dealer's keys, newest first: the living ones, or the deleted ones. */

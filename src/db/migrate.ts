@@ -21,6 +21,7 @@ const names = [
   '0012-lists-and-sweeps.sql',
   '0013-readiness.sql',
   '0014-requests-by-meaning.sql',
+  '0015-request-log.sql',
 ]
 
 // Any number that nothing else in this database locks.

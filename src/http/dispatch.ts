@@ -62,9 +62,10 @@ async function stream(req: Request, res: Response, status: number, body: Readabl
     res.end()
     return
   }
+  res.locals.isStream = true
   res.flushHeaders()
   // That a client goes is how most streams end.
-  await pipeline(body, res).catch(() => undefined)
+  await pipeline(body, res).catch(() => res.end())
 }
 
 /** A read is judged here, before its handler runs; a change judges itself inside `write`. */

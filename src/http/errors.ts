@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
 import { unavailableFor } from '../db/away.ts'
 import { badRequest, OAuthError, Problem, problemBody } from '../problem.ts'
+import { loggedViolation } from '../requests/logged-violation.ts'
 import { freshSeconds } from '../tokens/fresh.ts'
 import { type Contract, violationsIn } from './contract.ts'
 import { jsonFault } from './json-fault.ts'
@@ -27,10 +28,16 @@ const challenges: Partial<Record<Problem['code'], string>> = {
  */
 export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
-    if (res.headersSent) return next(error)
+    if (res.headersSent) {
+      next(error)
+      res.end()
+      return
+    }
     const { requestId, call } = res.locals
     const failure = error instanceof OAuthError ? error : asProblem(error, req)
     res.locals.problem = failure instanceof Problem ? failure.code : failure.error
+    const violation = failure instanceof Problem ? failure.more.violations?.[0] : undefined
+    if (violation) res.locals.violation = loggedViolation(violation)
     if (failure instanceof Problem && failure.code === 'internal')
       log.error({ requestId, operationId: call?.id, err: error }, 'failed')
 

@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
 import type { JsonFaults } from '../json.ts'
 import type { Http } from '../operation.ts'
+import type { Violation } from '../problem.ts'
 import type { Recorder } from '../requests/recorder.ts'
 import { holdsSecret, userAgentOf } from '../user-agent.ts'
 import type { Call } from './contract.ts'
@@ -18,6 +19,9 @@ declare global {
       jsonFaults?: JsonFaults | undefined
       /** The code of the problem that was answered, or OAuth's word for it. */
       problem?: string
+      violation?: Violation
+      /** The answer goes on for as long as somebody reads it. */
+      isStream?: boolean
       charset?: string
       noted?: Parameters<Http['note']>[0]
     }
@@ -28,7 +32,7 @@ const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
 
 /**
  * Gives every answer its X-Request-Id, and the log one line a request: never a body, a key, a token, a cookie or a
- * query.
+ * query. A request whose sender left is over when what it asked for is: only then is it known what became of it.
  */
 export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
   return (req, res, next) => {
@@ -38,33 +42,39 @@ export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
       typeof sent === 'string' && requestIdPattern.test(sent) && !holdsSecret(sent) ? sent : randomUUID()
     res.locals.requestId = requestId
     res.setHeader('X-Request-Id', requestId)
-    res.once('close', () => {
+    const over = () => {
       const durationMs = Math.round((performance.now() - started) * 100) / 100
-      log.info(
-        {
-          requestId,
-          operationId: res.locals.call?.id,
-          method: req.method,
-          status: res.statusCode,
-          problem: res.locals.problem,
-          durationMs,
-          ...(!res.writableFinished && { aborted: true }),
-        },
-        'request',
-      )
-      record(req, res, recorder, durationMs)
-    })
+      const isAnswered = res.writableFinished || (res.locals.isStream === true && res.headersSent)
+      if (!isAnswered) delete res.locals.problem
+      const { call, problem } = res.locals
+      const status = isAnswered ? { status: res.statusCode, problem } : { aborted: true }
+      log.info({ requestId, operationId: call?.id, method: req.method, ...status, durationMs }, 'request')
+      record(req, res, recorder, isAnswered ? res.statusCode : 0, durationMs)
+    }
+    res.once('close', () => (res.writableEnded ? over() : onceEnded(res, over)))
     next()
   }
 }
 
-function record(req: Request, { locals, statusCode }: Response, recorder: Recorder, durationMs: number): void {
-  const { call, admission, noted, requestId } = locals
-  const principal = admission?.principal
+/** A response that is closed tells nobody any more that it was ended. */
+function onceEnded(res: Response, then: () => void): void {
+  const { end } = res
+  res.end = (...chunk: []) => {
+    res.end = end
+    res.end(...chunk)
+    then()
+    return res
+  }
+}
+
+/** `status` is 0 when the sender left before the answer. */
+function record(req: Request, { locals }: Response, recorder: Recorder, status: number, durationMs: number): void {
+  const { call, admission, noted, requestId, problem = null, violation } = locals
+  const caller = admission?.caller
   const key =
     noted?.key ??
-    (principal?.subject.type === 'api_key'
-      ? { dealerId: principal.dealerId, apiKeyId: principal.subject.id, credentialId: principal.credentialId }
+    (caller?.subject.type === 'api_key'
+      ? { dealerId: caller.dealerId, apiKeyId: caller.subject.id, credentialId: caller.credentialId }
       : undefined)
   if (!key || !call) return
   recorder.note({
@@ -73,10 +83,12 @@ function record(req: Request, { locals, statusCode }: Response, recorder: Record
     credential_id: key.credentialId,
     request_id: requestId,
     operation: call.id,
-    status: statusCode,
+    status,
     duration_ms: durationMs,
     address: req.ip ?? '',
     user_agent: userAgentOf(req.headers['user-agent']),
     lead_id: noted?.leadId ?? null,
+    problem,
+    violation: (problem !== null && violation) || null,
   })
 }

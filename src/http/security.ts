@@ -3,11 +3,13 @@ import { holdsKey } from '../api-keys/key-text.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { scopeMissing } from '../tokens/liveness.ts'
-import type { Verified } from '../tokens/token.ts'
+import type { tokenCheck, Verified } from '../tokens/token.ts'
 
 /** What the security handlers find out about a request; the validator passes on neither it nor why it refused. */
 export interface Admission {
   principal?: Principal
+  /** Whose token it is, be it expired or without the scope. */
+  caller?: Verified
   denied?: Problem
 }
 
@@ -20,13 +22,13 @@ const inAddress = 'Addresses are kept in logs: ask the dealer to replace this ke
  * database later. The token endpoint and the session operations check what they were sent themselves, so their schemes
  * let everything through to them.
  */
-export function securityHandlers(check: (token: string, now: number) => Verified) {
+export function securityHandlers(check: ReturnType<typeof tokenCheck>['check']) {
   return {
     accessToken: (req: Request, needed: string[]): true => {
       const admission: Admission = {}
       if (req.res) req.res.locals.admission = admission
       try {
-        const verified = check(bearerToken(req), Date.now())
+        const verified = check(bearerToken(req), Date.now(), (said) => (admission.caller = said))
         const missing = needed.filter((scope) => !verified.scopes.has(scope))
         if (missing.length > 0) throw scopeMissing(missing)
         admission.principal = { ...verified, needed }

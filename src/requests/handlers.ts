@@ -15,7 +15,7 @@ export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path,
   const { id } = await knownKey(db, principal.dealerId, inner(path.apiKeyId))
   const filter = {
     ...(operation && { operation }),
-    ...(statusClass && { statusClass }),
+    ...(statusClass !== undefined && { statusClass }),
     ...(leadId && { leadId: inner(leadId) }),
   }
   const body = await pageOf(
@@ -55,11 +55,14 @@ function requestBody(row: Awaited<ReturnType<typeof store.findRequests>>[number]
     requestId: row.request_id,
     at: row.at.toISOString(),
     operation: row.operation,
-    status: row.status,
+    ...(row.status !== 0 && { status: row.status }),
+    aborted: row.status === 0,
     durationMs: Math.round(row.duration_ms * 100) / 100,
     address: row.address,
     ...(row.user_agent !== null && { userAgent: row.user_agent }),
     mask: row.mask ?? '',
     ...(row.lead_id !== null && { leadId: outer('lead', row.lead_id) }),
+    ...(row.problem !== null && { problem: row.problem }),
+    ...(row.violation && { violation: row.violation }),
   }
 }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
+import type { Violation } from '../problem.ts'
 
 /** A request that came with an API key, or with a token that one bought. */
 export interface RequestRow {
@@ -10,11 +11,14 @@ export interface RequestRow {
   credential_id: string
   request_id: string
   operation: string
+  /** 0 when the sender left before the answer. */
   status: number
   duration_ms: number
   address: string
   user_agent: string | null
   lead_id: string | null
+  problem: string | null
+  violation: Violation | null
 }
 
 /**
@@ -23,16 +27,25 @@ export interface RequestRow {
  */
 export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[]): Promise<void> {
   const text = `with request as materialized (
-      select dealer_id, id, to_timestamp(ms / 1000) as at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id
-      from unnest($1::uuid[], $2::uuid[], $3::float8[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::smallint[], $9::real[], $10::text[], $11::text[], $12::uuid[])
-        as r(dealer_id, id, ms, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
+      select dealer_id, id, to_timestamp(ms / 1000) as at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation::jsonb
+      from unnest($1::uuid[], $2::uuid[], $3::float8[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::smallint[], $9::real[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::text[])
+        as r(dealer_id, id, ms, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation)
     ), logged as (
-      insert into api_key_requests (dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id)
-      select dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id from request
+      insert into api_key_requests (dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation)
+      select dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation from request
     ), counted as (
       insert into api_key_usage (dealer_id, api_key_id, hour, operation, status_class, requests)
       select dealer_id, api_key_id, date_trunc('hour', at), operation, status / 100, count(*) from request group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
       on conflict (dealer_id, api_key_id, hour, operation, status_class) do update set requests = api_key_usage.requests + excluded.requests
+    ), judged as (
+      insert into api_key_last_outcomes (dealer_id, api_key_id, outcome, at, operation, status, problem, address, user_agent, credential_id)
+      select distinct on (dealer_id, api_key_id, outcome) dealer_id, api_key_id, outcome, at, operation, status, problem, address, user_agent, credential_id
+      from request, lateral (select case when status between 200 and 399 then 'accepted' when status between 400 and 499 then 'refused' end) as o(outcome)
+      where outcome is not null
+      order by dealer_id, api_key_id, outcome, at desc
+      on conflict (dealer_id, api_key_id, outcome) do update
+        set at = excluded.at, operation = excluded.operation, status = excluded.status, problem = excluded.problem, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
+        where api_key_last_outcomes.at < excluded.at
     )
     insert into api_key_last_used (dealer_id, api_key_id, at, operation, status, address, user_agent, credential_id)
     select distinct on (dealer_id, api_key_id) dealer_id, api_key_id, at, operation, status, address, user_agent, credential_id
@@ -57,6 +70,8 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     requests.map(({ address }) => address),
     requests.map(({ user_agent }) => user_agent),
     plain(({ lead_id }) => lead_id),
+    plain(({ problem }) => problem),
+    requests.map(({ violation }) => violation && JSON.stringify(violation)),
   ]
   await hot.query({ name: 'add-requests', text, values })
 }
@@ -78,7 +93,7 @@ export async function findRequests(
 ): Promise<(RequestRow & { mask: string | null })[]> {
   const { statusClass, operation, leadId, past, limit } = filter
   const conditions = ['r.dealer_id = :dealerId', 'r.api_key_id = :apiKeyId']
-  if (statusClass) conditions.push('r.status / 100 = :statusClass')
+  if (statusClass !== undefined) conditions.push('r.status / 100 = :statusClass')
   if (operation) conditions.push('r.operation = :operation')
   if (leadId) conditions.push('r.lead_id = :leadId')
   if (past) conditions.push('r.id < :past')
@@ -91,7 +106,7 @@ export async function findRequests(
   // What is rare is looked for in those hours alone in which the counts say that there was some. A request is counted
   // with its row.
   const counted = ['u.dealer_id = :dealerId', 'u.api_key_id = :apiKeyId']
-  if (statusClass) counted.push('u.status_class = :statusClass')
+  if (statusClass !== undefined) counted.push('u.status_class = :statusClass')
   if (operation) counted.push('u.operation = :operation')
   if (past) counted.push('first_id_at(u.hour) <= :past')
   const inHours = `
@@ -115,7 +130,7 @@ export async function findRequests(
       dealerId,
       apiKeyId,
       limit,
-      ...(statusClass && { statusClass }),
+      ...(statusClass !== undefined && { statusClass }),
       ...(operation && { operation }),
       ...(leadId && { leadId }),
       ...(past && { past }),

@@ -60,25 +60,27 @@ export function secondsOfToken(credentialSecondsLeft: number | null): number {
   return Math.min(lifetimeSeconds, Math.max(1, Math.floor(credentialSecondsLeft ?? lifetimeSeconds)))
 }
 
-/** What a token says once its signature and its times are known to be good. */
+/** What a token says once its signature is known to be good. */
 export type Verified = Omit<Principal, 'needed'>
 
 /**
  * Checks tokens and remembers the good ones by their hash, at most 20,000 of them. Expiry is checked every time;
- * `forget` is for when a signing key is withdrawn. Whether the credential still lives is not its business.
+ * `forget` is for when a signing key is withdrawn. Whether the credential still lives is not its business. `known` is
+ * told what a token of ours says also when it has expired.
  *
  * @throws {Problem} `token-invalid`
  */
 export function tokenCheck(publicKey: (kid: string) => KeyObject | undefined, issuer: string) {
   const remembered = new LRUCache<string, Verified>({ max: rememberedTokensMax })
 
-  const check = (token: string, now: number): Verified => {
+  const check = (token: string, now: number, known?: (said: Verified) => void): Verified => {
     const key = hash('sha256', token, 'base64')
     let verified = remembered.get(key)
     if (!verified) {
       verified = verify(token, publicKey, issuer)
       remembered.set(key, verified)
     }
+    known?.(verified)
     if (verified.expiresAt.getTime() <= now) throw new Problem('token-invalid')
     return verified
   }
@@ -94,11 +96,12 @@ function verify(token: string, publicKey: (kid: string) => KeyObject | undefined
     if (!kid || !key) throw new Problem('token-invalid')
 
     // Pinning the algorithm keeps a token from choosing how it is checked (RFC 8725, section 3.1).
+    // Whether it has expired is for `check` to say, each time.
     const { header, payload } = jwt.verify(token, key, {
       algorithms: ['ES256'],
       issuer,
       audience: issuer,
-      maxAge: lifetimeSeconds,
+      ignoreExpiration: true,
       complete: true,
     })
     // jsonwebtoken looks at neither typ nor crit, and takes a token without exp.

@@ -256,6 +256,8 @@ async function serve(store: (row: Row) => Promise<Verdict | undefined>): Promise
         address: req.ip,
         user_agent: req.headers['user-agent'] ?? null,
         lead_id: leadId ?? null,
+        problem: null,
+        violation: null,
       })
     done()
   })

@@ -7,6 +7,7 @@ import {
   type ApiKey,
   type ApiKeyScope,
   type ApiKeyUpdate,
+  type ApiKeyUse,
   cancelApiKeyReplacement,
   expireOldApiKeySecret,
   limits,
@@ -54,7 +55,7 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
       search: name ? { dialog: name } : {},
       resetScroll: false,
     })
-  const { lastUsed, expiresAt } = apiKey
+  const { lastAccepted, lastRefused, expiresAt } = apiKey
   const isDeleted = apiKey.status === 'deleted'
   return (
     <Page title={apiKey.name} before={<BackLink />}>
@@ -93,17 +94,10 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
           </dd>
           <dt>{t('key.expires')}</dt>
           <dd>{expiresAt === undefined ? t('form.never') : short(expiresAt)}</dd>
-          <dt>{t('column.lastUsed')}</dt>
-          <dd>
-            {lastUsed ? (
-              <>
-                <When at={lastUsed.at} />
-                {`: ${t('key.usedWith', { operation: lastUsed.operation, status: lastUsed.status, address: lastUsed.address, mask: lastUsed.mask })}`}
-              </>
-            ) : (
-              t('neverUsed')
-            )}
-          </dd>
+          <dt>{t('key.lastAccepted')}</dt>
+          <dd>{lastAccepted ? <Use use={lastAccepted} /> : t('key.never')}</dd>
+          <dt>{t('key.lastRefused')}</dt>
+          <dd>{lastRefused ? <Use use={lastRefused} /> : t('key.never')}</dd>
         </dl>
         <div>
           <CanSentence kind={apiKey.kind} scopes={apiKey.scopes} />
@@ -142,6 +136,17 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
       {dialog === 'replace' && !isDeleted && <ReplaceKey apiKey={apiKey} close={() => open()} />}
       {dialog === 'delete' && !isDeleted && <DeleteKey apiKey={apiKey} close={() => open()} />}
     </Page>
+  )
+}
+
+function Use({ use }: { use: ApiKeyUse }) {
+  const { t } = useTranslation()
+  const { operation, status = '', problem = '', address, mask } = use
+  return (
+    <>
+      <When at={use.at} />
+      {`: ${t('key.usedWith', { operation, answer: `${status} ${problem}`.trim(), address, mask })}`}
+    </>
   )
 }
 
@@ -336,9 +341,25 @@ function Requests({ apiKeyId }: { apiKeyId: string }) {
                         </Link>
                       )}
                     </td>
-                    <td data-label={t('column.answer')}>{request.status}</td>
+                    <td data-label={t('column.answer')}>
+                      {request.aborted ? t('key.aborted') : request.status}{' '}
+                      {request.problem !== undefined && <span className="mono">{request.problem}</span>}
+                      {request.violation && (
+                        <Text size="xs" className="wrap">
+                          {request.violation.in}
+                          {request.violation.pointer}: {request.violation.message}
+                        </Text>
+                      )}
+                    </td>
                     <td data-label={t('column.duration')}>{number(Math.round(request.durationMs * 10) / 10)} ms</td>
-                    <td data-label={t('column.address')}>{request.address}</td>
+                    <td data-label={t('column.address')}>
+                      {request.address}
+                      {request.userAgent !== undefined && (
+                        <Text size="xs" className="wrap">
+                          {request.userAgent}
+                        </Text>
+                      )}
+                    </td>
                     <td data-label={t('column.key')}>
                       <span className="mono">{request.mask}</span>
                     </td>

@@ -355,7 +355,10 @@ function Origin({ lead }: { lead: Lead }) {
           ],
           [t('lead.received'), <When key="received" at={lead.receivedAt} />],
           [t('lead.submitted'), lead.submittedAt && <When at={lead.submittedAt} />],
-          [t('lead.request'), from && `${from.operation}, ${from.status}, ${from.address}, ${from.requestId}`],
+          [
+            t('lead.request'),
+            from && `${from.operation}, ${from.status ?? t('key.aborted')}, ${from.address}, ${from.requestId}`,
+          ],
           [t('lead.reference'), externalReference && `${externalReference.source}: ${externalReference.id}`],
           [
             t('lead.campaign'),
