@@ -1,5 +1,6 @@
 import { defineConfig } from '@hey-api/openapi-ts'
 import { express } from './express-plugin.ts'
+import { guards } from './guards-plugin.ts'
 import { knownValues } from './known-values.ts'
 import { limits } from './limits-plugin.ts'
 import { scopes } from './scopes-plugin.ts'
@@ -14,7 +15,7 @@ export default defineConfig([
   {
     input: './generated/openapi.yaml',
     output: { path: 'generated/server', importFileExtension: '.ts' },
-    plugins: [types, express(), limits(), scopes()],
+    plugins: [types, express(), limits(), scopes(), guards({ schemas: ['Lead'] })],
   },
   {
     input: './generated/openapi.yaml',

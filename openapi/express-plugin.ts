@@ -21,10 +21,15 @@ type ExpressPlugin = DefinePlugin<Config, Config, never, Imports>
 type Document = {
   security?: Security
   paths: Record<string, Record<string, RawOperation>>
-  components: { securitySchemes: { accessToken: { flows: { clientCredentials: { scopes: Record<string, string> } } } } }
+  components: {
+    securitySchemes: { accessToken: { flows: { clientCredentials: { scopes: Record<string, string> } } } }
+    parameters?: Record<string, RawParameter>
+  }
 }
+type RawParameter = { $ref?: string; name?: string; 'x-needs-scope'?: string }
 type RawOperation = {
   security?: Security
+  parameters?: RawParameter[]
   requestBody?: { required?: boolean; content: Record<string, unknown> }
   responses: Record<string, { content?: Record<string, unknown> }>
   'x-body-bytes-max'?: number
@@ -53,6 +58,14 @@ function handlerType(
   if (kind === 'none') return 'PublicOperation'
   if (responses['200']?.content?.['text/event-stream']) return 'StreamOperation'
   return method === 'get' ? 'ReadOperation' : 'WriteOperation'
+}
+
+/** What may be asked with a scope of its own alone, by the name of the parameter. */
+function parameterScopes({ components }: Document, { parameters = [] }: RawOperation): Record<string, string> {
+  const resolved = parameters.map((each) => components.parameters?.[each.$ref?.split('/').pop() ?? ''] ?? each)
+  return Object.fromEntries(
+    resolved.flatMap(({ name = '', 'x-needs-scope': scope }) => (scope === undefined ? [] : [[name, scope]])),
+  )
 }
 
 const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
@@ -86,6 +99,7 @@ const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
         mediaTypes: Object.keys(raw.requestBody?.content ?? {}),
         bodyBytesMax: raw['x-body-bytes-max'] ?? 0,
         queryParameters: Object.values(operation.parameters?.query ?? {}).map(({ name }) => name),
+        parameterScopes: parameterScopes(document, raw),
       }
     },
     { order: 'declarations' },
@@ -139,7 +153,8 @@ const defaultConfig: ExpressPlugin['Config'] = {
 
 /**
  * Emits what the server is typed and wired by: `Handlers` (operationId to typed handler), `operations` (method, path,
- * credential, scopes, media types, body limit in bytes), `OperationId`, `scopes` and `Scope`.
+ * credential, scopes, media types, body limit in bytes, what parameters need scopes of their own), `OperationId`,
+ * `scopes` and `Scope`.
  *
  * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts
  * holds its output.

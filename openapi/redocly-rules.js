@@ -317,6 +317,49 @@ const parameterExemplified = () => ({
   },
 })
 
+/** A scope that guards nothing would be granted, shown and chosen without meaning anything. */
+const scopeUsed = () => {
+  const used = new Set()
+  let stated
+  return {
+    Operation(operation) {
+      for (const scope of access(operation).scopes ?? []) used.add(scope)
+    },
+    Parameter(parameter) {
+      used.add(parameter['x-needs-scope'])
+    },
+    Schema(schema) {
+      for (const member of Object.values(schema.properties ?? {})) used.add(member['x-needs-scope'])
+    },
+    SecurityScheme(scheme, { location }) {
+      const scopes = scheme.flows?.clientCredentials?.scopes
+      if (scopes) stated = { scopes, location: location.child(['flows', 'clientCredentials', 'scopes']) }
+    },
+    Root: {
+      leave(_root, { report }) {
+        for (const scope of Object.keys(stated?.scopes ?? {}))
+          if (!used.has(scope))
+            report({ message: `${scope} guards nothing.`, location: stated.location.child(scope).key() })
+        for (const scope of used)
+          if (scope !== undefined && stated && !Object.hasOwn(stated.scopes, scope))
+            report({ message: `${scope} is not a scope of the document.`, location: stated.location.key() })
+      },
+    },
+  }
+}
+
+/** What is left out of some answers cannot be required. */
+const guardedOptional = () => ({
+  Schema(schema, { location, report }) {
+    for (const [name, member] of Object.entries(schema.properties ?? {}))
+      if (member['x-needs-scope'] !== undefined && schema.required?.includes(name))
+        report({
+          message: `${name} needs a scope of its own, so it must not be required.`,
+          location: location.child('required'),
+        })
+  },
+})
+
 /** The scopes of an operation that takes an access token, and whether it takes a session. */
 function access({ security = [] }) {
   return {
@@ -396,6 +439,8 @@ export default () => ({
       'input-closed': inputClosed,
       'times-formatted': timesFormatted,
       'path-parameter-anchored': pathParameterAnchored,
+      'scope-used': scopeUsed,
+      'guarded-optional': guardedOptional,
       'length-of-text-alone': lengthOfTextAlone,
       'number-formatted': numberFormatted,
       'query-boolean-bare': queryBooleanBare,

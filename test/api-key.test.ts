@@ -43,7 +43,10 @@ it('gives a write-only key leads:create and nothing else', () => {
   expect(() => grantedScopes('digital_requests', ['leads:read'])).toThrow(Problem)
 })
 
-it('gives an extensive key the right to erase only when asked', () => {
-  expect(grantedScopes('extensive_integrations', undefined)).not.toContain('customers:erase')
-  expect(grantedScopes('extensive_integrations', ['customers:erase'])).toEqual(['customers:erase'])
+it('gives an extensive key what is asked for, in the order of the contract', () => {
+  expect(grantedScopes('extensive_integrations', ['customers:read', 'leads:read'])).toEqual([
+    'leads:read',
+    'customers:read',
+  ])
+  expect(() => grantedScopes('extensive_integrations', ['customers:erase'])).toThrow(Problem)
 })

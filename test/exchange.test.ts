@@ -47,9 +47,7 @@ it('gives the same token answer for X-Api-Key, Basic and the form', async () => 
       1800,
       'no-store',
     ])
-    expect(body.scope).toBe(
-      'leads:create leads:read leads:update customers:read customers:write events:read webhooks:manage',
-    )
+    expect(body.scope).toBe('leads:create leads:read leads:update customers:read events:read')
   }
 })
 

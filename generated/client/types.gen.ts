@@ -826,7 +826,9 @@ export type Warning = {
 };
 
 /**
- * A lead as it is read.
+ * A lead as it is read. Members with `x-needs-scope`, here and below, show the person and what they wrote: they are there for tokens with that
+ * scope, and left out for all others.
+ *
  */
 export type Lead = {
     /**
@@ -841,7 +843,7 @@ export type Lead = {
      * What the customer wrote, plain text, with national identity numbers masked. Absent when nothing was written.
      */
     message?: string;
-    customer: LeadCustomer;
+    customer?: LeadCustomer;
     /**
      * The vehicles that the customer asks about, in the order sent. Empty when none was named.
      */
@@ -874,7 +876,7 @@ export type Lead = {
      * What could not be understood, or was not kept as it was sent; what of it found room stands in `extra`. Empty when all is well.
      *
      */
-    warnings: Array<Warning>;
+    warnings?: Array<Warning>;
     /**
      * When the lead was stored, in UTC. Lists are in this order.
      */
@@ -1981,7 +1983,7 @@ export type LeadTypes = Array<LeadTypeInput>;
 export type SourceKeyId = string;
 
 /**
- * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+ * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
  */
 export type Contact = string;
 
@@ -2211,7 +2213,7 @@ export type ListLeadsData = {
          */
         sourceKeyId?: string;
         /**
-         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
          */
         contact?: string;
         /**
@@ -2760,7 +2762,7 @@ export type GetLeadCountsData = {
          */
         sourceKeyId?: string;
         /**
-         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
          */
         contact?: string;
         /**
@@ -3011,6 +3013,10 @@ export type DeleteOwnApiKeyErrors = {
      */
     401: Problem;
     /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
@@ -3092,6 +3098,10 @@ export type ReplaceOwnApiKeyErrors = {
      * There is no access token, or it has expired or been ended.
      */
     401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
     /**
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */

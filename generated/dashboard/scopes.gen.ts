@@ -13,12 +13,8 @@ export const scopesOfKind = {
             'leads:read',
             'leads:update',
             'customers:read',
-            'customers:write',
-            'events:read',
-            'webhooks:manage'
+            'events:read'
         ],
-        onRequest: [
-            'customers:erase'
-        ]
+        onRequest: []
     }
 } as const;

@@ -157,7 +157,7 @@ export const endOwnSession = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * List leads
  *
- * Scope: `leads:read`. Newest first, or oldest first. Filters are combined: a lead is listed when it fits all of them.
+ * Scope: `leads:read`. Newest first, or oldest first. Filters are combined: a lead is listed when it fits all of them. The person in a lead is shown with `customers:read` only.
  */
 export const listLeads = <ThrowOnError extends boolean = false>(options?: Options<ListLeadsData, ThrowOnError>): RequestResult<ListLeadsResponses, ListLeadsErrors, ThrowOnError> => (options?.client ?? client).get<ListLeadsResponses, ListLeadsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -256,7 +256,7 @@ export const reconcileReferences = <ThrowOnError extends boolean = false>(option
 /**
  * Read a lead
  *
- * Scope: `leads:read`.
+ * Scope: `leads:read`. The person in it is shown with `customers:read` only.
  */
 export const getLead = <ThrowOnError extends boolean = false>(options: Options<GetLeadData, ThrowOnError>): RequestResult<GetLeadResponses, GetLeadErrors, ThrowOnError> => (options.client ?? client).get<GetLeadResponses, GetLeadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -269,7 +269,8 @@ export const getLead = <ThrowOnError extends boolean = false>(options: Options<G
  *
  * Scope: `leads:update`. `If-Match` is needed, with the `ETag` of the lead that you saw, so that two people cannot undo each other's work.
  * A move that is not legal answers 409 and names the legal ones. Moving a lead to the status it has changes nothing. Whoever moved a lead
- * last may take that back within 10 minutes, by moving it to the status that it had before.
+ * last may take that back within 10 minutes, by moving it to the status that it had before. The answer shows the lead, and the person in it
+ * with `customers:read` only.
  *
  */
 export const updateLead = <ThrowOnError extends boolean = false>(options: Options<UpdateLeadData, ThrowOnError>): RequestResult<UpdateLeadResponses, UpdateLeadErrors, ThrowOnError> => (options.client ?? client).patch<UpdateLeadResponses, UpdateLeadErrors, ThrowOnError>({
@@ -296,7 +297,7 @@ export const getLeadReceipt = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Read what a lead was read from
  *
- * Scope: `leads:read`. Byte for byte: the document of a lead that came as ADF; the JSON of a lead of which something was repaired, cut,
+ * Scope: `leads:read` and `customers:read`. Byte for byte: the document of a lead that came as ADF; the JSON of a lead of which something was repaired, cut,
  * converted or set aside (its media type names the charset that was said; what comes in a batch is in UTF-8, or nearly). Others have all that was sent on themselves, and no
  * original: 404. What is masked in the lead is not masked in it.
  *
@@ -326,7 +327,7 @@ export const getLeadCounts = <ThrowOnError extends boolean = false>(options?: Op
  * Scope: `events:read`. Oldest first, in the order in which things became true: whoever goes on from `nextCursor` misses nothing and gets
  * nothing twice. Before you read leads for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
  * from there. `nextCursor` is always there: keep it, and ask again later when `items` is empty. An event of a lead has the lead as it is now
- * for whoever may read leads. A cursor whose event is not in the feed is 410 `feed-restarted`, never a page with a gap in it.
+ * for whoever has `leads:read`, and the person in it for whoever has `customers:read`, too. A cursor whose event is not in the feed is 410 `feed-restarted`, never a page with a gap in it.
  *
  */
 export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>): RequestResult<ListEventsResponses, ListEventsErrors, ThrowOnError> => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
@@ -381,8 +382,8 @@ export const listApiKeys = <ThrowOnError extends boolean = false>(options?: Opti
  * Scope: `api-keys:manage`. The answer holds the secret, which is shown this once and cannot be shown again: only its hash is kept.
  *
  * A key for `digital_requests` can create leads and nothing else. A key for `extensive_integrations` can read and write; it can be
- * narrowed with `scopes`, and has `customers:erase` only when that is asked for. A person must have signed in within the last 15 minutes
- * to make one.
+ * narrowed with `scopes`. A key that has all scopes of its kind gets those that come to it later, a narrowed one does not. A person must have
+ * signed in within the last 15 minutes to make one for `extensive_integrations`.
  *
  */
 export const createApiKey = <ThrowOnError extends boolean = false>(options: Options<CreateApiKeyData, ThrowOnError>): RequestResult<CreateApiKeyResponses, CreateApiKeyErrors, ThrowOnError> => (options.client ?? client).post<CreateApiKeyResponses, CreateApiKeyErrors, ThrowOnError>({
@@ -524,8 +525,8 @@ export const getApiKeyUsage = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Delete the API key that the token was bought with
  *
- * Scope: any access token of an API key. For whoever finds a leaked key: it and all tokens that it bought are dead when this answers. An admin of the
- * dealer can restore it for 24 hours.
+ * Scope: any access token of an API key that has all scopes of the key; with one that was narrowed it is 403. For whoever finds a leaked key: it and
+ * all tokens that it bought are dead when this answers. An admin of the dealer can restore it for 24 hours.
  *
  */
 export const deleteOwnApiKey = <ThrowOnError extends boolean = false>(options?: Options<DeleteOwnApiKeyData, ThrowOnError>): RequestResult<DeleteOwnApiKeyResponses, DeleteOwnApiKeyErrors, ThrowOnError> => (options?.client ?? client).delete<DeleteOwnApiKeyResponses, DeleteOwnApiKeyErrors, ThrowOnError>({
@@ -549,7 +550,8 @@ export const getOwnApiKey = <ThrowOnError extends boolean = false>(options?: Opt
 /**
  * Give the API key that the token was bought with a new secret
  *
- * Scope: any access token of an API key. For systems that replace their secret by themselves. The old secret works until the new one is first used, and
+ * Scope: any access token of an API key that has all scopes of the key; with one that was narrowed it is 403: it would get a secret that may do
+ * more. For systems that replace their secret by themselves. The old secret works until the new one is first used, and
  * then as long as `oldEnds` says: when this answer is lost, nobody is locked out, and the request can be sent again.
  *
  */

@@ -956,7 +956,9 @@ export type Warning = {
 };
 
 /**
- * A lead as it is read.
+ * A lead as it is read. Members with `x-needs-scope`, here and below, show the person and what they wrote: they are there for tokens with that
+ * scope, and left out for all others.
+ *
  */
 export type Lead = {
     /**
@@ -971,7 +973,7 @@ export type Lead = {
      * What the customer wrote, plain text, with national identity numbers masked. Absent when nothing was written.
      */
     message?: string;
-    customer: LeadCustomer;
+    customer?: LeadCustomer;
     /**
      * The vehicles that the customer asks about, in the order sent. Empty when none was named.
      */
@@ -1004,7 +1006,7 @@ export type Lead = {
      * What could not be understood, or was not kept as it was sent; what of it found room stands in `extra`. Empty when all is well.
      *
      */
-    warnings: Array<Warning>;
+    warnings?: Array<Warning>;
     /**
      * When the lead was stored, in UTC. Lists are in this order.
      */
@@ -2079,11 +2081,11 @@ export type ApiKeyPage = {
 export type ApiKeyName = string;
 
 /**
- * A scope that a key of some kind can have: `leads:create`, `leads:read`, `leads:update`, `customers:read`, `customers:write`,
- * `customers:erase`, `events:read` or `webhooks:manage`. What each lets a key do stands at `accessToken`. More may come.
+ * A scope that a key of some kind can have: `leads:create`, `leads:read`, `leads:update`, `customers:read` or `events:read`. What
+ * each lets a key do stands at `accessToken`. More may come.
  *
  */
-export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'customers:read' | 'customers:write' | 'customers:erase' | 'events:read' | 'webhooks:manage';
+export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'customers:read' | 'events:read';
 
 /**
  * A key to be made.
@@ -2093,7 +2095,7 @@ export type ApiKeyInput = {
     kind: ApiKeyKindInput;
     environment?: ApiKeyEnvironment;
     /**
-     * Left out, the key has the usual scopes of its kind.
+     * Left out, the key has the usual scopes of its kind. Whoever has them all gets those that come later, too.
      */
     scopes?: Array<ApiKeyScope>;
     /**
@@ -2123,7 +2125,7 @@ export type ApiKeyUpdate = {
      */
     disabled?: boolean;
     /**
-     * What the key may do from now on. Tokens that it bought before lose what it loses, at once, and gain nothing.
+     * What the key may do from now on. Tokens that it bought before lose what it loses, at once, and gain nothing. With all of its kind it gets those that come later, too.
      */
     scopes?: Array<ApiKeyScope>;
     /**
@@ -2678,7 +2680,7 @@ export type LeadTypes = Array<LeadTypeInput>;
 export type SourceKeyId = string;
 
 /**
- * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+ * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
  */
 export type Contact = string;
 
@@ -3201,7 +3203,7 @@ export type ListLeadsData = {
          */
         sourceKeyId?: string;
         /**
-         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
          */
         contact?: string;
         /**
@@ -3750,7 +3752,7 @@ export type GetLeadCountsData = {
          */
         sourceKeyId?: string;
         /**
-         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case.
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
          */
         contact?: string;
         /**
@@ -4643,6 +4645,10 @@ export type DeleteOwnApiKeyErrors = {
      */
     401: Problem;
     /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
@@ -4724,6 +4730,10 @@ export type ReplaceOwnApiKeyErrors = {
      * There is no access token, or it has expired or been ended.
      */
     401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
     /**
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */

@@ -68,7 +68,8 @@ export const operations = {
             'application/x-www-form-urlencoded'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getAuthorizationServerMetadata: {
         method: 'GET',
@@ -77,7 +78,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getJwks: {
         method: 'GET',
@@ -86,7 +88,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     signOut: {
         method: 'DELETE',
@@ -95,7 +98,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     signIn: {
         method: 'POST',
@@ -106,7 +110,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     exchangeSession: {
         method: 'POST',
@@ -115,7 +120,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getMe: {
         method: 'GET',
@@ -124,7 +130,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     changeOwnPassword: {
         method: 'PUT',
@@ -135,7 +142,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     listOwnSessions: {
         method: 'GET',
@@ -144,7 +152,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     endOwnSession: {
         method: 'DELETE',
@@ -153,7 +162,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     listLeads: {
         method: 'GET',
@@ -174,7 +184,10 @@ export const operations = {
             'contact',
             'updatedSince',
             'test'
-        ]
+        ],
+        parameterScopes: {
+            contact: 'customers:read'
+        }
     },
     createLead: {
         method: 'POST',
@@ -187,7 +200,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 262144,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     createLeadBatch: {
         method: 'POST',
@@ -200,7 +214,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 4194304,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     createLeadsFromAdf: {
         method: 'POST',
@@ -215,7 +230,8 @@ export const operations = {
             'text/xml'
         ],
         bodyBytesMax: 262144,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     reconcileReferences: {
         method: 'POST',
@@ -228,7 +244,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 4194304,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getLead: {
         method: 'GET',
@@ -239,7 +256,8 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     updateLead: {
         method: 'PATCH',
@@ -252,7 +270,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 16384,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getLeadReceipt: {
         method: 'GET',
@@ -263,18 +282,21 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getLeadOriginal: {
         method: 'GET',
         path: '/v1/leads/{leadId}/original',
         access: 'accessToken',
         scopes: [
-            'leads:read'
+            'leads:read',
+            'customers:read'
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getLeadCounts: {
         method: 'GET',
@@ -290,7 +312,10 @@ export const operations = {
             'sourceKeyId',
             'contact',
             'test'
-        ]
+        ],
+        parameterScopes: {
+            contact: 'customers:read'
+        }
     },
     listEvents: {
         method: 'GET',
@@ -306,7 +331,8 @@ export const operations = {
             'cursor',
             'leadId',
             'test'
-        ]
+        ],
+        parameterScopes: {}
     },
     streamEvents: {
         method: 'GET',
@@ -320,7 +346,8 @@ export const operations = {
         queryParameters: [
             'test',
             'skip'
-        ]
+        ],
+        parameterScopes: {}
     },
     listSources: {
         method: 'GET',
@@ -334,7 +361,8 @@ export const operations = {
         queryParameters: [
             'limit',
             'cursor'
-        ]
+        ],
+        parameterScopes: {}
     },
     listApiKeys: {
         method: 'GET',
@@ -350,7 +378,8 @@ export const operations = {
             'cursor',
             'kind',
             'deleted'
-        ]
+        ],
+        parameterScopes: {}
     },
     createApiKey: {
         method: 'POST',
@@ -363,7 +392,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     deleteApiKey: {
         method: 'DELETE',
@@ -376,7 +406,8 @@ export const operations = {
         bodyBytesMax: 0,
         queryParameters: [
             'reason'
-        ]
+        ],
+        parameterScopes: {}
     },
     getApiKey: {
         method: 'GET',
@@ -387,7 +418,8 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     updateApiKey: {
         method: 'PATCH',
@@ -400,7 +432,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     cancelApiKeyReplacement: {
         method: 'DELETE',
@@ -411,7 +444,8 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     expireOldApiKeySecret: {
         method: 'PATCH',
@@ -424,7 +458,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     replaceApiKey: {
         method: 'POST',
@@ -437,7 +472,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     restoreApiKey: {
         method: 'POST',
@@ -448,7 +484,8 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     listApiKeyRequests: {
         method: 'GET',
@@ -465,7 +502,8 @@ export const operations = {
             'operation',
             'statusClass',
             'leadId'
-        ]
+        ],
+        parameterScopes: {}
     },
     getApiKeyUsage: {
         method: 'GET',
@@ -478,7 +516,8 @@ export const operations = {
         bodyBytesMax: 0,
         queryParameters: [
             'hours'
-        ]
+        ],
+        parameterScopes: {}
     },
     deleteOwnApiKey: {
         method: 'DELETE',
@@ -489,7 +528,8 @@ export const operations = {
         bodyBytesMax: 0,
         queryParameters: [
             'reason'
-        ]
+        ],
+        parameterScopes: {}
     },
     getOwnApiKey: {
         method: 'GET',
@@ -498,7 +538,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     replaceOwnApiKey: {
         method: 'POST',
@@ -509,7 +550,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     listUsers: {
         method: 'GET',
@@ -523,7 +565,8 @@ export const operations = {
         queryParameters: [
             'limit',
             'cursor'
-        ]
+        ],
+        parameterScopes: {}
     },
     createUser: {
         method: 'POST',
@@ -536,7 +579,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     updateUser: {
         method: 'PATCH',
@@ -549,7 +593,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     createPasswordLink: {
         method: 'POST',
@@ -560,7 +605,8 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     setPassword: {
         method: 'POST',
@@ -571,7 +617,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getNotifications: {
         method: 'GET',
@@ -580,7 +627,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     updateNotifications: {
         method: 'PATCH',
@@ -591,7 +639,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     listMails: {
         method: 'GET',
@@ -605,7 +654,8 @@ export const operations = {
         queryParameters: [
             'limit',
             'cursor'
-        ]
+        ],
+        parameterScopes: {}
     },
     requestPasswordLink: {
         method: 'POST',
@@ -616,7 +666,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getDealer: {
         method: 'GET',
@@ -627,7 +678,8 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     updateDealer: {
         method: 'PATCH',
@@ -640,7 +692,8 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     listAuditEntries: {
         method: 'GET',
@@ -659,7 +712,8 @@ export const operations = {
             'subjectId',
             'since',
             'until'
-        ]
+        ],
+        parameterScopes: {}
     },
     getHealth: {
         method: 'GET',
@@ -668,7 +722,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     },
     getReadiness: {
         method: 'GET',
@@ -677,7 +732,8 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
-        queryParameters: []
+        queryParameters: [],
+        parameterScopes: {}
     }
 } as const;
 
@@ -688,10 +744,7 @@ export const scopes = [
     'leads:read',
     'leads:update',
     'customers:read',
-    'customers:write',
-    'customers:erase',
     'events:read',
-    'webhooks:manage',
     'api-keys:manage',
     'users:manage',
     'audit:read',

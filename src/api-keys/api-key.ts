@@ -12,6 +12,7 @@ import type {
 import { outer } from '../ids.ts'
 import { momentOf } from '../moment.ts'
 import { Problem } from '../problem.ts'
+import { inForce } from '../tokens/scope.ts'
 import { graceSeconds } from './replacement.ts'
 
 /** When somebody came with a key, read as JSON. */
@@ -60,7 +61,7 @@ export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined): ApiKey
     name: row.name,
     kind: row.kind,
     environment: row.environment,
-    scopes: row.scopes,
+    scopes: inForce(row.scopes),
     status,
     disabled: row.disabled,
     mask: row.mask,

@@ -11,6 +11,7 @@ import type { Http } from '../operation.ts'
 import { OAuthError } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from '../tokens/keyring.ts'
+import { inForce } from '../tokens/scope.ts'
 import { lockDealer, readClock } from '../tokens/store.ts'
 import { accessToken, secondsOfToken } from '../tokens/token.ts'
 import { holdsKey, parseKeyText } from './key-text.ts'
@@ -95,7 +96,7 @@ export const exchangeApiKey = ({
     if (row.first_used_at === null) await firstUse(db, recordChange, row, parts.lookup, http)
 
     if (row.generation !== keyring.generation()) await keyring.reload(db)
-    const granted = scopesOf(body?.scope, row.scopes)
+    const granted = scopesOf(body?.scope, inForce(row.scopes))
     const now = new Date()
     const grant = {
       dealerId: row.dealer_id,
@@ -211,6 +212,8 @@ function proves(row: SecretRow | undefined, proof: string, secrets: Secrets): bo
 }
 
 function scopesOf(wanted: string | undefined, held: readonly string[]): readonly string[] {
+  if (held.length === 0)
+    throw new OAuthError('invalid_scope', 'The key has no scope that there is. Ask the dealer to give it some.')
   if (!wanted) return held
   const asked = new Set(wanted.split(' ').filter((scope) => scope !== ''))
   const foreign = [...asked].filter((scope) => !held.includes(scope))

@@ -4,10 +4,12 @@ import type { ApiKey, OldSecretEnds, Silence } from '../../generated/server/type
 import { type Audited, type Change, difference } from '../audit/audit.ts'
 import { inner, newId } from '../ids.ts'
 import { pageOf } from '../page.ts'
-import type { Http, Principal, Write } from '../operation.ts'
+import type { Http, Principal, Standing, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
+import { scopeMissing } from '../tokens/liveness.ts'
+import { inForce } from '../tokens/scope.ts'
 import { disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
 import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, expiryToCome } from './api-key.ts'
 import { type KeyText, maskOf } from './key-text.ts'
@@ -99,11 +101,12 @@ export const updateApiKey =
       const id = inner(path.apiKeyId)
       const before = await living(trx, dealerId, id)
       const { name, disabled } = body
-      if (body.scopes && readsData(before.kind) && body.scopes.toSorted().join() !== before.scopes.toSorted().join())
-        await requireFreshSignIn(trx, principal, now)
+      // What a key has that guards nothing stays with it until somebody chooses anew.
+      const chosen = body.scopes && !isSame(body.scopes, inForce(before.scopes)) ? body.scopes : undefined
+      if (chosen && readsData(before.kind)) await requireFreshSignIn(trx, principal, now)
       if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id)))
         throw new Problem('api-key-name-taken')
-      const scopes = body.scopes && [...grantedScopes(before.kind, body.scopes)]
+      const scopes = chosen && [...grantedScopes(before.kind, chosen)]
       const expiry =
         body.expiresAt === undefined ? undefined : { expires_at: expiryToCome(body.expiresAt ?? undefined, now) }
 
@@ -209,9 +212,10 @@ export const replaceOwnApiKey =
     replace(keys, write, principal, http, principal.subject.id, body.oldEnds, 'on_first_use')
 
 function remove(keys: ApiKeys, write: Write, principal: Principal, http: Http, id: string, reason: string | undefined) {
-  return write(principal, async (trx, now) => {
+  return write(principal, async (trx, now, standing) => {
     const { dealerId } = principal
     const key = await living(trx, dealerId, id)
+    requireWhole(key, principal, standing)
 
     await store.saveApiKey(trx, dealerId, id, { deleted_at: now, delete_reason: reason ?? null }, now)
     await endCredentials(trx, dealerId, id)
@@ -229,9 +233,10 @@ function replace(
   oldEnds: OldSecretEnds = 'after_24_hours',
   newCounts: 'on_first_use' | 'at_once' = 'on_first_use',
 ) {
-  return write(principal, async (trx, now) => {
+  return write(principal, async (trx, now, standing) => {
     const { dealerId } = principal
     const key = await living(trx, dealerId, id)
+    requireWhole(key, principal, standing)
     if (readsData(key.kind)) await requireFreshSignIn(trx, principal, now)
     const before = await store.findSecrets(trx, dealerId, id)
     const { secrets: after, added } = replaced(before, graceSeconds[oldEnds], newCounts, now)
@@ -243,6 +248,17 @@ function replace(
     })
     return created(await shown(trx, keys, dealerId, id), text)
   })
+}
+
+/**
+ * A token that was narrowed does not act on its own key: with a new secret it would buy itself what it lacks.
+ *
+ * @throws {Problem} `scope-missing`
+ */
+function requireWhole(key: ApiKeyRow, { subject }: Principal, { scopes }: Standing): void {
+  if (subject.type !== 'api_key' || subject.id !== key.id) return
+  const missing = inForce(key.scopes).filter((scope) => !scopes.has(scope))
+  if (missing.length > 0) throw scopeMissing(missing)
 }
 
 function changeSecrets(
@@ -282,10 +298,13 @@ function ownId({ subject }: Principal): string {
   return subject.id
 }
 
+const isSame = (some: readonly string[], others: readonly string[]): boolean =>
+  some.toSorted().join() === others.toSorted().join()
+
 const audited = ({ name, disabled, scopes, expires_at }: ApiKeyRow) => ({
   name,
   disabled,
-  scopes,
+  scopes: inForce(scopes),
   expiresAt: expires_at,
 })
 

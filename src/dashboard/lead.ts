@@ -50,7 +50,8 @@ export function urgencyOf(
 }
 
 /** The best name that there is for a customer: a name, or else a way to reach them. */
-export function nameOf({ customer: { name, emails, phones, address } }: Pick<Lead, 'customer'>): string {
+export function nameOf({ customer }: Pick<Lead, 'customer'>): string {
+  const { name, emails = [], phones = [], address } = customer ?? {}
   const said = [
     name?.full,
     [name?.given, name?.family].filter(Boolean).join(' '),

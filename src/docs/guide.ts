@@ -36,7 +36,7 @@ ${code(`{"access_token":"eyJ…","token_type":"Bearer","expires_in":1800,"scope"
 <p>Keep the token and use it for all calls until about a minute before <code>expires_in</code> is over, which is 1800 seconds unless the key itself ends before; then exchange the key again. Do not exchange for every call. When a call answers 401, exchange once and try again once. Never put a key or a token into an address, a log, or the JavaScript of a public page.</p>
 
 <h2>Scopes</h2>
-<p>A token has the scopes of its key, or fewer when the exchange names them, space-separated, as <code>scope</code>. A scope may come before its operations: the <a href="/docs/reference/">reference</a> shows what can be called today.</p>
+<p>A token has the scopes of its key, or fewer when the exchange names them, space-separated, as <code>scope</code>. The person in a lead, and what they wrote, is shown with <code>customers:read</code> only: without it those members are left out of every lead, wherever it is read, and <code>contact</code> cannot be asked for. The <a href="/docs/reference/">reference</a> marks them with <code>x-needs-scope</code>. To replace or delete its own key a token needs all scopes of the key.</p>
 ${table(
   ['Scope', 'Allows', 'Digital requests', 'Extensive integrations'],
   Object.entries(scopes).map(([scope, meaning]) => [
@@ -104,7 +104,7 @@ ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" 
 <div class="table" tabindex="0" role="group" aria-label="Table"><table><thead><tr><th>Status</th><th>Meaning</th><th>What to do</th></tr></thead><tbody>
 <tr><td>400, 415, 422</td><td>The request is not right.</td><td>Mend it; sending it again does not help.</td></tr>
 <tr><td>401</td><td>No token, or it has expired or was ended, or it is the API key itself.</td><td>Exchange the key and try once more. If the key is refused too, ask the dealer.</td></tr>
-<tr><td>403</td><td>The token lacks a scope; <code>WWW-Authenticate</code> names it.</td><td>Ask the dealer for a key of the other kind.</td></tr>
+<tr><td>403</td><td>The token lacks a scope; <code>WWW-Authenticate</code> names it.</td><td>Ask for fewer, or the dealer for a key that may do it.</td></tr>
 <tr><td>410</td><td>The feed does not go on from this cursor.</td><td>Read everything anew, and follow from where the feed ends now.</td></tr>
 <tr><td>429, 503</td><td>Not now.</td><td>Wait as long as <code>Retry-After</code> says and send the same again.</td></tr>
 </tbody></table></div>

@@ -17,7 +17,7 @@ export const advice = {
   'sign-in-refused':
     'The answer is the same for an unknown e-mail address, a wrong password and a deactivated user. Check both; an admin of the dealer can tell whether the user is active.',
   'scope-missing':
-    'The WWW-Authenticate header names the scope that is needed. A key for digital requests can create leads and read nothing; reading needs a key for extensive integrations.',
+    'The WWW-Authenticate header names the scope that is needed. A key for digital requests can create leads and read nothing; reading needs a key for extensive integrations. To look for leads by phone number or e-mail address, and to read their originals, customers:read is needed, too. Whoever replaces or deletes their own key needs a token with all of its scopes: exchange the key without naming any.',
   'person-needed':
     'The access token was bought with an API key. Passwords and sessions belong to people: sign in instead. A key that is to see or replace itself has /v1/api-key.',
   'foreign-origin':

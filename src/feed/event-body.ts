@@ -1,7 +1,8 @@
-import type { Event, Lead } from '../../generated/server/types.gen.ts'
+import type { Event } from '../../generated/server/types.gen.ts'
 import { cursorAt, positionOf } from '../events/cursor.ts'
 import type { EventRow } from '../events/event.ts'
 import { outer } from '../ids.ts'
+import { leadBody, type LeadRow } from '../leads/lead.ts'
 import { statusAfter } from '../leads/status.ts'
 
 /** An event with what is known of it now. */
@@ -10,8 +11,8 @@ export interface FeedRow extends EventRow {
   test: boolean
 }
 
-/** `lead`: as it is now, for whoever may read leads. */
-export function eventBody(row: FeedRow, lead: Lead | undefined): Event {
+/** An event as it is shown to whoever has these scopes. `lead`: as it is now. */
+export function eventBody(row: FeedRow, lead: LeadRow | undefined, scopes: ReadonlySet<string>): Event {
   const status = statusAfter(row)
   return {
     id: outer('evt', row.id),
@@ -26,6 +27,8 @@ export function eventBody(row: FeedRow, lead: Lead | undefined): Event {
     },
     changed: row.changed,
     ...(status && { status }),
-    ...(lead && { lead }),
+    ...(lead && readsLeads(scopes) && { lead: leadBody(lead, scopes) }),
   }
 }
+
+export const readsLeads = (scopes: ReadonlySet<string>): boolean => scopes.has('leads:read')

@@ -2,17 +2,16 @@ import { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type pg from 'pg'
-import type { Lead } from '../../generated/server/types.gen.ts'
 import { openAlarm, type Report } from '../background.ts'
 import { beginning, cursorAt, type Position, positionOf, type View } from '../events/cursor.ts'
 import { findViews } from '../events/store.ts'
-import { leadBody } from '../leads/lead.ts'
+import { type LeadRow, seesPeople } from '../leads/lead.ts'
 import { findLeadsById } from '../leads/store.ts'
 import type { Principal, Standing } from '../operation.ts'
 import { Problem, problemBody } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
 import { type Delivery, joined, type Place, readAlone, turn, turnAlone } from './delivery.ts'
-import { eventBody, type FeedRow } from './event-body.ts'
+import { eventBody, type FeedRow, readsLeads } from './event-body.ts'
 import * as store from './store.ts'
 
 const pollMs = 200
@@ -158,8 +157,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
     if (!last) return
     for (const { listener, standing } of await admitted(listeners)) {
       listener.at = positionOf(last)
-      const withLead = standing.scopes.has('leads:read')
-      for (const row of rows) if (isFor(row, listener, standing)) send(listener, text(row, withLead))
+      for (const row of rows) if (isFor(row, listener, standing)) send(listener, text(row, standing.scopes))
     }
   }
 
@@ -233,9 +231,10 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
   async function textOf(dealerId: string, rows: readonly FeedRow[]): Promise<Text> {
     const leads = await leadsOf(db, dealerId, rows)
     const texts = new Map<string, string>()
-    return (row, withLead) => {
-      const key = `${row.seq} ${withLead}`
-      const body = () => JSON.stringify(eventBody(row, withLead ? leads.get(row.subject_id) : undefined))
+    return (row, scopes) => {
+      // Whoever sees the same shares a text.
+      const key = `${row.seq} ${readsLeads(scopes)} ${seesPeople(scopes)}`
+      const body = () => JSON.stringify(eventBody(row, leads.get(row.subject_id), scopes))
       const text = texts.get(key) ?? `id: ${cursorAt(positionOf(row))}\ndata: ${body()}\n\n`
       texts.set(key, text)
       return text
@@ -300,13 +299,13 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
 }
 
 /** The leads of events, as they are now. */
-export async function leadsOf(db: Knex, dealerId: string, rows: readonly FeedRow[]): Promise<Map<string, Lead>> {
+export async function leadsOf(db: Knex, dealerId: string, rows: readonly FeedRow[]): Promise<Map<string, LeadRow>> {
   if (rows.length === 0) return new Map()
   const leads = await findLeadsById(db, dealerId, [...new Set(rows.map((row) => row.subject_id))])
-  return new Map(leads.map((lead) => [lead.id, leadBody(lead)]))
+  return new Map(leads.map((lead) => [lead.id, lead]))
 }
 
-type Text = (row: FeedRow, withLead: boolean) => string
+type Text = (row: FeedRow, scopes: ReadonlySet<string>) => string
 
 const isFull = ({ stream }: Listener) => stream.readableLength > bufferBytesMax
 

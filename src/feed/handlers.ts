@@ -3,7 +3,7 @@ import * as limits from '../../generated/server/limits.gen.ts'
 import { beginning, cursorAt, positionAt, positionOf } from '../events/cursor.ts'
 import { inner } from '../ids.ts'
 import { Problem } from '../problem.ts'
-import { eventBody } from './event-body.ts'
+import { eventBody, readsLeads } from './event-body.ts'
 import { type Feed, leadsOf } from './feed.ts'
 import * as store from './store.ts'
 
@@ -17,11 +17,12 @@ export const listEvents: Handlers['listEvents'] = async ({ query, principal, sta
   })
   if (!isThere) throw new Problem('feed-restarted')
 
-  const leads = standing.scopes.has('leads:read') ? await leadsOf(db, principal.dealerId, rows) : undefined
+  const { scopes } = standing
+  const leads = readsLeads(scopes) ? await leadsOf(db, principal.dealerId, rows) : undefined
   const last = rows.at(-1)
   // A page with fewer than asked for has passed all there were.
   const next = last && rows.length === limit ? positionOf(last) : end
-  const items = rows.map((row) => eventBody(row, leads?.get(row.subject_id)))
+  const items = rows.map((row) => eventBody(row, leads?.get(row.subject_id), scopes))
   return { status: 200, body: { items, nextCursor: cursorAt(next) } }
 }
 

@@ -29,9 +29,10 @@ export function securityHandlers(check: ReturnType<typeof tokenCheck>['check']) 
       if (req.res) req.res.locals.admission = admission
       try {
         const verified = check(bearerToken(req), Date.now(), (said) => (admission.caller = said))
-        const missing = needed.filter((scope) => !verified.scopes.has(scope))
+        const all = [...needed, ...scopesOfParameters(req)]
+        const missing = all.filter((scope) => !verified.scopes.has(scope))
         if (missing.length > 0) throw scopeMissing(missing)
-        admission.principal = { ...verified, needed }
+        admission.principal = { ...verified, needed: all }
         return true
       } catch (error) {
         const isKey = error instanceof Problem && error.code !== 'scope-missing' && sendsKey(req)
@@ -44,6 +45,12 @@ export function securityHandlers(check: ReturnType<typeof tokenCheck>['check']) 
     apiKeyHeader: (): true => true,
     clientBasic: (): true => true,
   }
+}
+
+/** What the parameters that were sent need beside what their operation needs. */
+function scopesOfParameters(req: Request): string[] {
+  const guarded = Object.entries<string>(req.res?.locals.call?.operation.parameterScopes ?? {})
+  return guarded.length === 0 ? [] : guarded.flatMap(([name, scope]) => (name in req.query ? [scope] : []))
 }
 
 /** The API key itself, in whichever way libraries send a key. */

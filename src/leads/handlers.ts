@@ -24,7 +24,7 @@ export const listLeads: Handlers['listLeads'] = async ({ query, principal, stand
   const body = await pageOf(
     query,
     (asked) => store.findLeads(db, principal.dealerId, wanted, { order, ...asked }),
-    (rows) => rows.map(leadBody),
+    (rows) => rows.map((row) => leadBody(row, standing.scopes)),
   )
   return { status: 200, body }
 }
@@ -70,7 +70,7 @@ function filterOf(
 export const getLead: Handlers['getLead'] = async ({ path, principal, standing, http }, { db }) => {
   const lead = requireVisible(await store.findLead(db, principal.dealerId, inner(path.leadId)), standing)
   http.note({ leadId: lead.id })
-  return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead) }
+  return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead, standing.scopes) }
 }
 
 export const updateLead: Handlers['updateLead'] = ({ path, headers, body, principal, http }, { write }) =>
@@ -85,7 +85,7 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
       ? undefined
       : takeableBack(await store.findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
     const after = moved(before, body.status, body.statusReason, takenBack)
-    if (after === before) return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead) }
+    if (after === before) return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead, standing.scopes) }
 
     const next = {
       ...lead,
@@ -109,7 +109,7 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
     ]
     const { id: leadId, test } = lead
     await recordEvent(trx, principal, { type: 'lead.updated', leadId, test, changed, status: next.status }, now)
-    return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next) }
+    return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next, standing.scopes) }
   })
 
 /** Whoever pushed a lead may see that it arrived, and nothing of the person in it. */

@@ -9,6 +9,7 @@ import { Problem } from '../problem.ts'
 import { requireSameOrigin } from '../same-origin.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from '../tokens/keyring.ts'
+import { inForce } from '../tokens/scope.ts'
 import { addCredential, endCredential, lockDealer, readClock } from '../tokens/store.ts'
 import { accessToken, type Grant, secondsOfToken } from '../tokens/token.ts'
 import { userAgentOf } from '../user-agent.ts'
@@ -111,7 +112,7 @@ export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Han
       subject: { type: 'user', id: user.id },
       credentialId: cookie.credentialId,
       epoch: row.epoch,
-      scopes: row.scopes,
+      scopes: inForce(row.scopes),
       authTime: row.signed_in_at,
     }
     const secondsLeft = (row.ends_at.getTime() - Date.now()) / 1000

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { inner, newId, outer } from '../ids.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
+import { inForce } from './scope.ts'
 
 /** How long an access token lives, in seconds. */
 export const lifetimeSeconds = 1800
@@ -130,6 +131,6 @@ function claimsOf(payload: jwt.JwtPayload): Omit<Verified, 'expiresAt' | 'kid'> 
     subject: { type: sub.startsWith('user_') ? 'user' : 'api_key', id: inner(sub) },
     credentialId: credential_id,
     epoch,
-    scopes: new Set(scope.split(' ')),
+    scopes: new Set(inForce(scope.split(' '))),
   }
 }

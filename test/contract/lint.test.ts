@@ -15,6 +15,7 @@ type Node = { [key: string]: Node } & unknown[]
 type Fault = { rule: string; fault: string; spoil: (paths: Node, schemas: Node, components: Node) => void }
 
 const lead = '/v1/leads/{leadId}'
+const flow = ['securitySchemes', 'accessToken', 'flows', 'clientCredentials']
 
 const faults: Fault[] = [
   {
@@ -48,6 +49,22 @@ const faults: Fault[] = [
     rule: 'carbuddii/scope-stated',
     fault: 'no scope left',
     spoil: (paths) => put(paths, [lead, 'get', 'security'], [{ accessToken: [] }]),
+  },
+  {
+    rule: 'carbuddii/scope-used',
+    fault: 'a scope that guards nothing',
+    spoil: (_paths, _schemas, components) =>
+      put(components, [...flow, 'scopes', 'customers:write'], 'Change customers.'),
+  },
+  {
+    rule: 'carbuddii/scope-used',
+    fault: 'a member that needs a scope which is none',
+    spoil: (_paths, schemas) => put(schemas, ['Lead', 'properties', 'message', 'x-needs-scope'], 'customers:guess'),
+  },
+  {
+    rule: 'carbuddii/guarded-optional',
+    fault: 'a required member that some may not see',
+    spoil: (_paths, schemas) => put(schemas, ['LeadCustomer', 'properties', 'phones', 'x-needs-scope'], 'leads:read'),
   },
   {
     rule: 'rule/no-default-response',

@@ -5,6 +5,7 @@ import { createClient } from '@hey-api/openapi-ts'
 import { afterAll, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { express } from '../../openapi/express-plugin.ts'
+import { guards } from '../../openapi/guards-plugin.ts'
 import { limits } from '../../openapi/limits-plugin.ts'
 import { scopes } from '../../openapi/scopes-plugin.ts'
 
@@ -17,6 +18,7 @@ it.each([
   ['an operation of each kind', 'express.gen'],
   ['limits of each kind', 'limits.gen'],
   ['the kinds of API keys', 'scopes.gen'],
+  ['what needs a scope of its own', 'guards.gen'],
 ])('emits for %s what plugin/ has', async (_what, name) => {
   await expect(await emitted(parse(contract), name)).toMatchFileSnapshot(`plugin/${name}.golden`)
 })
@@ -44,7 +46,7 @@ async function emitted(input: Record<string, unknown>, name = 'express.gen'): Pr
   await createClient({
     input,
     output: { path, importFileExtension: '.ts' },
-    plugins: ['@hey-api/typescript', express(), limits(), scopes()],
+    plugins: ['@hey-api/typescript', express(), limits(), scopes(), guards({ schemas: ['Lead'] })],
     logs: { level: 'silent', file: false },
   })
   return readFileSync(join(path, `${name}.ts`), 'utf8')

@@ -14,6 +14,7 @@ export function LeadChips({ lead, targetMinutes }: { lead: Lead; targetMinutes: 
   const urgency = urgencyOf(lead, targetMinutes, at)
   const waited = duration(at.getTime() - Date.parse(lead.receivedAt))
   const consent = marketingConsent(lead.consents)
+  const { warnings = [] } = lead
   return (
     <Group gap={6}>
       {urgency?.word === 'resting' && <Chip tone={urgency.tone}>{t('urgency.resting', { count: urgency.days })}</Chip>}
@@ -21,7 +22,7 @@ export function LeadChips({ lead, targetMinutes }: { lead: Lead; targetMinutes: 
         <Chip tone={urgency.tone}>{t(`urgency.${urgency.word}`, { waited })}</Chip>
       )}
       {lead.duplicateOf && <Chip tone="notice">{t('lead.duplicate')}</Chip>}
-      {lead.warnings.length > 0 && <Chip tone="notice">{t('lead.warnings', { count: lead.warnings.length })}</Chip>}
+      {warnings.length > 0 && <Chip tone="notice">{t('lead.warnings', { count: warnings.length })}</Chip>}
       {consent !== 'unknown' && <Chip tone={consent === 'granted' ? 'good' : 'quiet'}>{t(`consent.${consent}`)}</Chip>}
       {lead.test && <Chip tone="quiet">{t('environment.test')}</Chip>}
     </Group>

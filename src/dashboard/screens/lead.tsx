@@ -53,6 +53,7 @@ function KnownLead({ lead, before }: { lead: Lead; before: ReactNode }) {
   const { t } = useTranslation()
   const moving = useMoving()
   const { data } = useQuery(leadCountsOf({}))
+  const { warnings = [] } = lead
   return (
     <Page title={nameOf(lead) || t('lead.nameless')} before={before}>
       <Stack gap="xs" align="flex-start">
@@ -98,9 +99,9 @@ function KnownLead({ lead, before }: { lead: Lead; before: ReactNode }) {
           )}
         </Stack>
         <Stack gap="lg">
-          {lead.warnings.length > 0 && (
+          {warnings.length > 0 && (
             <Panel title={t('lead.warningsTitle')}>
-              <Warnings warnings={lead.warnings} />
+              <Warnings warnings={warnings} />
             </Panel>
           )}
           <Panel title={t('lead.timeline')}>
@@ -136,17 +137,18 @@ function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) 
 
 function Customer({ lead: { customer, duplicateOf, locale } }: { lead: Lead }) {
   const { t } = useTranslation()
-  const { lines = [], postalCode, city, region, countryCode } = customer.address ?? {}
+  const { name, emails = [], phones = [], address: home } = customer ?? {}
+  const { lines = [], postalCode, city, region, countryCode } = home ?? {}
   const address = [...lines, [postalCode, city].filter(Boolean).join(' '), region, countryCode].filter(Boolean)
   return (
     <>
       <Facts
         facts={[
-          [t('lead.name'), customer.name && <bdi>{nameOf({ customer })}</bdi>],
+          [t('lead.name'), name && <bdi>{nameOf({ customer })}</bdi>],
           [
             t('lead.phones'),
-            customer.phones.length > 0 &&
-              customer.phones.map(({ number, e164, verdict }, at) => (
+            phones.length > 0 &&
+              phones.map(({ number, e164, verdict }, at) => (
                 <div key={at}>
                   {dialable.test(number) ? (
                     <a className="link" href={`tel:${e164 ?? number.replaceAll(/[^\d+]/g, '')}`}>
@@ -161,8 +163,8 @@ function Customer({ lead: { customer, duplicateOf, locale } }: { lead: Lead }) {
           ],
           [
             t('lead.emails'),
-            customer.emails.length > 0 &&
-              customer.emails.map(({ address: mail, verdict }, at) => (
+            emails.length > 0 &&
+              emails.map(({ address: mail, verdict }, at) => (
                 <div key={at}>
                   {verdict === 'plausible' ? (
                     <a className="link" href={`mailto:${encodeURIComponent(mail.trim()).replace('%40', '@')}`}>
