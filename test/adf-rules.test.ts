@@ -157,6 +157,124 @@ describe('what stands beside', () => {
   })
 })
 
+describe('what has its name in another language', () => {
+  it.each([
+    ['da', 'fornavn efternavn telefonnummer mailadresse vej postnr by besked', 'mærke modell stelnummer lagernr farve'],
+    [
+      'no',
+      'fornavn etternavn mobilnr epost gate postnummer poststed beskjed',
+      'merke modell chassisnr lagernummer farge',
+    ],
+    [
+      'sv',
+      'förnamn efternamn mobiltelefon e-post gata postnummer ort meddelande',
+      'märke modell chassinummer stockref färg',
+    ],
+    ['de', 'Vorname Nachname Handy E-Mail Straße PLZ Stadt Nachricht', 'Marke Modell Fahrgestellnummer stk Farbe'],
+    [
+      'nl',
+      'voornaam achternaam telefoon emailadres straat postcode plaats opmerking',
+      'merk model vin_nr stock_no kleur',
+    ],
+  ])('is read: %s', (_language, ofPerson, ofVehicle) => {
+    const said = (names: string, values: string[]) =>
+      names
+        .split(' ')
+        .map((name, at) => `<${name}>${values[at]}</${name}>`)
+        .join('')
+    const person = said(ofPerson, ['Ida', 'Holm', '20123456', 'a@b.example', 'Vej 1', '5000', 'Odense', 'Hej<br>Ida'])
+    const car = said(ofVehicle, ['Volvo', 'V60', 'YV1ZW25UXG1234567', 'A-1042', 'Blue'])
+    const { data, warnings } = stored(
+      prospect(`<customer><contact>${person}</contact></customer><vehicle>${car}</vehicle>`),
+    )
+    expect(data).toMatchObject({
+      message: 'Hej\nIda',
+      customer: {
+        name: { given: 'Ida', family: 'Holm' },
+        emails: [{ address: 'a@b.example' }],
+        phones: [{ e164: '+4520123456' }],
+        address: { lines: ['Vej 1'], postalCode: '5000', city: 'Odense' },
+      },
+      vehiclesOfInterest: [
+        { make: 'Volvo', model: 'V60', vin: 'YV1ZW25UXG1234567', stockNumber: 'A-1042', colour: 'Blue' },
+      ],
+    })
+    expect(warnings.map(({ code }) => code)).toEqual(['markup-removed'])
+  })
+})
+
+describe('a vehicle that is handed in', () => {
+  const volvo = '<make>Volvo</make><model>V50</model>'
+  it.each([
+    `<vehicle interest="innbytte">${volvo}</vehicle>`,
+    `<vehicle interest="Inbytesbil">${volvo}</vehicle>`,
+    `<vehicle interest="Inzahlungnahme">${volvo}</vehicle>`,
+    `<vehicle interest="P/X">${volvo}</vehicle>`,
+    `<vehicle type="trade-in">${volvo}</vehicle>`,
+    `<trade-in><vehicle>${volvo}</vehicle></trade-in>`,
+    `<vehicle><interest>Trade</interest>${volvo}</vehicle>`,
+  ])('is not wanted: %s', (said) => {
+    const { input, warnings } = prospect(said)
+    expect([input.tradeIns, input.vehiclesOfInterest, warnings]).toEqual([
+      [{ make: 'Volvo', model: 'V50' }],
+      undefined,
+      [],
+    ])
+  })
+})
+
+describe('who is to be written to', () => {
+  it.each([
+    ['', 'isprimary="true"'],
+    ['', 'primary-contact="ja"'],
+    ['', 'primarycontact="primary"'],
+    ['type="secondary"', 'type="primary"'],
+  ])('is the contact that says so: %s, %s', (first, second) => {
+    const lead = prospect(
+      `<customer><contact ${first}><name>Bo</name><email>bo@b.example</email></contact><contact ${second}><name first="Ida" last="Holm"/><email>ida@b.example</email></contact></customer>`,
+    )
+    expect(lead.input.customer).toMatchObject({
+      name: { given: 'Ida', family: 'Holm' },
+      emails: [{ address: 'ida@b.example' }, { address: 'bo@b.example' }],
+    })
+  })
+})
+
+it('reads the parts of a name wherever they are said', () => {
+  for (const name of [
+    '<name first="Ida" last="Holm"/>',
+    '<name type="first">Ida</name><name type="last">Holm</name>',
+    '<name part="fname">Ida</name><name part="lname">Holm</name>',
+    '<navn><fornavn>Ida</fornavn><etternavn>Holm</etternavn></navn>',
+  ])
+    expect(prospect(`<customer><contact>${name}</contact></customer>`).input.customer?.name).toEqual({
+      given: 'Ida',
+      family: 'Holm',
+    })
+})
+
+describe('a provider', () => {
+  it.each([
+    '<vendor><provider><name>Portal</name></provider></vendor>',
+    '<customer><provider><name>Portal</name></provider></customer>',
+    '<provider name="Portal"/>',
+    '<provider><company>Portal</company></provider>',
+    '<kilde>Portal</kilde>',
+  ])('has its name in %s', (said) => expect(prospect(said).input.attribution).toEqual({ source: 'Portal' }))
+})
+
+it('takes no instalment and no extra for the price', () => {
+  for (const type of ['monthly', 'downpayment', 'rabat', 'discount']) {
+    const { data } = stored(
+      prospect(`<vehicle><make>Volvo</make><model>V60</model><price type="${type}">3995</price></vehicle>`),
+    )
+    expect([data.vehiclesOfInterest[0]?.price, data.extra]).toEqual([
+      undefined,
+      { '/adf/prospect/vehicle/price': { '@type': type, '#text': '3995' } },
+    ])
+  }
+})
+
 describe('comments', () => {
   it.each(['comments', 'comment', 'notes', 'note', 'message', 'description'])('may be called %s, anywhere', (name) => {
     const said = (text: string) => `<${name}>${text}</${name}>`

@@ -29,17 +29,23 @@ import { bare } from './text.ts'
  */
 export function byPrimary(contacts: readonly XmlElement[]): XmlElement[] {
   const rank = (contact: XmlElement) => {
-    const words = ['primarycontact', 'primary', 'preferredcontact'].map((name) => wordOf(contact, name))
-    return words.some(isYes) ? 0 : words.some(isNo) ? 2 : 1
+    const words = [...flagsOf(contact), wordOf(contact, 'type')]
+    return words.some(isYes) ? 0 : words.some((word) => isNo(word) || word === 'secondary') ? 2 : 1
   }
   return contacts.toSorted((a, b) => rank(a) - rank(b))
 }
 
+const flags = new Set(
+  'primarycontact primary isprimary isprimarycontact preferredcontact preferred ispreferred'.split(' '),
+)
+
+/** What the attributes say by which one of several is chosen. */
+const flagsOf = (element: XmlElement): string[] =>
+  [...element.attributes.keys()].filter((name) => flags.has(bare(name))).map((name) => wordOf(element, name))
+
 /** All e-mail addresses or phones, person by person; of each, the one first that is to be used (`preferredcontact`). */
 export function takePreferred(people: readonly XmlElement[], name: 'email' | 'phone', notes: Notes): XmlElement[] {
-  const isPreferred = (element: XmlElement) =>
-    ['preferredcontact', 'preferred', 'primary'].some((attribute) => isYes(wordOf(element, attribute)))
-  const rank = (element: XmlElement) => Number(!isPreferred(element))
+  const rank = (element: XmlElement) => Number(!flagsOf(element).some(isYes))
   return people.flatMap((person) => takeSaid(person, name, notes).sort((a, b) => rank(a) - rank(b)))
 }
 
@@ -72,8 +78,9 @@ export function readName(people: readonly XmlElement[], notes: Notes): PersonNam
 }
 
 function takePart(name: XmlElement): NamePart {
-  const part = nameParts.get(wordOf(name, 'part') || 'full') ?? 'unknown'
-  if (part !== 'beside' && part !== 'unknown') dropAttribute(name, 'part')
+  const said = nameParts.has(wordOf(name, 'type')) && wordOf(name, 'part') === '' ? 'type' : 'part'
+  const part = nameParts.get(wordOf(name, said) || 'full') ?? 'unknown'
+  if (part !== 'beside' && part !== 'unknown') dropAttribute(name, said)
   return part
 }
 

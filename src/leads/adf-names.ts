@@ -1,5 +1,5 @@
 import { bare } from './text.ts'
-import { phoneTypes, vocabulary } from './vocabulary.ts'
+import { buying, phoneTypes, testDrives, tradeIns, vocabulary } from './vocabulary.ts'
 
 // What ADF 1.0 names.
 
@@ -7,45 +7,28 @@ export type Interest = 'buy' | 'lease' | 'test_drive' | 'trade_in' | 'sell'
 
 /** Beside the words of ADF, those that people have for the same. */
 export const interests = vocabulary<Interest>({
-  buy: ['purchase', 'buying', 'køb'],
+  buy: buying,
   lease: ['leasing'],
-  test_drive: ['drive', 'prøvetur', 'prøvekørsel'],
+  test_drive: ['drive', ...testDrives],
   trade_in: [
-    'trade',
-    'trading',
-    'trade_in_vehicle',
-    'part_exchange',
-    'exchange',
-    'px',
-    'appraisal',
-    'bytte',
-    'byttebil',
-    'indbytning',
+    ...tradeIns,
+    ...['trade', 'trades', 'trading', 'trade_ins', 'trade_in_vehicle', 'exchange', 'px', 'p/x', 'bytte', 'eintausch'],
+    ...['appraisal', 'appraise', 'trade_appraisal', 'trade_in_appraisal'],
   ],
-  sell: ['selling', 'sell_my_car', 'sell_to_dealer', 'sale', 'sælg', 'salg'],
+  sell: ['selling', 'sell_my_car', 'sell_to_dealer', 'sale', 'sælg', 'sælg_bil', 'sælg_din_bil', 'salg', 'verkaufen'],
 })
 
 export type NamePart = 'given' | 'middle' | 'family' | 'full' | 'beside' | 'unknown'
 
+const parts = (part: NamePart, words: string) => words.split(' ').map((word): [string, NamePart] => [word, part])
+
 /** The text of the specification has `suffix`, its DTD has `surname`. */
 export const nameParts = new Map<string, NamePart>([
-  ['first', 'given'],
-  ['firstname', 'given'],
-  ['given', 'given'],
-  ['givenname', 'given'],
-  ['middle', 'middle'],
-  ['middlename', 'middle'],
-  ['last', 'family'],
-  ['lastname', 'family'],
-  ['surname', 'family'],
-  ['family', 'family'],
-  ['familyname', 'family'],
-  ['full', 'full'],
-  ['fullname', 'full'],
-  ['suffix', 'beside'],
-  ['prefix', 'beside'],
-  ['title', 'beside'],
-  ['salutation', 'beside'],
+  ...parts('given', 'first firstname fname given givenname forename fornavn förnamn vorname voornaam'),
+  ...parts('middle', 'middle middlename'),
+  ...parts('family', 'last lastname lname surname family familyname efternavn etternavn efternamn nachname achternaam'),
+  ...parts('full', 'full fullname'),
+  ...parts('beside', 'suffix prefix title salutation'),
 ])
 
 /**
@@ -103,7 +86,7 @@ const namedIn = new Map([...named].map(([name, inner]) => [name, new Set(inner.s
 /** Whether ADF names an element, or an `@attribute`, within another. */
 export const isNamedIn = (parent: string, name: string): boolean => namedIn.get(parent)?.has(name) ?? false
 
-export const isYes = (word: string) => yes.split(' ').includes(bare(word))
+export const isYes = (word: string) => [...yes.split(' '), 'primary', 'preferred'].includes(bare(word))
 export const isNo = (word: string) => no.split(' ').includes(bare(word))
 export const isWord = (attribute: string, word: string) =>
   words.get(attribute)?.split(' ').includes(bare(word)) ?? false

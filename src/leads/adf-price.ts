@@ -35,7 +35,7 @@ export function readPrices(
   notes: Notes,
 ): { price?: MoneyInput | undefined; wantedPrice?: MoneyInput | undefined } {
   const { asking = [], other = [] } = Object.groupBy(takeAmounts(vehicle, notes), (price) =>
-    wordOf(price, 'type') === 'asking' ? 'asking' : 'other',
+    ['asking', 'askingprice', 'wanted', 'wantedprice'].includes(wordOf(price, 'type')) ? 'asking' : 'other',
   )
   const [wanted, ...wantedToo] = asking
   const [price, ...others] = byType(other, typesOfTradeIn)
@@ -58,10 +58,22 @@ export function readDebt(vehicle: XmlElement, notes: Notes): OutstandingFinanceI
 const isDebt = (element: XmlElement) =>
   element.name === 'balance' && isSaid(element) && ['', 'finance'].includes(wordOf(element, 'type'))
 
-/** The prices that are amounts: one with `delta` or `relativeto` is a difference from another, and stays. */
+/** Words for what is to be paid beside a price, or for a part of it. */
+const parts = new Set(
+  'monthly permonth month monthlypayment payment installment instalment leasing leaseprice rent downpayment deposit discount rebate savings saving tax vat delivery fee månedlig månedsydelse ydelse udbetaling rabat moms rate monatsrate anzahlung'.split(
+    ' ',
+  ),
+)
+
+/**
+ * The prices that are amounts: one with `delta` or `relativeto` is a difference from another, one of a type that names
+ * an instalment or an extra is no price, and they stay.
+ */
 function takeAmounts(vehicle: XmlElement, notes: Notes): XmlElement[] {
   const isRelative = (price: XmlElement) =>
-    wordOf(price, 'relativeto') !== '' || !['', 'absolute'].includes(wordOf(price, 'delta'))
+    wordOf(price, 'relativeto') !== '' ||
+    !['', 'absolute'].includes(wordOf(price, 'delta')) ||
+    parts.has(wordOf(price, 'type'))
   const relative = vehicle.children.filter((child) => child.name === 'price' && isRelative(child))
   for (const each of relative) drop(vehicle, each)
   const amounts = takeSaid(vehicle, 'price', notes)

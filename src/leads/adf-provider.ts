@@ -11,14 +11,15 @@ export function readAttribution(providers: readonly XmlElement[]): AttributionIn
 }
 
 /** Its name; else that of its contact, its service, or what stands there as mere text. */
-function nameOf({ children, text }: XmlElement): string | undefined {
+function nameOf({ attributes, children, text }: XmlElement): string | undefined {
   const within = (name: string) => children.filter((child) => bare(child.name) === name)
-  const named = [...within('name'), ...within('providername')]
+  const named = [...within('name'), ...within('providername'), ...within('company'), ...within('companyname')]
+  const [asAttribute] = ['name', 'providername'].flatMap((name) => saidIn({ text: attributes.get(name) ?? '' }))
   const [other] = [
     ...within('contact').flatMap((contact) => nameOf(contact) ?? []),
     ...within('service').flatMap(saidIn),
   ]
-  return wholeName(named) ?? other ?? saidIn({ text })[0]
+  return wholeName(named) ?? asAttribute ?? other ?? saidIn({ text })[0]
 }
 
 /** The whole name, or its parts in the order in which they are said. */

@@ -1,4 +1,5 @@
 import { windows1252 } from '../encoding.ts'
+import { commentNames } from './adf-dialect.ts'
 import { unreadable } from './unreadable.ts'
 
 export const depthMax = 64
@@ -31,7 +32,7 @@ const plainDoctypePattern = /<!doctype(?:[^<>[\]"']|"[^"<]*"|'[^'<]*')*>|<!docty
  * or that CDATA makes it a matter of course.
  */
 const commentsEndPatterns = new Map(
-  ['comments', 'comment', 'notes', 'note', 'message', 'description', 'remarks', 'remark'].map((name) => [
+  commentNames.map((name) => [
     name,
     new RegExp(
       `<(?:(/)(?:[^\\s<>/:]+:)?${name.replace(/s$/, '')}s?\\s*>|!\\[CDATA\\[|/?(?:[^\\s<>/:]+:)?(?:adf|prospect|vehicle|customer|contact|vendor|provider)[\\s/>])`,

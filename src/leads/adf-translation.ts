@@ -93,19 +93,37 @@ function isInAdf({ name }: XmlElement, parent: string): boolean {
 
 function translated(child: XmlElement, parent: string): XmlElement[] {
   const called = plain(child.name)
+  const meaning = meaningOf(called, parent)
+  if (isAroundVehicles(child, meaning))
+    return child.children.flatMap((each) => (isVehicle(each) ? { ...each, ...meaning } : translated(each, parent)))
   if (collections.has(called) && child.text.trim() === '' && child.attributes.size === 0)
     return child.children.flatMap((each) =>
       translated(called === 'tradeins' ? { ...each, name: 'tradein' } : each, parent),
     )
-  const meaning = meaningOf(called, parent)
   if (!meaning || meaning.name === child.name) return [child]
   // Without anything in it, it is no vehicle but a word about one.
   return meaning.name === 'vehicle' && child.children.length === 0 ? [child] : [{ ...child, ...meaning }]
 }
 
-/** A name whose parts are elements becomes several, all of its type. */
+const isVehicle = ({ name, children }: XmlElement): boolean =>
+  children.length > 0 && meaningOf(name, 'prospect')?.name === 'vehicle'
+
+/** `<trade-in><vehicle>`: it only says what the vehicles in it are for. */
+const isAroundVehicles = (element: XmlElement, meaning: ReturnType<typeof meaningOf>): boolean =>
+  meaning?.name === 'vehicle' &&
+  meaning.name !== element.name &&
+  element.text.trim() === '' &&
+  element.attributes.size === 0 &&
+  element.children.some(isVehicle)
+
+/** A name whose parts are elements or attributes becomes several, all of its type. */
 function namesIn(element: XmlElement): XmlElement[] {
   const parts = element.children.filter(({ name }) => nameParts.has(plain(name)))
+  for (const [name, text] of element.attributes) {
+    if (!nameParts.has(plain(name))) continue
+    element.attributes.delete(name)
+    parts.push({ name, at: `${element.at}/@${name}`, attributes: new Map(), children: [], text })
+  }
   if (parts.length === 0) return [element]
   element.children = element.children.filter((child) => !parts.includes(child))
   const type = element.attributes.get('type')

@@ -22,6 +22,7 @@ import {
   takeAttribute,
   takeComments,
   takeText,
+  wordOf,
 } from './adf-element.ts'
 import { bySequence, takeId } from './adf-id.ts'
 import { type Interest, interests } from './adf-names.ts'
@@ -49,7 +50,8 @@ interface Vehicle {
  * only zeros, is none.
  */
 export function readVehicle(element: XmlElement, notes: Notes): Vehicle {
-  const said = attributeOf(element, 'interest') ?? 'buy'
+  const named = nameOfInterest(element)
+  const said = attributeOf(element, named) ?? 'buy'
   const interest = interests.get(bare(said))
   const handsIn = interest === 'trade_in' || interest === 'sell'
   const comments = takeComments(element, notes)
@@ -57,17 +59,24 @@ export function readVehicle(element: XmlElement, notes: Notes): Vehicle {
     ? {}
     : { ...readDescription(element, notes), ...(handsIn ? readOffer(element, notes) : readWish(element, notes)) }
   if (isEmpty(described)) {
-    if (interest === 'buy') dropAttribute(element, 'interest')
+    if (interest === 'buy') dropAttribute(element, named)
     keepRest(element, notes)
     return { interest, loose: comments }
   }
 
-  dropAttribute(element, 'interest')
+  dropAttribute(element, named)
   const read = present({ ...described, comments: joined(comments) })
   keepRest(element, notes)
   if (handsIn) return { interest, tradeIn: read, loose: [] }
   // An unknown interest is judged as the role of a vehicle.
   return { interest, wanted: { ...read, role: interest ?? said }, loose: [] }
+}
+
+/** Others say in another attribute that a vehicle is handed in. */
+function nameOfInterest(element: XmlElement): string {
+  if (attributeOf(element, 'interest') !== undefined) return 'interest'
+  const others = ['type', 'role', 'intent'].filter((name) => attributeOf(element, name) !== undefined)
+  return others.find((name) => ['trade_in', 'sell'].includes(interests.get(wordOf(element, name)) ?? '')) ?? 'interest'
 }
 
 const saysNothing = ({ children }: XmlElement) =>

@@ -72,6 +72,7 @@ function readProspect({ element: prospect, providers }: Prospect, notes: Notes):
   const vehicles = [prospect, ...customers]
     .flatMap((parent) => take(parent, 'vehicle'))
     .map((vehicle) => readVehicle(vehicle, notes))
+  const vendors = prospect.children.filter(({ name }) => name === 'vendor')
   const resend = wordOf(prospect, 'status') === 'resend'
   const externalReference = readReference(prospect, notes)
   if (resend && !externalReference) warn('adf-resend-unknown', `${prospect.at}/@status`, notes)
@@ -91,7 +92,11 @@ function readProspect({ element: prospect, providers }: Prospect, notes: Notes):
     }),
     vehiclesOfInterest: vehicles.flatMap(({ wanted }) => wanted ?? []),
     tradeIns: vehicles.flatMap(({ tradeIn }) => tradeIn ?? []),
-    attribution: readAttribution([...prospect.children.filter(({ name }) => name === 'provider'), ...providers]),
+    attribution: readAttribution([
+      ...providersIn(prospect),
+      ...[...customers, ...vendors].flatMap(providersIn),
+      ...providers,
+    ]),
     externalReference,
     submittedAt: readTime(prospect, notes),
   })
@@ -99,6 +104,8 @@ function readProspect({ element: prospect, providers }: Prospect, notes: Notes):
   for (const each of people) keepRest(each, notes)
   return { input, resend }
 }
+
+const providersIn = ({ children }: XmlElement): XmlElement[] => children.filter(({ name }) => name === 'provider')
 
 /**
  * What the lead is about, as far as the vehicles tell; `buy` does not tell, for it is also what ADF means when nothing

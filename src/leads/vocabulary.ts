@@ -14,16 +14,24 @@ export function vocabulary<Word extends string>(synonyms: Record<Word, readonly 
 
 // Keys are the words of the contract; beside them what people say instead.
 
+export const testDrives = ['prøvetur', 'prøvekørsel', 'prøvekjøring', 'provkörning', 'probefahrt', 'proefrit']
+export const tradeIns = [
+  'part_exchange',
+  ...['byttebil', 'indbytte', 'indbytning', 'innbytte', 'innbyttebil', 'inbyte', 'inbytesbil'],
+  ...['inzahlungnahme', 'inruil', 'inruilauto'],
+]
+export const buying = ['purchase', 'buying', 'køb', 'kjøp', 'köp', 'kauf', 'kaufen', 'koop', 'kopen']
+
 export const leadTypes = vocabulary<LeadType>({
   enquiry: ['inquiry', 'contact', 'question', 'forespørgsel', 'henvendelse', 'kontakt'],
-  test_drive: ['prøvetur', 'prøvekørsel'],
+  test_drive: testDrives,
   quote: ['quotation', 'offer', 'tilbud'],
-  purchase: ['buy', 'køb'],
+  purchase: ['buy', ...buying],
   lease: ['leasing'],
   finance: ['financing', 'finansiering', 'loan', 'lån'],
   subscription: ['subscribe', 'abonnement'],
   reservation: ['reserve', 'reserver'],
-  trade_in: ['part_exchange', 'byttebil', 'indbytning'],
+  trade_in: tradeIns,
   sell_to_dealer: ['sell', 'sell_my_car', 'sælg', 'sælg_bil', 'sælg_din_bil'],
   callback: ['call_me', 'ring_op', 'ring_mig_op'],
   service: ['værksted', 'workshop'],
@@ -32,18 +40,21 @@ export const leadTypes = vocabulary<LeadType>({
 })
 
 export const phoneTypes = vocabulary<Phone['type']>({
-  mobile: ['mobil', 'mobile_phone', 'mobiltelefon', 'cell', 'cell_phone', 'cellular'],
-  landline: ['fixed', 'fixed_line', 'fastnet'],
-  work: ['business', 'office', 'arbejde'],
+  mobile: ['mobil', 'mobile_phone', 'mobiltelefon', 'cell', 'cell_phone', 'cellular', 'handy', 'gsm', 'mobiel'],
+  landline: ['fixed', 'fixed_line', 'fastnet', 'fasttelefon', 'festnetz', 'vast'],
+  work: ['business', 'office', 'arbejde', 'arbeid', 'arbete', 'jobb', 'geschäftlich', 'werk'],
   fax: ['telefax'],
   // Today's home number may be mobile: these words say nothing about the line.
   other: ['phone', 'telephone', 'telefon', 'voice', 'home', 'private', 'privat', 'hjem'],
 })
 
 export const conditions = vocabulary({
-  new: ['brand_new', 'ny', 'nyt', 'ny_bil', 'fabriksny'],
-  used: ['second_hand', 'pre_owned', 'brugt', 'brugt_bil'],
-  demo: ['demonstrator', 'demo_car', 'demobil'],
+  new: ['brand_new', 'ny', 'nyt', 'ny_bil', 'fabriksny', 'neu', 'neuwagen', 'neufahrzeug', 'nieuw'],
+  used: [
+    ...['second_hand', 'pre_owned', 'brugt', 'brugt_bil', 'brukt', 'brukt_bil', 'begagnad', 'begagnat', 'begagnad_bil'],
+    ...['gebraucht', 'gebrauchtwagen', 'gebraucht_fahrzeug', 'gebruikt', 'tweedehands', 'occasion'],
+  ],
+  demo: ['demonstrator', 'demo_car', 'demobil', 'vorführwagen'],
   certified: ['certified_pre_owned', 'cpo'],
 })
 
@@ -56,9 +67,9 @@ export const conditionRatings = vocabulary({
 })
 
 export const roles = vocabulary({
-  buy: ['purchase', 'køb'],
+  buy: buying,
   lease: ['leasing'],
-  test_drive: ['prøvetur', 'prøvekørsel'],
+  test_drive: testDrives,
   subscribe: ['subscription', 'abonnement'],
   other: ['andet'],
 })
@@ -91,7 +102,7 @@ export const consentStates = vocabulary({
 })
 
 export const appointmentKinds = vocabulary({
-  test_drive: ['prøvetur', 'prøvekørsel'],
+  test_drive: testDrives,
   showroom: ['visit', 'showroom_visit', 'besøg'],
   video: ['video_call', 'videoopkald', 'videomøde'],
   call: ['phone', 'phone_call', 'opkald'],
