@@ -17,7 +17,20 @@ export interface Outcome {
   readonly listed: readonly string[]
   readonly etag: string
   readonly updated: { readonly id: string; readonly status: string; readonly version: number }
+  /** What the feed had of the lead, page by page: the types that the program knows, and how many it passed over. */
+  readonly events: { readonly known: readonly string[]; readonly passedOver: number }
 }
 
-/** What an integration does: a web site pushes a lead, a DMS finds it, reads it and moves it to `in_progress`. */
+/**
+ * What an integration does: a web site pushes a lead, a DMS finds it, reads it, moves it to `in_progress` and pages
+ * through the events.
+ */
 export type MainJob = (baseUrl: string, keys: Keys) => Promise<Outcome>
+
+export const eventsPerPage = 1
+
+/** The events of a lead, sorted as an integration does that was written when there were these two types. */
+export function sorted(types: readonly string[]): Outcome['events'] {
+  const known = types.filter((type) => type === 'lead.created' || type === 'lead.updated')
+  return { known, passedOver: types.length - known.length }
+}

@@ -1,5 +1,5 @@
 import createClient from 'openapi-fetch'
-import type { Key, Keys, Outcome } from './main-job.ts'
+import { eventsPerPage, type Key, type Keys, type Outcome, sorted } from './main-job.ts'
 import type { components, paths } from './schema.ts'
 
 type LeadInput = components['schemas']['LeadInput']
@@ -16,18 +16,37 @@ export async function mainJob(baseUrl: string, { websiteKey, dmsKey }: Keys): Pr
   const dms = createClient<paths>({ baseUrl, headers: await authorization(baseUrl, dmsKey) })
 
   const created = answered(await website.POST('/v1/leads', { body: lead }))
-  const page = answered(await dms.GET('/v1/leads', { params: { query: { type: ['test_drive'], status: ['new', 'in_progress'], limit: 10 } } }))
+  const page = answered(
+    await dms.GET('/v1/leads', {
+      params: { query: { type: ['test_drive'], status: ['new', 'in_progress'], limit: 10 } },
+    }),
+  )
 
   const path = { leadId: created.id }
   const read = await dms.GET('/v1/leads/{leadId}', { params: { path } })
   const etag = read.response.headers.get('ETag') ?? ''
-  const updated = answered(await dms.PATCH('/v1/leads/{leadId}', { params: { path, header: { 'If-Match': etag } }, body: { status: 'in_progress' } }))
+  const updated = answered(
+    await dms.PATCH('/v1/leads/{leadId}', {
+      params: { path, header: { 'If-Match': etag } },
+      body: { status: 'in_progress' },
+    }),
+  )
+
+  const types: string[] = []
+  for (let cursor: string | undefined; ;) {
+    const query = { leadId: created.id, limit: eventsPerPage, ...(cursor && { cursor }) }
+    const events = answered(await dms.GET('/v1/events', { params: { query } }))
+    types.push(...events.items.map(({ type }) => type))
+    if (events.items.length === 0 || events.nextCursor === cursor) break
+    cursor = events.nextCursor
+  }
 
   return {
     created: { id: created.id, duplicate: created.duplicate, warnings: created.warnings.length },
     listed: page.items.map(({ id }) => id),
     etag,
     updated: { id: updated.id, status: updated.status, version: updated.version },
+    events: sorted(types),
   }
 }
 
