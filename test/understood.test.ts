@@ -237,6 +237,12 @@ describe('a word for nothing', () => {
     [{ full: 'Anna undefined' }, { full: 'Anna' }],
     [{ given: 'Unknown', family: 'Null' }, {}],
     [{ full: 'null null' }, {}],
+    [
+      { given: 'Nan', family: 'Na' },
+      { given: 'Nan', family: 'Na' },
+    ],
+    [{ full: 'Ikke oplyst' }, {}],
+    [{ given: 'Anna', family: 'Not provided' }, { given: 'Anna' }],
     [{ full: '[object Object]' }, {}],
   ])('is no name, but a name may sound like one: %j', async (sent, name) => {
     expect((await pushed(push({ customer: { ...person(), name: sent } }))).customer.name).toEqual(name)

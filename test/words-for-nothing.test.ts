@@ -53,22 +53,65 @@ describe('a word for nothing', () => {
     'Full Line',
     'Ukendt',
     'ikke oplyst',
+    'Ej angivet',
+    'Ikke oppgitt',
+    'Okänt',
+    'keine Angabe',
+    'k. A.',
+    'nicht angegeben',
+    'n.v.t.',
+    'Ingen',
+    'Uoplyst',
+    'No phone provided',
+    'none given',
+    '<no value>',
+    'null null',
+    'undefined, undefined',
+    'null;',
+    ', ',
+    "''",
     ...templateTags,
   ])('is known: %j', (said) => {
     expect(isPlaceholder(said)).toBe(true)
   })
 
-  it.each(['Nana', 'Anna', 'Nilsson', 'Null Island', '0', '1', 'a {b} c', 'I know nothing', 'Any-Martin', 'nullable'])(
-    'is not everything that looks a little like one: %j',
-    (said) => {
-      expect(isPlaceholder(said)).toBe(false)
-    },
-  )
+  it.each([
+    'Nana',
+    'Anna',
+    'Nilsson',
+    'Null Island',
+    '0',
+    '1',
+    'a {b} c',
+    'I know nothing',
+    'Any-Martin',
+    'nullable',
+    'Ka',
+    'No 5',
+    'Ingen fejl',
+    'null problemo',
+    ':)',
+  ])('is not everything that looks a little like one: %j', (said) => {
+    expect(isPlaceholder(said)).toBe(false)
+  })
 
   it('is in a name only what programs write', () => {
-    for (const said of ['null', 'NULL', 'undefined', 'None', 'NaN', '[object Object]', 'N/A', '{{first_name}}'])
+    for (const said of [
+      'null',
+      'NULL',
+      'undefined',
+      'None',
+      'NaN',
+      '[object Object]',
+      'N/A',
+      '{{first_name}}',
+      'Ikke oplyst',
+      'Not Provided',
+      'keine Angabe',
+    ])
       expect(isProgramsNothing(said)).toBe(true)
-    for (const said of ['Null', 'Nil', 'Na', 'Unknown', 'Any', 'Ida']) expect(isProgramsNothing(said)).toBe(false)
+    for (const said of ['Null', 'Nil', 'Na', 'Unknown', 'Any', 'Ida', 'Ingen', 'Nothing'])
+      expect(isProgramsNothing(said)).toBe(false)
   })
 
   it('takes no time to tell', () => {
@@ -131,6 +174,25 @@ describe('a reference', () => {
     '&nbsp;',
     '2147483647',
     '0001-01-01T00:00:00',
+    '1/1/0001 12:00:00 AM',
+    '1970-01-01',
+    '0x0000',
+    '\\N',
+    'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa',
+    '{3FA85F64-5717-4562-B3FC-2C963F66AFA6}',
+    '550e8400-e29b-41d4-a716-446655440000',
+    '#VÆRDI!',
+    '#BEZUG!',
+    '#NV',
+    'java.lang.Object@1b6d3586',
+    'Optional.empty',
+    'Resource id #5',
+    '{1}',
+    '@Model.Id',
+    '%eid!',
+    '-lead.id-',
+    'keine Angabe',
+    '(direct)',
     'xxx',
     'string',
     'example',
@@ -174,6 +236,14 @@ describe('a reference', () => {
     '2026-11-29T10:00:00Z',
     '2147483646',
     'Nulla',
+    '#4711',
+    '1970-01-01-7',
+    'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaab',
+    'java-7',
+    '@anna7',
+    '-7-',
+    '{17}',
+    '0x1f',
   ])('that a system may have made tells leads apart: %j', (id) => {
     expect(tellingReference({ source: 'website', id })).toEqual({ source: 'website', id })
   })

@@ -58,8 +58,22 @@ export function isUnset(said: string): boolean {
 
 /** What stays in a longer text when a part of it was not filled in. `nil` and `none` are words, too, in other cases. */
 const unsetPart = /(?<![\p{L}\p{N}])(?:[A-Za-z]*null|NULL|Null|NaN|nan|None|nil)(?![\p{L}\p{N}])/u
-const unsetPattern =
-  /undefined|invalid date|^system\.\w|^#(?:ref!|value!|name\?|div\/0!|num!|null!|n\/a)|^0001-01-01|0{8}-(?:0{4}-){3}0{12}|f{8}-(?:f{4}-){3}f{12}|^f{32}$/i
+const unsetPattern = new RegExp(
+  [
+    'undefined|invalid date',
+    // What languages make of something that is no text.
+    String.raw`^(?:system|java|javax|newtonsoft)\.\w|^optional\.empty$|^stdclass object$|^resource id #\d+$|^dbnull$|^\\[n0]$`,
+    // Errors of spreadsheets, in any language.
+    String.raw`^#(?:[a-zæøåäöü/\d]{1,12}[!?]|(?:n/a|i/t|n/b|nv)(?![a-zæøåäöü\d]))`,
+    // Where the years of computers begin.
+    String.raw`^(?:0001-01-01|1970-01-01|1900-01-01|1899-12-30)(?:[t ]|$)|^0?1[-/.]0?1[-/.](?:0001|1970|1900)(?: |$)`,
+    String.raw`0{8}-(?:0{4}-){3}0{12}|f{8}-(?:f{4}-){3}f{12}|^f{32}$|^0x0+$`,
+    String.raw`^\{?([\da-f])\1{7}-\1{4}-\1{4}-\1{4}-\1{12}\}?$`,
+    // {1}, @Model.Id, %id!, -recipient.id-
+    String.raw`^\{\d\}$|^@(?:model|item|lead|viewbag)\.\w|^%[a-z]+!$|^-[a-z]+[._][a-z._]*-$`,
+  ].join('|'),
+  'i',
+)
 /** Words of programs, and the largest numbers of their types, which is where counting ends for everybody. */
 const unsetWords = new Set(
   'true false yes no on off ja nej -1 array object function error infinity -infinity &nbsp; 2147483647 -2147483648 4294967295 9007199254740991 9223372036854775807 -9223372036854775808 18446744073709551615'.split(
@@ -72,7 +86,7 @@ const sampleSources = new Set(
   'string example source sourcename yoursource yoursourcehere yoursystem systemname'.split(' '),
 )
 const sampleIds = new Set(
-  'string text value number integer id uuid guid leadid lead externalid externalreference reference ref uniqueid yourid youridhere yourleadid yourleadidhere yourreference yourreferencehere yourexternalid insertid insertidhere idhere someid myid example exampleid sample sampleid demo dummy test testid testing testlead placeholder default todo foo bar baz foobar lorem loremipsum'.split(
+  'string text value number integer id uuid guid leadid lead externalid externalreference reference ref uniqueid yourid youridhere yourleadid yourleadidhere yourreference yourreferencehere yourexternalid insertid insertidhere idhere someid myid example exampleid sample sampleid demo dummy test testid testing testlead placeholder default todo foo bar baz foobar lorem loremipsum nothing direct leer leeg tom mangler xxxxxxxxxxxx4xxxyxxxxxxxxxxxxxxx 3fa85f6457174562b3fc2c963f66afa6 123e4567e89b12d3a456426614174000 123e4567e89b12d3a456426655440000 550e8400e29b41d4a716446655440000 12345678123412341234123456789012 12345678123412341234123456789abc'.split(
     ' ',
   ),
 )

@@ -153,9 +153,11 @@ function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): Pe
     const said = name[part]
     return said === undefined ? [] : [{ part, said, words: wordsOf(said) }]
   })
-  const isNobody = parts.every(({ words }) => words.every(isPlaceholder))
+  const isNobody =
+    parts.every(({ said, words }) => isPlaceholder(said) || words.every(isPlaceholder)) &&
+    !isCalledSo(parts.flatMap(({ words }) => words))
   for (const { part, said, words } of parts) {
-    const real = isNobody ? [] : words.filter((word) => !isProgramsNothing(word))
+    const real = isNobody || isProgramsNothing(said) ? [] : words.filter((word) => !isProgramsNothing(word))
     if (real.length === words.length) continue
     const isKept = keep(`${at}/${part}`, said, `${at}/${part}`, reading)
     if (real.length === 0) {
@@ -167,6 +169,12 @@ function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): Pe
   }
   return name
 }
+
+/** Somebody is called `Nan Na`; `Null Null` is nobody. */
+const isCalledSo = (words: readonly string[]): boolean =>
+  words.length > 1 &&
+  new Set(words).size === words.length &&
+  words.every((word) => /^(?:An|Any|Na|Nan|Nil|Null)$/.test(word))
 
 const nameParts = ['given', 'family', 'full'] as const
 const isOrdinary = (said: string | undefined): boolean => said === undefined || hasOrdinaryWords(said)
