@@ -88,9 +88,9 @@ async function reported(kind: string, { letter, fault, count }: Finding, random:
   return [
     `${count} x ${kind}`,
     `POST ${path} ${headers['content-type']} (${small.letter.encoding})`,
-    JSON.stringify(body.toString(small.letter.encoding.startsWith('utf-16') ? 'utf16le' : 'utf8')).slice(0, 1500),
+    JSON.stringify(body.toString(small.letter.encoding.startsWith('utf-16') ? 'utf16le' : 'utf8')).slice(0, 4000),
     `sent ${JSON.stringify(small.fault.sent)?.slice(0, 300)}, at first ${JSON.stringify(fault.sent)?.slice(0, 100)}`,
-    `lead ${JSON.stringify(small.fault.lead)?.slice(0, 1500)}`,
+    `lead ${JSON.stringify(small.fault.lead)?.slice(0, 4000)}`,
     `read ${JSON.stringify(small.fault.read)?.slice(0, 300)}, at first ${JSON.stringify(fault.read)?.slice(0, 100)}`,
   ].join('\n')
 }

@@ -11,7 +11,9 @@ import {
   unsaidIn,
 } from './evidence.ts'
 import {
+  asInPages,
   decoded,
+  inOneLine,
   isShownIn,
   isBlank,
   isNothing,
@@ -535,14 +537,14 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
     return []
   }
   // A tag that was not filled is left out of a name, and kept.
-  const left = open.find((place) => kept && repaired(said.text).includes(String(valueAt(lead, place)).trim()))
+  const inLine = inOneLine(repaired(said.text))
+  const left = open.find((place) => kept && inLine.includes(String(valueAt(lead, place)).trim()))
   if (left) taken.add(left)
   const isTwin = places.some(
     (place) => taken.has(place) && matchAt(shape, said.text, valueAt(lead, place), reading, ways) === 'same',
   )
   if (kept || isTwin || evidence.covers(said.at) || evidence.overflowsWith(said.at)) return []
   if (ways.isPart && places.some((place) => evidence.covers(place))) return []
-  if (textsWithSlips(reading).some((each) => isShownIn(said.text, each))) return []
   const [changed] = likely
   if (changed) taken.add(changed.place)
   const read = open.map((place) => valueAt(lead, place))
@@ -553,8 +555,8 @@ function matchAt(shape: Leaf, sent: string, read: unknown, reading: Reading, { i
   if (isLoose)
     return typeof read === 'number' && numbersIn(sent).meant.includes(plain(String(read)) ?? '') ? 'same' : 'wrong'
   if (shape.leaf === 'country' && read === regionOf(sent)) return 'same'
-  const inOneLine = (each: string) => each.replaceAll(/\s+/g, ' ').trim()
-  if (isPart && typeof read === 'string' && inOneLine(read).includes(inOneLine(sent))) return 'same'
+  if (isPart && typeof read === 'string')
+    if ([sent, asInPages(sent)].some((each) => inOneLine(read).includes(inOneLine(each)))) return 'same'
   if (isPart && typeof read === 'string' && isShownIn(sent, read)) return 'changed'
   const whole = matchOf(shape, sent, read, { timeZone: reading.timeZone, isXml: true })
   if (whole !== 'wrong' || !isPart || typeof read !== 'string') return whole
@@ -565,12 +567,6 @@ function matchAt(shape: Leaf, sent: string, read: unknown, reading: Reading, { i
       ? 'changed'
       : 'wrong'
 }
-
-/** Comments may hold anything up to their end: where that has a wrong name, what follows is text of theirs, too. */
-const textsWithSlips = ({ lead }: Reading): string[] =>
-  [lead.message, ...[...lead.vehiclesOfInterest, ...lead.tradeIns].map(({ comments }) => comments)].filter((each) =>
-    /<\/(?:\w+:)?nane>/i.test(each ?? ''),
-  )
 
 /** The end of what was joined may be cut. */
 const isBeginning = (sent: string, read: string) => {

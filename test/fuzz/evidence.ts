@@ -135,12 +135,14 @@ export function evidenceIn({ lead, hasOriginal }: Stored): Evidence {
       const far = all.filter(([place]) =>
         /^\/(customer|vehicles|tradeIns|type|submitted|external|attribution|message)/.test(tokensOf(place)[1] ?? ''),
       )
+      const matchWith = (value: unknown) => textMatch(sent, value, { isXml: true, isMasked: true })
       const isKept = ([place, value]: [string, unknown]) => {
-        const match = textMatch(sent, value, { isXml: true, isMasked: true })
+        const match = matchWith(value)
         const isTold = [at, place, tokensOf(place)[1] ?? ''].some((each) => evidence.warns(each))
         return match === 'same' || (match !== 'wrong' && isTold)
       }
-      const [own] = near.filter(([place]) => !taken.has(place)).filter(isKept)
+      const free = near.filter(([place]) => !taken.has(place))
+      const own = free.find(([, value]) => matchWith(value) === 'same') ?? free.find(isKept)
       if (own) return { faults: [], claims: [own[0]] }
       const isPart = ([, value]: [string, unknown]) => typeof value === 'string' && value.includes(sent.trim())
       const others = isNear ? [] : far.filter((each) => isKept(each) || isPart(each))
