@@ -8,6 +8,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import express from 'express'
 import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { changelog } from '../src/docs/changelog.ts'
 import { documentation } from '../src/docs/pages.ts'
 import { problems } from '../src/problem.ts'
 import { patienceMs } from './patience.ts'
@@ -47,11 +48,23 @@ it('has a page for every problem, and every link within the pages leads somewher
   expect(seen.size).toBeGreaterThan(Object.keys(problems).length + 6)
 })
 
-it('serves the contract with the token endpoint of this server', async () => {
+it('tells integrators what has been added, the newest first, as text and code', () => {
+  const page = changelog([{ changes: ['`getLead`: has <mood>'] }, { date: '2026-11-30', changes: ['Version 1.'] }])
+  const sections = [
+    '<h2>Since then</h2>\n<ul><li><code>getLead</code>: has &lt;mood&gt;</li></ul>',
+    '<h2>2026-11-30</h2>\n<ul><li>Version 1.</li></ul>',
+  ]
+  expect(page).toContain(sections.join('\n'))
+})
+
+it('serves what integrators are handed, with the address of this server', async () => {
   const document = await (await fetch(`${url}/openapi.json`)).json()
   expect(document.components.securitySchemes.accessToken.flows.clientCredentials.tokenUrl).toBe(
     `${publicUrl}/v1/auth/token`,
   )
+  expect(document.servers).toMatchObject([{ url: publicUrl }])
+  expect(JSON.stringify(document)).not.toContain('localhost')
+  expect(document.paths['/v1/users']).toBeUndefined()
   expect(await (await fetch(`${url}/openapi.yaml`)).text()).toContain(`tokenUrl: ${publicUrl}/v1/auth/token`)
   expect((await fetch(`${url}/docs/nothing`)).status).toBe(404)
 })
@@ -62,7 +75,7 @@ it('shows in a browser: Swagger draws the operations, nothing comes from outside
       colorScheme,
       viewport: { width: 320, height: 640 },
     })
-    for (const path of ['/docs/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
+    for (const path of ['/docs/', '/docs/changelog/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
       await page.goto(url + path)
       // Without a font every text is empty, and nothing below would mean anything.
       expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(20)

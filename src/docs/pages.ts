@@ -6,6 +6,7 @@ import helmet from 'helmet'
 import { parse } from 'yaml'
 import { escaped } from '../html.ts'
 import { type ProblemCode, problems } from '../problem.ts'
+import { changelog } from './changelog.ts'
 import { guide } from './guide.ts'
 import { page, table } from './page.ts'
 import { advice } from './problem-pages.ts'
@@ -13,12 +14,13 @@ import { advice } from './problem-pages.ts'
 type Page = { type: string; content: string | Buffer } | { redirect: string }
 
 const documentPath = new URL('../../generated/integrators.yaml', import.meta.url)
+const changelogPath = new URL('../../generated/changelog.yaml', import.meta.url)
 // Where the document says that the service is, as long as nobody serves it.
 const addressInDocument = 'http://localhost:3000'
 
 /**
- * Serves what integrators are handed of the contract, the guide, a page for each problem, and the reference. Everything
- * is made once, at start; nothing comes from outside.
+ * Serves what integrators are handed of the contract, the guide, the changelog, a page for each problem, and the
+ * reference. Everything is made once, at start; nothing comes from outside.
  */
 export async function documentation(publicUrl: string): Promise<RequestHandler> {
   const yaml = (await readFile(documentPath, 'utf8')).replaceAll(addressInDocument, () => publicUrl)
@@ -30,6 +32,8 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
     ['/docs', { redirect: '/docs/' }],
     ['/docs/', html(guide(publicUrl, document.components.securitySchemes.accessToken.flows.clientCredentials.scopes))],
     ['/docs/style.css', { type: 'css', content: await readFile(new URL('style.css', import.meta.url)) }],
+    ['/docs/changelog', { redirect: '/docs/changelog/' }],
+    ['/docs/changelog/', html(changelog(parse(await readFile(changelogPath, 'utf8'))))],
     ['/docs/problems', { redirect: '/docs/problems/' }],
     ['/docs/problems/', html(problemIndex())],
     ...codes.map((code): [string, Page] => [`/docs/problems/${code}`, html(problemPage(code))]),
