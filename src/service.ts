@@ -1,6 +1,7 @@
 import type { Express, RequestHandler } from 'express'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
+import { openComingScopes } from './api-keys/coming-scopes.ts'
 import * as apiKeys from './api-keys/store.ts'
 import { createApp } from './app.ts'
 import type { Report } from './background.ts'
@@ -132,6 +133,7 @@ export async function openService({
     const watcher = openWatcher(db, report)
     parts.push({ name: 'watcher', stop: () => watcher.stop() })
     parts.push(...openSweeps(db, report))
+    parts.push(openComingScopes(db, report))
     const app = createApp({
       contract,
       handlers,

@@ -388,6 +388,7 @@ it('writes every letter in both languages, with names that do harm nowhere', () 
     { kind: 'key_replaced', ...key, by: hostile, address: null, at },
     { kind: 'key_deleted', ...key, by: hostile, address: null, at },
     { kind: 'key_disabled', ...key, by: hostile, address: null, at },
+    { kind: 'key_widened', ...key, scopes: [hostile], at },
     { kind: 'key_expires', ...key, expiresAt: at },
     { kind: 'source_quiet', ...key, since: at, expected: 9 },
     { kind: 'invitation', url: 'https://service.example/password#token', expiresAt: at },

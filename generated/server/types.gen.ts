@@ -2400,10 +2400,10 @@ export type NotificationsUpdate = {
 
 /**
  * What a mail is about: `new_leads`, `unanswered_leads` (longer than the response target), `key_created`, `key_replaced`, `key_deleted`,
- * `key_disabled`, `key_expires` (soon), `source_quiet`, `invitation` (of a new user) or `forgotten_password`. More may come.
+ * `key_disabled`, `key_widened` (by a new version of the service), `key_expires` (soon), `source_quiet`, `invitation` (of a new user) or `forgotten_password`. More may come.
  *
  */
-export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password';
+export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_widened' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password';
 
 /**
  * One mail that was written to a person of the dealer. Its text is not shown.
@@ -2539,21 +2539,21 @@ export type DealerUpdate = {
 /**
  * An `AuditAction` that this version knows: `api_key.created`, `api_key.updated`, `api_key.deleted`,
  * `api_key.restored`, `api_key.replaced`, `api_key.new_secret_used`, `api_key.old_secret_ends`,
- * `api_key.replacement_cancelled`, `dealer.created`, `dealer.updated`, `user.created`, `user.updated`,
+ * `api_key.replacement_cancelled`, `api_key.scopes_added`, `dealer.created`, `dealer.updated`, `user.created`, `user.updated`,
  * `user.password_reset`, `user.password_link_created`, `user.password_set` or `user.password_changed`. More may
  * come.
  *
  */
-export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
+export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
 
 /**
  * What was done: `api_key.created`, `api_key.updated`, `api_key.deleted`, `api_key.restored`, `api_key.replaced`,
- * `api_key.new_secret_used`, `api_key.old_secret_ends`, `api_key.replacement_cancelled`, `dealer.created`,
- * `dealer.updated`, `user.created`, `user.updated`, `user.password_reset`, `user.password_link_created`,
+ * `api_key.new_secret_used`, `api_key.old_secret_ends`, `api_key.replacement_cancelled`,
+ * `api_key.scopes_added` (a new version gave it more), `dealer.created`, `dealer.updated`, `user.created`, `user.updated`, `user.password_reset`, `user.password_link_created`,
  * `user.password_set` or `user.password_changed`. More may come.
  *
  */
-export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
 
 /**
  * Who did it. The operator of the service has no id.

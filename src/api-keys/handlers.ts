@@ -12,6 +12,7 @@ import { scopeMissing } from '../tokens/liveness.ts'
 import { inForce } from '../tokens/scope.ts'
 import { disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
 import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, expiryToCome } from './api-key.ts'
+import { granted } from './granted.ts'
 import { type KeyText, maskOf } from './key-text.ts'
 import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
 import { issueSecret, saveSecrets } from './key-secrets.ts'
@@ -61,7 +62,15 @@ export const createApiKey =
       await store.addApiKey(
         trx,
         dealerId,
-        { id, name, kind, environment, scopes, expires_at: expiresAt, created_by: principal.subject.id },
+        {
+          id,
+          name,
+          kind,
+          environment,
+          ...granted(kind, scopes),
+          expires_at: expiresAt,
+          created_by: principal.subject.id,
+        },
         now,
       )
       const key = await issueSecret(
@@ -117,7 +126,7 @@ export const updateApiKey =
         {
           ...(name !== undefined && { name }),
           ...(disabled !== undefined && { disabled }),
-          ...(scopes && { scopes }),
+          ...(scopes && granted(before.kind, scopes)),
           ...expiry,
         },
         now,

@@ -1,7 +1,10 @@
 import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { ApiKeyEnvironment, ApiKeyKind } from '../../generated/server/types.gen.ts'
+import { scopes } from '../../generated/server/express.gen.ts'
+import { scopesOfKind } from '../../generated/server/scopes.gen.ts'
 import type { ApiKeyRow } from './api-key.ts'
+import type { Granted, GrantedRow } from './granted.ts'
 import type { Secret } from './replacement.ts'
 
 /** A secret with what the exchange of its key needs to know, all read at one moment. */
@@ -119,12 +122,11 @@ export async function isNameTaken(
   return taken !== undefined
 }
 
-export interface NewApiKey {
+export interface NewApiKey extends Granted {
   id: string
   name: string
   kind: ApiKeyKind
   environment: ApiKeyEnvironment
-  scopes: string[]
   expires_at: Date | null
   created_by: string
 }
@@ -172,10 +174,9 @@ export async function saveSecret(
     .update({ role, ends_at: endsAt, grace_seconds: graceSeconds, first_used_at: firstUsedAt })
 }
 
-export interface ApiKeyChange {
+export interface ApiKeyChange extends Partial<Granted> {
   name?: string
   disabled?: boolean
-  scopes?: string[]
   expires_at?: Date | null
   deleted_at?: Date | null
   delete_reason?: string | null
@@ -191,6 +192,49 @@ export async function saveApiKey(
   await trx('api_keys')
     .where({ dealer_id: dealerId, id })
     .update({ ...change, updated_at: now })
+}
+
+// Of keys that the version before has written, or that this version of the contract gives more than was told.
+const isBehind = `deleted_at is null and (
+  scopes_seen is distinct from scopes
+  or (all_of_kind and not to_jsonb(scopes) @> (:usual::jsonb -> kind))
+  or exists (
+    select unnest(scopes)
+    intersect
+    select unnest(:scopes::text[])
+    except
+    select unnest(scopes_in_force)
+  )
+)`
+const ofContract = {
+  scopes: [...scopes],
+  usual: JSON.stringify(Object.fromEntries(Object.entries(scopesOfKind).map(([kind, { usual }]) => [kind, usual]))),
+}
+
+/** One of the dealers with a key whose scopes are behind the contract. */
+export async function findDealerBehind(trx: Knex.Transaction): Promise<string | undefined> {
+  const row = await trx('api_keys').whereRaw(isBehind, ofContract).first('dealer_id')
+  return row?.dealer_id
+}
+
+export async function findKeysBehind(
+  trx: Knex.Transaction,
+  dealerId: string,
+  atMost: number,
+): Promise<({ id: string; name: string } & GrantedRow)[]> {
+  return trx('api_keys')
+    .where({ dealer_id: dealerId })
+    .whereRaw(isBehind, ofContract)
+    .orderBy('id')
+    .limit(atMost)
+    .select('id', 'name', 'kind', 'scopes', 'scopes_seen', 'all_of_kind', 'scopes_in_force')
+}
+
+/** No change that somebody made: `updated_at` stays. */
+export async function saveGranted(trx: Knex.Transaction, dealerId: string, id: string, after: Granted): Promise<void> {
+  await trx('api_keys')
+    .where({ dealer_id: dealerId, id })
+    .update({ ...after })
 }
 
 /** Which master secrets the living secrets of keys were hashed with. */

@@ -22,6 +22,7 @@ const names = [
   '0013-readiness.sql',
   '0014-requests-by-meaning.sql',
   '0015-request-log.sql',
+  '0016-scopes-in-force.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -70,6 +70,19 @@ async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matt
         }
       )
     }
+    case 'key_widened': {
+      const deed = await findDeed(db, dealerId, data.auditId ?? '')
+      const { scopes: before = [] } = deed?.before ?? {}
+      return (
+        deed && {
+          kind,
+          key: deed.subject_name,
+          keyId: outer('key', deed.subject_id),
+          scopes: (deed.after.scopes ?? []).filter((scope) => !before.includes(scope)),
+          at: deed.at,
+        }
+      )
+    }
     case 'key_expires': {
       const key = await findKey(db, dealerId, data.keyId ?? '')
       return key?.expires_at && !key.deleted_at

@@ -18,6 +18,7 @@ export type Matter =
       address: string | null
       at: Date
     }
+  | { kind: 'key_widened'; key: string; keyId: string; scopes: readonly string[]; at: Date }
   | { kind: 'key_expires'; key: string; keyId: string; expiresAt: Date }
   | { kind: 'source_quiet'; key: string; keyId: string; since: Date; expected: number }
   | { kind: 'invitation' | 'forgotten_password'; url: string; expiresAt: Date }
@@ -141,6 +142,24 @@ function written(
           say(
             'If you do not know why, ask, or disable the key at once.',
             'Hvis du ikke ved hvorfor, så spørg, eller slå nøglen fra med det samme.',
+          ),
+          keyLink(keyId),
+        ],
+      }
+    }
+    case 'key_widened': {
+      const { key, keyId, scopes, at } = matter
+      const list = scopes.map(plain).join(', ')
+      return {
+        subject: say(`API key “${key}” may do more now`, `API-nøglen “${key}” må mere nu`),
+        paragraphs: [
+          say(
+            `CarBuddii can do more, and the API key “${plain(key)}” has got what is new: ${list}, ${time(at)}.`,
+            `CarBuddii kan mere, og API-nøglen “${plain(key)}” har fået det nye: ${list}, ${time(at)}.`,
+          ),
+          say(
+            'A key that may do everything of its kind gets what comes. If this one is not to have it, take it away there.',
+            'En nøgle, der må alt for sin type, får det, der kommer. Skal denne ikke have det, så fjern det der.',
           ),
           keyLink(keyId),
         ],

@@ -51,17 +51,21 @@ export async function findMails(
   return filter.past ? query.where('m.id', '<', filter.past) : query
 }
 
+interface Deed {
+  subject_name: string
+  subject_id: string
+  actor_name: string
+  address: string | null
+  at: Date
+  before: { scopes?: string[] }
+  after: { scopes?: string[] }
+}
+
 /** What an audit entry says of a key, for a mail about it. */
-export async function findDeed(
-  db: Knex,
-  dealerId: string,
-  auditId: string,
-): Promise<
-  { subject_name: string; subject_id: string; actor_name: string; address: string | null; at: Date } | undefined
-> {
+export async function findDeed(db: Knex, dealerId: string, auditId: string): Promise<Deed | undefined> {
   return db('audit_entries')
     .where({ dealer_id: dealerId, id: auditId })
-    .first('subject_name', 'subject_id', 'actor_name', 'address', 'at')
+    .first('subject_name', 'subject_id', 'actor_name', 'address', 'at', 'before', 'after')
 }
 
 export async function findKey(
@@ -95,6 +99,7 @@ const deeds = {
   'api_key.created': 'key_created',
   'api_key.replaced': 'key_replaced',
   'api_key.deleted': 'key_deleted',
+  'api_key.scopes_added': 'key_widened',
 } as const satisfies Record<string, MailKind>
 
 /** What was done to keys in the last hour. */

@@ -211,11 +211,11 @@ it('changes, disables and enables a key, and shows a name that is taken as such'
     .getByText(/Request id: /)
     .waitFor()
   await page.getByLabel('Name').fill('DMS nightly')
-  await page.getByLabel('change customers').uncheck()
+  await page.getByLabel('follow events').uncheck()
   await page.getByLabel('Expiry').selectOption('In a year')
   await page.getByRole('button', { name: 'Save' }).click()
   await page.getByRole('heading', { name: 'DMS nightly' }).waitFor()
-  await page.getByText('It cannot: change customers and erase customers for good.').waitFor()
+  await page.getByText('It cannot: follow events.').waitFor()
 
   await page.getByRole('button', { name: 'Disable key' }).click()
   await page.getByText('Disabled', { exact: true }).waitFor()

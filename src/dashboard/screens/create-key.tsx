@@ -147,6 +147,7 @@ export function ScopeBoxes({
   return (
     <Checkbox.Group
       label={t('form.scopes')}
+      description={t('form.scopesText')}
       value={[...scopes]}
       error={error}
       onChange={(values) => choose(possibleScopes(kind).filter((scope) => values.includes(scope)))}
