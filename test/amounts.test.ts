@@ -82,6 +82,9 @@ describe('an amount of money', () => {
     '249.900 kr/md',
     '249.900 kr inkl. moms',
     '2 x 65.000',
+    '.5',
+    ',50',
+    '$.50',
     '12 50',
     '1.23.456',
     '1.000.00',
@@ -145,6 +148,9 @@ describe('a currency', () => {
     expect(moneyText('249', 'tkr')).toBe('249000 DKK')
     expect(moneyText('1,25', 'mio kr')).toBe('1250000 DKK')
     expect(moneyText('249', 'k')).toBe('249000')
+    for (const currency of ['1000 DKK', "DKK '000", 'DKK x 1000'])
+      expect(moneyIn('249', currency, 'DK')).toBeUndefined()
+    expect(moneyText('249', '208')).toBe('249')
     expect(moneyIn('249.000', 'tkr', 'DK')).toBeUndefined()
     expect(moneyIn('1,25', 'mio zorkmid', 'DK')).toBeUndefined()
   })
@@ -175,6 +181,8 @@ describe('an odometer', () => {
     ['12000', 'MILES', '12000 mi'],
     ['12000 mls', undefined, '12000 mi'],
     [12000, 'mile', '12000 mi'],
+    [12000, 'Meilen', '12000 mi'],
+    [12000, 'engelske mil', '12000 mi'],
     [1500, 'mil', '15000 km'],
     ['15 000 mil', undefined, '150000 km'],
     [1234.5, undefined, '1234.5 km'],

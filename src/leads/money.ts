@@ -97,8 +97,12 @@ function unitsIn(country: string): Units {
   return units
 }
 
-/** Whether something of what was said for the currency makes the amount larger. */
+/** Three digits are what ISO 4217 has beside the letters. */
+const numericCode = /^(?!000|100)\d{3}$/
+
+/** Whether something of what was said for the currency makes the amount larger: `tkr`, `1000 DKK`. */
 function isSizeIn(currency: string, units: Units): boolean {
+  if (/\p{N}/u.test(currency)) return !numericCode.test(currency.trim())
   const words = currency.slice(0, currencyLengthMax).match(/\p{L}+/gu) ?? []
   return words.some((word) => (amountIn(`1 ${word}`, units)?.decimal ?? '1') !== '1')
 }

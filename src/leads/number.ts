@@ -23,6 +23,8 @@ const plainPattern = /^\d+(?:[.,]\d+)?$/
 const amidPattern = /^(\D*)(\d|\d.*\d)(\D*)$/s
 // What a price ends in where it has no smaller coins: `249.000,-`, `249 000:-`.
 const noCoins = /^\s*[.,:]?[-\u2013\u2014=]+|[.,:][-\u2013\u2014=]+\s*$/g
+/** A mark right before the digits that ends no word: `.5` is a half. */
+const fractionOnly = /(?:^|[^\p{L}])[.,]$/u
 const besidePattern = /^[\p{L}\p{Sc}\s.,:~\u2248]*$/u
 
 const sizes = new Map<string, number>([
@@ -63,7 +65,7 @@ export function amountIn<Name extends string>(
   if (said.length > lengthMax) return undefined
   const text = asciiDigits(withoutInvisible(said)).normalize('NFC').toLowerCase()
   const [matched, before = '', digits = '', after = ''] = amidPattern.exec(text) ?? []
-  const plain = matched === undefined ? undefined : plainDigits(digits)
+  const plain = matched === undefined || fractionOnly.test(before) ? undefined : plainDigits(digits)
   if (!plain) return undefined
 
   const [ahead, behind] = [wordsIn(before), wordsIn(after.replaceAll(noCoins, ' '))]

@@ -6,7 +6,7 @@ type DistanceUnit = 'km' | 'mi'
 
 const kilometres =
   'km kms kilometer kilometers kilometre kilometres kilometern kilometeri kilometriä kilómetros kilometrów'.split(' ')
-const miles = 'mi mile miles mls'.split(' ')
+const miles = 'mi mile miles mls meile meilen mijl mijlen engelskemil engelskamil engmil'.split(' ')
 
 // `m` is none of them: it could be miles, metres or a million. Nor is `t`, which could be hours.
 const distances = new Map<string, Unit<DistanceUnit>>([
