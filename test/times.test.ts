@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { instantIn } from '../src/leads/time.ts'
+import { instantIn, zoneCalled } from '../src/leads/time.ts'
 
 const copenhagen = 'Europe/Copenhagen'
 const utc = (said: string) => instantIn(said, copenhagen)?.utc
@@ -84,6 +84,8 @@ describe('a time', () => {
     ['11/29/2026, 10:00:00 PM', '2026-11-29T21:00:00.000Z'],
     ['11/29/2026 12:00 AM', '2026-11-28T23:00:00.000Z'],
     ['05/05/2026 9:30', '2026-05-05T07:30:00.000Z'],
+    ['d. 29. november 2026 kl. 10.00', '2026-11-29T09:00:00.000Z'],
+    ['den 29 november 2026 10:00', '2026-11-29T09:00:00.000Z'],
     ['søndag den 29. november 2026 kl. 10:00', '2026-11-29T09:00:00.000Z'],
     ['Nov 29 2026 10:00AM', '2026-11-29T09:00:00.000Z'],
   ])('that says no zone is read where the dealer is: %s', (said, moment) => {
@@ -132,4 +134,16 @@ describe('a time', () => {
     expect(instantIn('29.11.2026 10:00', copenhagen)?.isConverted).toBe(true)
     expect(instantIn('1795944000', copenhagen)?.isConverted).toBe(true)
   })
+})
+
+it('finds a time zone by its name or offset, and knows no time in another', () => {
+  const tenIn = (zone: string) => instantIn('2026-11-29T10:00', zoneCalled(zone))?.local.slice(-6)
+  for (const [zone, offset] of [
+    ['America/New_York', '-05:00'],
+    ['EST', '-05:00'],
+    ['GMT+2', '+02:00'],
+    ['+02:00', '+02:00'],
+  ] as const)
+    expect(tenIn(zone)).toBe(offset)
+  for (const zone of ['CEST', 'Eastern Standard Time', 'Middle Earth']) expect(tenIn(zone)).toBeUndefined()
 })

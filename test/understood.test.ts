@@ -119,6 +119,15 @@ describe('a time', () => {
     expect(submittedAt).toBe('2026-11-29T15:00:00.000Z')
   })
 
+  it('of an appointment in a zone that is not known is not stated, unless it has its offset', async () => {
+    const requestedSlots = [{ start: '2026-11-29T10:00' }, { start: '2026-11-29T11:00+01:00' }]
+    const appointment = { timeZone: 'Eastern Standard Time', requestedSlots }
+    const lead = await pushed(push({ customer: person(), appointment }))
+    expect(lead.appointment.requestedSlots).toEqual([{ start: '2026-11-29T11:00:00.000+01:00' }])
+    expect(lead.extra).toEqual({ '/appointment/requestedSlots/0/start': '2026-11-29T10:00' })
+    expect(codes(lead)).toEqual(['date-not-understood'])
+  })
+
   it('with a zone that is none is not stated', async () => {
     const said = '2026-11-29T10:00:00 Middle Earth Time'
     const lead = await pushed(push({ customer: person(), submittedAt: said }))

@@ -1485,7 +1485,8 @@ export type AppointmentInput = {
      */
     requestedSlots?: Array<TimeSlotInput> | null;
     /**
-     * IANA, such as `Europe/Copenhagen`: the one that times without an offset are meant in. Left out, or none, it is the dealer's.
+     * IANA, such as `Europe/Copenhagen`: the one that times without an offset are meant in. Left out, it is the
+     * dealer's. In one that we do not know, such times are kept in `extra`, with a warning.
      *
      */
     timeZone?: string | null;

@@ -1,4 +1,3 @@
-import { IANAZone } from 'luxon'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type {
   Appointment,
@@ -69,6 +68,7 @@ import { odometerIn } from './odometer.ts'
 import { lineTypeOf, phoneIn } from './phone.ts'
 import { hasOrdinaryWords, isPlaceholder, isProgramsNothing } from './placeholder.ts'
 import { newReading, type Reading } from './reading.ts'
+import { zoneCalled } from './time.ts'
 import {
   appointmentKinds,
   channels,
@@ -285,10 +285,13 @@ function readConsent(sent: Sent<ConsentInput>, at: string, reading: Reading): Co
   return Object.keys(consent).length === 0 ? undefined : { ...consent, state: consent.state ?? 'unknown' }
 }
 
-/** The times of an appointment are meant in its own time zone, if it names one. */
+/**
+ * The times of an appointment are meant in its own time zone, if it names one. In one that is not known nobody knows
+ * when they are, unless they say their offset.
+ */
 function readAppointment(sent: Sent<AppointmentInput>, at: string, reading: Reading): Appointment {
-  const said = sent.timeZone ?? ''
-  const timeZone = IANAZone.isValidZone(said) ? said : reading.timeZone
+  const said = (sent.timeZone ?? '').trim()
+  const timeZone = isPlaceholder(said) ? reading.timeZone : zoneCalled(said)
   return appointmentMembers(sent, at, { ...reading, timeZone })
 }
 

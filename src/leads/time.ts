@@ -78,7 +78,7 @@ const isoDate = /^(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?=[t, ])/
 const compactDate = /^(\d{4})(\d\d)(\d\d)(?=[t \d])/
 const reversedDate = /^(\d{1,2})([-/.]) ?(\d{1,2})\2 ?(\d{4})(?=[t, ])/
 const dayThenMonth =
-  /^(?:(\p{L}+)\.?,? )?(?:d\.|den )? ?(\d{1,2})(?:\.|st|nd|rd|th)?[ -](\p{L}+)\.?,?[ -](\d{4})(?=[, ])/u
+  /^(?:(?!d\. |den )(\p{L}+)\.?,? )?(?:d\.|den )? ?(\d{1,2})(?:\.|st|nd|rd|th)?[ -](\p{L}+)\.?,?[ -](\d{4})(?=[, ])/u
 const monthThenDay = /^(?:(\p{L}+)\.?,? )?(\p{L}+)\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})(?=[, ])/u
 // As C and Unix write it, with the year last.
 const yearLast = /^(\p{L}+ \p{L}+ \d{1,2}) (\d\d:\d\d:\d\d) (?:(\S+) )?(\d{4})$/u
@@ -164,6 +164,15 @@ function zoneIn(said: string): Zone | undefined {
     /^(?:utc|gmt|ut)? ?(?:(\+) ?|(-))(\d{1,2})(?::?(\d\d))?$/.exec(said.replace('\u2212', '-')) ?? []
   if (hours) return { offset: `${ahead ?? behind ?? ''}${hours.padStart(2, '0')}:${minutes}` }
   return zoneNames.get(said) ?? (said.includes('/') && IANAZone.isValidZone(said) ? { place: said } : undefined)
+}
+
+/** A time zone that Luxon knows, as it is named or by its offset; `unknown`, in which no time is valid. */
+export function zoneCalled(said: string): string {
+  if (IANAZone.isValidZone(said)) return said
+  const { offset, place } = zoneIn(said.toLowerCase()) ?? {}
+  // Where both are said it depends on the day.
+  if (offset === undefined || place !== undefined) return 'unknown'
+  return offset === 'Z' ? 'UTC' : `UTC${offset}`
 }
 
 const central = 'Europe/Berlin'
