@@ -225,6 +225,64 @@ it('changes, disables and enables a key, and shows a name that is taken as such'
   await dashboard.service.exchange(dms.secret)
 })
 
+it.each([
+  [
+    'en-GB',
+    [
+      'send new leads',
+      'read leads',
+      'move leads through the pipeline',
+      'see who leads are from and what they wrote',
+      'follow events',
+    ],
+    'This key can: read leads.',
+    'It cannot: send new leads, move leads through the pipeline, see who leads are from and what they wrote and follow events.',
+    'A key that may do all of this may do what comes later, too.',
+  ],
+  [
+    'da-DK',
+    [
+      'sende nye leads',
+      'læse leads',
+      'flytte leads i pipelinen',
+      'se, hvem leads er fra, og hvad de skrev',
+      'følge hændelser',
+    ],
+    'Nøglen kan: læse leads.',
+    'Den kan ikke: sende nye leads, flytte leads i pipelinen, se, hvem leads er fra, og hvad de skrev og følge hændelser.',
+    'En nøgle, der må alt dette, må også det, der kommer senere.',
+  ],
+])(
+  'says in %s what a key may do, box by box, and makes a key that does it',
+  async (locale, words, can, cannot, later) => {
+    const { service } = dashboard
+    const { admin, website } = await service.dealer(locale)
+    const { page, signIn } = await dashboard.open({ locale })
+    await signIn(admin.email, '/settings/integrations')
+    await page
+      .getByRole('main')
+      .getByRole('button', { name: /extensive|omfattende/ })
+      .click()
+    const dialog = page.getByRole('dialog')
+    const boxes = dialog.getByRole('checkbox')
+    await dialog.getByText(later).waitFor()
+    // None for what guards nothing.
+    expect(
+      await boxes.evaluateAll((all) => all.map((box) => (box as HTMLInputElement).labels?.[0]?.textContent)),
+    ).toEqual(words)
+    for (const word of words) if (word !== words[1]) await dialog.getByLabel(word, { exact: true }).uncheck()
+    await dialog.getByText(can).waitFor()
+    await dialog.getByText(cannot).waitFor()
+    await dialog.getByLabel(/^(Name|Navn)/).fill('Reports')
+    await dialog.locator('button[type=submit]').click()
+    const secret = await dialog.locator('textarea[readonly]').inputValue()
+
+    await service.call('POST', '/v1/leads', { token: website.token, body: lead() })
+    const { body } = await service.call('GET', '/v1/leads', { token: await service.exchange(secret) })
+    expect([body.items.length, body.items[0].customer]).toEqual([1, undefined])
+  },
+)
+
 it('deletes a key by its name with a reason, names who still tries it, and restores it', async () => {
   const { admin, dms } = await dashboard.service.dealer('deleting')
   const { page, signIn } = await dashboard.open()
