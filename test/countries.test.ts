@@ -26,6 +26,7 @@ describe('a country', () => {
     ['Czech Republic', 'CZ'],
     ['DK - Danmark', 'DK'],
     ['Denmark (DK)', 'DK'],
+    ['Hong Kong', 'HK'],
     [' Danmark\u200b ', 'DK'],
   ])('is understood in more than one word: %j', (said, code) => {
     expect(countryIn(said)).toBe(code)

@@ -97,6 +97,28 @@ describe('a phone number', () => {
     expect(lead.duplicateOf).toBeUndefined()
   })
 
+  it.each(['country', 'countryCode'])("is read where a member beside the contract's says: %s", async (name) => {
+    const phones = [{ number: '406 12 345' }]
+    for (const customer of [
+      { phones, [name]: 'Norge' },
+      { phones, address: { city: 'Oslo', [name]: 'NO' } },
+    ]) {
+      const lead = await pushed(push({ customer }))
+      expect(lead.customer.phones).toMatchObject([{ e164: '+4740612345', verdict: 'valid' }])
+    }
+  })
+
+  it.each([
+    ['in another country than the customer', { phones: [{ number: '20 12 34 99' }], address: { countryCode: 'DE' } }],
+    ['that everybody writes', { phones: [{ number: '99999999' }] }],
+  ])('%s makes nobody the same person', async (_what, customer) => {
+    await push({ customer: { phones: [{ number: '+45 20 12 34 99' }] } })
+    await push({ customer })
+    const lead = await pushed(push({ customer }))
+    expect(lead.customer.phones[0].verdict).toBe('possible')
+    expect(lead.duplicateOf).toBeUndefined()
+  })
+
   it('of an ADF document is, too', async () => {
     const address = '<phone>070-174 06 05</phone><address><city>Malmö</city><country>SE</country></address>'
     const { customer } = await pushed(pushAdf(contact(address)))
@@ -149,6 +171,12 @@ describe('an e-mail address', () => {
     const original = await service.call('GET', `/v1/leads/${lead.id}/original`, { token: dealer.dms.token })
     expect(Buffer.from(original.body.content, 'base64').toString()).toBe(JSON.stringify(sent))
   })
+})
+
+it('makes nobody the same person by an e-mail address that nobody has', async () => {
+  const customer = { emails: [{ address: 'noreply@customer.example' }] }
+  await push({ customer })
+  expect((await pushed(push({ customer }))).duplicateOf).toBeUndefined()
 })
 
 describe('a text with HTML', () => {

@@ -1020,7 +1020,9 @@ export type Lead = {
      */
     respondedAt?: string;
     /**
-     * A hint: the latest lead of the 30 days before that has the same first phone number or the same first e-mail address.
+     * A hint: the latest lead of the 30 days before that has the same first phone number, if it is `valid`, or the
+     * same first e-mail address, if it is `plausible`.
+     *
      */
     duplicateOf?: string;
     /**

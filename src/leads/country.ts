@@ -16,6 +16,7 @@ const alpha2 = new Set(codes.filter((_, at) => at % 2 === 0))
 /** The signs of cars where they are no code of ISO, and what people say for a country without being its name. */
 const others: Record<string, string> = {
   AT: 'a',
+  BA: 'bosnien bosnia',
   BE: 'b',
   CA: 'cdn',
   CH: 'schweiz suisse svizzera',
@@ -30,6 +31,7 @@ const others: Record<string, string> = {
   GB: 'uk england scotland wales northernireland greatbritain britain storbritannien storbritannia skotland nordirland',
   GL: 'kalaallitnunaat',
   GR: 'el',
+  HK: 'hongkong',
   HU: 'h',
   IE: 'eire republicofireland',
   IT: 'i',

@@ -134,16 +134,26 @@ function isSaid(said: string | undefined): boolean {
 type Sent<Input> = NonNullable<Input>
 
 function readCustomer(sent: Sent<LeadCustomerInput>, at: string, reading: Reading): LeadCustomer {
-  const customerCountry = countryOf(sent.address ?? {})
+  const customerCountry = countryOf(sent)
   const customer = customerMembers(sent, at, customerCountry === undefined ? reading : { ...reading, customerCountry })
   return { ...customer, emails: customer.emails ?? [], phones: customer.phones ?? [] }
 }
 
-/** Where the customer's numbers are to be read; a postal code may give a hint. */
-function countryOf({ countryCode, postalCode }: Sent<PostalAddressInput>): string | undefined {
-  if (countryCode && !isPlaceholder(countryCode)) return countryIn(countryCode) ?? 'unknown'
-  return postalCode ? countryOfPostalCode(postalCode) : undefined
+/**
+ * Where the customer's numbers are to be read. What is said beside the contract's place tells it, too, though it is
+ * kept in `extra`; a postal code may give a hint.
+ */
+function countryOf(customer: Sent<LeadCustomerInput>): string | undefined {
+  const { address } = customer
+  // The casts: senders have members of their own.
+  const { countryCode, country } = customer as Record<string, unknown>
+  const inAddress = address as Record<string, unknown> | undefined
+  const said = [address?.countryCode, inAddress?.country, countryCode, country].find(isText)
+  if (said !== undefined) return countryIn(said) ?? 'unknown'
+  return address?.postalCode ? countryOfPostalCode(address.postalCode) : undefined
 }
+
+const isText = (said: unknown): said is string => typeof said === 'string' && !isPlaceholder(said)
 
 /** A word that programs write for nothing is no part of a name, nor is any word for nothing the whole of it. */
 function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): PersonName | undefined {

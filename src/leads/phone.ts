@@ -30,7 +30,7 @@ const digitsOfSecondMin = 6
 
 const scheme = /^(?:tel|callto|sms|whatsapp|phone):(?:\/\/)?/i
 const labels =
-  /^(?:(?:tlf|tel|telefon|telefonnummer|telephone|phone|mobile|mobil|mobilnummer|mob|cell|nr|nummer|number|whatsapp|sms|privat|arbejde|work|home|hjem)(?!\p{L})[.:\s]*)+/iu
+  /^(?:(?:tlf|tel|telefon|telefonnummer|telephone|phone|mobile|mobil|mobilnummer|mob|cell|nr|nummer|number|whatsapp|sms|handy|gsm|tfn|telefoon|telefoonnummer|rufnummer|mobiltelefon|mobilnr|privat|arbejde|work|home|hjem)(?!\p{L})[.:\s-]*)+/iu
 const extension =
   /(?:[\s,;.(]*(?:;ext=|(?<!\p{L})(?:ext|extension|lok|lokal|lokalnummer|anknytning|ankn|durchwahl|int)(?!\p{L})\.?[\s:]*)|\s?[x#]\s?)(\d{1,6})\)?$/iu
 
@@ -106,12 +106,14 @@ function parsed(number: string, country: string | undefined): PhoneNumber | unde
 function judged(number: PhoneNumber | undefined): PhoneRead {
   // The library takes up to 17 digits after the country code, E.164 has 15 in all.
   if (!number || !e164Pattern.test(number.number)) return invalid
-  if (number.isValid()) return { verdict: 'valid', parsed: number }
+  // Somebody may have it, but nearly everybody who writes it has not.
+  if (number.isValid()) return { verdict: isOneDigit(number.nationalNumber) ? 'possible' : 'valid', parsed: number }
   return number.isPossible() && !isMadeUp(number.nationalNumber) ? { verdict: 'possible', parsed: number } : invalid
 }
 
 /** What people write who have to write something: all of them would be one person. */
-const isMadeUp = (digits: string) => /^(\d)\1*$/.test(digits) || '1234567890'.startsWith(digits)
+const isMadeUp = (digits: string) => isOneDigit(digits) || '1234567890'.startsWith(digits)
+const isOneDigit = (digits: string) => /^(\d)\1*$/.test(digits)
 
 const better = (one: PhoneRead, other: PhoneRead): PhoneRead => (one.verdict === 'invalid' ? other : one)
 

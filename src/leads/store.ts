@@ -139,10 +139,14 @@ export interface LeadFilter {
 // As the indexes on leads have them.
 const phoneOf = (lead: string) => `${lead}.data #>> '{customer,phones,0,e164}'`
 const emailOf = (lead: string) => `lower(btrim(${lead}.data #>> '{customer,emails,0,address}'))`
-const earlierWith = (contact: (lead: string) => string) => `
+// A number of which the country is a guess may be a stranger's, and `noreply@` is everybody's.
+const isPhoneCertain = (lead: string) => `${lead}.data #>> '{customer,phones,0,verdict}' = 'valid'`
+const isEmailCertain = (lead: string) => `${lead}.data #>> '{customer,emails,0,verdict}' = 'plausible'`
+const earlierWith = (contact: (lead: string) => string, isCertain: (lead: string) => string) => `
   (select case when d.received_at >= l.received_at - interval '30 days' then d.id end
    from leads d
    where d.dealer_id = l.dealer_id and ${contact('d')} = ${contact('l')} and d.test = l.test and d.id < l.id
+     and ${isCertain('d')} and ${isCertain('l')}
    order by d.id desc
    limit 1)`
 
@@ -174,7 +178,9 @@ function named(db: Knex, dealerId: string): Knex.QueryBuilder {
     .select(
       ...columns.map((column) => `l.${column}`),
       db.raw("coalesce(k.name, u.name, '') as source_name"),
-      db.raw(`greatest(${earlierWith(phoneOf)}, ${earlierWith(emailOf)}) as duplicate_of`),
+      db.raw(
+        `greatest(${earlierWith(phoneOf, isPhoneCertain)}, ${earlierWith(emailOf, isEmailCertain)}) as duplicate_of`,
+      ),
     )
 }
 
