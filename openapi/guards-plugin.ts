@@ -14,7 +14,12 @@ type Config = Plugin.Name<'guards'> &
   }
 type GuardsPlugin = DefinePlugin<Config, Config>
 
-type Schema = { $ref?: string; items?: Schema; properties?: Record<string, Schema>; 'x-needs-scope'?: string }
+type Schema = {
+  $ref?: string
+  items?: Schema
+  properties?: Record<string, Schema>
+  'x-needs-scope'?: string
+} & Partial<Record<'allOf' | 'anyOf' | 'oneOf', Schema[]>>
 type Document = { components: { schemas: Record<string, Schema> } }
 type Members = { [name: string]: true | Members }
 
@@ -24,7 +29,8 @@ const handler: GuardsPlugin['Handler'] = ({ plugin }) => {
   const resolved = (schema: Schema): Schema => schemas[schema.$ref?.split('/').pop() ?? ''] ?? schema
 
   const unguardedOf = (schema: Schema): true | Members => {
-    const { items, properties } = resolved(schema)
+    const { items, properties, allOf, anyOf, oneOf } = resolved(schema)
+    if (allOf || anyOf || oneOf) throw new Error('What is shown in part must not be one of several schemas')
     if (items) return unguardedOf(items)
     if (!properties) return true
     const open = Object.entries(properties).filter(([, member]) => member['x-needs-scope'] === undefined)

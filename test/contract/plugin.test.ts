@@ -41,6 +41,13 @@ it('refuses a kind of API key without scopes, naming it', async () => {
   await expect(emitted(document)).rejects.toMatchObject({ originalError: { error: { message } } })
 })
 
+it('refuses to show one of several schemas in part', async () => {
+  const document = parse(contract)
+  document.components.schemas.Lead.properties.id = { anyOf: [{ $ref: '#/components/schemas/Customer' }] }
+  const message = 'What is shown in part must not be one of several schemas'
+  await expect(emitted(document)).rejects.toMatchObject({ originalError: { error: { message } } })
+})
+
 async function emitted(input: Record<string, unknown>, name = 'express.gen'): Promise<string> {
   const path = join(folder, 'server') // hey-api removes it before it writes.
   await createClient({

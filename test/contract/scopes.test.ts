@@ -4,6 +4,8 @@ import { parse } from 'yaml'
 import { type OperationId, operations, scopes } from '../../generated/server/express.gen.ts'
 import { unguarded } from '../../generated/server/guards.gen.ts'
 import { scopesOfKind } from '../../generated/server/scopes.gen.ts'
+import { da } from '../../src/dashboard/words/da.ts'
+import { en } from '../../src/dashboard/words/en.ts'
 
 type Schema = {
   $ref?: string
@@ -103,4 +105,6 @@ it('grants keys only scopes that the document has', () => {
     [...granted, ...(schemas.ApiKeyScope?.enum ?? [])].filter((scope) => !scopes.includes(scope as never)),
   ).toEqual([])
   expect(new Set(granted)).toEqual(new Set(schemas.ApiKeyScope?.enum))
+  // Nor does a dashboard have words for others.
+  for (const words of [en, da]) expect(new Set(Object.keys(words.scope))).toEqual(new Set(granted))
 })
