@@ -22,7 +22,7 @@ class LongOnesFirst extends BaseSequencer {
 
 export const suite: ViteUserConfig['test'] = {
   include: ['test/**/*.test.ts'],
-  exclude: ['test/machines/**'],
+  exclude: ['test/machines/**', 'test/languages/**'],
   globalSetup: ['test/global-setup.ts'],
   testTimeout: testMsMax,
   hookTimeout: testMsMax,

@@ -99,6 +99,9 @@ cp --reflink=always at/one at/other`
   strace: () => run('strace', '--version'),
   nginx: () => run('nginx', '-v'),
   pgbouncer: () => run('pgbouncer', '--version'),
+  go: () => run('go', 'version'),
+  'python3 venv': () => run('python3', '-c', 'import venv, ensurepip'),
+  'jdk and maven': () => [run('javac', '-version'), run('mvn', '-version')],
   'PostgreSQL 15': () => run('/usr/lib/postgresql/15/bin/postgres', '--version'),
 }
 

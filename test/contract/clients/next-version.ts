@@ -17,6 +17,11 @@ type Document = {
 /** What stands where more values may come, and as an additional member of every object. */
 export const valueOfNextVersion = 'of_the_next_version'
 
+/** What says how one connection is used, not what is asked or answered. */
+const ofConnection = new Set(
+  'connection content-encoding content-length host http2-settings keep-alive transfer-encoding upgrade'.split(' '),
+)
+
 const document: Document = parse(readFileSync('generated/integrators.yaml', 'utf8'))
 
 /**
@@ -24,7 +29,9 @@ const document: Document = parse(readFileSync('generated/integrators.yaml', 'utf
  * a new value wherever the document leaves room for one, and a new member in every object.
  */
 export async function startNextVersion(url: string): Promise<{ url: string; close: () => void }> {
-  const server = createServer((req, res) => void forward(url, req, res)).listen(0, '127.0.0.1')
+  const server = createServer((req, res) => {
+    forward(url, req, res).catch(() => res.writeHead(502).end())
+  }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const close = () => {
     server.closeAllConnections()
@@ -36,17 +43,17 @@ export async function startNextVersion(url: string): Promise<{ url: string; clos
 async function forward(url: string, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const method = req.method ?? 'GET'
   const chunks = await req.toArray()
-  const { host, connection, 'content-length': length, 'transfer-encoding': encoding, ...headers } = req.headers
   const answer = await fetch(url + req.url, {
     method,
-    headers: Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]),
+    headers: Object.entries(req.headers)
+      .filter(([name]) => !ofConnection.has(name))
+      .map(([name, value]): [string, string] => [name, String(value)]),
     ...(chunks.length > 0 && { body: Buffer.concat(chunks) }),
   })
   const schema = schemaOf(new URL(url + req.url).pathname, method, answer)
   const body = Buffer.from(await answer.arrayBuffer())
   const sent = schema ? JSON.stringify(grown(schema, JSON.parse(body.toString()))) : body
-  for (const [name, value] of answer.headers)
-    if (!/^(content-length|content-encoding|connection|keep-alive)$/.test(name)) res.setHeader(name, value)
+  for (const [name, value] of answer.headers) if (!ofConnection.has(name)) res.setHeader(name, value)
   res.writeHead(answer.status).end(sent)
 }
 
