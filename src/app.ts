@@ -7,6 +7,7 @@ import { bodyReader, queryIn, reduceContentType } from './http/body.ts'
 import type { Contract } from './http/contract.ts'
 import { dispatch } from './http/dispatch.ts'
 import { answerErrors } from './http/errors.ts'
+import { requireHead } from './http/head.ts'
 import { logRequests } from './http/logging.ts'
 import type { Write } from './operation.ts'
 import { Problem } from './problem.ts'
@@ -43,6 +44,7 @@ export function createApp({
   app.use(logRequests(log, recorder))
   const cookies = cookieParser()
   app.use((req, res, next) => {
+    requireHead(req)
     const found = contract.match(req.method, req.path)
     if (!found) return documentation(req, res, (error?: unknown) => next(error ?? new Problem('not-found')))
     if ('allow' in found)

@@ -115,6 +115,11 @@ export const problems = {
     title: 'The media type is not supported',
     detail: 'Send application/json in UTF-8, not compressed.',
   },
+  'expectation-failed': {
+    status: 417,
+    title: 'The expectation cannot be met',
+    detail: 'The only Expect header that is understood is 100-continue.',
+  },
   'lead-unreachable': {
     status: 422,
     title: 'The lead names no way to reach its customer',

@@ -1,16 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { openDatabase } from '../src/db/pool.ts'
-import { createDealer } from '../src/users/operator.ts'
-import { onLeash } from './leash.ts'
 import { amount } from './long.ts'
 import { until } from './patience.ts'
-import { freshDatabase, lead, password, secretKeys, send } from './service.ts'
+import { startQuickly } from './quick-process.ts'
+import { lead } from './service.ts'
 
-// The service as main.ts starts it, whose limits of time pass five times as fast; in the long form, in real time.
+// In the long form, in real time.
 const speed = amount(5, 1)
 const headersSeconds = 10
 const requestSeconds = 30
@@ -20,56 +16,17 @@ const dripMs = 250 / speed
 // More than the buffers of the system hold.
 const pouredBytesMax = 64_000_000
 
-const faster = `
-  import http from 'node:http'
-  import { syncBuiltinESMExports } from 'node:module'
-  const { createServer } = http
-  const scaled = ([name, value]) => [name, /Timeout|Interval/.test(name) ? value / ${speed} : value]
-  http.createServer = (options, app) => createServer(Object.fromEntries(Object.entries(options).map(scaled)), app)
-  syncBuiltinESMExports()
-`
-
-let child: ChildProcess
+let service: Awaited<ReturnType<typeof startQuickly>>
 let port: number
 let refused = 0
-let database: ReturnType<typeof openDatabase>
 let token: string
-const url = () => `http://127.0.0.1:${port}`
 
 beforeAll(async () => {
-  const connection = await freshDatabase()
-  database = openDatabase(connection, () => undefined)
-  await createDealer(
-    database.db,
-    { name: 'Slow', country: 'DK', time_zone: 'Europe/Copenhagen', language: 'da' },
-    { email: 'admin@slow.example', name: 'Admin', password },
-  )
-  const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
-  const env = { PATH: process.env['PATH'], PORT: '0', DATABASE_URL, SECRET_KEYS: secretKeys, DRAIN_SECONDS: '0' }
-  const server = spawn(...onLeash('--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'), {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  child = server
-  port = await new Promise<number>((resolve, reject) => {
-    createInterface({ input: server.stdout }).on('line', (line) => {
-      const { msg, port: listeningAt } = JSON.parse(line)
-      if (msg === 'ready') resolve(listeningAt)
-      if (msg === 'refused before it was a request') refused++
-    })
-    server.once('exit', () => reject(new Error('The process did not get ready')))
-  })
-  const session = (await send(`${url()}/v1/session`, 'POST', { body: { email: 'admin@slow.example', password } })).body
-    .access_token
-  const key = (
-    await send(`${url()}/v1/api-keys`, 'POST', { token: session, body: { name: 'Web site', kind: 'digital_requests' } })
-  ).body.secret
-  token = (await send(`${url()}/v1/auth/token`, 'POST', { headers: { 'x-api-key': key } })).body.access_token
+  service = await startQuickly(speed, ({ msg }) => void (msg === 'refused before it was a request' && refused++))
+  port = service.port
+  token = (await service.createKey({ name: 'Web site', kind: 'digital_requests' })).token
 })
-afterAll(async () => {
-  if (child.kill('SIGTERM')) await once(child, 'exit')
-  await database.close()
-})
+afterAll(() => service.stop())
 
 /**
  * Sends `head` at once, then `rest` and more byte by byte, until the server has hung up: that an answer came does not
@@ -116,8 +73,8 @@ function expectProblem({ status, headers, body }: Answer, expected: number, code
 }
 
 const push = (headers: Record<string, string> = {}) =>
-  send(`${url()}/v1/leads`, 'POST', { token, body: lead(), headers })
-const stored = async () => Number((await database.db('leads').count({ leads: '*' }).first())?.['leads'])
+  service.call('POST', '/v1/leads', { token, body: lead(), headers })
+const stored = async () => Number((await service.db('leads').count({ leads: '*' }).first())?.['leads'])
 
 describe('answers a problem and hangs up', () => {
   it.each([
@@ -126,7 +83,7 @@ describe('answers a problem and hangs up', () => {
     ['a thousand headers', Array.from({ length: 1000 }, (_none, at) => `X-Header-${at}: ${at}\r\n`).join('')],
   ])('on %s, where 15 KB are served', async (_what, headers) => {
     expectProblem(await talk(`GET /healthz HTTP/1.1\r\nHost: x\r\n${headers}\r\n`), 431, 'headers-too-large')
-    expect((await send(`${url()}/healthz`, 'GET', { headers: { 'x-large': 'x'.repeat(15_000) } })).status).toBe(200)
+    expect((await service.call('GET', '/healthz', { headers: { 'x-large': 'x'.repeat(15_000) } })).status).toBe(200)
   })
 
   it.each([

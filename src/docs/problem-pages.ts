@@ -45,9 +45,11 @@ export const advice = {
   'lead-changed':
     'The If-Match that was sent is not the ETag of the lead any more. Read the lead, decide again, and send the new ETag.',
   'body-too-large':
-    'Each operation has a limit of its own, named in the reference as x-body-bytes-max. A lead may have 262144 bytes.',
+    'Each operation has a limit of its own, named in the reference as x-body-bytes-max. A lead may have 262144 bytes. Nothing of a body that says it is larger is read; of one in chunks, nothing behind the limit, and the connection ends.',
   'unsupported-media-type':
     'Send JSON as application/json, in UTF-8 or a charset of the WHATWG Encoding Standard that you name, and not compressed; the token endpoint takes application/x-www-form-urlencoded.',
+  'expectation-failed':
+    'Expect: 100-continue is answered with 100 Continue when the body is wanted, and with the failure itself when it is not. There is no other expectation: leave the header out.',
   'lead-unreachable':
     'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored. The violations name members that are not known where they were sent, and what was probably meant by them: phone beside customer instead of customer.phones[].number, say.',
   'idempotency-key-reused':

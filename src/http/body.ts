@@ -1,8 +1,9 @@
 import { parse, type ParsedUrlQuery } from 'node:querystring'
-import express, { type Request, type RequestHandler, type Response } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
+import readStream from 'raw-body'
 import { decoded, encodingCalled, isEncoding } from '../encoding.ts'
 import { readJson } from '../json.ts'
-import { Problem } from '../problem.ts'
+import { badRequest, Problem } from '../problem.ts'
 import type { Call } from './contract.ts'
 
 const formParametersMax = 64
@@ -15,7 +16,6 @@ const formParametersMax = 64
  */
 export function reduceContentType(req: Request, res: Response, { operation }: Call): void {
   const sent = req.headers['content-type']
-  const hasBody = req.headers['transfer-encoding'] !== undefined || (req.headers['content-length'] ?? '0') !== '0'
   delete req.headers['content-type']
   const known: readonly string[] = operation.mediaTypes
   if (known.length === 0) return
@@ -24,7 +24,7 @@ export function reduceContentType(req: Request, res: Response, { operation }: Ca
     .toLowerCase()
     .split(';')
     .map((part) => part.trim())
-  if (!hasBody) {
+  if (!hasBody(req)) {
     // That the body is missing is told by the validator.
     if (known.includes(mediaType)) req.headers['content-type'] = mediaType
     return
@@ -72,32 +72,43 @@ export function bodyReader(): (call: Call) => RequestHandler {
   }
 }
 
+/**
+ * Reads a body whole. One that says that it is too large is refused before anything of it is read, and whoever asked
+ * first (`Expect: 100-continue`) is told to send it only here.
+ */
 function readerOf(kind: 'json' | 'form' | 'raw', limit: number): RequestHandler {
-  switch (kind) {
-    case 'json':
-      return jsonReader(express.raw({ limit, inflate: false, type: 'application/json' }))
-    case 'form':
-      return express.urlencoded({ limit, inflate: false, extended: false, parameterLimit: formParametersMax })
-    case 'raw':
-      return express.raw({
-        limit,
-        inflate: false,
-        type: () => true,
-        // The cast: what Express hands to `verify` is its own response.
-        verify: (_req, res, body) => ((res as Response).locals.rawBody = body),
-      })
+  return (req, res, next) => {
+    if (!hasBody(req)) return next()
+    const length = req.headers['content-length']
+    if (Number(length) > limit) throw tooLarge(limit)
+    if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue()
+    readStream(req, { limit, length }, (error: unknown, bytes: Buffer) => {
+      // It was left paused in the middle.
+      if (error) req.resume()
+      next(error ?? parseBody(kind, bytes, req, res))
+    })
   }
 }
 
-function jsonReader(raw: RequestHandler): RequestHandler {
-  return (req, res, next) => raw(req, res, (error?: unknown) => next(error ?? parseBody(req, res)))
-}
+const tooLarge = (limit: number) => new Problem('body-too-large', `The body may have ${limit} bytes at the most.`)
+
+const hasBody = ({ headers }: Request): boolean =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 
 /** Returns what is wrong with the body, if anything. */
-function parseBody(req: Request, { locals }: Response): unknown {
-  const bytes: unknown = req.body
-  if (!Buffer.isBuffer(bytes)) return undefined
+function parseBody(kind: 'json' | 'form' | 'raw', bytes: Buffer, req: Request, { locals }: Response): unknown {
+  if (kind === 'form') {
+    const form = bytes.toString()
+    if (form.split('&').length > formParametersMax)
+      return badRequest([{ in: 'body', pointer: '', message: 'has too many parameters' }])
+    req.body = { ...queryIn(form) }
+    return undefined
+  }
   locals.rawBody = bytes
+  if (kind === 'raw') {
+    req.body = bytes
+    return undefined
+  }
   // Sent in chunks there may be nothing in it.
   if (bytes.length === 0) {
     req.body = {}

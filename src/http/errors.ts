@@ -84,11 +84,6 @@ export function asProblem(error: unknown, req: Request): Problem {
         'body-too-large',
         `The body may have ${'limit' in error ? error.limit : 'fewer'} bytes at the most.`,
       )
-    case 'parameters.too.many':
-      return badRequest([{ in: 'body', pointer: '', message: 'has too many parameters' }])
-    case 'charset.unsupported':
-    case 'encoding.unsupported':
-      return new Problem('unsupported-media-type')
     case 'request.aborted':
     case 'request.size.invalid':
       return badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
