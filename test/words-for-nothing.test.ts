@@ -67,7 +67,6 @@ describe('a word for nothing', () => {
     '<no value>',
     'null null',
     'undefined, undefined',
-    'null;',
     ', ',
     "''",
     ...templateTags,

@@ -28,7 +28,7 @@ const words = [
   `full${blank}line`,
   `any${blank}model`,
 ]
-const [opening, closing] = [String.raw`[\s_"'\`(<\[{#.-]*`, String.raw`[\s_"'\`)>\]},;.-]*`]
+const [opening, closing] = [String.raw`[\s_"'\`(<\[{#.-]*`, String.raw`[\s_"'\`)>\]}.-]*`]
 // Each part ends where the next begins, so there is only one way to try it.
 const placeholder = new RegExp(`^${opening}(?:${words.join('|')})${closing}$`, 'i')
 const phrase = new RegExp(`^${opening}(?:${phrases.join('|')})${closing}$`, 'i')
