@@ -4,7 +4,7 @@ import type { LeadBatchItem, LeadBatchMisfit } from '../../generated/server/type
 import { decoded, wideEncodingOf } from '../encoding.ts'
 import { type JsonFaults, pointerTo, walkJson } from '../json.ts'
 import { badRequest, type Violation } from '../problem.ts'
-import { isStorable } from './text.ts'
+import { isLonger } from './text.ts'
 
 /** What is sent in a batch: the contract lets everything through, to be answered one by one. */
 export type BatchItem = LeadBatchItem | LeadBatchMisfit
@@ -92,7 +92,7 @@ function textViolations(pointer: string, text: unknown, lengthMin: number, lengt
 }
 
 function isText(text: unknown, lengthMin: number, lengthMax: number): boolean {
-  return typeof text === 'string' && text.length >= lengthMin && text.length <= lengthMax && isStorable(text)
+  return typeof text === 'string' && text.length >= lengthMin && !isLonger(text, lengthMax)
 }
 
 const repeatedMessage = 'is there more than once'

@@ -1,7 +1,21 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import type { Request, Response } from 'express'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
+import { queryIn } from '../../src/http/body.ts'
+import { type Contract, openContract, violationsIn } from '../../src/http/contract.ts'
+import { batchItem } from '../../src/leads/batch.ts'
+import { Problem } from '../../src/problem.ts'
+import { amount } from '../long.ts'
+import { seed } from '../seed.ts'
+import { startService, type TestService } from '../service.ts'
+import { instancesOf } from './instances.ts'
+
+const instances = amount(10_000, 1_000_000)
+const sentToEach = amount(25, 1_000)
 
 // Both documents are checked by redocly before they get here.
 const enforced = parse(readFileSync('generated/openapi.yaml', 'utf8'))
@@ -38,6 +52,173 @@ describe('what integrators are handed', () => {
     expect(Object.keys(scopes).toSorted()).toEqual([...new Set<string>(needed)].toSorted())
   })
 })
+
+/** A request as it is sent. */
+interface Sent {
+  path: string
+  query: [string, string][]
+  headers: Record<string, string>
+  mediaType: string | undefined
+  body: unknown
+}
+
+const inputs = ids.flatMap((id) => {
+  const item = handedOut.paths[operations[id].path]
+  const operation = operationIn(handedOut, id)
+  const parameters: any[] = [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((each) =>
+    resolved(handedOut, each),
+  )
+  const bodies = Object.entries<any>(operation.requestBody?.content ?? {})
+  const resolve = (ref: string) => resolved(handedOut, { $ref: ref })
+  const values = (place: string) => {
+    const named = parameters.filter((each) => each.in === place)
+    const arbitraries = named.map(({ name, schema }) => [name, instancesOf(schema, resolve)] as const)
+    const requiredKeys = named.filter(({ required }) => required).map(({ name }) => name)
+    return fc.record<Record<string, unknown>>(Object.fromEntries(arbitraries), { requiredKeys })
+  }
+  const body = bodies.map(([mediaType, { schema }]) =>
+    instancesOf(schema, resolve).map((value) => ({ mediaType, value })),
+  )
+  const none = fc.constant(undefined)
+  if (parameters.length === 0 && bodies.length === 0) return []
+  const sent = fc
+    .record({
+      path: values('path'),
+      query: values('query'),
+      header: values('header'),
+      body:
+        operation.requestBody?.required === false ? fc.oneof(none, ...body) : body.length ? fc.oneof(...body) : none,
+    })
+    .map(({ path, query, header, body: chosen }): Sent => ({
+      path: operations[id].path.replace(/\{(\w+)\}/, (_, name) => encodeURIComponent(String(path[name]))),
+      query: Object.entries(query).flatMap(([name, value]) =>
+        [value].flat().map((each): [string, string] => [name, String(each)]),
+      ),
+      headers: Object.fromEntries(Object.entries(header).map(([name, value]) => [name.toLowerCase(), String(value)])),
+      mediaType: chosen?.mediaType,
+      body: chosen?.value,
+    }))
+  return [{ id, sent }]
+})
+
+describe('what the document that is handed out lets in', () => {
+  let contract: Contract
+  beforeAll(async () => {
+    const passes = (): true => true
+    const open = { accessToken: passes, session: passes, apiKeyHeader: passes, clientBasic: passes }
+    contract = await openContract(open, false)
+  })
+
+  it.each(inputs)('is let in by what is enforced: $id', ({ id, sent }) => {
+    fc.assert(
+      fc.property(sent, (request) => {
+        // Else it would say nothing of what is handed out.
+        expect(bodyViolations(id, request)).toEqual([])
+        expect(violationsOf(contract, id, request)).toEqual([])
+      }),
+      { seed, numRuns: Math.ceil(instances / inputs.length) },
+    )
+  })
+})
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false }).addSchema(handedOut, 'handed-out')
+
+const refused = [400, 401, 403, 405, 413, 415, 500]
+// Few texts are ADF documents or API keys, and the others are told so.
+const overHttp = inputs.filter(({ id }) => id !== 'createLeadsFromAdf' && id !== 'exchangeApiKey')
+
+describe('the service', () => {
+  let service: TestService
+  let ours: Awaited<ReturnType<TestService['dealer']>>
+  beforeAll(async () => {
+    service = await startService()
+    ours = await service.dealer('handed out')
+  })
+  afterAll(() => service.close())
+
+  /** What ends or replaces its own key gets a key to itself. */
+  async function tokenFor(id: OperationId): Promise<string> {
+    if (id !== 'deleteOwnApiKey' && id !== 'replaceOwnApiKey') return ours.dms.token
+    return service.exchange((await service.createKey(ours.admin.token, { kind: 'digital_requests' })).secret)
+  }
+
+  it.each(overHttp)('takes what the document lets in: $id', async ({ id, sent }) => {
+    for (const { path, query, headers, mediaType, body } of fc.sample(sent, { seed, numRuns: sentToEach })) {
+      const response = await fetch(`${service.url}${path}?${new URLSearchParams(query)}`, {
+        method: operations[id].method,
+        headers: {
+          ...headers,
+          // A tag without quotes is refused in words of its own, which no pattern could have.
+          ...('if-match' in headers && { 'if-match': '"1"' }),
+          authorization: `Bearer ${await tokenFor(id)}`,
+          ...(mediaType && { 'content-type': mediaType }),
+        },
+        ...(mediaType && { body: inBytes(mediaType, body) }),
+      })
+      const isStream = response.headers.get('content-type') === 'text/event-stream'
+      const text = isStream ? await response.body?.cancel() : await response.text()
+      const statuses = response.status === 207 ? JSON.parse(text ?? '').results.map(({ status }: any) => status) : []
+      // No such lead, a move that is not legal, nobody to reach: all this is understood.
+      const refusals = [response.status, ...statuses].filter((status) => refused.includes(status))
+      expect(refusals, `${path} ${JSON.stringify({ query, headers, body })}: ${text}`).toEqual([])
+    }
+  })
+})
+
+function inBytes(mediaType: string, body: unknown): string {
+  if (mediaType === 'application/x-www-form-urlencoded')
+    return new URLSearchParams(body as Record<string, string>).toString()
+  return mediaType.endsWith('xml') ? String(body) : JSON.stringify(body)
+}
+
+/** What does not fit the document that is handed out. */
+function bodyViolations(id: OperationId, { mediaType, body }: Sent): unknown[] {
+  if (mediaType === undefined) return []
+  const way = ['paths', operations[id].path, operations[id].method.toLowerCase(), 'requestBody', 'content', mediaType]
+  const pointer = [...way, 'schema'].map((name) => name.replaceAll('~', '~0').replaceAll('/', '~1')).join('/')
+  const isFitting = ajv.getSchema(`handed-out#/${pointer}`)
+  if (!isFitting) throw new Error(`${id} takes no ${mediaType}`)
+  return isFitting(body) ? [] : (isFitting.errors ?? [])
+}
+
+/** What the validator of the service says of a request, read as the service reads it. */
+function violationsOf(contract: Contract, id: OperationId, { path, query, headers, mediaType, body }: Sent): unknown[] {
+  const call = contract.match(operations[id].method, path)
+  if (!call || 'allow' in call || call.id !== id) return [`${path} is not ${id}`]
+  const search = new URLSearchParams(query).toString()
+  const url = search ? `${path}?${search}` : path
+  const req = {
+    method: operations[id].method,
+    path,
+    url,
+    originalUrl: url,
+    headers: { ...headers, ...(mediaType && { 'content-type': mediaType }) },
+    query: queryIn(search),
+    cookies: {},
+    body: asRead(mediaType, body),
+  } as unknown as Request
+  contract.enter(req, call)
+  try {
+    contract.validate(req, {} as Response)
+    // Of a batch the validator lets everything through, and each item is answered for itself.
+    if (id === 'createLeadBatch')
+      for (const item of req.body.leads) batchItem(item, [], (lead) => contract.violationsOf('createLead', lead))
+    return []
+  } catch (error) {
+    if (error instanceof Problem) return [error.more.violations ?? error]
+    return error instanceof Error && 'errors' in error ? violationsIn(error) : [error]
+  }
+}
+
+function asRead(mediaType: string | undefined, body: unknown): unknown {
+  if (mediaType === 'application/x-www-form-urlencoded')
+    return queryIn(new URLSearchParams(body as Record<string, string>).toString())
+  return mediaType?.endsWith('xml')
+    ? Buffer.from(String(body))
+    : body === undefined
+      ? undefined
+      : JSON.parse(JSON.stringify(body))
+}
 
 /** A part of a document with all that it refers to in place. */
 function whole(document: any, node: any): any {
