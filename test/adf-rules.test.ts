@@ -92,6 +92,16 @@ describe('an adf without a prospect', () => {
     expect(lead.warnings).toEqual([])
   })
 
+  it('is one, too, when the customer is in a lead', () => {
+    const lead = one(
+      '<adf><lead><id source="p.example">7</id><customer><name>Ida Holm</name><email>a@b.example</email></customer></lead></adf>',
+    )
+    expect(lead.input).toEqual({
+      customer: { name: { full: 'Ida Holm' }, emails: [{ address: 'a@b.example' }] },
+      externalReference: { source: 'p.example', id: '7' },
+    })
+  })
+
   it('is none without', () => expect(refusal('<adf><vendor>x</vendor></adf>').code).toBe('bad-request'))
 })
 
@@ -238,6 +248,16 @@ describe('who is to be written to', () => {
       emails: [{ address: 'ida@b.example' }, { address: 'bo@b.example' }],
     })
   })
+})
+
+it('takes the id of a lead, and the address that is preferred', () => {
+  const { input } = prospect(
+    '<lead><id source="p.example">7</id></lead><customer><contact><address><city>Vejle</city></address><address preferred="1"><city>Odense</city></address></contact></customer>',
+  )
+  expect([input.externalReference, input.customer?.address]).toEqual([
+    { source: 'p.example', id: '7' },
+    { city: 'Odense' },
+  ])
 })
 
 it('reads the parts of a name wherever they are said', () => {

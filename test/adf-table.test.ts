@@ -60,6 +60,7 @@ describe('the table: requestdate', () => {
 
   it.each([
     ['<requestdate timezone="EST">2026-11-29T10:00:00</requestdate>', '2026-11-29T15:00:00.000Z'],
+    ['<requestdate gmtoffset="-5">2026-11-29T10:00:00</requestdate>', '2026-11-29T15:00:00.000Z'],
     ['<requestdate tz="America/New_York">2026-11-29 10:00</requestdate>', '2026-11-29T15:00:00.000Z'],
     ['<requestdate offset="-05:00">20261129T100000</requestdate>', '2026-11-29T15:00:00.000Z'],
     ['<requestdate timezone="CET">2026-11-29T10:00:00-05:00</requestdate>', '2026-11-29T15:00:00.000Z'],

@@ -45,8 +45,12 @@ const flagsOf = (element: XmlElement): string[] =>
 
 /** All e-mail addresses or phones, person by person; of each, the one first that is to be used (`preferredcontact`). */
 export function takePreferred(people: readonly XmlElement[], name: 'email' | 'phone', notes: Notes): XmlElement[] {
+  return people.flatMap((person) => preferredFirst(takeSaid(person, name, notes)))
+}
+
+function preferredFirst(elements: readonly XmlElement[]): XmlElement[] {
   const rank = (element: XmlElement) => Number(!flagsOf(element).some(isYes))
-  return people.flatMap((person) => takeSaid(person, name, notes).sort((a, b) => rank(a) - rank(b)))
+  return elements.toSorted((a, b) => rank(a) - rank(b))
 }
 
 /**
@@ -93,7 +97,7 @@ export function readPhone(phone: XmlElement, notes: Notes): NonNullable<PhoneInp
 
 /** `street@line` says in what order; what has no line comes last, `apartment` after it. */
 export function readAddress(addresses: readonly XmlElement[], notes: Notes): PostalAddress | undefined {
-  const [address, ...others] = addresses.filter((each) => isSaid(each) || each.children.some(isSaid))
+  const [address, ...others] = preferredFirst(addresses.filter((each) => isSaid(each) || each.children.some(isSaid)))
   for (const other of addresses) if (other !== address) (others.includes(other) ? keepRepeated : keepRest)(other, notes)
   if (!address) return undefined
 

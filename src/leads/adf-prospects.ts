@@ -10,7 +10,7 @@ export interface Prospect {
 
 /**
  * Takes the prospects out of wherever they are, with the names that ADF has for what is in them. What stands beside the
- * only one is meant to be in it. Without any, an `adf` with a customer is one.
+ * only one is meant to be in it. Without any, an `adf` or a `lead` with a customer is one.
  */
 export function takeProspects(envelope: XmlElement): Prospect[] {
   const found = prospectsIn(envelope)
@@ -42,7 +42,7 @@ function prospectsIn(parent: XmlElement): Found[] {
 function prospectsWithoutName(parent: XmlElement): Found[] {
   return parent.children.flatMap((adf) => {
     const isProspect =
-      adf.name === 'adf' && adf.children.some((child) => isCustomer(child) && child.children.length > 0)
+      ['adf', 'lead'].includes(adf.name) && adf.children.some((child) => isCustomer(child) && child.children.length > 0)
     if (!isProspect) return prospectsWithoutName(adf)
     const element = { ...adf, name: 'prospect' }
     parent.children = parent.children.filter((child) => child !== adf)

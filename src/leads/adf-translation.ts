@@ -4,9 +4,9 @@ import type { XmlElement } from './adf-xml.ts'
 
 // Elements that stand one level off, or as attributes, or under another name, to where ADF has them.
 
-/** Elements that only hold several of one kind. */
+/** Elements that only hold others, which are meant to stand beside them. */
 const collections = new Set(
-  'vehicles tradeins customers contacts names emails emailaddresses phones phonenumbers addresses prices options'.split(
+  'lead vehicles tradeins customers contacts names emails emailaddresses phones phonenumbers addresses prices options'.split(
     ' ',
   ),
 )

@@ -61,6 +61,8 @@ const unsetPart = /(?<![\p{L}\p{N}])(?:[A-Za-z]*null|NULL|Null|NaN|nan|None|nil)
 const unsetPattern = new RegExp(
   [
     'undefined|invalid date',
+    // A long number as a spreadsheet shows it is that of all that begin alike.
+    String.raw`^(?:[a-z]:)?-?\d(?:[.,]\d+)?e\+\d{1,3}$`,
     // What languages make of something that is no text.
     String.raw`^(?:system|java|javax|newtonsoft)\.\w|^optional\.empty$|^stdclass object$|^resource id #\d+$|^dbnull$|^\\[n0]$`,
     // Errors of spreadsheets, in any language.
@@ -86,7 +88,7 @@ const sampleSources = new Set(
   'string example source sourcename yoursource yoursourcehere yoursystem systemname'.split(' '),
 )
 const sampleIds = new Set(
-  'string text value number integer id uuid guid leadid lead externalid externalreference reference ref uniqueid yourid youridhere yourleadid yourleadidhere yourreference yourreferencehere yourexternalid insertid insertidhere idhere someid myid example exampleid sample sampleid demo dummy test testid testing testlead placeholder default todo foo bar baz foobar lorem loremipsum nothing direct leer leeg tom mangler xxxxxxxxxxxx4xxxyxxxxxxxxxxxxxxx 3fa85f6457174562b3fc2c963f66afa6 123e4567e89b12d3a456426614174000 123e4567e89b12d3a456426655440000 550e8400e29b41d4a716446655440000 12345678123412341234123456789012 12345678123412341234123456789abc'.split(
+  'string text value number integer id uuid guid leadid lead externalid externalreference reference ref uniqueid yourid youridhere yourleadid yourleadidhere yourreference yourreferencehere yourexternalid insertid insertidhere idhere someid myid formid entryid recordid submissionid prospectid customerid leadnumber referencenumber example exampleid sample sampleid demo dummy test testid testing testlead placeholder default todo foo bar baz foobar lorem loremipsum nothing direct leer leeg tom mangler xxxxxxxxxxxx4xxxyxxxxxxxxxxxxxxx 3fa85f6457174562b3fc2c963f66afa6 123e4567e89b12d3a456426614174000 123e4567e89b12d3a456426655440000 550e8400e29b41d4a716446655440000 12345678123412341234123456789012 12345678123412341234123456789abc'.split(
     ' ',
   ),
 )
