@@ -193,6 +193,8 @@ function ofKeywords(old: Document, next: Document): Found[] {
     if (after['additionalProperties'] === false && before['additionalProperties'] !== false)
       breaks('refuses members that it does not name')
     if (Number(after['x-body-bytes-max']) < Number(before['x-body-bytes-max'])) breaks('takes less long bodies')
+    const scope = after['x-needs-scope']
+    if (typeof scope === 'string' && scope !== before['x-needs-scope']) breaks(`is for ${quoted(scope)} alone`)
     const isParameter = typeof before['in'] === 'string'
     if (isParameter && ['style', 'explode', 'allowReserved'].some((keyword) => before[keyword] !== after[keyword]))
       breaks('is written another way')

@@ -28,11 +28,18 @@ const withoutLoneChoice = () => ({
   },
 })
 
+/** A scope is needed by operations, or by a parameter or member alone. */
 const withoutUnneededScopes = () => {
   const needed = new Set()
   return {
     SecurityRequirement(requirement) {
       for (const scope of Object.values(requirement).flat()) needed.add(scope)
+    },
+    Parameter(parameter) {
+      needed.add(parameter['x-needs-scope'])
+    },
+    Schema({ properties = {} }) {
+      for (const member of Object.values(properties)) needed.add(member['x-needs-scope'])
     },
     Root: {
       leave({ components }) {

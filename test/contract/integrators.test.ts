@@ -48,7 +48,10 @@ describe('what integrators are handed', () => {
       if (kind !== 'securitySchemes')
         for (const name of Object.keys(named)) expect(text).toContain(`"#/components/${kind}/${name}"`)
     const { scopes } = components.securitySchemes.accessToken.flows.clientCredentials
-    const needed = ids.flatMap((id) => operations[id].scopes)
+    const needed = [
+      ...ids.flatMap((id) => operations[id].scopes),
+      ...[...text.matchAll(/"x-needs-scope":"([^"]+)"/g)].map(([, scope = '']) => scope),
+    ]
     expect(Object.keys(scopes).toSorted()).toEqual([...new Set<string>(needed)].toSorted())
   })
 })

@@ -79,6 +79,14 @@ const breaking: Record<string, { edit: Edit; said: string }> = {
     edit: ({ components }) => (components.parameters.LeadId.schema.pattern = '^lead_[0-9]{32}$'),
     said: '`getLead`, `updateLead`, `getLeadOriginal`, `getLeadReceipt`: changed the pattern of the `path` request parameter `leadId` from `^lead_[0-9a-f]{32}$` to `^lead_[0-9]{32}$`',
   },
+  'a scope that a member newly needs': {
+    edit: ({ components }) => (components.schemas.Lead.properties.status['x-needs-scope'] = 'events:read'),
+    said: '`Lead.status` is for `events:read` alone',
+  },
+  'another scope that a parameter needs': {
+    edit: ({ components }) => (components.parameters.Contact['x-needs-scope'] = 'events:read'),
+    said: '`Contact` is for `events:read` alone',
+  },
   'a list in a query that is written another way': {
     edit: ({ components }) => (components.parameters.LeadTypes.explode = false),
     said: '`LeadTypes` is written another way',
@@ -277,8 +285,8 @@ describe.runIf(canCompare())('the check of a commit', () => {
 const today = () => new Date().toISOString().slice(0, 10)
 
 function git(folder: string, ...options: string[]): string {
-  const who = ['-c', 'user.name=Somebody', '-c', 'user.email=somebody@example.com']
-  return execFileSync('git', [...who, ...options], { cwd: folder, encoding: 'utf8' })
+  const who = ['user.name=Somebody', 'user.email=somebody@example.com', 'commit.gpgsign=false']
+  return execFileSync('git', [...who.flatMap((each) => ['-c', each]), ...options], { cwd: folder, encoding: 'utf8' })
 }
 
 /** An empty repository, in which a document can be handed out, and the commands of npm run. */
