@@ -23,6 +23,7 @@ const wrapped: [string, string | Buffer][] = [
   ['quoted-printable in another encoding', printed(document('iso-8859-1'), 'latin1')],
   ['quoted-printable behind a plain declaration', printed(document()).replace(/<\?.*\?>/, '<?xml version="1.0"?>')],
   ['quoted-printable behind text', `Your lead:\r\n${printed(document())}`],
+  ['a remark in a page', `<html><body><!-- x --><p>A new lead</p><!--\n${document()}\n--></body></html>`],
   ['base64', base64(document())],
   ['base64 on one line, in another encoding', Buffer.from(document('iso-8859-1'), 'latin1').toString('base64')],
   ['base64 for addresses', Buffer.from(document()).toString('base64url')],

@@ -67,7 +67,7 @@ function within(text: string, bytes: Buffer): Inner[] | undefined {
   const attribute = attributePattern.exec(text) ?? instructionPattern.exec(text)
   if (attribute ? attribute[1] : isQuotedPrintable(text)) return [{ bytes: quotedPrintable(raw()), charset: undefined }]
   if (attribute?.[2]) return [{ text: unslashed(text) }]
-  return escapedIn(text)
+  return escapedIn(text) ?? remarkedIn(text)
 }
 
 /**
@@ -158,6 +158,18 @@ const escaped = new Map(
 
 function escapedIn(text: string): Inner[] | undefined {
   return holdsDocument(text) || !escapedDocumentPattern.test(text) ? undefined : [{ text: unescaped(text) }]
+}
+
+/** The documents in the remarks of a page, as some portals send them, when it has none that is shown. */
+function remarkedIn(text: string): Inner[] | undefined {
+  if (!text.includes('<!--') || !holdsDocument(text)) return undefined
+  const [begin = '', ...rest] = text.split('<!--')
+  const pieces = rest.map((piece) => {
+    const end = piece.indexOf('-->')
+    return end === -1 ? { remark: piece, shown: '' } : { remark: piece.slice(0, end), shown: piece.slice(end + 3) }
+  })
+  if ([begin, ...pieces.map(({ shown }) => shown)].some(holdsDocument)) return undefined
+  return pieces.filter(({ remark }) => holdsDocument(remark)).map(({ remark }) => ({ text: remark }))
 }
 
 /** One level of escaping less; the page that it stood in goes. */
