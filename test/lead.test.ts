@@ -637,7 +637,7 @@ describe('what is longer than a lead has room for', () => {
 })
 
 describe('a number', () => {
-  it.each([20190, 2019.5, -1, 1e300])('that is no year is kept in extra: %d', (modelYear) => {
+  it.each([20190, 2019.5, -1, 0, 19, 1e300])('that is no year is kept in extra: %d', (modelYear) => {
     const lead = vehicle({ vin: 'X', modelYear })
     expect(lead.data.vehiclesOfInterest).toEqual([{ vin: 'X' }])
     expect(lead.data.extra).toEqual({ '/vehiclesOfInterest/0/modelYear': String(modelYear) })

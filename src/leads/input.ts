@@ -371,6 +371,8 @@ const odometerMembers = needing(
 
 const ofRegistration = limits.Registration
 const ofVehicle = limits.VehicleOfInterest
+/** Before it there were no cars: 0 and 19 are no years, as in ADF. */
+const modelYearMin = 1886
 
 const vehicle = {
   vin: identifier(ofVehicle.vin),
@@ -387,7 +389,7 @@ const vehicle = {
   make: line(ofVehicle.make),
   model: line(ofVehicle.model),
   variant: line(ofVehicle.variant),
-  modelYear: number(ofVehicle.modelYear, Number.isInteger),
+  modelYear: number({ ...ofVehicle.modelYear, minimum: modelYearMin }, Number.isInteger),
   condition: wordOf(conditions),
   odometer: readOdometer,
   fuel: line(ofVehicle.fuel),
