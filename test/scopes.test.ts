@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inner } from '../src/ids.ts'
+import { openKeyring } from '../src/tokens/keyring.ts'
+import { accessToken } from '../src/tokens/token.ts'
 import { lead, startService, type TestService } from './service.ts'
 import { listen } from './stream.ts'
 
@@ -317,6 +319,35 @@ describe('a scope that guards nothing', () => {
     expect(await storedOf(id)).toEqual(stored)
     expect((await patched(id, { scopes: ['leads:read'] })).status).toBe(200)
     expect(await storedOf(id)).toEqual(['leads:read'])
+  })
+
+  it('is cut from what the version before has signed, and from what it has stored with a session', async () => {
+    const scopes = ['leads:read', ...dormant]
+    const { id, secret } = await keyOf(scopes)
+    await service.exchange(secret)
+    const credential = await service
+      .db('credentials')
+      .where({ subject_id: inner(id) })
+      .first()
+    const keyring = await openKeyring(service.db, service.service.secrets, () => undefined)
+    const grant = {
+      dealerId: dealer.dealerId,
+      subject: { type: 'api_key', id: inner(id) },
+      credentialId: credential.id,
+      epoch: credential.epoch,
+      scopes,
+    } as const
+    const token = accessToken(grant, keyring.signing(new Date()), service.url, new Date())
+    await keyring.stop()
+    expect((await asked(token, '/v1/me')).body.scopes).toEqual(['leads:read'])
+
+    const { cookie, userId } = await service.signIn(dealer.sales.email)
+    await service
+      .db('credentials')
+      .where({ subject_id: inner(userId) })
+      .update({ scopes: ['leads:read', 'customers:read', 'customers:write'] })
+    const { body } = await service.call('POST', '/v1/session/token', { headers: { cookie } })
+    expect(body.scope).toBe('leads:read customers:read')
   })
 
   it('buys no token by itself', async () => {

@@ -11,7 +11,7 @@ import * as store from './store.ts'
 const name = 'giving keys the scopes that have come'
 const everyMs = 60_000
 // Whoever pushes leads to this dealer waits meanwhile.
-const keysAtOnceMax = 20
+const keysAtOnceMax = 10
 
 /** When a version of the contract brings scopes, the keys that have all of their kind get them; people are told. */
 export function openComingScopes(db: Knex, report: Report): Job {

@@ -137,6 +137,7 @@ SwaggerUIBundle({
   validatorUrl: null,
   persistAuthorization: false,
   tryItOutEnabled: true,
+  showExtensions: true,
   requestInterceptor: toThisServer,
   plugins: [withoutDialect],
 })`
