@@ -1,5 +1,6 @@
 import cookieParser from 'cookie-parser'
-import express, { type Express, type RequestHandler } from 'express'
+import type { RequestListener } from 'node:http'
+import express, { type RequestHandler } from 'express'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Handlers } from '../generated/server/express.gen.ts'
@@ -7,10 +8,10 @@ import { bodyReader, queryIn, reduceContentType } from './http/body.ts'
 import type { Contract } from './http/contract.ts'
 import { dispatch } from './http/dispatch.ts'
 import { answerErrors } from './http/errors.ts'
-import { requireHead } from './http/head.ts'
+import { inOriginForm, requireHead } from './http/head.ts'
 import { logRequests } from './http/logging.ts'
 import type { Write } from './operation.ts'
-import { Problem } from './problem.ts'
+import { methodNotAllowed, Problem } from './problem.ts'
 import type { Recorder } from './requests/recorder.ts'
 import type { Judge } from './tokens/liveness.ts'
 
@@ -37,7 +38,7 @@ export function createApp({
   trustProxy,
   log,
   recorder,
-}: Parts): Express {
+}: Parts): RequestListener {
   const app = express()
   app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', queryIn)
 
@@ -47,10 +48,7 @@ export function createApp({
     requireHead(req)
     const found = contract.match(req.method, req.path)
     if (!found) return documentation(req, res, (error?: unknown) => next(error ?? new Problem('not-found')))
-    if ('allow' in found)
-      throw new Problem('method-not-allowed', `This address takes ${found.allow.join(', ')}.`, {
-        headers: { Allow: found.allow.join(', ') },
-      })
+    if ('allow' in found) throw methodNotAllowed(found.allow)
     res.locals.call = found
     res.setHeader('Cache-Control', 'no-store')
     res.setHeader('X-Content-Type-Options', 'nosniff')
@@ -78,5 +76,9 @@ export function createApp({
   })
   app.use(dispatch(contract, handlers, judge, services))
   app.use(answerErrors(log, contract))
-  return app
+  return (req, res) => {
+    // What has no path Express answers by itself, in HTML.
+    req.url = inOriginForm(req.url ?? '')
+    app(req, res)
+  }
 }

@@ -230,6 +230,12 @@ export function badRequest(found: readonly Violation[], said?: string): Problem 
   return new Problem('bad-request', detail, { violations })
 }
 
+/** Of an address that takes these methods only. */
+export function methodNotAllowed(allowed: readonly string[]): Problem {
+  const Allow = allowed.join(', ')
+  return new Problem('method-not-allowed', `This address takes ${Allow}.`, { headers: { Allow } })
+}
+
 /** The body of a problem (RFC 9457). */
 export function problemBody(problem: Problem, requestId: string) {
   const { violations, legalStatuses } = problem.more

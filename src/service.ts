@@ -1,4 +1,5 @@
-import type { Express, RequestHandler } from 'express'
+import type { RequestListener } from 'node:http'
+import type { RequestHandler } from 'express'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { openComingScopes } from './api-keys/coming-scopes.ts'
@@ -46,7 +47,7 @@ export interface ServiceOptions {
 }
 
 export interface Service {
-  app: Express
+  app: RequestListener
   database: Database
   secrets: Secrets
   recorder: Recorder

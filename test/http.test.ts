@@ -83,6 +83,8 @@ describe('a head that HTTP does not allow is answered with a problem', () => {
       'headers-too-large',
     ],
     ['a target that is no path', 'GET * HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'not-found'],
+    ['an address that is none', 'GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'not-found'],
+    ['two slashes', 'GET //[?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'not-found'],
     ['a method that is not known here', 'PROPFIND /v1/leads HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'method-not-allowed'],
   ])('%s', async (_what, text, status, code) => {
     const { socket, answer } = await opened()
@@ -90,8 +92,12 @@ describe('a head that HTTP does not allow is answered with a problem', () => {
     await expectProblem(answer(), status, code)
   })
 
-  it('but HTTP/1.0 needs no Host, and an empty one is one', async () => {
-    for (const text of ['GET /healthz HTTP/1.0\r\n\r\n', 'GET /healthz HTTP/1.1\r\nHost: \r\n\r\n']) {
+  it('but HTTP/1.0 needs no Host, an empty one is one, and a target may be a whole address', async () => {
+    for (const text of [
+      'GET /healthz HTTP/1.0\r\n\r\n',
+      'GET /healthz HTTP/1.1\r\nHost: \r\n\r\n',
+      'GET http://leads.dealer.example/healthz HTTP/1.1\r\nHost: leads.dealer.example\r\n\r\n',
+    ]) {
       const { socket, answer } = await opened()
       socket.write(text)
       expect((await answer()).status).toBe(200)
@@ -169,5 +175,100 @@ describe('requests that come one behind the other', () => {
     expect([(await answer()).status, (await answer()).status]).toEqual([201, 200])
     await expectProblem(answer(), 400, 'bad-request')
     await once(socket, 'end')
+  })
+})
+
+describe('a lead that the caller has already', () => {
+  let path: string
+  let dms: string
+  beforeAll(async () => {
+    dms = (await service.createKey({ name: 'DMS', kind: 'extensive_integrations' })).token
+    path = `/v1/leads/${(await service.call('POST', '/v1/leads', { token: dms, body: lead() })).body.id}`
+  })
+  const read = (headers: Record<string, string>, method = 'GET') => service.call(method, path, { token: dms, headers })
+
+  it('is not sent again: 304 with its ETag and without a body', async () => {
+    for (const tags of ['"1"', 'W/"1"', '"7", "1"', '"7",W/"1"', '*']) {
+      const { status, text, headers } = await read({ 'if-none-match': tags })
+      expect([tags, status, text, headers.get('etag')]).toEqual([tags, 304, '', '"1"'])
+    }
+    expect((await read({ 'if-none-match': '"1"' }, 'HEAD')).status).toBe(304)
+    for (const tags of ['"2"', 'W/"2"', '1', '"11"', '"1']) {
+      const { status, body } = await read({ 'if-none-match': tags })
+      expect([tags, status, body?.version]).toEqual([tags, 200, 1])
+    }
+  })
+
+  it('is refused when If-Match does not name its version: 412, also where it would be 304', async () => {
+    for (const tags of ['"1"', '"7", "1"', '*'])
+      expect([tags, (await read({ 'if-match': tags })).status]).toEqual([tags, 200])
+    for (const headers of [
+      { 'if-match': '"2"' },
+      { 'if-match': 'W/"1"' },
+      { 'if-match': '"2"', 'if-none-match': '"1"' },
+    ] as Record<string, string>[]) {
+      const { status, body, headers: sent } = await read(headers)
+      expect([status, body.code, sent.get('etag')]).toEqual([412, 'lead-changed', '"1"'])
+    }
+    expect((await read({ 'if-match': '1' })).status).toBe(400)
+  })
+
+  it('is sent when it has changed', async () => {
+    const change = { token: dms, body: { status: 'acknowledged' }, headers: { 'if-match': '"1"' } }
+    expect((await service.call('PATCH', path, change)).status).toBe(200)
+    expect((await read({ 'if-none-match': '"1"' })).body.version).toBe(2)
+  })
+})
+
+describe('the contract and the pages about it', () => {
+  const pages = ['/openapi.json', '/openapi.yaml', '/docs/', '/docs/style.css', '/docs/reference/swagger-ui-bundle.js']
+
+  it('are compressed for whoever takes that', async () => {
+    for (const page of pages) {
+      for (const encoding of ['br', 'gzip']) {
+        const { headers } = await service.call('GET', page, { headers: { 'accept-encoding': encoding } })
+        expect([page, headers.get('content-encoding'), headers.get('vary')]).toEqual([
+          page,
+          encoding,
+          'Accept-Encoding',
+        ])
+      }
+      const plain = await service.call('GET', page, { headers: { 'accept-encoding': 'identity' } })
+      expect([page, plain.headers.get('content-encoding')]).toEqual([page, null])
+      expect((await service.call('GET', page, { headers: { 'accept-encoding': 'gzip' } })).text).toBe(plain.text)
+    }
+  })
+
+  it('are not sent again to whoever has them', async () => {
+    for (const page of pages) {
+      const etag = (await service.call('GET', page)).headers.get('etag') ?? ''
+      const { status, text } = await service.call('GET', page, { headers: { 'if-none-match': etag } })
+      expect([page, status, text]).toEqual([page, 304, ''])
+      expect((await service.call('GET', page, { headers: { 'if-none-match': '"other"' } })).status).toBe(200)
+    }
+  })
+
+  it('take no other methods', async () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+      const { status, headers, body: problem } = await service.call(method, '/openapi.json')
+      expect([method, status, headers.get('allow'), problem.code]).toEqual([
+        method,
+        405,
+        'GET, HEAD',
+        'method-not-allowed',
+      ])
+    }
+  })
+
+  it('say to pages elsewhere that they may read the contract, and nothing else', async () => {
+    const allowed = async (path: string, method = 'GET') =>
+      (await service.call(method, path, { headers: { origin: 'https://elsewhere.example' } })).headers.get(
+        'access-control-allow-origin',
+      )
+    expect([await allowed('/openapi.json'), await allowed('/openapi.yaml')]).toEqual(['*', '*'])
+    for (const path of ['/docs/', '/healthz', '/v1/leads', '/v1/auth/token', '/.well-known/jwks.json'])
+      expect([path, await allowed(path), await allowed(path, 'OPTIONS')]).toEqual([path, null, null])
+    expect((await service.call('OPTIONS', '/v1/leads')).status).toBe(405)
+    expect((await service.call('GET', '/docs/')).text).toContain('no CORS headers')
   })
 })

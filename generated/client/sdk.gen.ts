@@ -169,7 +169,9 @@ export const reconcileReferences = <ThrowOnError extends boolean = false>(option
 /**
  * Read a lead
  *
- * Scope: `leads:read`. The person in it is shown with `customers:read` only.
+ * Scope: `leads:read`. The person in it is shown with `customers:read` only. Whoever has a version of the lead may ask with `If-None-Match`
+ * whether there is a newer one, and with `If-Match` whether there is none.
+ *
  */
 export const getLead = <ThrowOnError extends boolean = false>(options: Options<GetLeadData, ThrowOnError>): RequestResult<GetLeadResponses, GetLeadErrors, ThrowOnError> => (options.client ?? client).get<GetLeadResponses, GetLeadErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

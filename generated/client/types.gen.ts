@@ -2528,6 +2528,16 @@ export type ReconcileReferencesResponse = ReconcileReferencesResponses[keyof Rec
 
 export type GetLeadData = {
     body?: never;
+    headers?: {
+        /**
+         * The `ETag` of the lead as you have it. While that is its version the answer is 304, without the lead.
+         */
+        'If-None-Match'?: string;
+        /**
+         * The `ETag` of the lead as you have it, with its double quotes. When that is not its version any more the answer is 412.
+         */
+        'If-Match'?: string;
+    };
     path: {
         /**
          * Which lead, as `LeadAccepted` and lists name it. One of another dealer is 404, as is one that never was.
@@ -2555,6 +2565,10 @@ export type GetLeadErrors = {
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
+    /**
+     * Somebody changed the lead meanwhile. Read it again.
+     */
+    412: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */

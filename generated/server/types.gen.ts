@@ -3518,6 +3518,16 @@ export type ReconcileReferencesResponse = ReconcileReferencesResponses[keyof Rec
 
 export type GetLeadData = {
     body?: never;
+    headers?: {
+        /**
+         * The `ETag` of the lead as you have it. While that is its version the answer is 304, without the lead.
+         */
+        'If-None-Match'?: string;
+        /**
+         * The `ETag` of the lead as you have it, with its double quotes. When that is not its version any more the answer is 412.
+         */
+        'If-Match'?: string;
+    };
     path: {
         /**
          * Which lead, as `LeadAccepted` and lists name it. One of another dealer is 404, as is one that never was.
@@ -3545,6 +3555,10 @@ export type GetLeadErrors = {
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
+    /**
+     * Somebody changed the lead meanwhile. Read it again.
+     */
+    412: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -4878,6 +4892,56 @@ export type CreateUserResponses = {
 };
 
 export type CreateUserResponse = CreateUserResponses[keyof CreateUserResponses];
+
+export type GetUserData = {
+    body?: never;
+    path: {
+        /**
+         * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
+         */
+        userId: string;
+    };
+    query?: never;
+    url: '/v1/users/{userId}';
+};
+
+export type GetUserErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetUserError = GetUserErrors[keyof GetUserErrors];
+
+export type GetUserResponses = {
+    /**
+     * The user.
+     */
+    200: User;
+};
+
+export type GetUserResponse = GetUserResponses[keyof GetUserResponses];
 
 export type UpdateUserData = {
     body: UserUpdate;

@@ -92,7 +92,7 @@ export const createApiKey =
         },
         now,
       )
-      return created(await shown(trx, keys, dealerId, id), key)
+      return created(await shown(trx, keys, dealerId, id), key, principal)
     })
 
 export const getApiKey =
@@ -255,7 +255,7 @@ function replace(
     await recordKeyChange(keys, trx, principal, http, 'api_key.replaced', key, now, {
       after: { oldEnds, newCounts, mask: maskOf(text) },
     })
-    return created(await shown(trx, keys, dealerId, id), text)
+    return created(await shown(trx, keys, dealerId, id), text, principal)
   })
 }
 
@@ -330,10 +330,12 @@ async function recordKeyChange(
   await recordChange(trx, principal, http, { action, subject: { type: 'api_key', id, name }, ...more }, now)
 }
 
-function created(apiKey: ApiKey, { text }: KeyText) {
+function created(apiKey: ApiKey, { text }: KeyText, { subject }: Principal) {
+  // Where whoever asked can read it.
+  const Location = subject.type === 'api_key' ? '/v1/api-key' : `/v1/api-keys/${apiKey.id}`
   return {
     status: 201,
-    headers: { Location: `/v1/api-keys/${apiKey.id}`, 'Cache-Control': 'no-store' },
+    headers: { Location, 'Cache-Control': 'no-store' },
     body: { apiKey, secret: text },
   } as const
 }

@@ -88,7 +88,7 @@ ${code(`{"received": 1, "missing": [{"source": "website", "id": "form-2026-00012
 
 <h2>Read it with the other key</h2>
 ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN"`)}
-<p>A lead is changed with <code>PATCH</code> and the <code>ETag</code> of the version that you saw, with its double quotes, as <code>If-Match</code>. Times in addresses are RFC 3339 with an offset: <code>updatedSince=2026-11-23T00:00:00Z</code>, or <code>%2B01:00</code> at the end.</p>
+<p>A lead is changed with <code>PATCH</code> and the <code>ETag</code> of the version that you saw, with its double quotes, as <code>If-Match</code>. Read again with it as <code>If-None-Match</code>, it is answered 304, without a body, while nothing has changed. Times in addresses are RFC 3339 with an offset: <code>updatedSince=2026-11-23T00:00:00Z</code>, or <code>%2B01:00</code> at the end.</p>
 
 <h3>Follow what happens</h3>
 <p>Everything that happens to leads is in a feed, numbered without gaps in the order in which it happened. Take the end of the feed, read the leads once, then follow the feed from there: you miss nothing and get nothing twice.</p>
@@ -97,6 +97,9 @@ curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17" -H "Authorization: Bearer
 <p>Keep <code>nextCursor</code>, and ask again with it when you like. Or listen: <code>/v1/events/stream</code> sends the same as server-sent events within a second. When the line breaks, go on with the last <code>id</code> as <code>Last-Event-ID</code>; when the token ends, so does the stream.</p>
 ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" -H "Last-Event-ID: 1042.4c55a90d2f17"`)}
 <p>A cursor names one event. Keep it as it is, and make none yourself. Should the service ever be put back to an earlier state, events that you have read are gone, and others get their numbers: a cursor of an event that is gone is answered <a href="/docs/problems/feed-restarted">410 <code>feed-restarted</code></a>, and an open stream ends with an event of the type <code>restarted</code>. Then begin as at the first time: the end of the feed, the leads, the feed from there. Where yours and the answer differ, the answer is right, also with a lower <code>version</code>; drop the leads that are not listed any more. Whoever had not read as far as that goes on, and is told nothing.</p>
+
+<h2>From a server, not from a page</h2>
+<p>The API answers no browser that asks from a page of another origin: it sends no CORS headers, and <code>OPTIONS</code> is a 405. An API key in a page is a key that everybody has. Have your form send to your own server, and that to us. Only the contract itself, <code>/openapi.json</code> and <code>/openapi.yaml</code>, may be read by any page.</p>
 
 <h2>Errors</h2>
 <p>Failures are <code>application/problem+json</code> (RFC 9457) with a <a href="/docs/problems/">code</a>, a sentence that says what to do, and the <code>requestId</code> to quote. The token endpoint answers OAuth errors (RFC 6749, section 5.2) instead.</p>

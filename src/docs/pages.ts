@@ -1,17 +1,20 @@
+import { hash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import compression from 'compression'
 import type { RequestHandler } from 'express'
 import helmet from 'helmet'
 import { parse } from 'yaml'
+import { isNamedBy } from '../entity-tag.ts'
 import { escaped } from '../html.ts'
-import { type ProblemCode, problems } from '../problem.ts'
+import { methodNotAllowed, type ProblemCode, problems } from '../problem.ts'
 import { changelog } from './changelog.ts'
 import { guide } from './guide.ts'
 import { page, table } from './page.ts'
 import { advice } from './problem-pages.ts'
 
-type Page = { type: string; content: string | Buffer } | { redirect: string }
+type Page = { type: string; content: string | Buffer; isForAll?: true } | { redirect: string }
 
 const documentPath = new URL('../../generated/integrators.yaml', import.meta.url)
 const changelogPath = new URL('../../generated/changelog.yaml', import.meta.url)
@@ -45,8 +48,8 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
       '/docs/reference/swagger-ui-bundle.js',
       { type: 'js', content: await readFile(join(swagger, 'swagger-ui-bundle.js')) },
     ],
-    ['/openapi.yaml', { type: 'application/yaml', content: yaml }],
-    ['/openapi.json', { type: 'application/json', content: JSON.stringify(document) }],
+    ['/openapi.yaml', { type: 'application/yaml', content: yaml, isForAll: true }],
+    ['/openapi.json', { type: 'application/json', content: JSON.stringify(document), isForAll: true }],
   ])
   const headers = helmet({
     contentSecurityPolicy: {
@@ -65,15 +68,29 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
     },
     strictTransportSecurity: publicUrl.startsWith('https:'),
   })
+  // Everything here is text, also what the library does not know.
+  const compressed = compression({ filter: () => true })
+  // Weak: compressed or not, it is the same page.
+  const entityTags = new Map(
+    [...pages.values()].map((each) => [each, 'content' in each ? `W/"${hash('sha256', each.content)}"` : '']),
+  )
 
   return (req, res, next) => {
-    const found = req.method === 'GET' || req.method === 'HEAD' ? pages.get(req.path) : undefined
+    const found = pages.get(req.path)
     if (!found) return next()
-    headers(req, res, (error) => {
-      if (error) return next(error)
-      if ('redirect' in found) return res.redirect(found.redirect)
-      res.set('Cache-Control', 'no-cache').type(found.type).send(found.content)
-    })
+    if (req.method !== 'GET' && req.method !== 'HEAD') throw methodNotAllowed(['GET', 'HEAD'])
+    compressed(req, res, () =>
+      headers(req, res, (error) => {
+        if (error) return next(error)
+        if ('redirect' in found) return res.redirect(found.redirect)
+        const { type, content, isForAll } = found
+        if (isForAll) res.set({ 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' })
+        const tag = entityTags.get(found) ?? ''
+        res.set({ 'Cache-Control': 'no-cache', ETag: tag })
+        if (isNamedBy(req.headers['if-none-match'], tag)) res.status(304).end()
+        else res.type(type).send(content)
+      }),
+    )
   }
 }
 

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import { isNamedBy } from '../entity-tag.ts'
 import type { Http, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
@@ -46,7 +47,9 @@ export function dispatch(
 
     const { status, headers, body } = await handler(request, services)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')
-    if (body instanceof Readable) await stream(req, res, status, body)
+    const tag = call.operation.method === 'GET' ? headers?.['ETag'] : undefined
+    if (tag !== undefined && isNamedBy(req.headers['if-none-match'], tag)) res.writeHead(304).end()
+    else if (body instanceof Readable) await stream(req, res, status, body)
     else if (body === undefined) res.writeHead(status).end()
     else contract.answer(req, res, status, 'application/json', body)
   }

@@ -3,6 +3,14 @@ import { Problem } from '../problem.ts'
 
 const host = /^[A-Za-z0-9._~!$&'()*+,;=%[\]:-]*$/
 
+/** The target of a request as a path, also where it is a whole address (RFC 9112, section 3.2); else `*`. */
+export function inOriginForm(target: string): string {
+  if (target.startsWith('/')) return target
+  if (!URL.canParse(target)) return '*'
+  const { pathname, search } = new URL(target)
+  return pathname.startsWith('/') ? pathname + search : '*'
+}
+
 /**
  * Refuses a head that HTTP/1.1 does not allow: without one Host (RFC 9112, section 3.2), or with an expectation other
  * than `100-continue` (RFC 9110, section 10.1.1).

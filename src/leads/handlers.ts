@@ -67,9 +67,10 @@ function filterOf(
   }
 }
 
-export const getLead: Handlers['getLead'] = async ({ path, principal, standing, http }, { db }) => {
+export const getLead: Handlers['getLead'] = async ({ path, headers, principal, standing, http }, { db }) => {
   const lead = requireVisible(await store.findLead(db, principal.dealerId, inner(path.leadId)), standing)
   http.note({ leadId: lead.id })
+  if (headers['if-match'] !== undefined) requireMatch(headers['if-match'], lead)
   return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead, standing.scopes) }
 }
 
@@ -77,6 +78,7 @@ export const updateLead: Handlers['updateLead'] = ({ path, headers, body, princi
   write(principal, async (trx, now, standing) => {
     const lead = requireVisible(await store.findLead(trx, principal.dealerId, inner(path.leadId)), standing)
     http.note({ leadId: lead.id })
+    if (headers['if-match'] === undefined) throw new Problem('if-match-missing')
     requireMatch(headers['if-match'], lead)
 
     const before = { status: lead.status, ...(lead.status_reason && { statusReason: lead.status_reason }) }
@@ -148,8 +150,7 @@ const entityTagsPattern = /^(?:\*|(?:W\/)?"[^"]*"(?:[ \t]*,[ \t]*(?:W\/)?"[^"]*"
  * `If-Match` compares strongly (RFC 9110, section 13.1.1): a weak tag never matches. What is no tag at all would never
  * match either, however often the lead is read again.
  */
-function requireMatch(ifMatch: string | undefined, lead: LeadRow): void {
-  if (ifMatch === undefined) throw new Problem('if-match-missing')
+function requireMatch(ifMatch: string, lead: LeadRow): void {
   if (!entityTagsPattern.test(ifMatch.trim()))
     throw badRequest([
       {

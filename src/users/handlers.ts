@@ -70,6 +70,12 @@ export const createUser =
       }
     })
 
+export const getUser: Handlers['getUser'] = async ({ path, principal }, { db }) => {
+  const user = await store.findUser(db, principal.dealerId, inner(path.userId))
+  if (!user) throw new Problem('not-found')
+  return { status: 200, body: userBody(user) }
+}
+
 export const createPasswordLink =
   (people: People): Handlers['createPasswordLink'] =>
   ({ path, principal, http }, { write }) =>

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import type { Express } from 'express'
+import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import { createApp } from '../../src/app.ts'
@@ -30,7 +30,7 @@ export const body = JSON.stringify({
 })
 
 /** The server as it ships, but for its database: every createLead is answered alike. */
-export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ app: Express; token: string }> {
+export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ app: RequestListener; token: string }> {
   const key = { kid: 'k', ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) }
   const token = accessToken(
     {

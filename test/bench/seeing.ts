@@ -1,3 +1,4 @@
+import { createServer } from 'node:http'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,7 +38,7 @@ async function serve(connection: Parameters<typeof openDatabase>[0]) {
     ...recorder,
     note: (request) => void (isSeeing && recorder.note(request)),
   })
-  await ready(app.listen(0, '127.0.0.1'), { token })
+  await ready(createServer(app).listen(0, '127.0.0.1'), { token })
 }
 
 if (process.argv[2]) await serve(JSON.parse(process.argv[2]))

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http'
 import express from 'express'
 import { pino } from 'pino'
 import { answer, body, contractOnly } from './contract-only.ts'
@@ -12,13 +13,13 @@ async function serve(kind: string) {
     const app = express()
     app.use(express.json())
     app.post('/v1/leads', (_req, res) => void res.status(201).json(answer))
-    return ready(app.listen(0, '127.0.0.1'))
+    return ready(createServer(app).listen(0, '127.0.0.1'))
   }
   const { app, token } = await contractOnly(
     kind === 'logging' ? pino(pino.destination('/dev/null')) : pino({ level: 'silent' }),
     { note: () => undefined, stop: async () => undefined },
   )
-  await ready(app.listen(0, '127.0.0.1'), { token })
+  await ready(createServer(app).listen(0, '127.0.0.1'), { token })
 }
 
 if (process.argv[2]) await serve(process.argv[2])

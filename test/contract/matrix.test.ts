@@ -50,6 +50,7 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   deleteOwnApiKey: 'any token',
   replaceOwnApiKey: 'any token',
   listUsers: 'users:manage',
+  getUser: 'users:manage',
   updateUser: 'users:manage',
   createUser: 'users:manage',
   createPasswordLink: 'users:manage',
@@ -152,6 +153,12 @@ async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<s
   })
   seen.add(`${id} ${reply.status}`)
   cells++
+  // What was made can be read by whoever made it.
+  const location = reply.status === 201 ? reply.headers.get('location') : undefined
+  if (location !== undefined) {
+    const { status } = await service.call('GET', String(location), { ...(token && { token }) })
+    expect([id, location, status]).toEqual([id, location, 200])
+  }
   return reply
 }
 
@@ -251,6 +258,16 @@ beforeAll(async () => {
       case 'getLead':
         return [
           { path: `/v1/leads/${await newLead()}`, status: 200 },
+          {
+            path: `/v1/leads/${await newLead()}`,
+            headers: { 'if-none-match': '"1"' } as Record<string, string>,
+            status: 304,
+          },
+          {
+            path: `/v1/leads/${await newLead()}`,
+            headers: { 'if-match': '"2"' } as Record<string, string>,
+            status: 412,
+          },
           { path: `/v1/leads/lead_${missing}`, status: 404 },
         ]
       case 'getLeadReceipt':
@@ -372,6 +389,11 @@ beforeAll(async () => {
         return [{ path: '/v1/api-key/replacement', body: {}, status: 201 }]
       case 'listUsers':
         return [{ path: '/v1/users', status: 200 }]
+      case 'getUser':
+        return [
+          { path: `/v1/users/${ours.sales.userId}`, status: 200 },
+          { path: `/v1/users/user_${missing}`, status: 404 },
+        ]
       case 'updateUser':
         return [
           { path: `/v1/users/${ours.sales.userId}`, body: { role: 'sales' }, status: 200 },
