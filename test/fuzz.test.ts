@@ -11,6 +11,7 @@ const leadsToSend = amount(1_500, 100_000)
 // The short form sends the same leads each time, unless a seed is given; the long one looks for others.
 const start = isLong || process.env['SEED'] ? seed : 4242
 const lettersUnderWay = 12
+const saidEvery = 5_000
 /** Kinds of faults that are shown, and letters that are tried to make one small. */
 const shownMax = 12
 const triesMax = 60
@@ -44,6 +45,8 @@ it('changes nothing of what real senders send without a word, and loses nobody',
     while (leads < leadsToSend) {
       const letter = newLetter(randomFrom(start ^ Math.imul(++next, 0x9e3779b1)))
       leads += letter.leads.length
+      if (isLong && leads % saidEvery < letter.leads.length)
+        console.log(`${leads} leads, ${findings.size} kinds of faults: ${[...findings.keys()].join('; ')}`)
       for (const [at, faults] of (await delivered(letter, office)).entries())
         for (const fault of faults) {
           const kind = kindOf(letter, fault)

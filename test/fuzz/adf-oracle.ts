@@ -411,7 +411,7 @@ function accountOdometer(odometer: Placed, values: string[], units: string[], re
   if (isEmpty(odometer)) return faults
   const [place] = units
   const read = place && valueAt(reading.lead, place)
-  const said = unit && !isNothing(unit.text) ? unit.text : odometer.element.text.replaceAll(/[\d.,\s'-]/g, '')
+  const said = unit && !isNothing(unit.text) ? unit.text : odometer.element.text.replaceAll(/[\d.,\s'~-]/g, '')
   const isMeant = matchOf(unitWords, said, read, { timeZone: '', isXml: true }) === 'same'
   const isUnsaid = said === '' || /^(k|t|tkm|km|mio|thousand|m)$/i.test(said)
   if (place && (isMeant || (isUnsaid && read === 'km'))) {

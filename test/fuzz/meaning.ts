@@ -121,9 +121,11 @@ export function wordMatch({ words = {}, otherwise, silently }: Leaf, sent: strin
 }
 
 const nothings = ['', 'null', 'none', 'undefined', 'n/a', 'na', 'nan', 'unknown', 'ukendt', '[objectobject]']
+const programs = ['null', 'NULL', 'None', 'undefined', 'NaN', 'N/A', 'n/a']
 /** Nobody means anything by it: a word for nothing, a tag that was not filled, marks alone. */
 export const isNothing = (text: string) =>
   nothings.includes(bare(text.replaceAll(/[\p{Cf}'"`]/gu, ''))) ||
+  text.trim().split(/[\s,]+/).every((word) => programs.includes(word)) ||
   /^(?:\{\{.*\}\}|%%.*%%|\$?\{.*\}|\[.*\]|<%.*%>|\*\|.*\|\*|[^\p{L}\p{N}]*)$/su.test(decoded(text).trim())
 /** Whoever reads it would take it for what a machine writes that has nothing to say. */
 export const isSurelyNothing = (text: unknown) => typeof text === 'string' && /^(null|undefined)$/i.test(text.trim())
