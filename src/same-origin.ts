@@ -10,6 +10,14 @@ export function requireSameOrigin(http: Http, issuer: string): void {
   const site = http.header('sec-fetch-site')
   const origin = http.header('origin')
   if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new Problem('foreign-origin')
-  if (origin === undefined || origin === new URL(issuer).origin) return
-  if (origin.replace(/^https?:\/\//, '') !== http.header('host')) throw new Problem('foreign-origin')
+  if (origin !== undefined && !isOwn(origin, http, issuer)) throw new Problem('foreign-origin')
 }
+
+/** Whether a page of this service sent it, such as one where a key is tried out: browsers say so, nobody else does. */
+export function isFromOwnPage(http: Http, issuer: string): boolean {
+  const origin = http.header('origin')
+  return origin !== undefined && isOwn(origin, http, issuer)
+}
+
+const isOwn = (origin: string, http: Http, issuer: string): boolean =>
+  origin === new URL(issuer).origin || origin.replace(/^https?:\/\//, '') === http.header('host')

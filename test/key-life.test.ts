@@ -59,13 +59,49 @@ describe('replacing the secret of a key', () => {
     const { body } = await admin('POST', `/${id}/replacement`, { oldEnds: 'at_once', newCounts: 'at_once' })
     expect(body.apiKey.replacement).toBeUndefined()
     expect([await lives(old), await works(secret), await works(body.secret)]).toEqual([false, false, true])
-    expect(await reason(secret)).toContain('replaced by another one')
+    expect(await reason(secret)).toContain('replaced by a newer one')
   })
 
   it('ends the old secret at the first use of the new one when asked to', async () => {
     const { id, secret } = await newKey()
     const { body } = await admin('POST', `/${id}/replacement`, { oldEnds: 'at_once' })
     expect([await works(secret), await works(body.secret), await works(secret)]).toEqual([true, true, false])
+  })
+
+  it('does not begin with a test from a page of the service, nor may that be in the way of another', async () => {
+    const { id, secret } = await newKey()
+    const { body } = await admin('POST', `/${id}/replacement`, { oldEnds: 'at_once' })
+    const from = async (origin: string, key: string) =>
+      (await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': key, origin } })).body.access_token
+    const state = async () => (await admin('GET', `/${id}`)).body.replacement?.state
+
+    const token = await from(service.url, body.secret)
+    const sent = await service.call('POST', '/v1/leads', { token, body: lead({ test: true }) })
+    expect([sent.status, await state(), await works(secret)]).toEqual([201, 'pending', true])
+
+    const again = await admin('POST', `/${id}/replacement`, { oldEnds: 'at_once' })
+    expect([again.status, await lives(token), await from(service.url, again.body.secret)]).toEqual([
+      201,
+      false,
+      expect.any(String),
+    ])
+    expect(await from('https://shop.example', again.body.secret)).toEqual(expect.any(String))
+    expect([await state(), await works(secret)]).toEqual([undefined, false])
+  })
+
+  it('says the right way round which secret to use', async () => {
+    const { id, secret } = await newKey()
+    const next = (await admin('POST', `/${id}/replacement`, {})).body.secret
+    await works(next)
+    await admin('DELETE', `/${id}/replacement`)
+    expect([await works(secret), await reason(next)]).toEqual([true, expect.stringContaining('the secret from before')])
+
+    const unused = (await admin('POST', `/${id}/replacement`, {})).body.secret
+    const newest = (await admin('POST', `/${id}/replacement`, {})).body.secret
+    expect(await reason(unused)).toContain('replaced by a newer one')
+    await works(newest)
+    await admin('PATCH', `/${id}/replacement`, { oldEnds: 'at_once' })
+    expect([await reason(secret), await works(newest)]).toEqual([expect.stringContaining('a newer one'), true])
   })
 
   it('may be asked for again when its answer was lost: the unused secret gives way, the old one works on', async () => {
@@ -199,8 +235,9 @@ const kept = ({
   lastUsed,
   lastAccepted,
   lastRefused,
+  lastLockedOut,
   ...key
-}: Partial<Record<'lastUsed' | 'lastAccepted' | 'lastRefused', unknown>>) => key
+}: Partial<Record<'lastUsed' | 'lastAccepted' | 'lastRefused' | 'lastLockedOut', unknown>>) => key
 
 describe('a system with its own token', () => {
   it('reads, replaces and deletes its key', async () => {

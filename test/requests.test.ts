@@ -80,6 +80,33 @@ describe('what was asked with a key', () => {
     )
   })
 
+  it('tells who still has a secret that has ended, or the key while it is disabled', async () => {
+    const { id, secret } = await newKey()
+    const manage = (method: string, path: string, body: object) =>
+      service.call(method, `/v1/api-keys/${id}${path}`, { token: dealer.admin.token, body })
+    const tried = (key: string, agent: string) =>
+      service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': key, 'user-agent': agent } })
+    const lockedOut = async () => {
+      const { lastLockedOut, lastRefused } = await admin(id)
+      return [lastLockedOut?.mask, lastLockedOut?.userAgent, lastRefused?.userAgent]
+    }
+    const { mask: oldMask } = await admin(id)
+    const token = await service.exchange(secret)
+    await service.call('POST', '/v1/leads', { token, body: {}, headers: { 'user-agent': 'form' } })
+    await eventually(lockedOut, [undefined, undefined, 'form'])
+
+    const next = await manage('POST', '/replacement', { newCounts: 'at_once', oldEnds: 'at_once' })
+    expect((await tried(secret, 'old-site')).status).toBe(401)
+    await eventually(lockedOut, [oldMask, 'old-site', 'old-site'])
+    const fresh = await service.exchange(next.body.secret)
+    await service.call('POST', '/v1/leads', { token: fresh, body: {}, headers: { 'user-agent': 'form' } })
+    await eventually(lockedOut, [oldMask, 'old-site', 'form'])
+
+    await manage('PATCH', '', { disabled: true })
+    expect((await tried(next.body.secret, 'new-site')).status).toBe(401)
+    await eventually(lockedOut, [(await admin(id)).mask, 'new-site', 'new-site'])
+  })
+
   it('is counted by hour, operation and class of status, as the log of requests has it', async () => {
     const { id, secret } = await newKey()
     const token = await service.exchange(secret)

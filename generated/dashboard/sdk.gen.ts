@@ -476,8 +476,8 @@ export const expireOldApiKeySecret = <ThrowOnError extends boolean = false>(opti
  * Scope: `api-keys:manage`. The key keeps its id, name, settings and history; the new secret is shown this once.
  *
  * The old secret goes on working: until the new one is first used, and then as long as `oldEnds` says. When the answer is lost, send
- * the request again: a new secret that nobody has used yet gives way to the newer one. A person must have signed in within the last 15
- * minutes to replace a key for extensive integrations.
+ * the request again: a new secret that nobody has used yet gives way to the newer one. Trying the new one out on a page of this service
+ * does not count as its use. A person must have signed in within the last 15 minutes to replace a key for extensive integrations.
  *
  */
 export const replaceApiKey = <ThrowOnError extends boolean = false>(options: Options<ReplaceApiKeyData, ThrowOnError>): RequestResult<ReplaceApiKeyResponses, ReplaceApiKeyErrors, ThrowOnError> => (options.client ?? client).post<ReplaceApiKeyResponses, ReplaceApiKeyErrors, ThrowOnError>({

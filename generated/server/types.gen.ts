@@ -1984,7 +1984,8 @@ export type RefusalCode = string;
 
 /**
  * The last time that somebody came with the key, or with a token that it bought. `lastUsed` is the last of all, `lastAccepted` the last that was
- * answered with a 2xx or 3xx, `lastRefused` the last that was answered with a 4xx. At most 5 seconds late.
+ * answered with a 2xx or 3xx, `lastRefused` the last that was answered with a 4xx, `lastLockedOut` the last that the token endpoint answered with
+ * a 401: somebody still has a secret that has ended, or the key while it is disabled, expired or deleted. At most 5 seconds late.
  *
  */
 export type ApiKeyUse = {
@@ -2044,6 +2045,7 @@ export type ApiKey = {
     lastUsed?: ApiKeyUse;
     lastAccepted?: ApiKeyUse;
     lastRefused?: ApiKeyUse;
+    lastLockedOut?: ApiKeyUse;
     quiet?: Silence;
     /**
      * Of a deleted key. It can be restored for 24 hours.

@@ -47,6 +47,7 @@ export interface ApiKeyRow {
   used: Use | null
   accepted: Use | null
   refused: Use | null
+  locked_out: Use | null
   created_by: string
   created_by_name: string
   created_at: Date
@@ -70,6 +71,7 @@ export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined): ApiKey
     ...(row.used && { lastUsed: useBody(row.used) }),
     ...(row.accepted && { lastAccepted: useBody(row.accepted) }),
     ...(row.refused && { lastRefused: useBody(row.refused) }),
+    ...(row.locked_out && { lastLockedOut: useBody(row.locked_out) }),
     ...(silence && status === 'active' && { quiet: silence }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),

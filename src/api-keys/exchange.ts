@@ -9,6 +9,7 @@ import type { Audited, RecordChange } from '../audit/audit.ts'
 import { outer } from '../ids.ts'
 import type { Http } from '../operation.ts'
 import { OAuthError } from '../problem.ts'
+import { isFromOwnPage } from '../same-origin.ts'
 import type { Secrets } from '../secrets.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { inForce } from '../tokens/scope.ts'
@@ -32,6 +33,10 @@ const tokenSent =
   'What was sent is an access token. It goes to the other operations, as Authorization: Bearer; an API key buys one here.'
 const keyAsBearer =
   'An API key is not sent as Bearer. Send it as X-Api-Key, by HTTP Basic, or as client_id and client_secret in the form.'
+const replacedByNewer =
+  'This secret of the API key was replaced by a newer one. Use that one, or ask the dealer for it.'
+const calledOff =
+  'This secret of the API key has ended, and no newer one has taken its place: its replacement was called off. Use the secret from before, or ask the dealer for one.'
 // Failures, not requests: a client library that probes one way of authentication after the other doubles its requests
 // on a bad day.
 const failuresPerMinuteMax = 300
@@ -87,13 +92,11 @@ export const exchangeApiKey = ({
     // From here on the caller holds the whole key, and may know what became of it.
     if (row.deleted) return refuse('This API key was deleted. Ask the dealer for a new one.', http)
     if (row.expired) return refuse('This API key has expired. Ask the dealer to prolong it.', http)
-    if (row.ended)
-      return refuse(
-        'This secret of the API key was replaced by another one. Use the new one, or ask the dealer for it.',
-        http,
-      )
+    if (row.ended) return refuse(row.has_newer ? replacedByNewer : calledOff, http)
     if (row.disabled) return refuse('This API key is disabled. Ask the dealer to enable it.', http)
-    if (row.first_used_at === null) await firstUse(db, recordChange, row, parts.lookup, http)
+    // Who tries a secret out on a page of ours has not brought it to where it belongs.
+    if (row.first_used_at === null && !isFromOwnPage(http, issuer))
+      await firstUse(db, recordChange, row, parts.lookup, http)
 
     if (row.generation !== keyring.generation()) await keyring.reload(db)
     const granted = scopesOf(body?.scope, inForce(row.scopes))

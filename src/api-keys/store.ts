@@ -18,6 +18,8 @@ export interface SecretRow {
   scopes: string[]
   disabled: boolean
   ended: boolean
+  /** Of an ended secret: one that was made later has not. */
+  has_newer: boolean | null
   role: Secret['role']
   first_used_at: Date | null
   deleted: boolean
@@ -29,7 +31,11 @@ export interface SecretRow {
 
 export async function findSecret(hot: pg.Pool, lookup: string): Promise<SecretRow | undefined> {
   const text = `select s.dealer_id, s.api_key_id, s.credential_id, s.hash, s.secret_version, c.epoch, c.scopes, c.disabled,
-      c.ends_at <= clock_timestamp() as ended, s.role, s.first_used_at, k.deleted_at is not null as deleted,
+      c.ends_at <= clock_timestamp() as ended,
+      case when c.ends_at <= clock_timestamp() then exists (
+        select from api_key_secrets n
+        where n.dealer_id = s.dealer_id and n.api_key_id = s.api_key_id and n.role <> 'ended' and n.created_at > s.created_at
+      ) end as has_newer, s.role, s.first_used_at, k.deleted_at is not null as deleted,
       coalesce(k.expires_at <= clock_timestamp(), false) as expired,
       case when c.ends_at < 'infinity' then extract(epoch from c.ends_at - clock_timestamp())::float8 end as seconds_left,
       g.generation::text as generation
@@ -86,6 +92,7 @@ function keys(db: Knex, dealerId: string) {
       used: db.raw(useIn('api_key_last_used')),
       accepted: db.raw(useIn('api_key_last_outcomes', "and outcome = 'accepted'")),
       refused: db.raw(useIn('api_key_last_outcomes', "and outcome = 'refused'")),
+      locked_out: db.raw(useIn('api_key_last_outcomes', "and outcome = 'locked_out'")),
     })
 }
 

@@ -3,6 +3,7 @@ import { type ApiKey, type ApiKeyKind, type ApiKeyScope, scopesOfKind } from './
 const dayMs = 86_400_000
 const expiresSoonDays = 7
 const idleDays = 30
+const lockedOutDays = 7
 
 /** What a key is granted when nothing else is asked for. */
 export const usualScopes = (kind: ApiKeyKind): readonly ApiKeyScope[] => scopesOfKind[kind].usual
@@ -34,6 +35,18 @@ export function chipOf({ status, replacement, expiresAt, lastUsed }: ApiKey, now
 /** A key that was deleted and is tried nevertheless: some partner is broken. */
 export const isGhost = ({ deletedAt, lastUsed }: ApiKey) =>
   deletedAt !== undefined && lastUsed !== undefined && lastUsed.at > deletedAt
+
+export type LockedOut = 'ended' | 'disabled' | 'expired'
+
+/** Why somebody uses a living key in vain, or did within a week: with a secret that has ended, for example. */
+export function lockedOut(apiKey: ApiKey, now: Date): LockedOut | undefined {
+  const { status, mask, replacement, lastLockedOut, lastAccepted } = apiKey
+  if (!lastLockedOut || now.getTime() - Date.parse(lastLockedOut.at) > lockedOutDays * dayMs) return undefined
+  const isWorking = [mask, replacement?.oldMask, replacement?.newMask].includes(lastLockedOut.mask)
+  if (status === 'active') return isWorking ? undefined : 'ended'
+  if (status === 'deleted') return undefined
+  return lastAccepted && lastAccepted.at > lastLockedOut.at ? undefined : isWorking ? status : 'ended'
+}
 
 /** Deleting a key that is in use, or that does much, asks for its name. */
 export function isDeletionConfirmed(apiKey: ApiKey, now: Date): boolean {

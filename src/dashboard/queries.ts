@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import {
+  type ApiKey,
   type ApiKeyKind,
   type AuditAction,
   getApiKey,
@@ -28,6 +29,7 @@ import { service as client } from './session.ts'
 const rowsOfKeys = 100
 const rowsOfHistory = 20
 const rowsOfTraffic = 200
+const rowsOfProof = 20
 const rowsOfAudit = 50
 const rowsOfUsers = 200
 const rowsOfLeads = 50
@@ -88,8 +90,8 @@ export const requestsOf = (apiKeyId: string) =>
   })
 
 /**
- * The latest requests with each of the two secrets of a key that is being replaced; `isAll`: there were no more in the
- * last hour.
+ * The latest requests with each of the two secrets of a key that is being replaced: those of the last hour, where
+ * `isAll` says that there were no more, and the last one with each among all `seen`.
  */
 export const trafficOf = (apiKeyId: string, oldMask: string, newMask: string) =>
   queryOptions({
@@ -100,7 +102,15 @@ export const trafficOf = (apiKeyId: string, oldMask: string, newMask: string) =>
       )
       const latest = items.filter(({ at }) => Date.now() - Date.parse(at) < hourMs)
       const count = (mask: string) => latest.filter((request) => request.mask === mask).length
-      return { old: count(oldMask), new: count(newMask), isAll: latest.length < rowsOfTraffic }
+      const last = (mask: string) => items.find((request) => request.mask === mask)
+      return {
+        old: count(oldMask),
+        new: count(newMask),
+        isAll: latest.length < rowsOfTraffic,
+        seen: items.length,
+        lastOld: last(oldMask),
+        lastNew: last(newMask),
+      }
     },
     refetchInterval: refreshMs / 2,
   })
@@ -258,16 +268,32 @@ export const sources = queryOptions({
   refetchInterval: refreshOfCountsMs,
 })
 
-/** The first lead that came by a key, test leads too; asked for until there is one. */
-export const firstLeadOf = (sourceKeyId: string, enabled: boolean) =>
+/**
+ * The first lead that came by a key, with the secret that `mask` shows if one is said; asked for until there is one. A
+ * test is none, but by a key for tests; none of `own` is, which this page has sent.
+ */
+export const firstLeadOf = (
+  { id, environment }: Pick<ApiKey, 'id' | 'environment'>,
+  mask: string | undefined,
+  own: readonly string[],
+  enabled: boolean,
+) =>
   queryOptions({
-    queryKey: ['first-lead', sourceKeyId],
+    queryKey: ['first-lead', id, mask, own],
     enabled,
     queryFn: async () => {
-      const [real, tests] = await Promise.all(
-        [false, true].map((test) => answered(listLeads({ client, query: { sourceKeyId, test, limit: 1 } }))),
-      )
-      return real?.items[0] ?? tests?.items[0] ?? null
+      const test = environment === 'test'
+      const [leads, requests] = await Promise.all([
+        answered(listLeads({ client, query: { sourceKeyId: id, test, limit: rowsOfProof } })),
+        mask === undefined
+          ? undefined
+          : answered(
+              listApiKeyRequests({ client, path: { apiKeyId: id }, query: { statusClass: 2, limit: rowsOfTraffic } }),
+            ),
+      ])
+      const cameWith = ({ id: leadId }: Lead) =>
+        !requests || requests.items.some((request) => request.mask === mask && request.leadId === leadId)
+      return leads.items.find((lead) => !own.includes(lead.id) && cameWith(lead)) ?? null
     },
     refetchInterval: ({ state }) => (state.data ? false : proofMs),
   })

@@ -23,6 +23,7 @@ const names = [
   '0014-requests-by-meaning.sql',
   '0015-request-log.sql',
   '0016-scopes-in-force.sql',
+  '0017-locked-out.sql',
 ]
 
 // Any number that nothing else in this database locks.

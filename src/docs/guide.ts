@@ -132,7 +132,7 @@ ${table(
 <p>A dealer's Admin can give a key a new secret, and so can your system itself, with any token of the key:</p>
 ${code(`curl -X POST ${publicUrl}/v1/api-key/replacement -H "Authorization: Bearer $TOKEN" \
   -H "Content-Type: application/json" -d '{"oldEnds": "after_24_hours"}'`)}
-<p>Store the new secret, then exchange it. Until it is first used the old one works, so nobody is locked out when an answer is lost: ask again. After the first use the old one works as long as <code>oldEnds</code> says.</p>
+<p>Store the new secret, then exchange it. Until it is first used the old one works, so nobody is locked out when an answer is lost: ask again. Trying it out on a page of this service does not count. After the first use the old one works as long as <code>oldEnds</code> says.</p>
 
 <h2>When a key ends</h2>
 <p>Whoever finds a leaked key can end it with its own token: <code>DELETE /v1/api-key</code>. When the dealer disables or deletes a key, its tokens are dead at that moment: no request that starts after that is accepted. Tokens from before a disabling stay dead when the key is enabled again.</p>

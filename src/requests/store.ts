@@ -40,8 +40,11 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     ), judged as (
       insert into api_key_last_outcomes (dealer_id, api_key_id, outcome, at, operation, status, problem, address, user_agent, credential_id)
       select distinct on (dealer_id, api_key_id, outcome) dealer_id, api_key_id, outcome, at, operation, status, problem, address, user_agent, credential_id
-      from request, lateral (select case when status between 200 and 399 then 'accepted' when status between 400 and 499 then 'refused' end) as o(outcome)
-      where outcome is not null
+      from request, lateral (
+        select 'accepted' where status between 200 and 399
+        union all select 'refused' where status between 400 and 499
+        union all select 'locked_out' where status = 401 and operation = 'exchangeApiKey'
+      ) as o(outcome)
       order by dealer_id, api_key_id, outcome, at desc
       on conflict (dealer_id, api_key_id, outcome) do update
         set at = excluded.at, operation = excluded.operation, status = excluded.status, problem = excluded.problem, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id

@@ -63,20 +63,25 @@ it('takes a new admin from signing in to a green first lead, sent by a plain HTT
   expect([kept.includes(secret), kept.includes('eyJ')]).toEqual([false, false])
 })
 
-it('sends a test lead with the key’s own token, and the dialog turns green by it', async () => {
+it('sends a test lead with the key’s own token, and waits for the first real one beside it', async () => {
+  const { service } = dashboard
   const { admin, dealerId } = await dashboard.service.dealer('test-lead')
   const { page, signIn } = await dashboard.open()
   await signIn(admin.email, '/settings/integrations?create=digital_requests')
   const dialog = page.getByRole('dialog')
   await dialog.getByLabel('Name').fill('Tried out')
   await dialog.getByRole('button', { name: 'Create key' }).click()
+  const secret = await dialog.getByLabel('API key').inputValue()
   await dialog.getByLabel('I have saved this key').check()
   await dialog.getByRole('button', { name: 'Continue' }).click()
   await dialog.getByRole('button', { name: 'Send a test lead' }).click()
   await dialog.getByText('The test lead was sent with this key.').waitFor()
+  expect(await service.db('leads').where({ dealer_id: dealerId }).select('test')).toEqual([{ test: true }])
+  const asked = page.waitForResponse((reply) => reply.url().includes('/v1/leads?'))
+  await (await asked).finished()
+  await dialog.getByText('Waiting for the first lead…').waitFor()
+  await service.call('POST', '/v1/leads', { token: await service.exchange(secret), body: lead() })
   await dialog.getByText('First lead received').waitFor()
-  await dialog.getByText('It is a test lead.').waitFor()
-  expect(await dashboard.service.db('leads').where({ dealer_id: dealerId }).select('test')).toEqual([{ test: true }])
 })
 
 it('does not lose a new key by the way back, and hides it after five minutes', async () => {
@@ -152,16 +157,19 @@ it('replaces a key: the new one is pending, then in use, and the old one is ende
   const secret = await dialog.getByLabel('API key').inputValue()
   await dialog.getByLabel('I have saved this key').check()
   await dialog.getByRole('button', { name: 'Continue' }).click()
-  await dialog.getByText('Waiting for the first request…').waitFor()
-  await dashboard.service.exchange(website.secret)
-  await dashboard.service.exchange(secret)
-  await dialog.getByText('First request received').waitFor()
+  await dialog.getByText('Waiting for the first lead…').waitFor()
+  const { service } = dashboard
+  await service.call('POST', '/v1/leads', { token: await service.exchange(website.secret), body: lead() })
+  await service.call('POST', '/v1/leads', { token: await service.exchange(secret), body: lead({ message: 'New' }) })
+  await dialog.getByText('First lead received').waitFor()
   await dialog.getByRole('button', { name: 'Done' }).click()
 
   const panel = page.getByRole('region', { name: 'This key is being replaced' })
   await panel.getByText(/The old key cb_dr_live_.* works until/).waitFor()
-  await panel.getByText('Requests in the last hour: 2 with the old key, 1 with the new one.').waitFor()
+  await panel.getByText('Requests in the last hour: 3 with the old key, 2 with the new one.').waitFor()
   await panel.getByRole('button', { name: 'End the old key now' }).click()
+  await dialog.getByText(/^Last used .* from .*127\.0\.0\.1/).waitFor()
+  await dialog.getByRole('button', { name: 'End the old key' }).click()
   await panel.waitFor({ state: 'hidden' })
   expect(
     (await dashboard.service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': website.secret } })).status,
@@ -188,6 +196,8 @@ it('makes the new key again when it was lost, and cancels a replacement', async 
   const again = await make()
   expect(again).not.toBe(lost)
   await page.getByRole('button', { name: 'Cancel the replacement' }).click()
+  await dialog.getByText('None of the latest 1 requests came with it.', { exact: false }).waitFor()
+  await dialog.getByRole('button', { name: 'Cancel the replacement' }).click()
   await page.getByRole('region', { name: 'This key is being replaced' }).waitFor({ state: 'hidden' })
   const statuses = await Promise.all(
     [website.secret, lost, again].map(
@@ -217,7 +227,14 @@ it('changes, disables and enables a key, and shows a name that is taken as such'
   await page.getByRole('heading', { name: 'DMS nightly' }).waitFor()
   await page.getByText('It cannot: follow events.').waitFor()
 
+  const dialog = page.getByRole('dialog')
   await page.getByRole('button', { name: 'Disable key' }).click()
+  await dialog.getByText(/^Last used .* from .*127\.0\.0\.1/).waitFor()
+  await dialog.getByRole('button', { name: 'Leave it as it is' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+  expect((await dashboard.service.call('GET', '/v1/leads', { token: dms.token })).status).toBe(200)
+  await page.getByRole('button', { name: 'Disable key' }).click()
+  await dialog.getByRole('button', { name: 'Disable the key' }).click()
   await page.getByText('Disabled', { exact: true }).waitFor()
   expect((await dashboard.service.call('GET', '/v1/leads', { token: dms.token })).status).toBe(401)
   await page.getByRole('button', { name: 'Enable key' }).click()

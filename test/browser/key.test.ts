@@ -5,6 +5,7 @@ import {
   chipOf,
   isDeletionConfirmed,
   isGhost,
+  lockedOut,
   nextDay,
   possibleScopes,
   startOfDay,
@@ -13,7 +14,7 @@ import {
 
 const now = new Date('2026-11-23T12:00:00Z')
 const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000).toISOString()
-const used = (days: number): Pick<ApiKey, 'lastUsed'> => ({
+const used = (days: number) => ({
   lastUsed: {
     at: daysAgo(days),
     operation: 'createLead',
@@ -91,6 +92,25 @@ it('knows a deleted key that is still tried', () => {
     key({ deletedAt: daysAgo(2) }),
   ]
   expect(keys.map(isGhost)).toEqual([false, false, true, false])
+})
+
+it('knows who still uses what has ended, is disabled or has expired, for a week', () => {
+  const last = (days: number, mask: string) => ({ ...used(days), lastLockedOut: { ...used(days).lastUsed!, mask } })
+  const { mask } = key()
+  const keys: [Partial<ApiKey>, string | undefined][] = [
+    [used(1), undefined],
+    [last(1, 'ended'), 'ended'],
+    [last(7.1, 'ended'), undefined],
+    [last(1, mask), undefined],
+    [{ ...last(1, 'old'), replacement }, undefined],
+    [{ ...last(1, 'new'), replacement }, undefined],
+    [{ ...last(1, mask), status: 'disabled' }, 'disabled'],
+    [{ ...last(1, mask), status: 'expired' }, 'expired'],
+    [{ ...last(1, 'ended'), status: 'disabled' }, 'ended'],
+    [{ ...last(2, mask), status: 'disabled', lastAccepted: used(1).lastUsed! }, undefined],
+    [{ ...last(1, mask), status: 'deleted' }, undefined],
+  ]
+  expect(keys.map(([more]) => lockedOut(key(more), now))).toEqual(keys.map(([, why]) => why))
 })
 
 it('ends a day where the next begins, also when the clocks change', () => {

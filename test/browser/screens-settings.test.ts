@@ -1,5 +1,5 @@
 import { inner, newId } from '../../src/ids.ts'
-import { password } from '../service.ts'
+import { lead, password } from '../service.ts'
 import { another, fillKeys, hostile, long, screens, turned } from './screens.ts'
 
 const dayMs = 86_400_000
@@ -18,9 +18,12 @@ screens({
       'reveal-unsaved',
       'connect-waiting',
       'connect-failed',
+      'connect-tested',
       'connect-green',
     ],
-    walk: async ({ admin, page, signIn, dialog, button, state, go, waiting, failing, asUsual, make, deleteKeys }) => {
+    walk: async (walk) => {
+      const { service, admin, page, signIn, dialog, button, state, go, waiting, failing, asUsual, make, deleteKeys } =
+        walk
       await deleteKeys()
       await signIn(admin.email)
       await go('/settings/integrations')
@@ -49,6 +52,7 @@ screens({
       await dialog.getByLabel('Name').fill(turned)
       await button('Create key').click()
       await state('reveal', dialog.getByLabel('API key'))
+      const secret = await dialog.getByLabel('API key').inputValue()
       await button('Continue').click()
       await state('reveal-unsaved', dialog.getByText('Save the key first'))
       await dialog.getByLabel('I have saved this key').check()
@@ -59,6 +63,8 @@ screens({
       await state('connect-failed', dialog.getByText('Request id: req-1234'))
       await asUsual()
       await button('Send a test lead').click()
+      await state('connect-tested', dialog.getByText('The test lead was sent with this key.'))
+      await service.call('POST', '/v1/leads', { token: await service.exchange(secret), body: lead() })
       await state('connect-green', dialog.getByText('First lead received'))
       await button('Done').click()
     },
@@ -136,6 +142,7 @@ screens({
       'replace-at-once',
       'key-replacement-pending',
       'key-replacement-in-use',
+      'key-disable',
       'delete',
       'delete-unconfirmed',
       'sign-in-fresh',
@@ -151,12 +158,14 @@ screens({
       await state('replace-at-once', dialog.getByText('Whatever uses it breaks until it has the new one.'))
       const { secret } = await admitted('POST', `/v1/api-keys/${replaced.id}/replacement`, {})
       await go(`/settings/integrations/${replaced.id}`)
-      await page.getByText('Requests in the last hour: 0 with the old key, 0 with the new one.').waitFor()
+      await page.getByText('Requests in the last hour with the old key: 0.').waitFor()
       await state('key-replacement-pending', page.getByText('has not been used yet'))
       await service.exchange(secret)
       await go(`/settings/integrations/${replaced.id}`)
       await page.getByText(/The old key .* works until/).waitFor()
       await state('key-replacement-in-use', page.getByText('Nobody used the old key in that hour.'))
+      await button('Disable key').click()
+      await state('key-disable', dialog.getByText(/^(Last used|It has never)/))
       await go(`/settings/integrations/${unused.id}?dialog=delete`)
       await state('delete', dialog.getByText('It has never been used.'))
       await go(`/settings/integrations/${used.id}?dialog=delete`)

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 import type { ApiKey, ApiKeyKind } from '../client.ts'
 import { deletedKeys, keysOf } from '../queries.ts'
 import { isolated, useFormats } from '../formats.ts'
-import { chipOf, isGhost } from '../key.ts'
+import { chipOf, isGhost, lockedOut } from '../key.ts'
 import { usePerson } from '../session.ts'
 import { CreateKey } from './create-key.tsx'
 import { Deletion } from './delete-key.tsx'
@@ -91,18 +91,28 @@ function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly 
   const count = (word: 'unused' | 'idle' | 'expires') =>
     keys.filter((key) => chipOf(key, new Date()).word === word).length
   const ghosts = deleted.filter(isGhost)
+  const shut = keys.flatMap((key) => {
+    const why = lockedOut(key, new Date())
+    return why && key.lastLockedOut ? [{ id: key.id, name: key.name, why, use: key.lastLockedOut }] : []
+  })
   const silent = keys.flatMap(({ id, name, quiet }) => (quiet ? [{ id, name, quiet }] : []))
   const [unused, idle, expiring] = [count('unused'), count('idle'), count('expires')]
+  const isGood = unused + idle + expiring + ghosts.length + shut.length + silent.length === 0
   return (
     <Stack gap={6} role="group" aria-label={t('health.title')}>
       <Group gap="xs">
         {unused > 0 && <Chip tone="quiet">{t('health.unused', { count: unused })}</Chip>}
         {idle > 0 && <Chip tone="quiet">{t('health.idle', { count: idle })}</Chip>}
         {expiring > 0 && <Chip tone="notice">{t('health.expiring', { count: expiring })}</Chip>}
-        {unused + idle + expiring + ghosts.length + silent.length === 0 && <Chip tone="good">{t('health.good')}</Chip>}
+        {isGood && <Chip tone="good">{t('health.good')}</Chip>}
       </Group>
       {silent.map(({ id, name, quiet }) => (
         <QuietChip key={id} quiet={quiet} name={name} />
+      ))}
+      {shut.map(({ id, name, why, use: { at, address } }) => (
+        <Chip key={id} tone="bad">
+          {t(`health.lockedOut.${why}`, { name: isolated(name), when: ago(at), address })}
+        </Chip>
       ))}
       {ghosts.map((key) => (
         <Chip key={key.id} tone="bad">
@@ -175,6 +185,7 @@ function Rows({ keys, caption }: { keys: readonly ApiKey[]; caption: string }) {
             <td>
               <Group gap={6}>
                 <StatusChip apiKey={key} />
+                {lockedOut(key, new Date()) && <Chip tone="bad">{t('lockedOut.chip')}</Chip>}
                 {key.quiet && <Chip tone="notice">{t('quiet.last', { when: ago(key.quiet.since) })}</Chip>}
               </Group>
             </td>

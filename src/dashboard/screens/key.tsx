@@ -1,7 +1,7 @@
 import { Button, Group, Stack, Text, TextInput, VisuallyHidden } from '@mantine/core'
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { type FormEvent, useState } from 'react'
+import { type FormEvent, type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import {
   type ApiKey,
@@ -14,6 +14,7 @@ import {
   updateApiKey,
 } from '../client.ts'
 import { answered } from '../answer.ts'
+import { lockedOut } from '../key.ts'
 import { historyOf, keyOf, keysKey, requestsOf, trafficOf } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { service, usePerson } from '../session.ts'
@@ -21,7 +22,7 @@ import { CanSentence, ExpiryFields, isName, ScopeBoxes, useExpiry } from './crea
 import { DeleteKey, Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
 import { Entries } from './history.tsx'
-import { Asked, Chip, Failed, Heads, More, Page, Panel, StatusChip, useDeed, When } from './components.tsx'
+import { Asked, Chip, Dialog, Failed, Heads, More, Page, Panel, StatusChip, useDeed, When } from './components.tsx'
 import { ReplaceKey } from './replace-key.tsx'
 import { BackLink } from './shell.tsx'
 import { QuietChip } from './sources.tsx'
@@ -81,6 +82,7 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
             <QuietChip quiet={apiKey.quiet} />
           </Group>
         )}
+        <LockedOutChip apiKey={apiKey} />
         <dl className="facts">
           <dt>{t('key.kind')}</dt>
           <dd>{t(`kind.${apiKey.kind}.title`)}</dd>
@@ -139,6 +141,20 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
   )
 }
 
+/** Somebody still has what does not work any more. */
+function LockedOutChip({ apiKey }: { apiKey: ApiKey }) {
+  const { t } = useTranslation()
+  const { ago } = useFormats()
+  const why = lockedOut(apiKey, new Date())
+  if (!why || !apiKey.lastLockedOut) return null
+  const { at, address, mask } = apiKey.lastLockedOut
+  return (
+    <Group>
+      <Chip tone="bad">{t(`lockedOut.${why}`, { when: ago(at), address, mask })}</Chip>
+    </Group>
+  )
+}
+
 function Use({ use }: { use: ApiKeyUse }) {
   const { t } = useTranslation()
   const { operation, status = '', problem = '', address, mask } = use
@@ -154,15 +170,19 @@ function Replacement({ apiKey, again }: { apiKey: ApiKey; again: () => void }) {
   const { t } = useTranslation()
   const { short, ago } = useFormats()
   const queries = useQueryClient()
-  const { busy, failure, run } = useDeed()
+  const [asked, setAsked] = useState<'expire' | 'cancel'>()
   const { replacement, lastUsed, id: apiKeyId } = apiKey
   if (!replacement) return null
   const { state, newMask, oldMask, oldEndsAfter, oldEndsAt } = replacement
-  const change = (deed: () => Promise<unknown>) =>
-    void run(async () => {
-      await deed()
-      await queries.invalidateQueries({ queryKey: keysKey })
-    })
+  const stop = async () => {
+    const path = { apiKeyId }
+    const changed =
+      asked === 'cancel'
+        ? await answered(cancelApiKeyReplacement({ client: service, path }))
+        : await answered(expireOldApiKeySecret({ client: service, path, body: { oldEnds: 'at_once' } }))
+    await queries.invalidateQueries({ queryKey: keysKey })
+    return changed
+  }
   return (
     <Panel title={t('replace.panel')} aside={<Chip tone="notice">{t('status.replacing')}</Chip>}>
       <Text className="wrap">
@@ -176,44 +196,114 @@ function Replacement({ apiKey, again }: { apiKey: ApiKey; again: () => void }) {
       {lastUsed && (
         <Text className="wrap">{t('replace.lastWith', { mask: lastUsed.mask, when: ago(lastUsed.at) })}</Text>
       )}
-      <Traffic apiKeyId={apiKeyId} oldMask={oldMask} newMask={newMask} />
-      {failure !== undefined && <Failed failure={failure} />}
+      <Traffic apiKeyId={apiKeyId} oldMask={oldMask} newMask={newMask} isPending={state === 'pending'} />
       <Group>
         {state === 'pending' && (
           <Button variant="default" onClick={again}>
             {t('replace.again')}
           </Button>
         )}
-        <Button
-          variant="default"
-          disabled={busy}
-          onClick={() => change(() => answered(cancelApiKeyReplacement({ client: service, path: { apiKeyId } })))}
-        >
+        <Button variant="default" onClick={() => setAsked('cancel')}>
           {t('replace.cancel')}
         </Button>
-        <Button
-          color="red"
-          disabled={busy}
-          onClick={() =>
-            change(() =>
-              answered(expireOldApiKeySecret({ client: service, path: { apiKeyId }, body: { oldEnds: 'at_once' } })),
-            )
-          }
-        >
+        <Button color="red" onClick={() => setAsked('expire')}>
           {t('replace.expire')}
         </Button>
       </Group>
+      {asked && (
+        <Stopping
+          what={asked}
+          mask={asked === 'cancel' ? newMask : oldMask}
+          used={<LastWith apiKey={apiKey} oldMask={oldMask} newMask={newMask} isNew={asked === 'cancel'} />}
+          stop={stop}
+          close={() => setAsked(undefined)}
+        />
+      )}
     </Panel>
   )
 }
 
+/** Asks once before something stops working for somebody, and says when and from where that was last used. */
+function Stopping({
+  what,
+  mask,
+  used,
+  stop,
+  close,
+}: {
+  what: 'expire' | 'cancel' | 'disable'
+  mask: string
+  used: ReactNode
+  stop: () => Promise<ApiKey>
+  close: () => void
+}) {
+  const { t } = useTranslation()
+  const { busy, failure, run } = useDeed()
+  return (
+    <Dialog title={t(`stop.${what}.title`)} close={close}>
+      <Stack>
+        {failure !== undefined && <Failed failure={failure} />}
+        <Text className="wrap">{t(`stop.${what}.text`, { mask })}</Text>
+        <Text fw={600} className="wrap">
+          {used}
+        </Text>
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close} data-autofocus>
+            {t('stop.keep')}
+          </Button>
+          <Button
+            color="red"
+            loading={busy}
+            onClick={() => void run(stop).then((stopped) => stopped !== undefined && close())}
+          >
+            {t(`stop.${what}.submit`)}
+          </Button>
+        </Group>
+      </Stack>
+    </Dialog>
+  )
+}
+
+/** When and from where the last request came with one of the two secrets, as far as the latest requests tell. */
+function LastWith({
+  apiKey,
+  oldMask,
+  newMask,
+  isNew,
+}: {
+  apiKey: ApiKey
+  oldMask: string
+  newMask: string
+  isNew: boolean
+}) {
+  const { t } = useTranslation()
+  const { ago, number } = useFormats()
+  const { data } = useQuery(trafficOf(apiKey.id, oldMask, newMask))
+  if (!data) return t('state.loading')
+  const last = isNew ? data.lastNew : data.lastOld
+  if (last) return t('delete.used', { when: ago(last.at), address: last.address })
+  return data.seen === 0 ? t('delete.unused') : t('stop.notLately', { all: number(data.seen) })
+}
+
 /** Who has the new key already, and whether the old one can go. */
-function Traffic({ apiKeyId, oldMask, newMask }: { apiKeyId: string; oldMask: string; newMask: string }) {
+function Traffic({
+  apiKeyId,
+  oldMask,
+  newMask,
+  isPending,
+}: {
+  apiKeyId: string
+  oldMask: string
+  newMask: string
+  isPending: boolean
+}) {
   const { t } = useTranslation()
   const { number } = useFormats()
   const { data } = useQuery(trafficOf(apiKeyId, oldMask, newMask))
   if (!data) return <Text>{t('state.loading')}</Text>
   const counts = { old: number(data.old), new: number(data.new) }
+  // With the new key there were but tests.
+  if (isPending) return <Text>{t(data.isAll ? 'replace.trafficPending' : 'replace.trafficPendingLatest', counts)}</Text>
   return (
     <Text>
       {t(data.isAll ? 'replace.traffic' : 'replace.trafficLatest', counts)}{' '}
@@ -225,6 +315,7 @@ function Traffic({ apiKeyId, oldMask, newMask }: { apiKeyId: string; oldMask: st
 /** Sends only what was changed here, so that what somebody else changed meanwhile stays. */
 function Settings({ apiKey }: { apiKey: ApiKey }) {
   const { t } = useTranslation()
+  const { ago } = useFormats()
   const queries = useQueryClient()
   const [opened, setOpened] = useState(apiKey)
   const [name, setName] = useState(opened.name)
@@ -233,6 +324,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
   const [checked, setChecked] = useState(false)
   const saving = useDeed()
   const switching = useDeed()
+  const [isDisabling, setIsDisabling] = useState(false)
   const nameError = isName(name) ? undefined : t('form.nameLength')
   const scopesError = scopes.length === 0 ? t('form.scopesMissing') : undefined
   const expiresAt = expiry.isRight ? expiry.at()?.toISOString() : undefined
@@ -297,12 +389,27 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
           <Button
             variant="default"
             loading={switching.busy}
-            onClick={() => void switching.run(() => update({ disabled: !apiKey.disabled }))}
+            onClick={() =>
+              apiKey.disabled ? void switching.run(() => update({ disabled: false })) : setIsDisabling(true)
+            }
           >
             {t(apiKey.disabled ? 'key.enable' : 'key.disable')}
           </Button>
         </Group>
         {switching.failure !== undefined && <Failed failure={switching.failure} />}
+        {isDisabling && (
+          <Stopping
+            what="disable"
+            mask={apiKey.mask}
+            used={
+              apiKey.lastUsed
+                ? t('delete.used', { when: ago(apiKey.lastUsed.at), address: apiKey.lastUsed.address })
+                : t('delete.unused')
+            }
+            stop={() => update({ disabled: true })}
+            close={() => setIsDisabling(false)}
+          />
+        )}
       </Stack>
     </Stack>
   )

@@ -154,7 +154,7 @@ function Connect({
         label={t('connect.copy')}
         select={() => code.current && getSelection()?.selectAllChildren(code.current)}
       />
-      <ProofOfLife apiKey={apiKey} secret={secret} waitsForLead={sends && isNew} sends={sends} />
+      <ProofOfLife apiKey={apiKey} secret={secret} isNew={isNew} sends={sends} />
       <Group justify="flex-end">
         <Button onClick={close}>{t('connect.done')}</Button>
       </Group>
@@ -162,22 +162,24 @@ function Connect({
   )
 }
 
+/** Waits for the first lead, or the first request of a key that sends none. A test from here is neither. */
 function ProofOfLife({
   apiKey,
   secret,
-  waitsForLead,
+  isNew,
   sends,
 }: {
   apiKey: CreatedApiKey['apiKey']
   secret: string
-  waitsForLead: boolean
+  isNew: boolean
   sends: boolean
 }) {
   const { t } = useTranslation()
   const queries = useQueryClient()
   const mask = apiKey.replacement?.newMask ?? apiKey.mask
-  const lead = useQuery(firstLeadOf(apiKey.id, waitsForLead)).data
-  const use = useQuery(firstUseOf(apiKey.id, mask, !waitsForLead)).data
+  const [own, setOwn] = useState<readonly string[]>([])
+  const lead = useQuery(firstLeadOf(apiKey, isNew ? undefined : mask, own, sends)).data
+  const use = useQuery(firstUseOf(apiKey.id, mask, !sends)).data
   const test = useDeed()
   const isAlive = Boolean(lead ?? use)
 
@@ -186,10 +188,10 @@ function ProofOfLife({
     test.run(async () => {
       const client = connect({ baseUrl: location.origin, apiKey: secret })
       const customer = { name: { given: 'Test', family: 'Lead' }, emails: [{ address: 'test@example.com' }] }
-      await answered(
+      const { id } = await answered(
         createLead({ client, body: { type: 'enquiry', message: 'CarBuddii test lead', customer, test: true } }),
       )
-      await queries.invalidateQueries({ queryKey: waitsForLead ? ['first-lead', apiKey.id] : ['first-use', apiKey.id] })
+      setOwn((before) => [...before, id])
       await queries.invalidateQueries({ queryKey: keysKey })
     })
   return (
@@ -211,7 +213,7 @@ function ProofOfLife({
           <div className="wrap">
             <Text fw={600}>
               {t(
-                waitsForLead
+                sends
                   ? isAlive
                     ? 'connect.lead'
                     : 'connect.waitingLead'
@@ -239,7 +241,8 @@ function ProofOfLife({
             {t('connect.sendTest')}
           </Button>
           <Text size="sm" role="status">
-            {test.succeeded && `✓ ${t('connect.sentTest')}`}
+            {test.succeeded &&
+              `✓ ${t(apiKey.replacement?.state === 'pending' ? 'connect.sentTestNew' : 'connect.sentTest')}`}
           </Text>
         </Group>
       )}

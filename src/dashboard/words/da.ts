@@ -492,6 +492,12 @@ export const da: Words = {
     expiring_one: '{{count}} nøgle udløber inden for 7 dage',
     expiring_other: '{{count}} nøgler udløber inden for 7 dage',
     ghost: 'Nogen bruger stadig den slettede nøgle ”{{name}}”: sidst forsøgt {{when}} fra {{address}}',
+    lockedOut: {
+      ended:
+        'Nogen bruger stadig en gammel nøgle til ”{{name}}”, som ikke virker mere: sidst forsøgt {{when}} fra {{address}}',
+      disabled: 'Nogen bruger stadig nøglen ”{{name}}”, som er slået fra: sidst forsøgt {{when}} fra {{address}}',
+      expired: 'Nogen bruger stadig den udløbne nøgle ”{{name}}”: sidst forsøgt {{when}} fra {{address}}',
+    },
   },
   quiet: {
     title: 'Kilder, der er blevet stille',
@@ -562,6 +568,7 @@ export const da: Words = {
     use: 'Første forespørgsel modtaget',
     sendTest: 'Send et testlead',
     sentTest: 'Testleadet blev sendt med denne nøgle.',
+    sentTestNew: 'Testleadet blev sendt med den nye nøgle. Det tæller ikke som første brug.',
     done: 'Færdig',
   },
   key: {
@@ -614,17 +621,46 @@ export const da: Words = {
       'Den gamle nøgle holder op med at virke med det samme. Alt, der bruger den, går i stå, indtil det får den nye.',
     submit: 'Opret den nye nøgle',
     panel: 'Nøglen er ved at blive udskiftet',
-    pending: 'Den nye nøgle {{newMask}} er ikke brugt endnu. Den gamle nøgle {{oldMask}} virker.',
+    pending:
+      'Den nye nøgle {{newMask}} er ikke brugt endnu; test herfra tæller ikke. Den gamle nøgle {{oldMask}} virker.',
     pendingEnds: 'Når den nye nøgle er brugt, virker den gamle {{ends}}.',
     inUse: 'Den nye nøgle {{newMask}} gælder. Den gamle nøgle {{oldMask}} virker til {{end}}.',
     lastWith: 'Den seneste forespørgsel kom med {{mask}}, {{when}}.',
     traffic: 'Forespørgsler den seneste time: {{old}} med den gamle nøgle, {{new}} med den nye.',
+    trafficPending: 'Forespørgsler den seneste time med den gamle nøgle: {{old}}.',
+    trafficPendingLatest: 'Af de seneste forespørgsler kom {{old}} med den gamle nøgle.',
     trafficLatest: 'Af de seneste forespørgsler kom {{old}} med den gamle nøgle og {{new}} med den nye.',
     quiet:
       'Ingen brugte den gamle nøgle i den time. Det, der kører sjældent, for eksempel et natligt job, kan stadig have den.',
     expire: 'Afslut den gamle nøgle nu',
     cancel: 'Annuller udskiftningen',
     again: 'Opret den nye nøgle igen',
+  },
+  stop: {
+    keep: 'Lad det være',
+    notLately:
+      'Ingen af de seneste {{all}} forespørgsler kom med den. Det, der kører sjældent, for eksempel et natligt job, kan stadig have den.',
+    expire: {
+      title: 'Afslut den gamle nøgle nu?',
+      text: 'Den gamle nøgle {{mask}} holder op med at virke med det samme, sammen med alle dens adgangstokens. Det kan ikke fortrydes.',
+      submit: 'Afslut den gamle nøgle',
+    },
+    cancel: {
+      title: 'Annuller udskiftningen?',
+      text: 'Den nye nøgle {{mask}} holder op med at virke med det samme, sammen med alle dens adgangstokens, og den gamle fortsætter. Det kan ikke fortrydes.',
+      submit: 'Annuller udskiftningen',
+    },
+    disable: {
+      title: 'Slå nøglen fra?',
+      text: 'Nøglen {{mask}} holder op med at virke med det samme, sammen med alle dens adgangstokens, indtil du slår den til.',
+      submit: 'Slå fra',
+    },
+  },
+  lockedOut: {
+    chip: 'Forsøges stadig forgæves',
+    ended: 'Forsøges stadig med {{mask}}, som ikke virker mere: sidst {{when}} fra {{address}}',
+    disabled: 'Forsøges stadig, selv om den er slået fra: sidst {{when}} fra {{address}}',
+    expired: 'Forsøges stadig, selv om den er udløbet: sidst {{when}} fra {{address}}',
   },
   delete: {
     open: 'Slet nøglen…',

@@ -485,6 +485,11 @@ export const en = {
     expiring_one: '{{count}} key expires within 7 days',
     expiring_other: '{{count}} keys expire within 7 days',
     ghost: 'Somebody still uses the deleted key “{{name}}”: last tried {{when}} from {{address}}',
+    lockedOut: {
+      ended: 'Somebody still uses an old key of “{{name}}” that has ended: last tried {{when}} from {{address}}',
+      disabled: 'Somebody still uses the disabled key “{{name}}”: last tried {{when}} from {{address}}',
+      expired: 'Somebody still uses the expired key “{{name}}”: last tried {{when}} from {{address}}',
+    },
   },
   quiet: {
     title: 'Sources that have gone quiet',
@@ -555,6 +560,7 @@ export const en = {
     use: 'First request received',
     sendTest: 'Send a test lead',
     sentTest: 'The test lead was sent with this key.',
+    sentTestNew: 'The test lead was sent with the new key. It does not count as its first use.',
     done: 'Done',
   },
   key: {
@@ -604,16 +610,45 @@ export const en = {
     lockout: 'The old key stops working at once. Whatever uses it breaks until it has the new one.',
     submit: 'Make the new key',
     panel: 'This key is being replaced',
-    pending: 'The new key {{newMask}} has not been used yet. The old key {{oldMask}} works.',
+    pending:
+      'The new key {{newMask}} has not been used yet; tests from here do not count. The old key {{oldMask}} works.',
     pendingEnds: 'Once the new key is used, the old one works {{ends}}.',
     inUse: 'The new key {{newMask}} counts. The old key {{oldMask}} works until {{end}}.',
     lastWith: 'The last request came with {{mask}}, {{when}}.',
     traffic: 'Requests in the last hour: {{old}} with the old key, {{new}} with the new one.',
+    trafficPending: 'Requests in the last hour with the old key: {{old}}.',
+    trafficPendingLatest: 'Of the latest requests, {{old}} came with the old key.',
     trafficLatest: 'Of the latest requests, {{old}} came with the old key, {{new}} with the new one.',
     quiet: 'Nobody used the old key in that hour. What runs rarely, such as a nightly job, may still have it.',
     expire: 'End the old key now',
     cancel: 'Cancel the replacement',
     again: 'Make the new key again',
+  },
+  stop: {
+    keep: 'Leave it as it is',
+    notLately:
+      'None of the latest {{all}} requests came with it. What runs rarely, such as a nightly job, may still have it.',
+    expire: {
+      title: 'End the old key now?',
+      text: 'The old key {{mask}} stops working at once, with every access token that it bought. There is no way back.',
+      submit: 'End the old key',
+    },
+    cancel: {
+      title: 'Cancel the replacement?',
+      text: 'The new key {{mask}} stops working at once, with every access token that it bought, and the old one goes on. There is no way back.',
+      submit: 'Cancel the replacement',
+    },
+    disable: {
+      title: 'Disable the key?',
+      text: 'The key {{mask}} stops working at once, with every access token that it bought, until you enable it.',
+      submit: 'Disable the key',
+    },
+  },
+  lockedOut: {
+    chip: 'Still tried in vain',
+    ended: 'Still tried with {{mask}}, which has ended: last {{when}} from {{address}}',
+    disabled: 'Still tried although it is disabled: last {{when}} from {{address}}',
+    expired: 'Still tried although it has expired: last {{when}} from {{address}}',
   },
   delete: {
     open: 'Delete key…',
