@@ -125,7 +125,10 @@ const programs = ['null', 'NULL', 'None', 'undefined', 'NaN', 'N/A', 'n/a']
 /** Nobody means anything by it: a word for nothing, a tag that was not filled, marks alone. */
 export const isNothing = (text: string) =>
   nothings.includes(bare(text.replaceAll(/[\p{Cf}'"`]/gu, ''))) ||
-  text.trim().split(/[\s,]+/).every((word) => programs.includes(word)) ||
+  text
+    .trim()
+    .split(/[\s,]+/)
+    .every((word) => programs.includes(word)) ||
   /^(?:\{\{.*\}\}|%%.*%%|\$?\{.*\}|\[.*\]|<%.*%>|\*\|.*\|\*|[^\p{L}\p{N}]*)$/su.test(decoded(text).trim())
 /** Whoever reads it would take it for what a machine writes that has nothing to say. */
 export const isSurelyNothing = (text: unknown) => typeof text === 'string' && /^(null|undefined)$/i.test(text.trim())

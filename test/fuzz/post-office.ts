@@ -6,6 +6,7 @@ import { type Dealer, faultsOf } from './oracle.ts'
 
 export interface Office {
   service: TestService
+  /** It lives for half an hour, which the long form may take. */
   token: string
   dealer: Dealer
   /** The leads that are stored so far, by their ids: each is somebody else's. */
@@ -76,6 +77,7 @@ async function judged(letter: Letter, at: number, outcome: Outcome, post: Post, 
   office.ids.set(id, lead.mark)
 
   const stored = await storedAs(id, lead.mark, post.body, office)
+  if ('refusal' in stored) return fault('stored, and not read', { read: stored.refusal })
   return faultsIn(letter, at, stored, office.dealer).map((each) => ({ ...each, lead: stored.lead }))
 }
 
@@ -90,16 +92,23 @@ function faultsIn(letter: Letter, at: number, stored: Stored, dealer: Dealer): F
   return faultsOfProspect(lead.sent, { prospect, beside: letter.style.hasEnvelope ? '/adf' : '' }, stored, dealer)
 }
 
-async function storedAs(id: string, mark: string, body: Buffer, { service, token }: Office): Promise<Stored> {
-  const [{ body: lead }, original] = await Promise.all([
+async function storedAs(
+  id: string,
+  mark: string,
+  body: Buffer,
+  { service, token }: Office,
+): Promise<Stored | { refusal: string }> {
+  const [reply, original] = await Promise.all([
     service.call('GET', `/v1/leads/${id}`, { token }),
     service.call('GET', `/v1/leads/${id}/original`, { token }),
   ])
+  if (reply.status !== 200 || ![200, 404].includes(original.status))
+    return { refusal: `${reply.status} ${reply.text}, ${original.status} ${original.text}` }
   const content = original.status === 200 ? Buffer.from(original.body.content, 'base64') : undefined
   // Of a batch it is what was sent of this lead alone; out of UTF-16 that is no document of its own, and kept in UTF-8.
   const asText = new TextDecoder(/^\ufeff/.test(body.toString('utf16le', 0, 2)) ? 'utf-16le' : 'utf-16be')
   const isPart = (part: Buffer) =>
     part.includes(mark) && (body.includes(part) || asText.decode(body).includes(String(part)))
   const hasOriginal = content !== undefined && (content.equals(body) || isPart(content))
-  return { lead, hasOriginal }
+  return { lead: reply.body, hasOriginal }
 }
