@@ -39,6 +39,7 @@ it('gives the same token answer for X-Api-Key, Basic and the form', async () => 
     await form({ ...grant, client_id: id }, basic(id, secret)),
     await form({ ...grant, client_id: id, client_secret: secret }),
     await form({ ...grant, client_id: id, client_secret: secret, scope: '', resource: 'ignored' }),
+    await form({ ...grant, client_id: id, client_secret: secret }, { ...basic('', ''), 'x-api-key': '' }),
   ]
   for (const { status, body, headers } of answers) {
     expect([status, body.token_type, body.expires_in, headers.get('cache-control')]).toEqual([

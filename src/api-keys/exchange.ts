@@ -123,10 +123,10 @@ export const exchangeApiKey = ({
 
 /**
  * The key, from exactly one of three places: `X-Api-Key`, HTTP Basic (RFC 6749, section 2.3.1: both halves are
- * form-urlencoded), the form. An empty parameter counts as absent (RFC 6749, section 3.2).
+ * form-urlencoded), the form. What is empty counts as absent (RFC 6749, section 3.2).
  */
 function credentialsOf(body: TokenRequest | undefined, http: Http): { clientId: string | undefined; key: string } {
-  const header = http.header('x-api-key')
+  const header = http.header('x-api-key') || undefined
   const basic = basicOf(http.header('authorization'))
   const form = body?.client_secret || undefined
   const formId = body?.client_id || undefined
@@ -163,6 +163,8 @@ function basicOf(authorization: string | undefined): { clientId: string | undefi
   const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? []
   if (user === undefined || password === undefined)
     throw new OAuthError('invalid_client', 'The Authorization header is not HTTP Basic.', 401, challenge)
+  // Generated clients send it so when they were given nothing for it.
+  if (user === '' && password === '') return undefined
   return { clientId: formDecoded(user) || undefined, key: formDecoded(password) }
 }
 
