@@ -897,7 +897,7 @@ export type Appointment = {
      */
     kind?: 'test_drive' | 'showroom' | 'video' | 'call' | 'valuation' | 'delivery' | 'service' | 'other';
     /**
-     * Times that suit the customer, the dearest first.
+     * Times that suit the customer, the preferred one first.
      */
     requestedSlots?: Array<TimeSlot>;
     /**
@@ -1483,7 +1483,7 @@ export type AppointmentInput = {
      */
     kind?: string | null;
     /**
-     * Times that suit the customer, the dearest first. Up to 10 are kept.
+     * Times that suit the customer, the preferred one first. Up to 10 are kept.
      */
     requestedSlots?: Array<TimeSlotInput> | null;
     /**
@@ -1578,8 +1578,8 @@ export type LeadAccepted = {
      */
     receivedAt: string;
     /**
-     * True when a lead of this API key with the same `externalReference` was stored before: that one is answered, and this one was not
-     * stored.
+     * True when a lead of this API key with the same `externalReference` was stored before, or the same ADF prospect: that one is
+     * answered, and this one was not stored.
      *
      */
     duplicate: boolean;

@@ -6,6 +6,7 @@ import { afterAll, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { express } from '../../openapi/express-plugin.ts'
 import { guards } from '../../openapi/guards-plugin.ts'
+import { knownValues } from '../../openapi/known-values.ts'
 import { limits } from '../../openapi/limits-plugin.ts'
 import { scopes } from '../../openapi/scopes-plugin.ts'
 
@@ -48,12 +49,26 @@ it('refuses to show one of several schemas in part', async () => {
   await expect(emitted(document)).rejects.toMatchObject({ originalError: { error: { message } } })
 })
 
-async function emitted(input: Record<string, unknown>, name = 'express.gen'): Promise<string> {
+it.each([
+  ['closed', "'write_only' | 'all'"],
+  ['open', "'write_only' | 'all' | (string & {})"],
+] as const)('types values to which more may come as %s', async (growth, type) => {
+  const types = { name: '@hey-api/typescript', $resolvers: knownValues(growth) } as const
+  expect(await emitted(parse(contract), 'types.gen', types)).toContain(`export type ApiKeyKind = ${type};`)
+})
+
+type Types = '@hey-api/typescript' | { name: '@hey-api/typescript'; $resolvers: ReturnType<typeof knownValues> }
+
+async function emitted(
+  input: Record<string, unknown>,
+  name = 'express.gen',
+  types: Types = '@hey-api/typescript',
+): Promise<string> {
   const path = join(folder, 'server') // hey-api removes it before it writes.
   await createClient({
     input,
     output: { path, importFileExtension: '.ts' },
-    plugins: ['@hey-api/typescript', express(), limits(), scopes(), guards({ schemas: ['Lead'] })],
+    plugins: [types, express(), limits(), scopes(), guards({ schemas: ['Lead'] })],
     logs: { level: 'silent', file: false },
   })
   return readFileSync(join(path, `${name}.ts`), 'utf8')

@@ -60,12 +60,36 @@ venv/bin/pip install --quiet ./client`,
   {
     generator: 'openapi-generator (Java)',
     folder: 'java',
-    needs: ['jdk and maven'],
+    needs: ['java and maven'],
     build: `${openapiGenerator(`--generator-name java --library native --output client --additional-properties \\
   apiPackage=carbuddii,modelPackage=carbuddii,invokerPackage=carbuddii,openApiNullable=false`)}
 cp Main.java client/src/main/java/carbuddii/
 cd client
 mvn -q -B -DskipTests compile dependency:build-classpath -Dmdep.outputFile=classpath`,
     run: 'exec java -cp client/target/classes:$(cat client/classpath) carbuddii.Main',
+  },
+  {
+    generator: 'openapi-generator (Rust)',
+    folder: 'rust',
+    needs: ['cargo', 'java and maven'],
+    build: `${openapiGenerator('--generator-name rust --output client --additional-properties packageName=carbuddii')}
+cargo build --quiet`,
+    run: 'exec cargo run --quiet',
+  },
+  {
+    generator: 'openapi-generator (PHP)',
+    folder: 'php',
+    needs: ['php with guzzle', 'java and maven'],
+    build: openapiGenerator('--generator-name php --output client --additional-properties invokerPackage=CarBuddii'),
+    run: 'exec php main.php',
+  },
+  {
+    generator: 'openapi-generator (Ruby)',
+    folder: 'ruby',
+    needs: ['ruby with typhoeus', 'java and maven'],
+    build: openapiGenerator(
+      '--generator-name ruby --output client --additional-properties gemName=carbuddii,moduleName=CarBuddii',
+    ),
+    run: 'exec ruby -I client/lib main.rb',
   },
 ]

@@ -101,7 +101,11 @@ cp --reflink=always at/one at/other`
   pgbouncer: () => run('pgbouncer', '--version'),
   go: () => run('go', 'version'),
   'python3 venv': () => run('python3', '-c', 'import venv, ensurepip'),
-  'jdk and maven': () => [run('javac', '-version'), run('mvn', '-version')],
+  'java and maven': () => [run('javac', '-version'), run('mvn', '-version')],
+  cargo: () => run('cargo', '--version'),
+  // Packages of Debian; Composer's and RubyGems' own are not everywhere to be had.
+  'php with guzzle': () => run('php', '-r', 'require "GuzzleHttp/autoload.php"; curl_version(); mb_strlen("");'),
+  'ruby with typhoeus': () => run('ruby', '-e', 'require "typhoeus"'),
   'PostgreSQL 15': () => run('/usr/lib/postgresql/15/bin/postgres', '--version'),
 }
 
