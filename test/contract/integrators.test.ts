@@ -36,6 +36,13 @@ describe('what integrators are handed', () => {
     }
   })
 
+  it('takes leads without null, and in a batch nothing else', () => {
+    const { LeadInput, LeadBatch, LeadBatchItem } = handedOut.components.schemas
+    expect(JSON.stringify([LeadInput, LeadBatchItem])).not.toContain('null"')
+    expect(LeadBatch.properties.leads.items).toEqual({ $ref: '#/components/schemas/LeadBatchItem' })
+    expect(enforced.components.schemas.LeadInput.properties.message.type).toEqual(['string', 'null'])
+  })
+
   it('has no trace of what it leaves out', () => {
     const text = JSON.stringify(handedOut)
     expect(text).not.toContain('x-internal')
