@@ -454,6 +454,11 @@ async function everything(url: string, port: number): Promise<void> {
     const refused = `GET /v1/leads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${header}\r\n${header}\r\n\r\n`
     put('answer to what is not HTTP', await overSocket(port, refused))
     put('answer to what is not HTTP', await overSocket(port, `${header} / HTTP/1.1\r\n\r\n`))
+    for (const head of [`Host: x\r\nExpect: ${header}`, `Host: ${header}\r\nHost: x`, `X-Host: ${header}`])
+      put(
+        'answer to a head that HTTP does not allow',
+        await overSocket(port, `GET /v1/leads HTTP/1.1\r\n${head}\r\nConnection: close\r\n\r\n`),
+      )
   }
   const agent = await createKey(astray.userAgent)
   const agentToken = await exchange('token of the key that came as User-Agent', agent.secret)
@@ -570,6 +575,7 @@ async function everything(url: string, port: number): Promise<void> {
   ])
     expectStatus(200, await asAdmin('GET', query))
   expectStatus(200, await asAdmin('PATCH', '/v1/dealer', { name: 'Canary' }))
+  expectStatus(200, await asAdmin('GET', `/v1/users/${users[0].id}`))
   expectStatus(200, await asAdmin('PATCH', `/v1/users/${users[0].id}`, { role: 'admin' }))
   expectStatus(422, await asAdmin('PATCH', '/v1/dealer', { timeZone: 'Mars/Olympus' }))
 

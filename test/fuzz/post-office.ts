@@ -35,13 +35,20 @@ export async function delivered(letter: Letter, office: Office): Promise<Fault[]
 }
 
 async function sent({ path, headers, body }: Post, { service, token }: Office): Promise<Reply> {
-  const response = await fetch(service.url + path, {
-    method: 'POST',
-    headers: { ...headers, authorization: `Bearer ${token}` },
-    body: new Uint8Array(body),
-  })
+  const post = { method: 'POST', headers: { ...headers, authorization: `Bearer ${token}` }, body: new Uint8Array(body) }
+  const response = await onceMore(() => fetch(service.url + path, post))
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+/** A connection that has been idle for long may end just when it is used again. */
+async function onceMore<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask()
+  } catch (error) {
+    console.log('asked once more after', error)
+    return ask()
+  }
 }
 
 function outcomesOf({ status, body }: Reply): Outcome[] {
@@ -99,8 +106,8 @@ async function storedAs(
   { service, token }: Office,
 ): Promise<Stored | { refusal: string }> {
   const [reply, original] = await Promise.all([
-    service.call('GET', `/v1/leads/${id}`, { token }),
-    service.call('GET', `/v1/leads/${id}/original`, { token }),
+    onceMore(() => service.call('GET', `/v1/leads/${id}`, { token })),
+    onceMore(() => service.call('GET', `/v1/leads/${id}/original`, { token })),
   ])
   if (reply.status !== 200 || ![200, 404].includes(original.status))
     return { refusal: `${reply.status} ${reply.text}, ${original.status} ${original.text}` }

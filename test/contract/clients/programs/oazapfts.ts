@@ -30,7 +30,8 @@ export async function mainJob(baseUrl: string, { websiteKey, dmsKey }: Keys): Pr
   const page = await listLeads({ $type: ['test_drive'], status: ['new', 'in_progress'], limit: 10 }, dms)
   if (page.status !== 200) throw refused(page.data)
 
-  const read = await getLead(created.data.id, dms)
+  const read = await getLead(created.data.id, {}, dms)
+  if (read.status === 304) throw new Error('The lead was asked for, whatever its version')
   if (read.status !== 200) throw refused(read.data)
   const etag = read.headers.get('ETag') ?? ''
 

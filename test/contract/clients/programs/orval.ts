@@ -36,6 +36,7 @@ export async function mainJob(baseUrl: string, { websiteKey, dmsKey }: Keys): Pr
   if (page.status !== 200) throw refused(page.data)
 
   const read = await getLead(created.data.id, dms)
+  if (read.status === 304) throw new Error('The lead was asked for, whatever its version')
   if (read.status !== 200) throw refused(read.data)
   const etag = read.headers.get('ETag') ?? ''
 
