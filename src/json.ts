@@ -36,9 +36,8 @@ export function readJson(bytes: Buffer, charset?: string): { value: unknown; fau
     ? { text: textOf(bytes), asClaimed: true }
     : decoded(bytes, () => charset ?? 'utf-8')
   const json = isPlain ? bytes : Buffer.from(text)
-  const { members, holders } = glance(json)
-  const value = parsed(text)
-  const longNumbers = holders.size > 0 ? longNumbersIn(json, holders, value) : undefined
+  const { members, mayBeLong } = glance(json)
+  const { value, longNumbers } = mayBeLong ? parsedExactly(text) : { value: parsed(text) }
   const repeated = members === membersIn(value) ? [] : repeatedIn(json)
   if (asClaimed && !longNumbers && repeated.length === 0) return { value }
   return { value, faults: { isMisencoded: !asClaimed, ...(longNumbers && { longNumbers }), repeated } }
@@ -46,13 +45,10 @@ export function readJson(bytes: Buffer, charset?: string): { value: unknown; fau
 
 const textOf = (utf8: Buffer): string => utf8.toString('utf8', utf8[0] === 0xef ? 3 : 0)
 
-/**
- * Counts the members of all objects, and finds the objects and lists that hold a number which no double can be, or hold
- * such a holder: `holders` are the places where they begin.
- */
-function glance(json: Buffer): { members: number; holders: ReadonlySet<number> } {
-  const holders = new Set<number>()
-  const open: number[] = []
+/** Counts the members of all objects, and says whether some number may be one that no double can be. */
+function glance(json: Buffer): { members: number; mayBeLong: boolean } {
+  let mayBeLong = false
+  let depth = 0
   let quoted = false
   let members = 0
   for (let at = 0; at < json.length; at++) {
@@ -63,10 +59,9 @@ function glance(json: Buffer): { members: number; holders: ReadonlySet<number> }
     } else if (byte === 0x22) quoted = true
     else if (byte === 0x3a) members++
     else if (byte === 0x7b || byte === 0x5b) {
-      if (open.push(at) > depthMax) throw Object.assign(new Error('too deep'), { type: 'json.too.deep' })
-    } else if (byte === 0x7d || byte === 0x5d) open.pop()
+      if (++depth > depthMax) throw Object.assign(new Error('too deep'), { type: 'json.too.deep' })
+    } else if (byte === 0x7d || byte === 0x5d) depth--
     else if (byte >= 0x30 && byte <= 0x39) {
-      const start = at
       let digits = 0
       let exponentDigits = 0
       let isExponent = false
@@ -78,50 +73,36 @@ function glance(json: Buffer): { members: number; holders: ReadonlySet<number> }
         } else if ((each | 0x20) === 0x65) isExponent = true
         else if (each !== 0x2e && each !== 0x2b && each !== 0x2d) break
       }
-      const mayBeLong = digits > digitsMax || exponentDigits > exponentDigitsMax
-      if (mayBeLong && !isExact(json.toString('latin1', start, at)))
-        for (let outer = open.length - 1; outer >= 0 && !holders.has(open[outer] ?? 0); outer--)
-          holders.add(open[outer] ?? 0)
+      mayBeLong ||= digits > digitsMax || exponentDigits > exponentDigitsMax
       at--
     }
   }
-  return { members, holders }
+  return { members, mayBeLong }
 }
 
-function parsed(text: string): unknown {
+type Reviver = (this: object, name: string, value: unknown, context: { source?: string }) => unknown
+
+function parsed(text: string, reviver?: Reviver): unknown {
   try {
-    return JSON.parse(text)
+    // The cast: TypeScript does not know yet that a reviver is told how a value stood in the text (ECMA-262).
+    return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1])
   } catch (error) {
     throw Object.assign(error as SyntaxError, { type: 'entity.parse.failed', body: text })
   }
 }
 
-/** Takes infinity out of `value`: it becomes the largest number. */
-function longNumbersIn(json: Buffer, holders: ReadonlySet<number>, value: unknown): LongNumbers {
+/** Infinity becomes the largest number. */
+function parsedExactly(text: string): { value: unknown; longNumbers?: LongNumbers } {
   const longNumbers = new Map<object, Map<string, string>>()
-  const note = (path: readonly string[], { start, end }: Place) => {
-    const byte = json[start] ?? 0
-    if (byte !== 0x2d && (byte < 0x30 || byte > 0x39)) return
-    const source = json.toString('latin1', start, end)
-    if (isExact(source)) return
-    const name = path.at(-1) ?? ''
-    const holder = path.slice(0, -1).reduce(memberOf, value)
-    // Of a member that is there twice the last was read, which may be something else.
-    if (!isHolder(holder) || memberOf(holder, name) !== Number(source)) return
-    const others = longNumbers.get(holder)
+  const value = parsed(text, function (name, each, { source }) {
+    if (typeof each !== 'number' || source === undefined || isExact(source)) return each
+    const others = longNumbers.get(this)
     if (others) others.set(name, source)
-    else longNumbers.set(holder, new Map([[name, source]]))
-  }
-  walkJson(json, note, { enters: (_path, start) => holders.has(start) })
-  for (const [holder, names] of longNumbers)
-    for (const [name, source] of names)
-      if (isHolder(holder)) holder[name] = Math.max(-Number.MAX_VALUE, Math.min(Number(source), Number.MAX_VALUE))
-  return longNumbers
+    else longNumbers.set(this, new Map([[name, source]]))
+    return Math.max(-Number.MAX_VALUE, Math.min(each, Number.MAX_VALUE))
+  })
+  return longNumbers.size > 0 ? { value, longNumbers } : { value }
 }
-
-const isHolder = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
-const memberOf = (value: unknown, name: string): unknown =>
-  isHolder(value) && Object.hasOwn(value, name) ? value[name] : undefined
 
 /** Whether a double says the number that is written, and not only one near to it. */
 export function isExact(source: string): boolean {

@@ -146,10 +146,13 @@ describe('a number', () => {
   })
 
   it('is told from the one that took its place, where a member is there twice', () => {
-    const { value, faults } = readJson(bytesOf('{"a":{"b":1e400},"a":{"b":"x","c":1e400},"d":1e999,"d":2}')) as any
-    expect(value).toEqual({ a: { b: 'x', c: Number.MAX_VALUE }, d: 2 })
+    const close = '"e":1.0000000000000000000001,"e":1,"f":{"g":2.0000000000000000000001},"f":{"g":2}'
+    const { value, faults } = readJson(
+      bytesOf(`{"a":{"b":1e400},"a":{"b":"x","c":1e400},"d":1e999,"d":2,${close}}`),
+    ) as any
+    expect(value).toEqual({ a: { b: 'x', c: Number.MAX_VALUE }, d: 2, e: 1, f: { g: 2 } })
     expect([...faults.longNumbers]).toEqual([[value.a, new Map([['c', '1e400']])]])
-    expect(faults.repeated).toEqual(['/a', '/d'])
+    expect(faults.repeated).toEqual(['/a', '/d', '/e', '/f'])
   })
 
   it('in a text is none', () => {

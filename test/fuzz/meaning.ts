@@ -76,7 +76,7 @@ export const asInPages = (text: string) => text.replaceAll('\u0085', '…')
 const anyTag = /<[/!?]?[\p{L}][^<>@]*>/gu
 const usualTag = /<\/?(?:a|b|br|p)(?:\s[^<>]*=[^<>]*|\s*)\/?>/gi
 /** The text that is shown, with where its links lead. */
-const withoutMarkup = (text: string, tag = anyTag) =>
+export const withoutMarkup = (text: string, tag = anyTag) =>
   text
     .replaceAll(/<(script|style)\b[^<>]*>[^<]*<\/\1>/gi, ' ')
     .replaceAll(/<a href="([^"<>]*)">([^<>]*)<\/a>/gi, '$2 ($1)')

@@ -13,7 +13,16 @@ import {
   unsaidIn,
 } from './evidence.ts'
 import { isNumber, isObject, type Sent, type SentObject } from './json.ts'
-import { hasNationalId, isBlank, isNothing, isSurelyNothing, matchOf, regionOf, repaired } from './meaning.ts'
+import {
+  hasNationalId,
+  isBlank,
+  isNothing,
+  isSurelyNothing,
+  matchOf,
+  regionOf,
+  repaired,
+  withoutMarkup,
+} from './meaning.ts'
 import { leadShape, type Leaf, phoneTypes, type Shape } from './shape.ts'
 
 export interface Dealer {
@@ -134,14 +143,18 @@ function accountLeaf(sent: Sent, shape: Leaf, at: string, read: unknown, place: 
         : fault(evidence.warns(at) ? 'changed, and the original is not kept' : 'changed without a word')
     case 'wrong':
       // Words for nothing are left out of a name, and kept.
-      return /^\/customer\/name\//.test(at) && asSent && evidence.warns(at) && isOfWordsIn(text, read)
+      return /^\/customer\/name\//.test(at) &&
+        (asSent || evidence.covers(at)) &&
+        evidence.warns(at) &&
+        isOfWordsIn(text, read)
         ? ok
         : fault('wrong')
   }
 }
 
 function isOfWordsIn(sent: string, read: unknown): boolean {
-  return typeof read === 'string' && read.split(' ').every((word) => repaired(sent).includes(word))
+  const said = `${repaired(sent)} ${withoutMarkup(repaired(sent))}`
+  return typeof read === 'string' && read.split(' ').every((word) => said.includes(word))
 }
 
 /** What is read of an object as a whole, and said by none of its members. */
@@ -223,7 +236,7 @@ const isOddEmail = (address: string) =>
 
 /** Whether a number is the one that was typed, by its country code or as one of the country. */
 export function isE164Of(typed: string, e164: string, country: string): boolean {
-  const text = typed
+  const text = withoutMarkup(typed)
     .normalize('NFKC')
     .replaceAll(/\p{Cf}/gu, '')
     .trim()
