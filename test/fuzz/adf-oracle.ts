@@ -537,7 +537,7 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
     return []
   }
   // A tag that was not filled is left out of a name, and kept.
-  const inLine = inOneLine(repaired(said.text))
+  const inLine = inOneLine(decoded(repaired(said.text)))
   const left = open.find((place) => kept && inLine.includes(String(valueAt(lead, place)).trim()))
   if (left) taken.add(left)
   const isTwin = places.some(

@@ -244,7 +244,7 @@ export function newProspect(random: Random, mark: string): ProspectSent {
     )
   const unknown = (): Element =>
     element(
-      pick(random, ['leadgenid', 'navn', 'utm', 'consent', 'købsdato', 'cvr']),
+      pick(random, ['leadgenid', 'farvekode', 'utm', 'consent', 'købsdato', 'cvr']),
       isLucky(random, 0.3) ? [leaf('inner')(), leaf(pick(random, ['inner', 'other']))()] : anyText(random),
       attributes({ kind: ['x', 'Ø'] }),
     )

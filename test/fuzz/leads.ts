@@ -39,6 +39,8 @@ function drawn(random: Random, mark: Mark): LeadSent {
   const fill = pick(random, [0.1, 0.25, 0.5, 0.9])
   const oddity = pick(random, [0, 0.05, 0.2, 0.6])
   const places: { pointer: string; misfit: () => void }[] = []
+  /** Where a member stands twice: of the first nothing is read. */
+  const twins: string[] = []
 
   const value = (shape: Shape, at: string): Sent => {
     if (isLucky(random, 0.04)) return null
@@ -61,6 +63,7 @@ function drawn(random: Random, mark: Mark): LeadSent {
     if (isLucky(random, 0.04 + oddity / 4)) said.push(...times(between(random, 1, 3), () => unknownMember(random, 0)))
     const twin = isLucky(random, oddity / 20) && said.length > 0 ? pick(random, said) : undefined
     const twinShape = twin && Object.hasOwn(shapes, twin[0]) ? shapes[twin[0]] : undefined
+    if (twin) twins.push(`${at}/${twin[0]}/`)
     if (twin && twinShape && !['customer', 'externalReference'].includes(twin[0]))
       said.push([twin[0], value(twinShape, `${at}/${twin[0]}`)])
     return object(isLucky(random, 0.3) ? shuffled(random, said) : said)
@@ -117,7 +120,8 @@ function drawn(random: Random, mark: Mark): LeadSent {
   if (isLucky(random, 0.2))
     tree.members.push(['extra', object(times(between(random, 0, 4), () => unknownMember(random, 0)))])
 
-  const misfit = isUnreachable || places.length === 0 || !isLucky(random, 0.03) ? undefined : pick(random, places)
+  const read = places.filter(({ pointer }) => !twins.some((each) => `${pointer}/`.startsWith(each)))
+  const misfit = isUnreachable || read.length === 0 || !isLucky(random, 0.03) ? undefined : pick(random, read)
   if (!misfit || /^\/(customer|externalReference)/.test(misfit.pointer))
     return { tree, outcome: isUnreachable ? 'unreachable' : 'stored' }
   misfit.misfit()

@@ -129,7 +129,11 @@ export const isNothing = (text: string) =>
     .trim()
     .split(/[\s,]+/)
     .every((word) => programs.includes(word)) ||
-  /^(?:\{\{.*\}\}|%%.*%%|\$?\{.*\}|\[.*\]|<%.*%>|\*\|.*\|\*|[^\p{L}\p{N}]*)$/su.test(decoded(text).trim())
+  /^(?:\{\{.*\}\}|%%.*%%|\$?\{.*\}|\[.*\]|<%.*%>|\*\|.*\|\*|[^\p{L}\p{N}]*)$/su.test(
+    decoded(text)
+      .replaceAll(/\p{Cf}/gu, '')
+      .trim(),
+  )
 /** Whoever reads it would take it for what a machine writes that has nothing to say. */
 export const isSurelyNothing = (text: unknown) => typeof text === 'string' && /^(null|undefined)$/i.test(text.trim())
 

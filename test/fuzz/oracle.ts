@@ -14,6 +14,7 @@ import {
 } from './evidence.ts'
 import { isNumber, isObject, type Sent, type SentObject } from './json.ts'
 import {
+  decoded,
   hasNationalId,
   isBlank,
   isNothing,
@@ -121,7 +122,7 @@ function accountLeaf(sent: Sent, shape: Leaf, at: string, read: unknown, place: 
   const fault = (what: string): Account => ({ faults: [{ what, at, sent: text, read }], claims: [...claims, place] })
   const ok: Account = { faults: [], claims: read === undefined ? claims : [...claims, place] }
 
-  const isUnsaid = isSilent(sent) || (kept !== undefined && isNothing(text))
+  const isUnsaid = isSilent(sent) || ((kept !== undefined || evidence.covers(at)) && isNothing(text))
   if (shape.leaf === 'word' && isUnsaid && (read === shape.silently || shape === phoneTypes)) return ok
   if (read === undefined) {
     if (kept) return kept
@@ -153,7 +154,7 @@ function accountLeaf(sent: Sent, shape: Leaf, at: string, read: unknown, place: 
 }
 
 function isOfWordsIn(sent: string, read: unknown): boolean {
-  const said = `${repaired(sent)} ${withoutMarkup(repaired(sent))}`
+  const said = `${repaired(sent)} ${withoutMarkup(repaired(sent))} ${decoded(repaired(sent))}`
   return typeof read === 'string' && read.split(' ').every((word) => said.includes(word))
 }
 
