@@ -465,6 +465,7 @@ describe('a time', () => {
         .appointment?.requestedSlots?.[0]?.start
     expect(slot('America/New_York')).toBe('2026-07-23T10:15:00.000-04:00')
     expect(slot('Middle Earth')).toBeUndefined()
+    expect(slot('-1')).toBe('2026-07-23T10:15:00.000+02:00')
   })
 })
 

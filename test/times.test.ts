@@ -145,5 +145,5 @@ it('finds a time zone by its name or offset, and knows no time in another', () =
     ['+02:00', '+02:00'],
   ] as const)
     expect(tenIn(zone)).toBe(offset)
-  for (const zone of ['CEST', 'Eastern Standard Time', 'Middle Earth', '-1']) expect(tenIn(zone)).toBeUndefined()
+  for (const zone of ['CEST', 'Eastern Standard Time', 'Middle Earth']) expect(tenIn(zone)).toBeUndefined()
 })

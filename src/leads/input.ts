@@ -301,7 +301,8 @@ function readConsent(sent: Sent<ConsentInput>, at: string, reading: Reading): Co
  */
 function readAppointment(sent: Sent<AppointmentInput>, at: string, reading: Reading): Appointment {
   const said = (sent.timeZone ?? '').trim()
-  const timeZone = isPlaceholder(said) ? reading.timeZone : zoneCalled(said)
+  // `-1` is what programs write for none.
+  const timeZone = isPlaceholder(said) || said === '-1' ? reading.timeZone : zoneCalled(said)
   return appointmentMembers(sent, at, { ...reading, timeZone })
 }
 

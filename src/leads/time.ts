@@ -169,8 +169,7 @@ function zoneIn(said: string): Zone | undefined {
 /** A time zone that Luxon knows, as it is named or by its offset; `unknown`, in which no time is valid. */
 export function zoneCalled(said: string): string {
   if (IANAZone.isValidZone(said)) return said
-  // `-1` is what programs write for none.
-  const { offset, place } = (/^[+-]\d$/.test(said) ? undefined : zoneIn(said.toLowerCase())) ?? {}
+  const { offset, place } = zoneIn(said.toLowerCase()) ?? {}
   // Where both are said it depends on the day.
   if (offset === undefined || place !== undefined) return 'unknown'
   return offset === 'Z' ? 'UTC' : `UTC${offset}`
