@@ -25,6 +25,7 @@ import {
   regionOf,
   repaired,
   textMatch,
+  withoutMarkup,
   wordMatch,
 } from './meaning.ts'
 import { aligned, type Dealer, isE164Of, leaksIn } from './oracle.ts'
@@ -537,8 +538,9 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
     return []
   }
   // A tag that was not filled is left out of a name, and kept.
-  const inLine = inOneLine(decoded(repaired(said.text)))
-  const left = open.find((place) => kept && inLine.includes(String(valueAt(lead, place)).trim()))
+  const text = decoded(repaired(said.text))
+  const readings = [text, withoutMarkup(text)].map(inOneLine)
+  const left = open.find((place) => kept && readings.some((way) => way.includes(String(valueAt(lead, place)).trim())))
   if (left) taken.add(left)
   const isTwin = places.some(
     (place) => taken.has(place) && matchAt(shape, said.text, valueAt(lead, place), reading, ways) === 'same',
