@@ -34,7 +34,7 @@ func main() {
 		panic(string(created.Body))
 	}
 
-	read, err := dms.GetLeadWithResponse(ctx, created.JSON201.Id)
+	read, err := dms.GetLeadWithResponse(ctx, created.JSON201.Id, &carbuddii.GetLeadParams{})
 	check(err)
 	if read.JSON200 == nil {
 		panic(string(read.Body))

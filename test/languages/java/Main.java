@@ -19,7 +19,7 @@ public class Main {
     var id = new LeadsApi(website).createLead(lead, null).getId();
 
     var leads = new LeadsApi(dms);
-    var read = leads.getLeadWithHttpInfo(id);
+    var read = leads.getLeadWithHttpInfo(id, null, null);
     var etag = read.getHeaders().get("etag").get(0);
     var updated = leads.updateLead(id, new LeadUpdate().status(LeadStatusInput.IN_PROGRESS), etag);
 

@@ -27,7 +27,7 @@ async fn main() {
         })
     };
     let created = leads_api::create_lead(&website, lead, None).await.unwrap();
-    let read = leads_api::get_lead(&dms, &created.id).await.unwrap();
+    let read = leads_api::get_lead(&dms, &created.id, None, None).await.unwrap();
     // The client shows no headers; the document says that the ETag is the version in quotes.
     let etag = format!("\"{}\"", read.version);
     let change = LeadUpdate::new(LeadStatusInput::InProgress);
