@@ -56,7 +56,11 @@ it('changes nothing of what real senders send without a word, and loses nobody',
           const kind = kindOf(letter, fault)
           const known = findings.get(kind)
           if (known) known.count++
-          else findings.set(kind, { letter: alone(letter, at), fault, count: 1 })
+          else {
+            findings.set(kind, { letter: alone(letter, at), fault, count: 1 })
+            // Not only at the end: that is ten minutes away.
+            if (isLong) console.log(`${kind}: sent ${inShort(fault.sent)}, read ${inShort(fault.read)}`)
+          }
         }
     }
   }
@@ -68,6 +72,8 @@ it('changes nothing of what real senders send without a word, and loses nobody',
   for (const [kind, finding] of shown.slice(0, shownMax)) reports.push(await reported(kind, finding, random))
   expect(reports.join('\n\n')).toBe('')
 })
+
+const inShort = (value: unknown) => JSON.stringify(value)?.slice(0, 300)
 
 /** The smallest letter that shows the same kind of fault. */
 async function reported(kind: string, { letter, fault, count }: Finding, random: Random): Promise<string> {
@@ -96,8 +102,8 @@ async function reported(kind: string, { letter, fault, count }: Finding, random:
     `${count} x ${kind}`,
     `POST ${path} ${headers['content-type']} (${small.letter.encoding})`,
     JSON.stringify(body.toString(small.letter.encoding.startsWith('utf-16') ? 'utf16le' : 'utf8')).slice(0, 4000),
-    `sent ${JSON.stringify(small.fault.sent)?.slice(0, 300)}, at first ${JSON.stringify(fault.sent)?.slice(0, 100)}`,
+    `sent ${inShort(small.fault.sent)}, at first ${inShort(fault.sent)}`,
     `lead ${JSON.stringify(small.fault.lead)?.slice(0, 4000)}`,
-    `read ${JSON.stringify(small.fault.read)?.slice(0, 300)}, at first ${JSON.stringify(fault.read)?.slice(0, 100)}`,
+    `read ${inShort(small.fault.read)}, at first ${inShort(fault.read)}`,
   ].join('\n')
 }
