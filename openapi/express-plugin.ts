@@ -33,6 +33,7 @@ type RawOperation = {
   requestBody?: { required?: boolean; content: Record<string, unknown> }
   responses: Record<string, { content?: Record<string, unknown> }>
   'x-body-bytes-max'?: number
+  'x-fresh-sign-in'?: 'always' | 'sometimes'
 }
 type Security = Record<string, string[]>[]
 
@@ -98,6 +99,7 @@ const handler: ExpressPlugin['Handler'] = ({ plugin }) => {
         scopes,
         mediaTypes: Object.keys(raw.requestBody?.content ?? {}),
         bodyBytesMax: raw['x-body-bytes-max'] ?? 0,
+        freshSignIn: raw['x-fresh-sign-in'] ?? 'never',
         queryParameters: Object.values(operation.parameters?.query ?? {}).map(({ name }) => name),
         parameterScopes: parameterScopes(document, raw),
       }
@@ -153,8 +155,8 @@ const defaultConfig: ExpressPlugin['Config'] = {
 
 /**
  * Emits what the server is typed and wired by: `Handlers` (operationId to typed handler), `operations` (method, path,
- * credential, scopes, media types, body limit in bytes, what parameters need scopes of their own), `OperationId`,
- * `scopes` and `Scope`.
+ * credential, scopes, media types, body limit in bytes, whether a person must have signed in a moment ago, what
+ * parameters need scopes of their own), `OperationId`, `scopes` and `Scope`.
  *
  * Written against hey-api 0.99.0, whose plugin interface changes with every minor version; test/contract/plugin.test.ts
  * holds its output.

@@ -68,6 +68,25 @@ const challengeDeclared = () => ({
   },
 })
 
+const freshSignInStated = () => ({
+  Operation(operation, { location, report, resolve }) {
+    const stated = operation['x-fresh-sign-in']
+    const refusal = operation.responses?.['401'] && resolve(operation.responses['401']).node
+    const example = refusal?.content?.['application/problem+json']?.examples?.signInTooOld
+    if (stated !== undefined && stated !== 'always' && stated !== 'sometimes')
+      report({
+        message: 'x-fresh-sign-in is `always` or `sometimes`.',
+        location: location.child('x-fresh-sign-in').key(),
+      })
+    else if ((stated !== undefined) !== (example !== undefined && operation.description?.includes('15')))
+      report({
+        message:
+          'What asks for a fresh sign-in has x-fresh-sign-in, a 401 that shows it, and says it; what does not has neither.',
+        location: location.child(['responses', '401']).key(),
+      })
+  },
+})
+
 const bodyLimited = () => ({
   Operation(operation, { location, report, resolve }) {
     const bytesMax = operation['x-body-bytes-max']
@@ -429,6 +448,7 @@ export default () => ({
       'statuses-declared': statusesDeclared,
       'scope-stated': scopeStated,
       'challenge-declared': challengeDeclared,
+      'fresh-sign-in-stated': freshSignInStated,
       'body-limited': bodyLimited,
       'examples-named': examplesNamed,
       'schemas-named': schemasNamed,

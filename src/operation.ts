@@ -15,6 +15,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<string>
   /** The scopes that this operation needs. */
   readonly needed: readonly string[]
+  /** Of this operation: a person must have signed in a moment ago. */
+  readonly mustBeFresh: boolean
   readonly expiresAt: Date
   /** The signing key of the token. */
   readonly kid: string

@@ -635,6 +635,7 @@ describe('the queue', () => {
     epoch: 1,
     scopes: new Set<string>(),
     needed: [],
+    mustBeFresh: false,
     expiresAt: new Date(),
     kid: 'k',
   } as const

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type OperationId, operations } from '../generated/server/express.gen.ts'
 import { inner } from '../src/ids.ts'
 import { openKeyring } from '../src/tokens/keyring.ts'
 import { accessToken } from '../src/tokens/token.ts'
@@ -355,5 +356,71 @@ describe('a scope that guards nothing', () => {
     expect((await asked(dealer.admin.token, `/v1/api-keys/${id}`)).body.scopes).toEqual([])
     const { status, body } = await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })
     expect([status, body.error]).toEqual([400, 'invalid_scope'])
+  })
+})
+
+describe('a key for digital requests', () => {
+  /** What such a key may ask of the operations that its scope, or none, opens. Each is here. */
+  const mine = Object.entries(operations).flatMap(([id, { access, scopes }]) =>
+    access === 'accessToken' && scopes.every((scope) => scope === 'leads:create') ? [id as OperationId] : [],
+  )
+
+  it('sees neither the name nor the id of anybody, whatever it asks', async () => {
+    const admin = { name: 'Zacharias Zweig', id: dealer.admin.userId }
+    await service.call('PATCH', `/v1/users/${admin.id}`, { token: dealer.admin.token, body: { name: admin.name } })
+    const { secret } = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
+    const token = await service.exchange(secret)
+    // Where a member stands that the sender made up, it is told.
+    const { karen: _, ...sent } = whole
+    const own = { source: 'own', id: '1' }
+    const mineId = (await service.call('POST', '/v1/leads', { token, body: { ...sent, externalReference: own } })).body
+      .id
+    const adf = `<adf><prospect><id source="own">1</id><customer><contact><name part="full">Karen Blixen</name><phone>32 12 34 56</phone></contact></customer></prospect></adf>`
+    const json = (body: object) => ({ body })
+    const shots: Partial<Record<OperationId, { path?: string; body?: object; raw?: string }[]>> = {
+      getMe: [{}],
+      getOwnApiKey: [{}],
+      createLead: [json({ ...sent, externalReference: own }), json({ customer: { name: 'Karen' } }), json({})],
+      createLeadBatch: [json({ leads: [{ lead: sent }, {}, { lead: { ...sent, externalReference: own } }] })],
+      createLeadsFromAdf: [{ raw: adf }, { raw: `${adf}${adf}` }, { raw: '<adf>Karen' }],
+      reconcileReferences: [json({ references: [own, { source: 'Karen', id: '' }] })],
+      getLeadReceipt: [{ path: `/v1/leads/${mineId}/receipt` }, { path: `/v1/leads/${leadId}/receipt` }],
+      listOwnSessions: [{}],
+      endOwnSession: [{ path: `/v1/me/sessions/session_${'0'.repeat(32)}` }],
+      changeOwnPassword: [json({ currentPassword: 'a', newPassword: 'another-one-that-is-long' })],
+      getNotifications: [{}],
+      updateNotifications: [json({ keys: false })],
+      replaceOwnApiKey: [json({}), json({})],
+      deleteOwnApiKey: [{}],
+    }
+    expect(Object.keys(shots).toSorted()).toEqual(mine.toSorted())
+
+    const answers: string[] = []
+    const ask = async (id: OperationId) => {
+      for (const { path, body, raw } of shots[id] ?? []) {
+        const { text, headers } = await service.call(operations[id].method, path ?? operations[id].path, {
+          token,
+          ...(body && { body }),
+          ...(raw && { raw, headers: { 'content-type': 'application/xml' } }),
+        })
+        answers.push(`${id} ${text} ${JSON.stringify([...headers])}`)
+      }
+    }
+    for (const id of mine.filter((id) => id !== 'deleteOwnApiKey')) await ask(id)
+    await ask('deleteOwnApiKey')
+    // What refuses it says no more.
+    for (const id of mine) await ask(id)
+    const exchanged = await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })
+    answers.push(exchanged.text)
+
+    const said = answers.filter((answer) => /Zacharias|Zweig|user_[0-9a-f]{32}/.test(answer) || traces.test(answer))
+    expect(said.map((answer) => answer.slice(0, 400))).toEqual([])
+    expect(answers.length).toBeGreaterThan(2 * mine.length)
+  })
+
+  it('is what an Admin is told of, with who made it', async () => {
+    const { id } = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
+    const { body } = await service.call('GET', `/v1/api-keys/${id}`, { token: dealer.admin.token })
+    expect(body.createdBy.id).toBe(dealer.admin.userId)
   })
 })

@@ -296,7 +296,7 @@ export const deleteOwnApiKey = <ThrowOnError extends boolean = false>(options?: 
 /**
  * Read the API key that the token was bought with
  *
- * Scope: any access token of an API key. For one of a person it is 404.
+ * Scope: any access token of an API key. For one of a person it is 404. Keys are told no names of people: `createdBy` is left out.
  *
  */
 export const getOwnApiKey = <ThrowOnError extends boolean = false>(options?: Options<GetOwnApiKeyData, ThrowOnError>): RequestResult<GetOwnApiKeyResponses, GetOwnApiKeyErrors, ThrowOnError> => (options?.client ?? client).get<GetOwnApiKeyResponses, GetOwnApiKeyErrors, ThrowOnError>({

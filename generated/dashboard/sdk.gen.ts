@@ -427,7 +427,7 @@ export const getApiKey = <ThrowOnError extends boolean = false>(options: Options
  *
  * Scope: `api-keys:manage`. A disabled key buys no tokens, and the tokens it bought before are dead at once; they stay dead when the key
  * is enabled again. Scopes and expiry hold for tokens that are out, too. A person who changes the scopes of a key for extensive
- * integrations must have signed in within the last 15 minutes.
+ * integrations, enables it or lets it live longer must have signed in within the last 15 minutes.
  *
  */
 export const updateApiKey = <ThrowOnError extends boolean = false>(options: Options<UpdateApiKeyData, ThrowOnError>): RequestResult<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError> => (options.client ?? client).patch<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError>({
@@ -444,7 +444,8 @@ export const updateApiKey = <ThrowOnError extends boolean = false>(options: Opti
  * Keep the old secret of an API key after all
  *
  * Scope: `api-keys:manage`. The new secret ends, with the tokens that it bought, and the old one is the current one again. When the old
- * one has ended, there is nothing to cancel: 404.
+ * one has ended, there is nothing to cancel: 404. Where the old secret of a key for extensive integrations had an end by then, a person
+ * must have signed in within the last 15 minutes.
  *
  */
 export const cancelApiKeyReplacement = <ThrowOnError extends boolean = false>(options: Options<CancelApiKeyReplacementData, ThrowOnError>): RequestResult<CancelApiKeyReplacementResponses, CancelApiKeyReplacementErrors, ThrowOnError> => (options.client ?? client).delete<CancelApiKeyReplacementResponses, CancelApiKeyReplacementErrors, ThrowOnError>({
@@ -457,7 +458,8 @@ export const cancelApiKeyReplacement = <ThrowOnError extends boolean = false>(op
  * End the old secret of an API key that is being replaced
  *
  * Scope: `api-keys:manage`. Send `{"oldEnds": "at_once"}`, or a shorter or longer time from now on. The new secret becomes the current
- * one, were it not used yet. Tokens that the old secret bought end with it.
+ * one, were it not used yet. Tokens that the old secret bought end with it. A person who lets the old secret of a key for extensive
+ * integrations work longer than it would must have signed in within the last 15 minutes.
  *
  */
 export const expireOldApiKeySecret = <ThrowOnError extends boolean = false>(options: Options<ExpireOldApiKeySecretData, ThrowOnError>): RequestResult<ExpireOldApiKeySecretResponses, ExpireOldApiKeySecretErrors, ThrowOnError> => (options.client ?? client).patch<ExpireOldApiKeySecretResponses, ExpireOldApiKeySecretErrors, ThrowOnError>({
@@ -493,7 +495,8 @@ export const replaceApiKey = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Restore a deleted API key
  *
- * Scope: `api-keys:manage`. For 24 hours after its deletion. Its secret works again; tokens from before stay dead.
+ * Scope: `api-keys:manage`. For 24 hours after its deletion. Its secret works again; tokens from before stay dead. A person
+ * must have signed in within the last 15 minutes to restore one for extensive integrations.
  *
  */
 export const restoreApiKey = <ThrowOnError extends boolean = false>(options: Options<RestoreApiKeyData, ThrowOnError>): RequestResult<RestoreApiKeyResponses, RestoreApiKeyErrors, ThrowOnError> => (options.client ?? client).post<RestoreApiKeyResponses, RestoreApiKeyErrors, ThrowOnError>({
@@ -540,7 +543,7 @@ export const deleteOwnApiKey = <ThrowOnError extends boolean = false>(options?: 
 /**
  * Read the API key that the token was bought with
  *
- * Scope: any access token of an API key. For one of a person it is 404.
+ * Scope: any access token of an API key. For one of a person it is 404. Keys are told no names of people: `createdBy` is left out.
  *
  */
 export const getOwnApiKey = <ThrowOnError extends boolean = false>(options?: Options<GetOwnApiKeyData, ThrowOnError>): RequestResult<GetOwnApiKeyResponses, GetOwnApiKeyErrors, ThrowOnError> => (options?.client ?? client).get<GetOwnApiKeyResponses, GetOwnApiKeyErrors, ThrowOnError>({
@@ -582,8 +585,8 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
  * Invite a person
  *
  * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. It is shown this
- * once; unless `mailed` says that it went to the person by mail, hand it over yourself. An admin is made by somebody who signed in within
- * the last 15 minutes.
+ * once; unless `mailed` says that it went to the person by mail, hand it over yourself. Only somebody who signed in within the last 15
+ * minutes may invite anybody.
  *
  */
 export const createUser = <ThrowOnError extends boolean = false>(options: Options<CreateUserData, ThrowOnError>): RequestResult<CreateUserResponses, CreateUserErrors, ThrowOnError> => (options.client ?? client).post<CreateUserResponses, CreateUserErrors, ThrowOnError>({
@@ -611,8 +614,8 @@ export const getUser = <ThrowOnError extends boolean = false>(options: Options<G
  * Change a user's name or role, or deactivate the user
  *
  * Scope: `users:manage`. Another role or being deactivated ends the user's sessions and access tokens at once; being deactivated ends a
- * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson. Somebody is made an admin by
- * a person who signed in within the last 15 minutes.
+ * password link, too. The last active admin of a dealer can neither be deactivated nor become a salesperson. Somebody is made an admin,
+ * or comes back, by a person who signed in within the last 15 minutes.
  *
  */
 export const updateUser = <ThrowOnError extends boolean = false>(options: Options<UpdateUserData, ThrowOnError>): RequestResult<UpdateUserResponses, UpdateUserErrors, ThrowOnError> => (options.client ?? client).patch<UpdateUserResponses, UpdateUserErrors, ThrowOnError>({
@@ -670,7 +673,9 @@ export const getNotifications = <ThrowOnError extends boolean = false>(options?:
 /**
  * Choose what I am told by mail
  *
- * Scope: any access token, of a person. An API key answers 403.
+ * Scope: any access token, of a person. An API key answers 403. Whoever no longer wants to be told of API keys must have signed in within
+ * the last 15 minutes.
+ *
  */
 export const updateNotifications = <ThrowOnError extends boolean = false>(options: Options<UpdateNotificationsData, ThrowOnError>): RequestResult<UpdateNotificationsResponses, UpdateNotificationsErrors, ThrowOnError> => (options.client ?? client).patch<UpdateNotificationsResponses, UpdateNotificationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -724,7 +729,8 @@ export const getDealer = <ThrowOnError extends boolean = false>(options?: Option
  * Change the dealer's settings
  *
  * Scope: `dealer:manage`. Leads are read by a new country or time zone within 10 seconds; those that are stored stay as they are.
- * A shorter `requestLogDays` deletes older requests for good, within minutes.
+ * A shorter `requestLogDays` deletes older requests for good, within minutes; a person must have signed in within the last 15 minutes
+ * to choose one.
  *
  */
 export const updateDealer = <ThrowOnError extends boolean = false>(options: Options<UpdateDealerData, ThrowOnError>): RequestResult<UpdateDealerResponses, UpdateDealerErrors, ThrowOnError> => (options.client ?? client).patch<UpdateDealerResponses, UpdateDealerErrors, ThrowOnError>({

@@ -4308,7 +4308,9 @@ export type CancelApiKeyReplacementErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -4358,7 +4360,9 @@ export type ExpireOldApiKeySecretErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -4480,7 +4484,9 @@ export type RestoreApiKeyErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -5172,7 +5178,9 @@ export type UpdateNotificationsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**
@@ -5365,7 +5373,9 @@ export type UpdateDealerErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it has expired or been ended.
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
      */
     401: Problem;
     /**

@@ -69,6 +69,7 @@ export const operations = {
             'application/x-www-form-urlencoded'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -79,6 +80,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -89,6 +91,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -99,6 +102,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -111,6 +115,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -121,6 +126,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -131,6 +137,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -143,6 +150,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -153,6 +161,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -163,6 +172,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -175,6 +185,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor',
@@ -201,6 +212,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 262144,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -215,6 +227,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 4194304,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -231,6 +244,7 @@ export const operations = {
             'text/xml'
         ],
         bodyBytesMax: 262144,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -245,6 +259,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 4194304,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -257,6 +272,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -271,6 +287,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 16384,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -283,6 +300,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -296,6 +314,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -308,6 +327,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'type',
             'sourceKeyId',
@@ -327,6 +347,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor',
@@ -344,6 +365,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'test',
             'skip'
@@ -359,6 +381,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor'
@@ -374,6 +397,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor',
@@ -393,6 +417,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -405,6 +430,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'reason'
         ],
@@ -419,6 +445,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -433,6 +460,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -445,6 +473,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -459,6 +488,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -473,6 +503,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -485,6 +516,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -497,6 +529,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor',
@@ -515,6 +548,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'hours'
         ],
@@ -527,6 +561,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'reason'
         ],
@@ -539,6 +574,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -551,6 +587,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -563,6 +600,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor'
@@ -580,6 +618,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'always',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -592,6 +631,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -606,6 +646,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -618,6 +659,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'always',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -630,6 +672,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -640,6 +683,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -652,6 +696,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -664,6 +709,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor'
@@ -679,6 +725,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -691,6 +738,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -705,6 +753,7 @@ export const operations = {
             'application/json'
         ],
         bodyBytesMax: 8192,
+        freshSignIn: 'sometimes',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -717,6 +766,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [
             'limit',
             'cursor',
@@ -735,6 +785,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },
@@ -745,6 +796,7 @@ export const operations = {
         scopes: [],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     }

@@ -11,6 +11,7 @@ import type {
 } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
 import { momentOf } from '../moment.ts'
+import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { inForce } from '../tokens/scope.ts'
 import { graceSeconds } from './replacement.ts'
@@ -54,7 +55,8 @@ export interface ApiKeyRow {
   updated_at: Date
 }
 
-export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined): ApiKey {
+/** The key as `reader` sees it: who made it is told to people, and to no key, be it its own. */
+export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined, reader: Principal['subject']['type']): ApiKey {
   const replacement = replacementOf(row)
   const status = statusOf(row)
   return {
@@ -75,7 +77,9 @@ export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined): ApiKey
     ...(silence && status === 'active' && { quiet: silence }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),
-    createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
+    ...(reader === 'user' && {
+      createdBy: { type: 'user', id: outer('user', row.created_by), name: row.created_by_name },
+    }),
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
   }

@@ -14,7 +14,17 @@ import { disableCredentials, endCredentials, setCredentialEnd, setCredentialScop
 import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, expiryToCome } from './api-key.ts'
 import { granted } from './granted.ts'
 import { type KeyText, maskOf } from './key-text.ts'
-import { cancelled, endOf, graceSeconds, oldEnding, replaced, restorableSeconds, type Secret } from './replacement.ts'
+import {
+  cancelled,
+  endOf,
+  graceSeconds,
+  isAnyProlonged,
+  isLater,
+  oldEnding,
+  replaced,
+  restorableSeconds,
+  type Secret,
+} from './replacement.ts'
 import { issueSecret, saveSecrets } from './key-secrets.ts'
 import * as store from './store.ts'
 
@@ -40,7 +50,7 @@ export const listApiKeys =
           dealerId,
           rows.map(({ id }) => id),
         )
-        return rows.map((row) => apiKeyBody(row, silences.get(row.id)))
+        return rows.map((row) => apiKeyBody(row, silences.get(row.id), principal.subject.type))
       },
     )
     return { status: 200, body }
@@ -92,14 +102,14 @@ export const createApiKey =
         },
         now,
       )
-      return created(await shown(trx, keys, dealerId, id), key, principal)
+      return created(await shown(trx, keys, principal, id), key, principal)
     })
 
 export const getApiKey =
   (keys: ApiKeys): Handlers['getApiKey'] =>
   async ({ path, principal }, { db }) => ({
     status: 200,
-    body: await shown(db, keys, principal.dealerId, inner(path.apiKeyId)),
+    body: await shown(db, keys, principal, inner(path.apiKeyId)),
   })
 
 export const updateApiKey =
@@ -112,12 +122,14 @@ export const updateApiKey =
       const { name, disabled } = body
       // What a key has that guards nothing stays with it until somebody chooses anew.
       const chosen = body.scopes && !isSame(body.scopes, inForce(before.scopes)) ? body.scopes : undefined
-      if (chosen && readsData(before.kind)) await requireFreshSignIn(trx, principal, now)
       if (name !== undefined && (await store.isNameTaken(trx, dealerId, name, id)))
         throw new Problem('api-key-name-taken')
       const scopes = chosen && [...grantedScopes(before.kind, chosen)]
       const expiry =
         body.expiresAt === undefined ? undefined : { expires_at: expiryToCome(body.expiresAt ?? undefined, now) }
+      const isEnabled = before.disabled && disabled === false
+      const isProlonged = expiry !== undefined && isLater(expiry.expires_at, before.expires_at)
+      if (readsData(before.kind) && (chosen || isEnabled || isProlonged)) await requireFreshSignIn(trx, principal, now)
 
       await store.saveApiKey(
         trx,
@@ -141,7 +153,7 @@ export const updateApiKey =
       const changed = difference(audited(before), audited(after))
       if (Object.keys(changed.after).length > 0)
         await recordKeyChange(keys, trx, principal, http, 'api_key.updated', after, now, changed)
-      return { status: 200, body: await shown(trx, keys, dealerId, id) }
+      return { status: 200, body: await shown(trx, keys, principal, id) }
     })
 
 export const deleteApiKey =
@@ -161,12 +173,13 @@ export const restoreApiKey =
       if (now.getTime() - deleted.deleted_at.getTime() > restorableSeconds * 1000) throw new Problem('restore-too-late')
       if (await store.isNameTaken(trx, dealerId, deleted.name, id))
         throw new Problem('api-key-name-taken', 'Another key has this name by now. Rename that one first.')
+      if (readsData(deleted.kind)) await requireFreshSignIn(trx, principal, now)
 
       await store.saveApiKey(trx, dealerId, id, { deleted_at: null, delete_reason: null }, now)
       for (const secret of await store.findSecrets(trx, dealerId, id))
         await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, deleted.expires_at))
       await recordKeyChange(keys, trx, principal, http, 'api_key.restored', deleted, now)
-      return { status: 200, body: await shown(trx, keys, dealerId, id) }
+      return { status: 200, body: await shown(trx, keys, principal, id) }
     })
 
 export const replaceApiKey =
@@ -206,7 +219,7 @@ export const getOwnApiKey =
   (keys: ApiKeys): Handlers['getOwnApiKey'] =>
   async ({ principal }, { db }) => {
     const { id } = await living(db, principal.dealerId, ownId(principal))
-    return { status: 200, body: await shown(db, keys, principal.dealerId, id) }
+    return { status: 200, body: await shown(db, keys, principal, id) }
   }
 
 export const deleteOwnApiKey =
@@ -255,7 +268,7 @@ function replace(
     await recordKeyChange(keys, trx, principal, http, 'api_key.replaced', key, now, {
       after: { oldEnds, newCounts, mask: maskOf(text) },
     })
-    return created(await shown(trx, keys, dealerId, id), text, principal)
+    return created(await shown(trx, keys, principal, id), text, principal)
   })
 }
 
@@ -283,9 +296,11 @@ function changeSecrets(
     const { dealerId } = principal
     const key = await living(trx, dealerId, id)
     const before = await store.findSecrets(trx, dealerId, id)
-    await saveSecrets(trx, dealerId, before, rule(before, now), key.expires_at)
+    const after = rule(before, now)
+    if (readsData(key.kind) && isAnyProlonged(before, after)) await requireFreshSignIn(trx, principal, now)
+    await saveSecrets(trx, dealerId, before, after, key.expires_at)
     await recordKeyChange(keys, trx, principal, http, change.action, key, now, change)
-    return { status: 200, body: await shown(trx, keys, dealerId, id) } as const
+    return { status: 200, body: await shown(trx, keys, principal, id) } as const
   })
 }
 
@@ -341,7 +356,7 @@ function created(apiKey: ApiKey, { text }: KeyText, { subject }: Principal) {
 }
 
 /** The key as it is now, be it deleted. @throws {Problem} `not-found` */
-async function shown(db: Knex, { silencesOf }: ApiKeys, dealerId: string, id: string): Promise<ApiKey> {
+async function shown(db: Knex, { silencesOf }: ApiKeys, { dealerId, subject }: Principal, id: string): Promise<ApiKey> {
   const row = await known(db, dealerId, id)
-  return apiKeyBody(row, (await silencesOf(db, dealerId, [id])).get(id))
+  return apiKeyBody(row, (await silencesOf(db, dealerId, [id])).get(id), subject.type)
 }

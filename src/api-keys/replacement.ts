@@ -119,6 +119,18 @@ export function endOf(secret: Pick<Secret, 'endsAt'>, keyExpiresAt: Date | null)
   return ends.length === 0 ? undefined : new Date(Math.min(...ends.map(Number)))
 }
 
+/** Whether an end, null for never, comes after another one. */
+export const isLater = (one: Date | null, other: Date | null): boolean =>
+  other !== null && (one === null || one > other)
+
+/** Whether a secret works for longer than it would have. */
+export function isAnyProlonged(before: readonly Secret[], after: readonly Secret[]): boolean {
+  return after.some((secret) => {
+    const was = before.find(({ lookup }) => lookup === secret.lookup)
+    return secret.role !== 'ended' && was !== undefined && isLater(secret.endsAt, was.endsAt)
+  })
+}
+
 function requirePrevious(secrets: readonly Secret[], now: Date): void {
   if (!secrets.some((secret) => secret.role === 'previous' && !isOver(secret, now))) throw new Problem('not-found')
 }

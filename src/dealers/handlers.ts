@@ -1,6 +1,7 @@
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import { type Audited, difference } from '../audit/audit.ts'
 import { Problem } from '../problem.ts'
+import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { dealerBody, isTimeZone } from './dealer.ts'
 import * as store from './store.ts'
 
@@ -38,6 +39,8 @@ export const updateDealer =
       }
       // The id is the same in both, so it is no difference.
       const changed = difference(dealerBody(before), dealerBody(after))
+      // It deletes what was asked with keys, for good.
+      if (requestLogDays < before.request_log_days) await requireFreshSignIn(trx, principal, now)
       if (Object.keys(changed.after).length > 0) {
         await store.saveDealer(trx, dealerId, after)
         await recordChange(

@@ -32,7 +32,8 @@ export function securityHandlers(check: ReturnType<typeof tokenCheck>['check']) 
         const all = [...needed, ...scopesOfParameters(req)]
         const missing = all.filter((scope) => !verified.scopes.has(scope))
         if (missing.length > 0) throw scopeMissing(missing)
-        admission.principal = { ...verified, needed: all }
+        const mustBeFresh = req.res?.locals.call?.operation.freshSignIn === 'always'
+        admission.principal = { ...verified, needed: all, mustBeFresh }
         return true
       } catch (error) {
         const isKey = error instanceof Problem && error.code !== 'scope-missing' && sendsKey(req)

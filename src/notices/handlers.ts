@@ -3,6 +3,7 @@ import type { Mail } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
 import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
+import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { personId } from '../users/user.ts'
 import { notificationsBody } from './preferences.ts'
 import * as store from './store.ts'
@@ -22,9 +23,11 @@ export const getNotifications =
 export const updateNotifications =
   ({ mailIsReady }: Notices): Handlers['updateNotifications'] =>
   ({ body, principal }, { write }) =>
-    write(principal, async (trx) => {
+    write(principal, async (trx, now) => {
       const { newLead, unansweredLead, keys, language } = body
       const id = personId(principal)
+      // Whoever is at somebody's desk is not to be unseen.
+      if (keys === false) await requireFreshSignIn(trx, principal, now)
       await store.savePreferences(trx, principal.dealerId, id, {
         ...(newLead !== undefined && { mail_new_lead: newLead }),
         ...(unansweredLead !== undefined && { mail_unanswered_lead: unansweredLead }),

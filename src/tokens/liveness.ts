@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { Principal, Standing, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Keyring } from './keyring.ts'
+import { requireFreshSignIn } from './fresh.ts'
 import * as store from './store.ts'
 
 /** Judges a credential by the database as it is after this call began. */
@@ -62,7 +63,9 @@ export function writer(db: Knex, keyring: Keyring): Write {
       const row = await store.findCredential(trx, principal.dealerId, principal.credentialId)
       if (row && row.generation !== keyring.generation()) await keyring.reload(trx)
       const standing = judged(row, principal, keyring)
-      return work(trx, row?.now ?? new Date(), standing)
+      const now = row?.now ?? new Date()
+      if (principal.mustBeFresh) await requireFreshSignIn(trx, principal, now)
+      return work(trx, now, standing)
     })
 }
 

@@ -41,7 +41,6 @@ export const createUser =
     write(principal, async (trx, now) => {
       const { dealerId } = principal
       const { email, role } = body
-      if (role === 'admin') await requireFreshSignIn(trx, principal, now)
       const user: UserRow = {
         id: newId(),
         dealer_id: dealerId,
@@ -83,8 +82,6 @@ export const createPasswordLink =
       const user = await store.findUser(trx, principal.dealerId, inner(path.userId))
       if (!user) throw new Problem('not-found')
       if (user.deactivated_at) throw new Problem('user-deactivated')
-      // Whoever has the link can sign in as that person.
-      await requireFreshSignIn(trx, principal, now)
 
       const body = await addLink(trx, people, user, now)
       await people.recordChange(
@@ -108,8 +105,10 @@ export const updateUser =
 
       const name = body.name?.trim() ?? before.name
       const role = body.role ?? before.role
-      if (role === 'admin' && before.role !== 'admin') await requireFreshSignIn(trx, principal, now)
       const deactivated = body.deactivated ?? before.deactivated_at !== null
+      const becomesAdmin = role === 'admin' && before.role !== 'admin'
+      const comesBack = !deactivated && before.deactivated_at !== null
+      if (becomesAdmin || comesBack) await requireFreshSignIn(trx, principal, now)
       const isAdminBefore = before.role === 'admin' && before.deactivated_at === null
       const isAdminAfter = role === 'admin' && !deactivated
       if (isAdminBefore && !isAdminAfter && (await store.countOtherActiveAdmins(trx, dealerId, id)) === 0)

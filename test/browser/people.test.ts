@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { browserOf } from '../../src/dashboard/browser.ts'
+import { da } from '../../src/dashboard/words/da.ts'
+import { en } from '../../src/dashboard/words/en.ts'
 import { password } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
@@ -125,6 +127,28 @@ it('asks for the password again before a key that reads customer data, and loses
   await page.getByRole('dialog', { name: 'Save your key' }).getByLabel('API key').waitFor()
   const { scopes } = await service.db('api_keys').where({ dealer_id: dealerId, name: 'Accounting' }).first('scopes')
   expect([scopes.includes('customers:read'), scopes.includes('leads:read')]).toEqual([false, true])
+})
+
+it.each([
+  { language: 'en', words: en, dealer: 'unseen' },
+  { language: 'da', words: da, dealer: 'uset' },
+])('asks for it before somebody is told less of keys, and goes on: $language', async ({ language, words, dealer }) => {
+  const { service } = dashboard
+  const { admin, dealerId } = await service.dealer(dealer)
+  const { page, signIn } = await dashboard.open()
+  await signIn(admin.email, '/settings/notifications')
+  await page.evaluate((chosen) => localStorage.setItem('language', chosen), language)
+  await page.reload()
+  await service
+    .db('credentials')
+    .where({ dealer_id: dealerId, subject_type: 'user' })
+    .update({ created_at: new Date(Date.now() - 16 * 60_000) })
+  await page.getByLabel(words.notifications.keys, { exact: true }).uncheck()
+  const again = page.getByRole('dialog', { name: words.signIn.fresh })
+  await again.getByLabel(words.signIn.password, { exact: true }).fill(password)
+  await again.getByRole('button', { name: words.signIn.submit }).click()
+  await page.getByText(words.state.saved).waitFor()
+  expect((await service.db('users').where({ email: admin.email }).first('mail_keys')).mail_keys).toBe(false)
 })
 
 it('changes the own password, stays signed in here and nowhere else', async () => {

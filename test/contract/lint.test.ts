@@ -131,6 +131,21 @@ const faults: Fault[] = [
       remove(components, ['responses', 'Forbidden', 'headers', 'WWW-Authenticate']),
   },
   {
+    rule: 'carbuddii/fresh-sign-in-stated',
+    fault: 'a 401 for an old sign-in where none is asked for',
+    spoil: (paths) => remove(paths, ['/v1/users', 'post', 'x-fresh-sign-in']),
+  },
+  {
+    rule: 'carbuddii/fresh-sign-in-stated',
+    fault: 'a fresh sign-in that is asked for and not declared',
+    spoil: (paths) => put(paths, ['/v1/users/{userId}', 'get', 'x-fresh-sign-in'], 'always'),
+  },
+  {
+    rule: 'carbuddii/fresh-sign-in-stated',
+    fault: 'a fresh sign-in that is asked for now and then',
+    spoil: (paths) => put(paths, ['/v1/users', 'post', 'x-fresh-sign-in'], 'now and then'),
+  },
+  {
     rule: 'carbuddii/body-limited',
     fault: 'a body without a limit',
     spoil: (paths) => remove(paths, ['/v1/leads', 'post', 'x-body-bytes-max']),

@@ -529,6 +529,7 @@ async function principalOf({ db }: TestService, keyId: string): Promise<Principa
     epoch,
     scopes: new Set(scopes),
     needed: ['leads:create'],
+    mustBeFresh: false,
     expiresAt: new Date(Date.now() + 60_000),
     kid,
   }
