@@ -1,6 +1,6 @@
 import cookieParser from 'cookie-parser'
 import type { RequestListener } from 'node:http'
-import express, { type RequestHandler } from 'express'
+import express, { type Request, type RequestHandler, type Response } from 'express'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Handlers } from '../generated/server/express.gen.ts'
@@ -79,6 +79,12 @@ export function createApp({
   return (req, res) => {
     // What has no path Express answers by itself, in HTML.
     req.url = inOriginForm(req.url ?? '')
-    app(req, res)
+    // What even the answer to a failure throws Express would tell whoever asked, with the stack. The casts: it makes
+    // them what it calls them.
+    app(req as Request, res as Response, (error?: unknown) => {
+      log.error({ err: error }, 'a failure could not be answered')
+      if (res.headersSent) req.socket.destroy()
+      else res.writeHead(500).end()
+    })
   }
 }

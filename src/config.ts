@@ -51,6 +51,11 @@ const environment = z.object({
       'must be an e-mail address, or a name and an address in angle brackets',
     )
     .optional(),
+  SECURITY_CONTACT: z
+    .string()
+    .regex(/^(mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/, 'must be mailto: with an e-mail address, or an https:// page')
+    .refine((text) => URL.canParse(text), 'must be an address')
+    .optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DRAIN_SECONDS: z.coerce
     .number('must be a number')
@@ -74,6 +79,8 @@ export interface Config {
   trustProxy: string | number | false
   /** How people are told by mail; undefined when they are not. */
   mail: { smtpUrl: string; from: string } | undefined
+  /** Where weaknesses are told of, as an address of RFC 9116. */
+  securityContact: string | undefined
   logLevel: string
   /** How long requests are still served after SIGTERM, while readiness is refused. */
   drainSeconds: number
@@ -107,6 +114,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
           ? Number(values.TRUST_PROXY)
           : values.TRUST_PROXY,
     mail: values.SMTP_URL && values.MAIL_FROM ? { smtpUrl: values.SMTP_URL, from: values.MAIL_FROM } : undefined,
+    securityContact: values.SECURITY_CONTACT,
     logLevel: values.LOG_LEVEL,
     drainSeconds: values.DRAIN_SECONDS,
     workers: values.WORKERS,
@@ -132,4 +140,13 @@ function missingBeside({
         ]
       : []),
   ]
+}
+
+/** What works, and is not safe where others can listen. */
+export function dangersOf({ publicUrl }: Config): string[] {
+  const { protocol, hostname } = new URL(publicUrl)
+  const isOnThisMachine = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+  return protocol === 'https:' || isOnThisMachine
+    ? []
+    : ['PUBLIC_URL is http: passwords, keys and personal data can be read on their way. Put TLS in front']
 }

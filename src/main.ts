@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Config, readConfig } from './config.ts'
+import { type Config, dangersOf, readConfig } from './config.ts'
 import {
   firstAdminPath,
   forgetFirstAdmin,
@@ -55,6 +55,7 @@ function configured(): Config {
 
 /** The first process: owns the embedded database, prepares it, and serves by itself or has workers do it. */
 async function own(): Promise<void> {
+  for (const danger of dangersOf(config)) log.warn(danger)
   const connection = await database()
   const { masters, firstAdmin } = await prepareDatabase(connection, config, log)
   if (firstAdmin)
@@ -90,7 +91,7 @@ async function database(): Promise<Connection> {
 }
 
 async function serve(connection: Connection, masters: Masters, at: { port: number; isShared: boolean }): Promise<void> {
-  const documents = await documentation(config.publicUrl)
+  const documents = await documentation(config.publicUrl, config.securityContact)
   const pages = await dashboard(config.publicUrl, documents)
   if (!pages) log.warn('The dashboard was not built: run npm run build')
   const service = await openService({

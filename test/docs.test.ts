@@ -69,13 +69,41 @@ it('serves what integrators are handed, with the address of this server', async 
   expect((await fetch(`${url}/docs/nothing`)).status).toBe(404)
 })
 
+it('says where weaknesses are told of once that is set, and is silent about it before', async () => {
+  expect((await fetch(`${url}/.well-known/security.txt`)).status).toBe(404)
+  expect(await (await fetch(`${url}/docs/security/`)).text()).toContain('has not said here where to')
+
+  const contact = 'mailto:security@dealer.example'
+  const told = await listen(express().use(await documentation(publicUrl, contact)))
+  onTestFinished(told.close)
+  const response = await fetch(`http://127.0.0.1:${told.port}/.well-known/security.txt`)
+  expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+  const fields = Object.fromEntries((await response.text()).split('\n').map((line) => line.split(/: (.*)/)))
+  expect(fields).toMatchObject({
+    Contact: contact,
+    Canonical: `${publicUrl}/.well-known/security.txt`,
+    Policy: `${publicUrl}/docs/security/`,
+  })
+  // RFC 9116, section 2.5.5: there must be one, and it should be less than a year away.
+  const days = (Date.parse(fields.Expires) - Date.now()) / 86_400_000
+  expect([days > 300, days < 365]).toEqual([true, true])
+  const page = await (await fetch(`http://127.0.0.1:${told.port}/docs/security/`)).text()
+  expect(page).toContain(`<a href="${contact}">security@dealer.example</a>`)
+})
+
 it('shows in a browser: Swagger draws the operations, nothing comes from outside, and our own pages are accessible', async () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     const { page, outside, complaints, stored } = await open(url, {
       colorScheme,
       viewport: { width: 320, height: 640 },
     })
-    for (const path of ['/docs/', '/docs/changelog/', '/docs/problems/', '/docs/problems/lead-unreachable']) {
+    for (const path of [
+      '/docs/',
+      '/docs/changelog/',
+      '/docs/security/',
+      '/docs/problems/',
+      '/docs/problems/lead-unreachable',
+    ]) {
       await page.goto(url + path)
       // Without a font every text is empty, and nothing below would mean anything.
       expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(20)

@@ -85,6 +85,19 @@ describe('a head that HTTP does not allow is answered with a problem', () => {
     ['a target that is no path', 'GET * HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'not-found'],
     ['an address that is none', 'GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'not-found'],
     ['two slashes', 'GET //[?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n', 404, 'not-found'],
+    [
+      'two ends of a body',
+      'POST /v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+      'bad-request',
+    ],
+    [
+      'two lengths of a body',
+      'POST /v1/leads HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nnull',
+      400,
+      'bad-request',
+    ],
+    ['TRACE', 'TRACE /v1/leads HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'method-not-allowed'],
     ['a method that is not known here', 'PROPFIND /v1/leads HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'method-not-allowed'],
   ])('%s', async (_what, text, status, code) => {
     const { socket, answer } = await opened()

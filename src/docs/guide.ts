@@ -128,7 +128,7 @@ ${table(
   ],
 )}
 
-<h2>Replace a key</h2>
+<h2 id="replace">Replace a key</h2>
 <p>A dealer's Admin can give a key a new secret, and so can your system itself, with any token of the key:</p>
 ${code(`curl -X POST ${publicUrl}/v1/api-key/replacement -H "Authorization: Bearer $TOKEN" \
   -H "Content-Type: application/json" -d '{"oldEnds": "after_24_hours"}'`)}
@@ -136,7 +136,7 @@ ${code(`curl -X POST ${publicUrl}/v1/api-key/replacement -H "Authorization: Bear
 
 <h2>When a key ends</h2>
 <p>Whoever finds a leaked key can end it with its own token: <code>DELETE /v1/api-key</code>. When the dealer disables or deletes a key, its tokens are dead at that moment: no request that starts after that is accepted. Tokens from before a disabling stay dead when the key is enabled again.</p>
-<p>Everything else is in the <a href="/docs/reference/">reference</a>, where each operation can be tried out, and in the <a href="/openapi.yaml">OpenAPI document</a>, from which clients are generated. What has been added to it stands in the <a href="/docs/changelog/">changelog</a>: let your client pass over what it does not know.</p>`,
+<p>Everything else is in the <a href="/docs/reference/">reference</a>, where each operation can be tried out, and in the <a href="/openapi.yaml">OpenAPI document</a>, from which clients are generated. What has been added to it stands in the <a href="/docs/changelog/">changelog</a>: let your client pass over what it does not know. What is guarded against whom, and what is left to you, stands under <a href="/docs/security/">Security</a>.</p>`,
   )
 }
 

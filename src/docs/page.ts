@@ -17,6 +17,7 @@ export function page(title: string, content: string): string {
 <a href="/docs/">Guide</a>
 <a href="/docs/reference/">Reference</a>
 <a href="/docs/problems/">Problems</a>
+<a href="/docs/security/">Security</a>
 <a href="/docs/changelog/">Changelog</a>
 <a href="/openapi.yaml">OpenAPI</a>
 </nav></header>

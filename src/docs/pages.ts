@@ -13,6 +13,7 @@ import { changelog } from './changelog.ts'
 import { guide } from './guide.ts'
 import { page, table } from './page.ts'
 import { advice } from './problem-pages.ts'
+import { security, securityTxt } from './security.ts'
 
 type Page = { type: string; content: string | Buffer; isForAll?: true } | { redirect: string }
 
@@ -22,10 +23,10 @@ const changelogPath = new URL('../../generated/changelog.yaml', import.meta.url)
 const addressInDocument = 'http://localhost:3000'
 
 /**
- * Serves what integrators are handed of the contract, the guide, the changelog, a page for each problem, and the
- * reference. Everything is made once, at start; nothing comes from outside.
+ * Serves what integrators are handed of the contract, the guide, the changelog, a page for each problem, what is
+ * promised of safety, and the reference. Everything is made once, at start; nothing comes from outside.
  */
-export async function documentation(publicUrl: string): Promise<RequestHandler> {
+export async function documentation(publicUrl: string, securityContact?: string): Promise<RequestHandler> {
   const yaml = (await readFile(documentPath, 'utf8')).replaceAll(addressInDocument, () => publicUrl)
   const document = parse(yaml)
   const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
@@ -37,6 +38,8 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
     ['/docs/style.css', { type: 'css', content: await readFile(new URL('style.css', import.meta.url)) }],
     ['/docs/changelog', { redirect: '/docs/changelog/' }],
     ['/docs/changelog/', html(changelog(parse(await readFile(changelogPath, 'utf8'))))],
+    ['/docs/security', { redirect: '/docs/security/' }],
+    ['/docs/security/', html(security(securityContact))],
     ['/docs/problems', { redirect: '/docs/problems/' }],
     ['/docs/problems/', html(problemIndex())],
     ...codes.map((code): [string, Page] => [`/docs/problems/${code}`, html(problemPage(code))]),
@@ -51,6 +54,11 @@ export async function documentation(publicUrl: string): Promise<RequestHandler> 
     ['/openapi.yaml', { type: 'application/yaml', content: yaml, isForAll: true }],
     ['/openapi.json', { type: 'application/json', content: JSON.stringify(document), isForAll: true }],
   ])
+  if (securityContact !== undefined)
+    pages.set('/.well-known/security.txt', {
+      type: 'txt',
+      content: securityTxt(publicUrl, securityContact, new Date()),
+    })
   const headers = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
