@@ -44,10 +44,11 @@ function access(
 ): { kind: 'accessToken' | 'session' | 'none'; scopes: string[] } {
   const [only, ...others] = security
   if (only?.['accessToken'] && others.length === 0) return { kind: 'accessToken', scopes: only['accessToken'] }
-  if (only?.['session'] && others.length === 0) return { kind: 'session', scopes: [] }
+  // By http and by https the cookie has another name.
+  if (only?.['session'] && others.length === 1 && others[0]?.['secureSession']) return { kind: 'session', scopes: [] }
   if (security.length === 0 || security.some((alternative) => Object.keys(alternative).length === 0))
     return { kind: 'none', scopes: [] }
-  throw new Error(`${operationId}: security must be accessToken alone, session alone, or none`)
+  throw new Error(`${operationId}: security must be accessToken alone, session or secureSession, or none`)
 }
 
 function handlerType(

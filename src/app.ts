@@ -1,9 +1,9 @@
-import cookieParser from 'cookie-parser'
 import type { RequestListener } from 'node:http'
 import express, { type Request, type RequestHandler, type Response } from 'express'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Handlers } from '../generated/server/express.gen.ts'
+import { cookieIn, type Cookies } from './cookies.ts'
 import { bodyReader, queryIn, reduceContentType } from './http/body.ts'
 import type { Contract } from './http/contract.ts'
 import { dispatch } from './http/dispatch.ts'
@@ -24,6 +24,7 @@ export interface Parts {
   trustProxy: string | number | false
   log: Logger
   recorder: Recorder
+  cookies: Cookies
 }
 
 const explainedBytesMax = 16_384
@@ -38,12 +39,12 @@ export function createApp({
   trustProxy,
   log,
   recorder,
+  cookies,
 }: Parts): RequestListener {
   const app = express()
   app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', queryIn)
 
   app.use(logRequests(log, recorder))
-  const cookies = cookieParser()
   app.use((req, res, next) => {
     requireHead(req)
     const found = contract.match(req.method, req.path)
@@ -54,8 +55,11 @@ export function createApp({
     res.setHeader('X-Content-Type-Options', 'nosniff')
     contract.enter(req, found)
     if (found.operation.access !== 'session') return next()
-    // The validator answers a missing cookie with words of its own.
-    cookies(req, res, () => next(req.cookies?.session ? undefined : new Problem('session-ended')))
+    // The validator answers a missing cookie with words of its own, and is shown no other.
+    const session = cookieIn(req.headers.cookie, cookies.session)
+    if (!session) throw new Problem('session-ended')
+    req.cookies = { [cookies.session]: session }
+    next()
   })
   app.use(contract.security)
   const readers = bodyReader()
@@ -74,7 +78,7 @@ export function createApp({
     }
     next()
   })
-  app.use(dispatch(contract, handlers, judge, services))
+  app.use(dispatch(contract, handlers, judge, services, cookies))
   app.use(answerErrors(log, contract))
   return (req, res) => {
     // What has no path Express answers by itself, in HTML.

@@ -74,7 +74,7 @@ interface Request<D> {
 }
 
 type Answer<R> = {
-  [Status in keyof R]: { status: Status; headers?: Record<string, string> } & Content<R[Status]>
+  [Status in keyof R]: { status: Status; headers?: Record<string, string | string[]> } & Content<R[Status]>
 }[keyof R]
 type Content<Body> = [Body] extends [undefined | void] ? { body?: never } : { body: Body }
 

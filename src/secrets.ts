@@ -6,7 +6,9 @@ export interface MasterSecret {
   readonly bytes: Buffer
 }
 
-type Purpose = 'api-key' | 'session' | 'password-link' | 'signing-key' | 'fingerprint'
+const hashing = ['api-key', 'session', 'password-link', 'device', 'attempts'] as const
+const purposes = [...hashing, 'signing-key', 'fingerprint'] as const
+type Purpose = (typeof purposes)[number]
 
 /**
  * What everything secret in the database is hashed or wrapped with. The master secrets themselves never touch the
@@ -16,7 +18,7 @@ export interface Secrets {
   readonly currentVersion: string
   readonly versions: readonly string[]
   /** HMAC-SHA-256 with the pepper of `purpose`. */
-  hash(purpose: 'api-key' | 'session' | 'password-link', version: string, value: string): Buffer
+  hash(purpose: (typeof hashing)[number], version: string, value: string): Buffer
   /** AES-256-GCM; `label` must be the same to unwrap. */
   wrap(version: string, label: string, clear: Buffer): Buffer
   /** @throws when the version, the label or a byte is not the one it was wrapped with. */
@@ -46,7 +48,7 @@ export function secretKeysIn(text: string): readonly [MasterSecret, ...MasterSec
 export function secretsFrom(masters: readonly [MasterSecret, ...MasterSecret[]]): Secrets {
   const derived = new Map<string, Buffer>()
   for (const { version, bytes } of masters)
-    for (const purpose of ['api-key', 'session', 'password-link', 'signing-key', 'fingerprint'] satisfies Purpose[])
+    for (const purpose of purposes)
       derived.set(`${purpose}:${version}`, Buffer.from(hkdfSync('sha256', bytes, '', `carbuddii/${purpose}`, 32)))
 
   const key = (purpose: Purpose, version: string): Buffer => {

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { openComingScopes } from './api-keys/coming-scopes.ts'
 import * as apiKeys from './api-keys/store.ts'
 import { createApp } from './app.ts'
+import { cookiesOf } from './cookies.ts'
 import type { Report } from './background.ts'
 import { causeOf } from './db/away.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
@@ -29,6 +30,7 @@ import { liveness, writer } from './tokens/liveness.ts'
 import * as tokens from './tokens/store.ts'
 import { tokenCheck } from './tokens/token.ts'
 import { openAttempts } from './users/attempts.ts'
+import { devices } from './users/device.ts'
 import * as users from './users/store.ts'
 
 export interface ServiceOptions {
@@ -104,6 +106,7 @@ export async function openService({
     parts.push({ name: 'feed', stop: () => feed.stop() })
     const contract = await openContract(securityHandlers(check.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
+    const cookies = cookiesOf(issuer)
     let isStopping = false
     const handlers = handlersWith({
       isStopping: () => isStopping,
@@ -116,7 +119,9 @@ export async function openService({
       intake,
       leadViolations,
       feed,
-      attempts: openAttempts(),
+      cookies,
+      attempts: openAttempts(db, secrets),
+      devices: devices(secrets, cookies),
       passwordChanged,
       mailIsReady: mail !== undefined,
       report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent'),
@@ -144,6 +149,7 @@ export async function openService({
       trustProxy,
       log,
       recorder,
+      cookies,
     })
     return {
       app,

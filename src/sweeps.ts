@@ -9,7 +9,7 @@ import { sweepMails } from './outbox/store.ts'
 import { sweepRequests, sweepUsage } from './requests/store.ts'
 import { sessionSeconds } from './sessions/session.ts'
 import { sweepSessions } from './sessions/store.ts'
-import { sweepPasswordLinks } from './users/store.ts'
+import { sweepAttempts, sweepPasswordLinks } from './users/store.ts'
 
 export interface Sweep {
   name: string
@@ -43,6 +43,7 @@ export const sweeps: readonly Sweep[] = [
   },
   { name: 'sweeping mails', everyMs: 10 * minuteMs, batch: (trx, atMost) => sweepMails(trx, mailKeptDays, atMost) },
   { name: 'sweeping password links', everyMs: 10 * minuteMs, batch: sweepPasswordLinks },
+  { name: 'sweeping failed attempts', everyMs: 10 * minuteMs, batch: sweepAttempts },
   {
     name: 'sweeping sessions',
     everyMs: minuteMs,

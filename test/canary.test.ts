@@ -593,6 +593,7 @@ async function everything(url: string, port: number): Promise<void> {
     await asAdmin('POST', '/v1/users', { email: 'sofie@canary.example', name: 'Sofie Sales', role: 'sales' }),
   ).body
   const lost = keepLink('lost link', invited.passwordLink.url)
+  expectStatus(204, await asAdmin('POST', `/v1/users/${invited.user.id}/release`))
   const link = keepLink(
     'link',
     expectStatus(200, await asAdmin('POST', `/v1/users/${invited.user.id}/password-link`)).body.url,

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type ServerSentEventsResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordErrors, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkErrors, CreatePasswordLinkResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionErrors, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetNotificationsData, GetNotificationsErrors, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetUserData, GetUserErrors, GetUserResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsErrors, ListOwnSessionsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkErrors, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SetPasswordData, SetPasswordErrors, SetPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsErrors, UpdateNotificationsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordErrors, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkErrors, CreatePasswordLinkResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionErrors, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetNotificationsData, GetNotificationsErrors, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetUserData, GetUserErrors, GetUserResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsErrors, ListOwnSessionsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, ReleaseUserData, ReleaseUserErrors, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkErrors, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SetPasswordData, SetPasswordErrors, SetPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsErrors, UpdateNotificationsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -59,12 +59,16 @@ export const getJwks = <ThrowOnError extends boolean = false>(options?: Options<
 /**
  * Sign out
  *
- * Scope: none; the `session` cookie, same origin only. Ends the session and every access token bought with it, at once.
+ * Scope: none; the cookie of the session, same origin only. Ends the session and every access token bought with it, at once.
  */
 export const signOut = <ThrowOnError extends boolean = false>(options?: Options<SignOutData, ThrowOnError>): RequestResult<SignOutResponses, SignOutErrors, ThrowOnError> => (options?.client ?? client).delete<SignOutResponses, SignOutErrors, ThrowOnError>({
     security: [{
             in: 'cookie',
             name: 'session',
+            type: 'apiKey'
+        }, {
+            in: 'cookie',
+            name: '__Secure-session',
             type: 'apiKey'
         }],
     url: '/v1/session',
@@ -74,8 +78,10 @@ export const signOut = <ThrowOnError extends boolean = false>(options?: Options<
 /**
  * Sign in with e-mail and password
  *
- * Scope: none; JSON only and same origin only. Sets the `session` cookie (HttpOnly, SameSite=Strict, Path=/v1/session, 12 hours) and
- * answers a first access token. An unknown e-mail and a wrong password get the same answer. Failed attempts are limited by address.
+ * Scope: none; JSON only and same origin only. Sets the cookie `session` (HttpOnly, SameSite=Strict, Path=/v1/session, 12 hours), by https
+ * `__Secure-session`, ends the session of that cookie from before, and answers a first access token. The cookie `device` (by https
+ * `__Secure-device`) says who has signed in with a browser. An unknown e-mail and a wrong password get the same answer. Failed attempts
+ * are limited by account and by address; those from a device that the person has signed in with before are counted apart.
  *
  */
 export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>): RequestResult<SignInResponses, SignInErrors, ThrowOnError> => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
@@ -90,7 +96,7 @@ export const signIn = <ThrowOnError extends boolean = false>(options: Options<Si
 /**
  * Exchange the session for an access token
  *
- * Scope: none; the `session` cookie, same origin only. The token carries the scopes of the user's role and lives 1800 seconds, but never
+ * Scope: none; the cookie of the session, same origin only. The token carries the scopes of the user's role and lives 1800 seconds, but never
  * longer than the session. Keep it in memory only.
  *
  */
@@ -98,6 +104,10 @@ export const exchangeSession = <ThrowOnError extends boolean = false>(options?: 
     security: [{
             in: 'cookie',
             name: 'session',
+            type: 'apiKey'
+        }, {
+            in: 'cookie',
+            name: '__Secure-session',
             type: 'apiKey'
         }],
     url: '/v1/session/token',
@@ -118,8 +128,8 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
 /**
  * Change one's own password
  *
- * Scope: any access token of a person. Ends every session and access token of the person, this one included: sign in again. A wrong
- * current password counts as a failed sign-in.
+ * Scope: any access token of a person. Ends every session and access token of the person, this one included: sign in again. Wrong
+ * current passwords are limited by session.
  *
  */
 export const changeOwnPassword = <ThrowOnError extends boolean = false>(options: Options<ChangeOwnPasswordData, ThrowOnError>): RequestResult<ChangeOwnPasswordResponses, ChangeOwnPasswordErrors, ThrowOnError> => (options.client ?? client).put<ChangeOwnPasswordResponses, ChangeOwnPasswordErrors, ThrowOnError>({
@@ -643,6 +653,19 @@ export const createPasswordLink = <ThrowOnError extends boolean = false>(options
 });
 
 /**
+ * Let somebody sign in again
+ *
+ * Scope: `users:manage`. Forgets the failed attempts of a person: whoever failed too often, or is kept out because others did, may try
+ * again at once. The password stays as it is.
+ *
+ */
+export const releaseUser = <ThrowOnError extends boolean = false>(options: Options<ReleaseUserData, ThrowOnError>): RequestResult<ReleaseUserResponses, ReleaseUserErrors, ThrowOnError> => (options.client ?? client).post<ReleaseUserResponses, ReleaseUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/users/{userId}/release',
+    ...options
+});
+
+/**
  * Choose a password by a link
  *
  * Scope: none; JSON only and same origin only. Sets the password of the person whom the link was made for, uses up the link, and ends
@@ -702,7 +725,7 @@ export const listMails = <ThrowOnError extends boolean = false>(options?: Option
  * Forgotten password
  *
  * Scope: none; JSON only and same origin only. Sends a link to choose a new password, if a person has this e-mail address; the answer is the
- * same if nobody has. The link works once, for 7 days. Attempts are limited by address.
+ * same if nobody has. The link works once, for 7 days. Attempts are limited by the address of the person and by that of the sender.
  *
  */
 export const requestPasswordLink = <ThrowOnError extends boolean = false>(options: Options<RequestPasswordLinkData, ThrowOnError>): RequestResult<RequestPasswordLinkResponses, RequestPasswordLinkErrors, ThrowOnError> => (options.client ?? client).post<RequestPasswordLinkResponses, RequestPasswordLinkErrors, ThrowOnError>({

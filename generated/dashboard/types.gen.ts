@@ -254,6 +254,12 @@ export type User = {
      * When an Admin added the person, in UTC.
      */
     createdAt: string;
+    /**
+     * Until when nobody can sign in as the person from a device that is new to them, in UTC: there were too many failed attempts.
+     * `releaseUser` ends that. Absent when there is no such lock.
+     *
+     */
+    signInLockedUntil?: string;
 };
 
 /**
@@ -2545,20 +2551,20 @@ export type DealerUpdate = {
  * An `AuditAction` that this version knows: `api_key.created`, `api_key.updated`, `api_key.deleted`,
  * `api_key.restored`, `api_key.replaced`, `api_key.new_secret_used`, `api_key.old_secret_ends`,
  * `api_key.replacement_cancelled`, `api_key.scopes_added`, `dealer.created`, `dealer.updated`, `user.created`, `user.updated`,
- * `user.password_reset`, `user.password_link_created`, `user.password_set` or `user.password_changed`. More may
+ * `user.password_reset`, `user.password_link_created`, `user.released`, `user.password_set` or `user.password_changed`. More may
  * come.
  *
  */
-export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
+export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed';
 
 /**
  * What was done: `api_key.created`, `api_key.updated`, `api_key.deleted`, `api_key.restored`, `api_key.replaced`,
  * `api_key.new_secret_used`, `api_key.old_secret_ends`, `api_key.replacement_cancelled`,
- * `api_key.scopes_added` (a new version gave it more), `dealer.created`, `dealer.updated`, `user.created`, `user.updated`, `user.password_reset`, `user.password_link_created`,
+ * `api_key.scopes_added` (a new version gave it more), `dealer.created`, `dealer.updated`, `user.created`, `user.updated`, `user.password_reset`, `user.password_link_created`, `user.released`,
  * `user.password_set` or `user.password_changed`. More may come.
  *
  */
-export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.password_set' | 'user.password_changed';
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed';
 
 /**
  * Who did it. The operator of the service has no id.
@@ -5070,6 +5076,56 @@ export type CreatePasswordLinkResponses = {
 };
 
 export type CreatePasswordLinkResponse = CreatePasswordLinkResponses[keyof CreatePasswordLinkResponses];
+
+export type ReleaseUserData = {
+    body?: never;
+    path: {
+        /**
+         * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
+         */
+        userId: string;
+    };
+    query?: never;
+    url: '/v1/users/{userId}/release';
+};
+
+export type ReleaseUserErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ReleaseUserError = ReleaseUserErrors[keyof ReleaseUserErrors];
+
+export type ReleaseUserResponses = {
+    /**
+     * Released.
+     */
+    204: void;
+};
+
+export type ReleaseUserResponse = ReleaseUserResponses[keyof ReleaseUserResponses];
 
 export type SetPasswordData = {
     body: PasswordInput;

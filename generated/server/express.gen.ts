@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, StreamOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, GetUserData, GetUserResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListSourcesData, ListSourcesResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, GetUserData, GetUserResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListSourcesData, ListSourcesResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReleaseUserData, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -47,6 +47,7 @@ export type Handlers = {
     getUser: ReadOperation<GetUserData, GetUserResponses>;
     updateUser: WriteOperation<UpdateUserData, UpdateUserResponses>;
     createPasswordLink: WriteOperation<CreatePasswordLinkData, CreatePasswordLinkResponses>;
+    releaseUser: WriteOperation<ReleaseUserData, ReleaseUserResponses>;
     setPassword: PublicOperation<SetPasswordData, SetPasswordResponses>;
     getNotifications: ReadOperation<GetNotificationsData, GetNotificationsResponses>;
     updateNotifications: WriteOperation<UpdateNotificationsData, UpdateNotificationsResponses>;
@@ -660,6 +661,18 @@ export const operations = {
         mediaTypes: [],
         bodyBytesMax: 0,
         freshSignIn: 'always',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    releaseUser: {
+        method: 'POST',
+        path: '/v1/users/{userId}/release',
+        access: 'accessToken',
+        scopes: [
+            'users:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
         queryParameters: [],
         parameterScopes: {}
     },

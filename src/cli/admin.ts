@@ -7,7 +7,7 @@ import { type Database, openDatabase } from '../db/pool.ts'
 import { inner, outer } from '../ids.ts'
 import { secretsFrom } from '../secrets.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
-import { createDealer, createUser, resetPassword } from '../users/operator.ts'
+import { createDealer, createUser, releaseUser, resetPassword } from '../users/operator.ts'
 import { country, dealerId, email, language, passwordIn, personOrDealer, timeZone } from './input.ts'
 import { settings } from './settings.ts'
 
@@ -39,6 +39,8 @@ async function withDatabase(work: (database: Database) => Promise<void>): Promis
     await started?.stop()
   }
 }
+
+const ownSecrets = () => secretsFrom(config.secretKeys ?? readSecrets(config.dataDir))
 
 const program = new Command('admin').description('Manages dealers, users and signing keys')
 
@@ -113,12 +115,23 @@ program
   })
 
 program
+  .command('release')
+  .description('lets a person sign in again who is locked out after too many failed attempts')
+  .argument('<email>', '', email)
+  .action((address: string) =>
+    withDatabase(async ({ db }) => {
+      await releaseUser(db, ownSecrets(), address)
+      console.log(`User      ${address}\nReleased`)
+    }),
+  )
+
+program
   .command('rotate-signing-key')
   .description('adds a key that signs access tokens; tokens of the old one stay good')
   .option('--now', 'for a key that has leaked: withdraws the others, so that every access token is dead')
   .action(({ now }) =>
     withDatabase(async ({ db }) => {
-      const secrets = secretsFrom(config.secretKeys ?? readSecrets(config.dataDir))
+      const secrets = ownSecrets()
       const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
       console.log(
         now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`,

@@ -24,6 +24,7 @@ const names = [
   '0015-request-log.sql',
   '0016-scopes-in-force.sql',
   '0017-locked-out.sql',
+  '0018-signing-in.sql',
 ]
 
 // Any number that nothing else in this database locks.

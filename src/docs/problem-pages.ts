@@ -62,13 +62,13 @@ export const advice = {
   'password-link-invalid':
     'A link to choose a password works once, for 7 days, until a newer one is made for the same person or the person is deactivated. Whoever used it can sign in; everybody else asks an admin of the dealer for a new one.',
   'password-wrong':
-    'A password is changed by whoever knows the one before. Wrong ones count as failed sign-ins. Somebody who forgot it asks an admin of the dealer for a link to choose another.',
+    'A password is changed by whoever knows the one before. After ten wrong ones the session has to wait. Somebody who forgot it asks an admin of the dealer for a link to choose another.',
   'password-is-email':
     'An e-mail address is the first thing that anybody would try. Any other 12 to 200 characters will do.',
   'if-match-missing':
     'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read, with its double quotes: If-Match: "3".',
   'too-many-attempts':
-    'Too many sign-ins failed from this address. Wait as long as Retry-After says. Nobody else can lock you out: failures are counted by address.',
+    'Too many attempts failed, for this account or from this address. Wait as long as Retry-After says, or ask an admin of the dealer to unlock the sign-in. Nobody else can lock you out of a browser that you signed in with before: its failures are counted apart.',
   'too-many-streams':
     'A key, or a signed-in session, may follow the feed of events 20 times at once. Close streams that you no longer read: a client that connects again must let go of the old connection.',
   'headers-too-large':

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import type { Cookies } from '../cookies.ts'
 import { isNamedBy } from '../entity-tag.ts'
 import type { Http, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
@@ -11,7 +12,7 @@ import type { Contract } from './contract.ts'
 
 interface Reply {
   status: number
-  headers?: Record<string, string>
+  headers?: Record<string, string | string[]>
   body?: unknown
 }
 
@@ -21,6 +22,7 @@ export function dispatch(
   handlers: Handlers,
   judge: Judge,
   services: { db: Knex; write: Write },
+  cookies: Cookies,
 ): RequestHandler {
   return async (req, res) => {
     const { call, requestId, rawBody, charset, jsonFaults } = res.locals
@@ -42,13 +44,13 @@ export function dispatch(
       query: req.query,
       headers: req.headers,
       http,
-      ...(await admitted(req, call.operation.access, call.operation.method, judge)),
+      ...(await admitted(req, call.operation.access, call.operation.method, judge, cookies)),
     }
 
     const { status, headers, body } = await handler(request, services)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')
     const tag = call.operation.method === 'GET' ? headers?.['ETag'] : undefined
-    if (tag !== undefined && isNamedBy(req.headers['if-none-match'], tag)) res.writeHead(304).end()
+    if (typeof tag === 'string' && isNamedBy(req.headers['if-none-match'], tag)) res.writeHead(304).end()
     else if (body instanceof Readable) await stream(req, res, status, body)
     else if (body === undefined) res.writeHead(status).end()
     else contract.answer(req, res, status, 'application/json', body)
@@ -77,16 +79,11 @@ async function admitted(
   access: 'accessToken' | 'session' | 'none',
   method: string,
   judge: Judge,
+  cookies: Cookies,
 ): Promise<object> {
   if (access === 'none') return {}
-  if (access === 'session') return { session: sessionOf(req) }
+  if (access === 'session') return { session: req.cookies[cookies.session] }
   const principal = req.res?.locals.admission?.principal
   if (!principal) throw new Problem('token-missing')
   return method === 'GET' ? { principal, standing: await judge(principal) } : { principal }
-}
-
-function sessionOf(req: Request): string {
-  const session: unknown = req.cookies?.session
-  if (typeof session !== 'string') throw new Problem('session-ended')
-  return session
 }

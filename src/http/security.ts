@@ -43,6 +43,7 @@ export function securityHandlers(check: ReturnType<typeof tokenCheck>['check']) 
       }
     },
     session: (): true => true,
+    secureSession: (): true => true,
     apiKeyHeader: (): true => true,
     clientBasic: (): true => true,
   }

@@ -4,6 +4,7 @@ import type { Handlers } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { OwnSession, SessionTokenResponse } from '../../generated/server/types.gen.ts'
 import { inner, newId, outer } from '../ids.ts'
+import { type Cookies, cookieIn } from '../cookies.ts'
 import type { Http, Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { requireSameOrigin } from '../same-origin.ts'
@@ -14,9 +15,10 @@ import { addCredential, endCredential, lockDealer, readClock } from '../tokens/s
 import { accessToken, type Grant, secondsOfToken } from '../tokens/token.ts'
 import { userAgentOf } from '../user-agent.ts'
 import type { Attempts } from '../users/attempts.ts'
-import { findUser, findUserByEmail } from '../users/store.ts'
+import type { Devices } from '../users/device.ts'
+import { findByEmail, findUser } from '../users/store.ts'
 import { personId, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
-import { type Cookie, newCookie, parseCookie, sessionSeconds, setCookie } from './session.ts'
+import { type Cookie, newCookie, parseCookie, sessionSeconds } from './session.ts'
 import * as store from './store.ts'
 
 export interface Sessions {
@@ -24,27 +26,36 @@ export interface Sessions {
   secrets: Secrets
   keyring: Keyring
   issuer: string
+  cookies: Cookies
   attempts: Attempts
+  devices: Devices
 }
 
 const sessionsListedMax = limits.OwnSessions.items.maxItems
 const addressLengthMax = limits.OwnSession.address.maxLength
 
-/** Signs a person in: a session of 12 hours and a first access token. */
-export const signIn = ({ db, secrets, keyring, issuer, attempts }: Sessions): Handlers['signIn'] => {
+/**
+ * Signs a person in: a session of 12 hours and a first access token. The session that the browser had ends, since
+ * nobody would have its cookie any more.
+ */
+export const signIn = (sessions: Sessions): Handlers['signIn'] => {
+  const { db, keyring, issuer, cookies, attempts, devices } = sessions
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
-    const right = await attempts.count(http, body.email)
-    const user = await findUserByEmail(db, body.email)
+    const { account, user } = await findByEmail(db, body.email)
+    const right = await attempts.count(http, account, devices.known(http, user))
     if (!(await attempts.isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
     await right()
 
-    const { cookie, grant, current } = await startSession(db, secrets, user, http)
+    const { cookie, grant, current } = await startSession(sessions, user, http)
     // A key that was withdrawn a moment ago must not sign.
     await keyring.reload(db)
     return {
       status: 200,
-      headers: { 'Set-Cookie': setCookie(cookie.text, issuer.startsWith('https:')), 'Cache-Control': 'no-store' },
+      headers: {
+        'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, user)],
+        'Cache-Control': 'no-store',
+      },
       body: tokenBody(grant, current, keyring, issuer, sessionSeconds),
     }
   }
@@ -55,17 +66,20 @@ export const signIn = ({ db, secrets, keyring, issuer, attempts }: Sessions): Ha
  * none.
  */
 async function startSession(
-  db: Knex,
-  secrets: Secrets,
+  { db, secrets, cookies }: Sessions,
   user: UserRow,
   http: Http,
 ): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
+  const replaced = await living(db, cookieIn(http.header('cookie'), cookies.session) ?? '', secrets).catch(isNone)
   return db.transaction(async (trx) => {
-    await lockDealer(trx, user.dealer_id)
+    // Sorted, so that two who change from one dealer to the other do not wait for each other.
+    for (const dealerId of [...new Set([user.dealer_id, replaced?.cookie.dealerId ?? user.dealer_id])].sort())
+      await lockDealer(trx, dealerId)
     const current = await findUser(trx, user.dealer_id, user.id)
     if (!current || current.deactivated_at !== null || current.password_hash !== user.password_hash)
       throw new Problem('sign-in-refused')
 
+    if (replaced) await endCredential(trx, replaced.cookie.dealerId, replaced.cookie.credentialId)
     const now = await readClock(trx)
     const cookie = newCookie(user.dealer_id, newId())
     const subject = { type: 'user', id: user.id } as const
@@ -124,7 +138,7 @@ export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Han
   }
 }
 
-export const signOut = ({ db, secrets, issuer }: Sessions): Handlers['signOut'] => {
+export const signOut = ({ db, secrets, issuer, cookies }: Sessions): Handlers['signOut'] => {
   return async ({ session, http }) => {
     requireSameOrigin(http, issuer)
     const { cookie } = await living(db, session, secrets)
@@ -132,7 +146,7 @@ export const signOut = ({ db, secrets, issuer }: Sessions): Handlers['signOut'] 
       await lockDealer(trx, cookie.dealerId)
       await endCredential(trx, cookie.dealerId, cookie.credentialId)
     })
-    return { status: 204, headers: { 'Set-Cookie': setCookie('', issuer.startsWith('https:')) } }
+    return { status: 204, headers: { 'Set-Cookie': cookies.set(cookies.session, '', 0) } }
   }
 }
 
@@ -156,6 +170,10 @@ async function living(db: Knex, text: string, secrets: Secrets): Promise<{ cooki
   if (!cookie || !row?.lives || !timingSafeEqual(secrets.hash('session', row.secret_version, text), row.hash))
     throw new Problem('session-ended')
   return { cookie, row }
+}
+
+function isNone(error: unknown): undefined {
+  if (!(error instanceof Problem)) throw error
 }
 
 function sessionBody(row: store.OwnSessionRow, principal: Principal): OwnSession {

@@ -23,8 +23,3 @@ export function parseCookie(text: string): Cookie | undefined {
     ? { text, dealerId: inner(`_${dealerId}`), credentialId: inner(`_${credentialId}`) }
     : undefined
 }
-
-/** HttpOnly and SameSite=Strict, sent to /v1/session only (RFC 6265bis). */
-export function setCookie(text: string, secure: boolean): string {
-  return `session=${text}; Path=/v1/session; Max-Age=${text === '' ? 0 : sessionSeconds}; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`
-}

@@ -1,40 +1,46 @@
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
+import type { Knex } from 'knex'
 import { networkOf } from '../address.ts'
 import type { Http } from '../operation.ts'
 import { Problem } from '../problem.ts'
+import type { Secrets } from '../secrets.ts'
+import * as store from './store.ts'
 import { hashPassword, isPassword } from './user.ts'
 
-const windowSeconds = 15 * 60
-// Counted by address and e-mail, and by address alone: nobody's failures elsewhere lock a right password out.
-const failuresByEmailMax = 10
-const failuresByAddressMax = 100
-const failedLinksByAddressMax = 100
-const mailsByEmailMax = 3
-const mailsByAddressMax = 30
+/** How often somebody may fail, or ask for a mail, in a quarter of an hour, over all processes. */
+const most = { account: 10, device: 10, session: 10, address: 100, linkAddress: 100, mailAccount: 3, mailAddress: 30 }
+type Kind = keyof typeof most
+/**
+ * Failures are counted in so many places of each kind, by a keyed hash: whoever tries millions of e-mails from millions
+ * of addresses meets his own counts again, and takes no more room. Without the key nobody knows whose place is whose.
+ */
+const placesOfKind = 2 ** 17
 // Argon2 at one time, be it to check a password or to set one: each takes 19 MiB.
 const hashesMax = 32
+
+/** Whose failures are counted together: what the database takes for one and the same e-mail address. */
+export type Account = string
 
 /** Bounds how often somebody may fail, and how much work with passwords this process does at one time. */
 export interface Attempts {
   /**
-   * Counts a failure before the password is looked at, so that attempts sent side by side cannot slip through. Call the
-   * answer when it was right.
+   * Counts a failure to sign in before the password is looked at, so that attempts sent side by side cannot slip
+   * through: by account and by address, but for a device that the person has signed in with before, which is counted
+   * alone. Call the answer when it was right.
+   *
+   * @throws {Problem} `too-many-attempts`; what is refused is not counted.
    */
-  count(http: Http, email: string): Promise<() => Promise<void>>
+  count(http: Http, account: Account, device: string | undefined): Promise<() => Promise<void>>
+  /** The same for somebody who is signed in, by the session alone. */
+  countInSession(credentialId: string): Promise<() => Promise<void>>
   /** The same for a link to choose a password. */
   countLink(http: Http): Promise<() => Promise<void>>
   /** Counts a mail that somebody asks for without being signed in. */
-  countMail(http: Http, email: string): Promise<void>
+  countMail(http: Http, account: Account): Promise<void>
   isPassword(passwordHash: string | null | undefined, password: string): Promise<boolean>
   hashPassword(password: string): Promise<string>
 }
 
-export function openAttempts(): Attempts {
-  const byEmail = new RateLimiterMemory({ points: failuresByEmailMax, duration: windowSeconds })
-  const byAddress = new RateLimiterMemory({ points: failuresByAddressMax, duration: windowSeconds })
-  const linksByAddress = new RateLimiterMemory({ points: failedLinksByAddressMax, duration: windowSeconds })
-  const mailsByEmail = new RateLimiterMemory({ points: mailsByEmailMax, duration: windowSeconds })
-  const mailsByAddress = new RateLimiterMemory({ points: mailsByAddressMax, duration: windowSeconds })
+export function openAttempts(db: Knex, secrets: Secrets): Attempts {
   let hashes = 0
 
   const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -50,32 +56,51 @@ export function openAttempts(): Attempts {
     }
   }
 
+  const count = async (counted: Partial<Record<Kind, string>>): Promise<() => Promise<void>> => {
+    const places = (Object.entries(counted) as [Kind, string][]).map(([kind, of]) => ({
+      ...placeOf(secrets, kind, of),
+      most: most[kind],
+    }))
+    const seconds = await store.countFailure(db, places)
+    if (seconds !== undefined)
+      throw new Problem('too-many-attempts', 'Too many failed attempts. Wait, then try again.', {
+        headers: { 'Retry-After': String(Math.ceil(seconds)) },
+      })
+    return () => store.takeFailureBack(db, places)
+  }
+
   return {
-    count: async (http, email) => {
-      const network = networkOf(http.address())
-      const person = `${network} ${email.toLowerCase()}`
-      await Promise.all([byEmail.consume(person), byAddress.consume(network)]).catch(refuseTooMany)
-      return async () => void (await Promise.all([byEmail.delete(person), byAddress.reward(network)]))
-    },
-    countLink: async (http) => {
-      const network = networkOf(http.address())
-      await linksByAddress.consume(network).catch(refuseTooMany)
-      return async () => void (await linksByAddress.reward(network))
-    },
-    countMail: async (http, email) => {
-      await Promise.all([
-        mailsByEmail.consume(email.toLowerCase()),
-        mailsByAddress.consume(networkOf(http.address())),
-      ]).catch(refuseTooMany)
-    },
+    count: (http, account, device) =>
+      count(
+        device === undefined ? { account, address: networkOf(http.address()) } : { device: `${device} ${account}` },
+      ),
+    countInSession: (credentialId) => count({ session: credentialId }),
+    countLink: (http) => count({ linkAddress: networkOf(http.address()) }),
+    countMail: async (http, account) =>
+      void (await count({ mailAccount: account, mailAddress: networkOf(http.address()) })),
     isPassword: (passwordHash, password) => bounded(() => isPassword(passwordHash, password)),
     hashPassword: (password) => bounded(() => hashPassword(password)),
   }
 }
 
-function refuseTooMany(limit: RateLimiterRes | Error): never {
-  if (limit instanceof Error) throw limit
-  throw new Problem('too-many-attempts', 'Too many failed attempts from this address. Wait, then try again.', {
-    headers: { 'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1) },
-  })
+/** Until when nobody can sign in to an account from a device that it does not know. */
+export async function lockedUntil(db: Knex, secrets: Secrets, accounts: Account[]): Promise<Map<Account, Date>> {
+  const places = new Map(accounts.map((account) => [account, placeOf(secrets, 'account', account).place]))
+  const full = await store.findFullPlaces(db, 'account', [...places.values()], most.account)
+  return new Map(
+    [...places].flatMap(([account, place]) => {
+      const endsAt = full.get(place)
+      return endsAt ? [[account, endsAt]] : []
+    }),
+  )
+}
+
+/** Forgets the failures of an account, also those of mails that were asked for. */
+export async function release(db: Knex, secrets: Secrets, account: Account): Promise<void> {
+  await store.forgetFailures(db, [placeOf(secrets, 'account', account), placeOf(secrets, 'mailAccount', account)])
+}
+
+export function placeOf(secrets: Secrets, kind: Kind, of: string): { kind: Kind; place: number } {
+  const hash = secrets.hash('attempts', secrets.currentVersion, `${kind} ${of}`)
+  return { kind, place: hash.readUInt32BE(0) % placesOfKind }
 }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
+import type { User } from '../../generated/server/types.gen.ts'
 import { type Audited, difference } from '../audit/audit.ts'
 import { inner, newId } from '../ids.ts'
 import { pageOf } from '../page.ts'
@@ -9,7 +10,8 @@ import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { requireSameOrigin } from '../same-origin.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
-import type { Attempts } from './attempts.ts'
+import { type Attempts, lockedUntil, release } from './attempts.ts'
+import type { Devices } from './device.ts'
 import { addLink } from './links.ts'
 import { type LinkToken, parseLinkToken } from './password-link.ts'
 import * as store from './store.ts'
@@ -20,20 +22,23 @@ export interface People extends Audited {
   secrets: Secrets
   issuer: string
   attempts: Attempts
+  devices: Devices
   mailIsReady: boolean
   passwordChanged: (email: string) => void
   /** Told of what could not be done after the answer. */
   report: (error: unknown) => void
 }
 
-export const listUsers: Handlers['listUsers'] = async ({ query, principal }, { db }) => ({
-  status: 200,
-  body: await pageOf(
-    query,
-    (asked) => store.findUsers(db, principal.dealerId, asked),
-    (rows) => rows.map(userBody),
-  ),
-})
+export const listUsers =
+  ({ secrets }: People): Handlers['listUsers'] =>
+  async ({ query, principal }, { db }) => ({
+    status: 200,
+    body: await pageOf(
+      query,
+      (asked) => store.findUsers(db, principal.dealerId, asked),
+      (rows) => bodies(db, secrets, principal.dealerId, rows),
+    ),
+  })
 
 export const createUser =
   (people: People): Handlers['createUser'] =>
@@ -69,11 +74,32 @@ export const createUser =
       }
     })
 
-export const getUser: Handlers['getUser'] = async ({ path, principal }, { db }) => {
-  const user = await store.findUser(db, principal.dealerId, inner(path.userId))
-  if (!user) throw new Problem('not-found')
-  return { status: 200, body: userBody(user) }
-}
+export const getUser =
+  ({ secrets }: People): Handlers['getUser'] =>
+  async ({ path, principal }, { db }) => {
+    const user = await store.findUser(db, principal.dealerId, inner(path.userId))
+    const [body] = user ? await bodies(db, secrets, principal.dealerId, [user]) : []
+    if (!body) throw new Problem('not-found')
+    return { status: 200, body }
+  }
+
+/** Lets somebody try again who has failed too often, or who is kept out by others who fail. */
+export const releaseUser =
+  ({ secrets, recordChange }: People): Handlers['releaseUser'] =>
+  ({ path, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      const user = await store.findUser(trx, principal.dealerId, inner(path.userId))
+      if (!user) throw new Problem('not-found')
+      await release(trx, secrets, await store.accountOf(trx, user.email))
+      await recordChange(
+        trx,
+        principal,
+        http,
+        { action: 'user.released', subject: { type: 'user', id: user.id, name: user.name } },
+        now,
+      )
+      return { status: 204 }
+    })
 
 export const createPasswordLink =
   (people: People): Handlers['createPasswordLink'] =>
@@ -143,14 +169,15 @@ export const requestPasswordLink = (people: People): Handlers['requestPasswordLi
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     if (!mailIsReady) throw new Problem('mail-not-set-up')
-    await attempts.countMail(http, body.email)
-    void sendLink(people, body.email).catch(report)
+    const { account, user } = await store.findByEmail(people.db, body.email)
+    await attempts.countMail(http, account)
+    if (user) setImmediate(() => void sendLink(people, user).catch(report))
     return { status: 204 }
   }
 }
 
 export const setPassword =
-  ({ db, secrets, issuer, attempts, passwordChanged, recordChange }: People): Handlers['setPassword'] =>
+  ({ db, secrets, issuer, attempts, devices, passwordChanged, recordChange }: People): Handlers['setPassword'] =>
   async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     const right = await attempts.countLink(http)
@@ -168,7 +195,7 @@ export const setPassword =
       if (!current) throw new Problem('password-link-invalid')
       const { dealerId } = token
       const subject = { type: 'user', id: current.id } as const
-      await savePassword(trx, current, passwordHash)
+      await savePassword(trx, secrets, current, passwordHash)
       await recordChange(
         trx,
         { dealerId, subject },
@@ -178,16 +205,17 @@ export const setPassword =
       )
     })
     passwordChanged(user.email)
-    return { status: 204 }
+    // Whoever fails meanwhile must not keep the person out who has just proven the address.
+    return { status: 204, headers: { 'Set-Cookie': devices.cookieFor(http, user) } }
   }
 
 export const changeOwnPassword =
-  ({ attempts, passwordChanged, recordChange }: People): Handlers['changeOwnPassword'] =>
+  ({ secrets, attempts, passwordChanged, recordChange }: People): Handlers['changeOwnPassword'] =>
   async ({ body, principal, http }, { write }) => {
     // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked
     // outside, and read again.
     const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))
-    const right = await attempts.count(http, before.email)
+    const right = await attempts.countInSession(principal.credentialId)
     if (!(await attempts.isPassword(before.password_hash, body.currentPassword))) throw new Problem('password-wrong')
     await right()
     requireOtherThanEmail(body.newPassword, before.email)
@@ -196,7 +224,7 @@ export const changeOwnPassword =
     await write(principal, async (trx, now) => {
       const user = await ownUser(trx, principal.dealerId, personId(principal))
       if (user.password_hash !== before.password_hash) throw new Problem('password-wrong')
-      await savePassword(trx, user, passwordHash)
+      await savePassword(trx, secrets, user, passwordHash)
       await recordChange(
         trx,
         principal,
@@ -209,19 +237,27 @@ export const changeOwnPassword =
     return { status: 204 }
   }
 
+/** With until when nobody can sign in as them from a new device. */
+async function bodies(db: Knex, secrets: Secrets, dealerId: string, users: readonly UserRow[]): Promise<User[]> {
+  const accounts = await store.findAccounts(
+    db,
+    dealerId,
+    users.map(({ id }) => id),
+  )
+  const locks = await lockedUntil(db, secrets, [...accounts.values()])
+  return users.map((user) => userBody(user, locks.get(accounts.get(user.id) ?? '')))
+}
+
 function refuseTakenEmail(error: unknown): never {
   if (error instanceof Error && 'constraint' in error && error.constraint === 'users_email')
     throw new Problem('email-taken')
   throw error
 }
 
-async function sendLink(people: People, email: string): Promise<void> {
-  const { db } = people
-  const user = await store.findUserByEmail(db, email)
-  if (!user) return
-  await db.transaction(async (trx) => {
-    await lockDealer(trx, user.dealer_id)
-    const current = await store.findUser(trx, user.dealer_id, user.id)
+async function sendLink(people: People, { dealer_id: dealerId, id }: UserRow): Promise<void> {
+  await people.db.transaction(async (trx) => {
+    await lockDealer(trx, dealerId)
+    const current = await store.findUser(trx, dealerId, id)
     if (current?.deactivated_at === null) await addLink(trx, people, current, await readClock(trx))
   })
 }
@@ -248,9 +284,11 @@ async function ownUser(trx: Knex.Transaction, dealerId: string, id: string): Pro
 /** Whoever was signed in with the old password, or could choose another by a link, no longer can. */
 async function savePassword(
   trx: Knex.Transaction,
-  { dealer_id: dealerId, id }: UserRow,
+  secrets: Secrets,
+  { dealer_id: dealerId, id, email }: UserRow,
   passwordHash: string,
 ): Promise<void> {
+  await release(trx, secrets, await store.accountOf(trx, email))
   await store.saveUser(trx, dealerId, id, { password_hash: passwordHash })
   await store.endPasswordLink(trx, dealerId, id)
   await endCredentials(trx, dealerId, id)

@@ -4,6 +4,8 @@ import { type Change, recordOperatorChange } from '../audit/audit.ts'
 import { addDealer, type NewDealer } from '../dealers/store.ts'
 import { newId, outer } from '../ids.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
+import type { Secrets } from '../secrets.ts'
+import { release } from './attempts.ts'
 import * as store from './store.ts'
 import { hashPassword, newPassword } from './user.ts'
 
@@ -83,7 +85,7 @@ export async function createUser(
  * @throws {Error} when nobody has the e-mail address.
  */
 export async function resetPassword(db: Knex, email: string, wanted?: string): Promise<{ password: string }> {
-  const user = await store.findUserByEmail(db, email)
+  const { user } = await store.findByEmail(db, email)
   if (!user) throw new Error(`Nobody has the e-mail address ${email}`)
   const password = wanted ?? newPassword()
   const passwordHash = await hashPassword(password)
@@ -102,12 +104,32 @@ export async function resetPassword(db: Knex, email: string, wanted?: string): P
   return { password }
 }
 
+/**
+ * Lets somebody sign in again who has failed too often, or who is kept out by others who fail.
+ *
+ * @throws {Error} when nobody has the e-mail address.
+ */
+export async function releaseUser(db: Knex, secrets: Secrets, email: string): Promise<void> {
+  const { account, user } = await store.findByEmail(db, email)
+  if (!user) throw new Error(`Nobody has the e-mail address ${email}`)
+  await db.transaction(async (trx) => {
+    await lockDealer(trx, user.dealer_id)
+    await release(trx, secrets, account)
+    await recordOperatorChange(
+      trx,
+      user.dealer_id,
+      { action: 'user.released', subject: { type: 'user', id: user.id, name: user.name } },
+      await readClock(trx),
+    )
+  })
+}
+
 function userCreated({ id, email, name, role }: { id: string; email: string; name: string; role: Role }): Change {
   return { action: 'user.created', subject: { type: 'user', id, name }, after: { email, role } }
 }
 
 async function refuseTakenEmail(trx: Knex.Transaction, email: string): Promise<void> {
-  if (await store.findUserByEmail(trx, email)) throw new Error(`The e-mail address ${email} is taken`)
+  if ((await store.findByEmail(trx, email)).user) throw new Error(`The e-mail address ${email} is taken`)
 }
 
 /** The dealer is the only row that a new user points to. */

@@ -49,7 +49,7 @@ export interface UserRow {
   created_at: Date
 }
 
-export function userBody(row: UserRow): User {
+export function userBody(row: UserRow, lockedUntil?: Date): User {
   return {
     id: outer('user', row.id),
     name: row.name,
@@ -58,6 +58,7 @@ export function userBody(row: UserRow): User {
     state: row.deactivated_at !== null ? 'deactivated' : row.password_hash === null ? 'invited' : 'active',
     deactivated: row.deactivated_at !== null,
     createdAt: row.created_at.toISOString(),
+    ...(lockedUntil && { signInLockedUntil: lockedUntil.toISOString() }),
   }
 }
 

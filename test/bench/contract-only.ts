@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import { createApp } from '../../src/app.ts'
+import { cookiesOf } from '../../src/cookies.ts'
 import { openContract } from '../../src/http/contract.ts'
 import { securityHandlers } from '../../src/http/security.ts'
 import { newId, outer } from '../../src/ids.ts'
@@ -63,6 +64,7 @@ export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ a
     services: { db: nothing as never, write: nothing },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,
+    cookies: cookiesOf(issuer),
     recorder,
     log,
   })

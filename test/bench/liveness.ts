@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { pino } from 'pino'
 import { handlersWith } from '../../src/handlers.ts'
 import { createApp } from '../../src/app.ts'
+import { cookiesOf } from '../../src/cookies.ts'
 import { openDatabase } from '../../src/db/pool.ts'
 import { openFeed } from '../../src/feed/feed.ts'
 import { openContract } from '../../src/http/contract.ts'
@@ -16,6 +17,7 @@ import { addCredential, addFingerprint } from '../../src/tokens/store.ts'
 import { accessToken, tokenCheck } from '../../src/tokens/token.ts'
 import { createDealer } from '../../src/users/operator.ts'
 import { openAttempts } from '../../src/users/attempts.ts'
+import { devices } from '../../src/users/device.ts'
 import { atMost, compare, difference, generator, ready, report } from './harness.ts'
 import { openPlace } from './world.ts'
 
@@ -49,7 +51,9 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     intake,
     feed,
     leadViolations: () => [],
-    attempts: openAttempts(),
+    cookies: cookiesOf(issuer),
+    attempts: openAttempts(db, secrets),
+    devices: devices(secrets, cookiesOf(issuer)),
     passwordChanged: () => undefined,
     mailIsReady: false,
     isStopping: () => false,
@@ -62,6 +66,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     services: { db, write: writer(db, keyring) },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,
+    cookies: cookiesOf(issuer),
     recorder: { note: () => undefined, stop: async () => undefined },
     log: pino({ level: 'silent' }),
   })

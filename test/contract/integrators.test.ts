@@ -120,7 +120,13 @@ describe('what the document that is handed out lets in', () => {
   let contract: Contract
   beforeAll(async () => {
     const passes = (): true => true
-    const open = { accessToken: passes, session: passes, apiKeyHeader: passes, clientBasic: passes }
+    const open = {
+      accessToken: passes,
+      session: passes,
+      secureSession: passes,
+      apiKeyHeader: passes,
+      clientBasic: passes,
+    }
     contract = await openContract(open, false)
   })
 

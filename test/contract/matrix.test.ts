@@ -54,6 +54,7 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   updateUser: 'users:manage',
   createUser: 'users:manage',
   createPasswordLink: 'users:manage',
+  releaseUser: 'users:manage',
   setPassword: 'nothing',
   changeOwnPassword: 'a person',
   listOwnSessions: 'a person',
@@ -415,6 +416,13 @@ beforeAll(async () => {
           { path: `/v1/users/${userId}/password-link`, status: 200 },
           { path: `/v1/users/${gone.userId}/password-link`, status: 409 },
           { path: `/v1/users/user_${missing}/password-link`, status: 404 },
+        ]
+      }
+      case 'releaseUser': {
+        const { userId } = await service.signIn(await aPerson())
+        return [
+          { path: `/v1/users/${userId}/release`, status: 204 },
+          { path: `/v1/users/user_${missing}/release`, status: 404 },
         ]
       }
       case 'changeOwnPassword':

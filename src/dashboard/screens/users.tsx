@@ -8,6 +8,7 @@ import {
   createUser,
   limits,
   type PasswordLink,
+  releaseUser,
   type Role,
   updateUser,
   type User,
@@ -25,7 +26,7 @@ import { SettingsMenu } from './shell.tsx'
 const roles = ['sales', 'admin'] as const
 const tones = { invited: 'notice', active: 'good', deactivated: 'quiet' } as const
 
-type Deed = 'link' | 'change' | 'deactivate' | 'reactivate'
+type Deed = 'link' | 'change' | 'release' | 'deactivate' | 'reactivate'
 
 export function Users() {
   return usePerson().can('users:manage') ? <AllUsers /> : <Forbidden />
@@ -55,6 +56,7 @@ function AllUsers() {
       {invite && <Invite close={() => show({})} />}
       {open?.deed === 'link' && <NewLink user={open.user} close={close} />}
       {open?.deed === 'change' && <Change user={open.user} close={close} />}
+      {open?.deed === 'release' && <Release user={open.user} close={close} />}
       {open?.deed === 'deactivate' && <Confirm user={open.user} deed="deactivate" close={close} />}
       {open?.deed === 'reactivate' && <Confirm user={open.user} deed="reactivate" close={close} />}
     </Page>
@@ -63,10 +65,13 @@ function AllUsers() {
 
 function Rows({ users, open }: { users: readonly User[]; open: (deed: Deed, user: User) => void }) {
   const { t } = useTranslation()
+  const { short } = useFormats()
   const { user: self } = usePerson()
   const heads = ['name', 'email', 'role', 'state', 'deeds'] as const
-  const deedsOf = ({ state }: User): readonly Deed[] =>
-    state === 'deactivated' ? ['change', 'reactivate'] : ['change', 'link', 'deactivate']
+  const deedsOf = ({ state, signInLockedUntil }: User): readonly Deed[] => [
+    ...(signInLockedUntil === undefined ? [] : ['release' as const]),
+    ...(state === 'deactivated' ? (['change', 'reactivate'] as const) : (['change', 'link', 'deactivate'] as const)),
+  ]
   return (
     <table className="rows">
       <VisuallyHidden component="caption">{t('users.title')}</VisuallyHidden>
@@ -94,6 +99,9 @@ function Rows({ users, open }: { users: readonly User[]; open: (deed: Deed, user
             <td data-label={t('column.role')}>{t(`users.role.${user.role}`)}</td>
             <td>
               <Chip tone={tones[user.state]}>{t(`users.state.${user.state}`)}</Chip>
+              {user.signInLockedUntil !== undefined && (
+                <Text size="sm">{t('users.locked', { when: short(user.signInLockedUntil) })}</Text>
+              )}
             </td>
             <td>
               <Group gap={6}>
@@ -287,6 +295,30 @@ function Confirm({ user, deed, close }: { user: User; deed: 'deactivate' | 'reac
         <Buttons close={close}>
           <Button {...(isEnd && { color: 'red' })} loading={busy} onClick={() => void save({ deactivated: isEnd })}>
             {t(`users.deed.${deed}`)}
+          </Button>
+        </Buttons>
+      </Stack>
+    </Dialog>
+  )
+}
+
+function Release({ user, close }: { user: User; close: () => void }) {
+  const { t } = useTranslation()
+  const queries = useQueryClient()
+  const { busy, failure, run } = useDeed()
+  const release = async () => {
+    if (!(await run(() => answered(releaseUser({ client: service, path: { userId: user.id } }))))) return
+    close()
+    await queries.invalidateQueries({ queryKey: usersKey })
+  }
+  return (
+    <Dialog title={t('users.releaseTitle', { name: isolated(user.name) })} close={close}>
+      <Stack>
+        {failure !== undefined && <Failed failure={failure} />}
+        <Text>{t('users.releaseText')}</Text>
+        <Buttons close={close}>
+          <Button loading={busy} onClick={() => void release()}>
+            {t('users.deed.release')}
           </Button>
         </Buttons>
       </Stack>

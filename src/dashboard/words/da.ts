@@ -297,10 +297,18 @@ export const da: Words = {
     },
     roleEnds: 'Med en anden rolle bliver brugeren logget ud alle steder med det samme.',
     state: { invited: 'Inviteret', active: 'Aktiv', deactivated: 'Deaktiveret' },
-    deed: { change: 'Rediger', link: 'Nyt link', deactivate: 'Deaktiver', reactivate: 'Genaktiver' },
+    locked: 'Login låst indtil {{when}}',
+    deed: {
+      change: 'Rediger',
+      link: 'Nyt link',
+      release: 'Lås op',
+      deactivate: 'Deaktiver',
+      reactivate: 'Genaktiver',
+    },
     deedNamed: {
       change: 'Rediger {{name}}',
       link: 'Nyt link til {{name}}',
+      release: 'Lås login op for {{name}}',
       deactivate: 'Deaktiver {{name}}',
       reactivate: 'Genaktiver {{name}}',
     },
@@ -311,6 +319,9 @@ export const da: Words = {
     reactivateTitle: 'Genaktiver ”{{name}}”?',
     reactivateText:
       'Brugeren kan logge ind igen med sin tidligere adgangskode. Den, der aldrig har valgt en, skal have et nyt link.',
+    releaseTitle: 'Lås login op for ”{{name}}”?',
+    releaseText:
+      'For mange forsøg på at logge ind som denne bruger er mislykkedes, måske fordi en anden har prøvet. Indtil låsen er udløbet, kan brugeren kun logge ind fra en browser, der er brugt før. Låses der op, kan brugeren prøve igen med det samme med sin nuværende adgangskode.',
     link: 'Linket',
     linkTitle: 'Link til adgangskode for ”{{name}}”',
     linkInvited:
@@ -407,7 +418,8 @@ export const da: Words = {
       'Linket virker ikke: det er brugt, udløbet eller afløst af et nyere. Bed en administrator i din virksomhed om et nyt link.',
     'password-wrong': 'Den nuværende adgangskode er forkert.',
     'password-is-email': 'Vælg en adgangskode, der ikke er din e-mailadresse.',
-    'too-many-attempts': 'For mange mislykkede forsøg fra denne adresse. Vent lidt, og prøv igen.',
+    'too-many-attempts':
+      'For mange forsøg er mislykkedes. Vent et kvarter, eller bed en administrator om at låse dit login op, og prøv så igen.',
     'api-key-name-taken': 'En anden nøgle har dette navn. Vælg et andet navn.',
     'replacement-under-way':
       'Den nye nøgle er i brug, og den gamle virker stadig. Afslut den gamle først, eller vent, til den udløber.',
@@ -702,6 +714,7 @@ export const da: Words = {
     'user.updated': 'Bruger ændret',
     'user.password_reset': 'Adgangskode nulstillet',
     'user.password_link_created': 'Link til adgangskode lavet',
+    'user.released': 'Login låst op',
     'user.password_set': 'Adgangskode valgt via link',
     'user.password_changed': 'Egen adgangskode ændret',
   },

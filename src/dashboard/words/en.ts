@@ -296,10 +296,18 @@ export const en = {
     },
     roleEnds: 'With another role, the person is signed out everywhere at once.',
     state: { invited: 'Invited', active: 'Active', deactivated: 'Deactivated' },
-    deed: { change: 'Change', link: 'New link', deactivate: 'Deactivate', reactivate: 'Reactivate' },
+    locked: 'Sign-in locked until {{when}}',
+    deed: {
+      change: 'Change',
+      link: 'New link',
+      release: 'Unlock',
+      deactivate: 'Deactivate',
+      reactivate: 'Reactivate',
+    },
     deedNamed: {
       change: 'Change {{name}}',
       link: 'New link for {{name}}',
+      release: 'Unlock the sign-in of {{name}}',
       deactivate: 'Deactivate {{name}}',
       reactivate: 'Reactivate {{name}}',
     },
@@ -310,6 +318,9 @@ export const en = {
     reactivateTitle: 'Reactivate “{{name}}”?',
     reactivateText:
       'The person can sign in again with the password from before. Whoever never chose one needs a new link.',
+    releaseTitle: 'Unlock the sign-in of “{{name}}”?',
+    releaseText:
+      'Too many attempts to sign in as this person failed, perhaps by somebody else. Until the lock is over they can only sign in from a browser that they used before. Unlocked, they can try again at once, with the password that they have.',
     link: 'Link',
     linkTitle: 'Password link for “{{name}}”',
     linkInvited: 'Make a new link if the first was lost or is over. Earlier links stop working.',
@@ -402,7 +413,8 @@ export const en = {
       'This link does not work: it was used, has ended, or a newer one has taken its place. Ask an admin of your dealership for a new link.',
     'password-wrong': 'The current password is wrong.',
     'password-is-email': 'Choose a password that is not your e-mail address.',
-    'too-many-attempts': 'Too many failed attempts from this address. Wait, then try again.',
+    'too-many-attempts':
+      'Too many attempts failed. Wait a quarter of an hour, or ask an Admin to unlock your sign-in, then try again.',
     'api-key-name-taken': 'Another key has this name. Choose another name.',
     'replacement-under-way':
       'The new key is in use and the old one works still. End the old one first, or wait until it ends.',
@@ -690,6 +702,7 @@ export const en = {
     'user.updated': 'User changed',
     'user.password_reset': 'Password reset',
     'user.password_link_created': 'Password link made',
+    'user.released': 'Sign-in unlocked',
     'user.password_set': 'Password chosen by link',
     'user.password_changed': 'Own password changed',
   },
