@@ -101,6 +101,7 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   getUser: 'nothing',
   // It asks for the password itself.
   changeOwnPassword: 'nothing',
+  releaseUser: 'nothing',
   listOwnSessions: 'nothing',
   endOwnSession: 'nothing',
   listAuditEntries: 'nothing',

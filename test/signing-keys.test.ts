@@ -57,6 +57,102 @@ it('signs nobody in with a key that was withdrawn a moment ago', async () => {
   expect((await service.call('GET', '/v1/me', { token })).status).toBe(200)
 })
 
+describe('a signing key that was rotated', () => {
+  let service: TestService
+  let dealer: Awaited<ReturnType<TestService['dealer']>>
+  let old: string
+  let next: string
+  /** As if every moment in the table of keys were so long ago. */
+  const pass = (seconds: number) =>
+    service.db('signing_keys').update({
+      signs_from: service.db.raw('signs_from - make_interval(secs => ?)', [seconds]),
+      retired_at: service.db.raw('retired_at - make_interval(secs => ?)', [seconds]),
+    })
+  const states = async () =>
+    (await service.db('signing_keys').orderBy('signs_from')).map(({ retired_at, withdrawn_at }) =>
+      withdrawn_at ? 'withdrawn' : retired_at ? 'retired' : 'signs',
+    )
+  const generation = async () => (await service.db('signing_key_generation').first('generation')).generation
+  const me = async (token: string) => (await service.call('GET', '/v1/me', { token })).status
+  /** Two processes more, which look at the same moment. */
+  const look = async () => {
+    const two = await Promise.all([0, 1].map(() => openKeyring(service.db, service.service.secrets, () => undefined)))
+    await Promise.all(two.map((keyring) => keyring.refresh()))
+    await Promise.all(two.map((keyring) => keyring.stop()))
+    return two
+  }
+  beforeAll(async () => {
+    service = await startService()
+    dealer = await service.dealer('rotated')
+    old = dealer.dms.token
+    next = await rotateSigningKey(service.db, service.service.secrets)
+  })
+  afterAll(() => service.close())
+
+  it('signs until the new one does', async () => {
+    await pass(85)
+    await look()
+    expect(await states()).toEqual(['signs', 'signs'])
+  })
+
+  it('signs no more from then on, by the clock of the database, whatever time it is to a process', async () => {
+    await pass(10)
+    const [one, other] = await look()
+    expect(await states()).toEqual(['retired', 'signs'])
+    for (const keyring of [one, other]) {
+      expect(keyring?.signing(new Date(0)).kid).toBe(next)
+      expect(keyring?.jwks()).toHaveLength(2)
+    }
+    const { kid } = JSON.parse(
+      Buffer.from((await service.exchange(dealer.dms.secret)).split('.')[0] ?? '', 'base64url').toString(),
+    )
+    expect(kid).toBe(next)
+    expect(await me(old)).toBe(200)
+  })
+
+  it('is withdrawn by itself when its last token has ended, and not before', async () => {
+    await pass(1_800)
+    await look()
+    expect([await states(), await me(old)]).toEqual([['retired', 'signs'], 200])
+
+    const young = await service.exchange(dealer.dms.secret)
+    const before = await generation()
+    await pass(61)
+    await look()
+    expect(await states()).toEqual(['withdrawn', 'signs'])
+    // Once, however many processes looked.
+    expect(Number(await generation())).toBe(Number(before) + 1)
+    expect([await me(old), await me(young)]).toEqual([401, 200])
+    expect((await service.call('GET', '/.well-known/jwks.json')).body.keys).toHaveLength(1)
+    await look()
+    expect([await states(), Number(await generation())]).toEqual([['withdrawn', 'signs'], Number(before) + 1])
+  })
+
+  it('goes on signing where nobody could open the new one', async () => {
+    const kid = await rotateSigningKey(service.db, service.service.secrets)
+    await service
+      .db('signing_keys')
+      .where({ kid })
+      .update({ wrapped_private_key: Buffer.alloc(150, 1) })
+    await pass(95)
+    await look()
+    expect(await states()).toEqual(['withdrawn', 'signs', 'signs'])
+  })
+
+  it('is neither half retired nor half withdrawn when the process ends in between', async () => {
+    const kid = await rotateSigningKey(service.db, service.service.secrets)
+    await service.db('signing_keys').whereNull('withdrawn_at').whereNot({ kid }).whereNot({ kid: next }).delete()
+    await pass(95)
+    const before = await generation()
+    await service.db.raw(`alter table signing_key_generation add constraint held check (generation <= ${before})`)
+    await expect(look()).rejects.toThrow('held')
+    expect([await states(), await generation()]).toEqual([['withdrawn', 'signs', 'signs'], before])
+    await service.db.raw('alter table signing_key_generation drop constraint held')
+    await look()
+    expect(await states()).toEqual(['withdrawn', 'retired', 'signs'])
+  })
+})
+
 const foreign = secretsFrom([{ version: 'v1', bytes: Buffer.alloc(32, 9) }])
 
 describe('a signing key that cannot be opened', () => {

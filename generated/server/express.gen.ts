@@ -673,6 +673,7 @@ export const operations = {
         ],
         mediaTypes: [],
         bodyBytesMax: 0,
+        freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
     },

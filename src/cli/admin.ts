@@ -127,14 +127,16 @@ program
 
 program
   .command('rotate-signing-key')
-  .description('adds a key that signs access tokens; tokens of the old one stay good')
+  .description('adds a key that signs access tokens; the old one goes by itself when its last token has ended')
   .option('--now', 'for a key that has leaked: withdraws the others, so that every access token is dead')
   .action(({ now }) =>
     withDatabase(async ({ db }) => {
       const secrets = ownSecrets()
       const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
       console.log(
-        now ? `Key ${kid} signs now; all earlier access tokens are dead` : `Key ${kid} signs from 90 seconds on`,
+        now
+          ? `Key ${kid} signs now; all earlier access tokens are dead`
+          : `Key ${kid} signs from 90 seconds on; the one from before is withdrawn about half an hour later`,
       )
     }),
   )

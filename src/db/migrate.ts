@@ -25,6 +25,7 @@ const names = [
   '0016-scopes-in-force.sql',
   '0017-locked-out.sql',
   '0018-signing-in.sql',
+  '0019-retired-signing-keys.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -5,13 +5,16 @@ import { newId } from '../ids.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import * as store from './store.ts'
-import type { SigningKey } from './token.ts'
+import { lifetimeSeconds, type SigningKey } from './token.ts'
 
 // A new key is published this long before it signs, and every process looks again in a third of it: nobody meets a
 // token of a key it has not seen. Withdrawing does not wait for that: the generation that every judgement returns makes
 // the process look before it answers.
 const publishedAheadMs = 90_000
 const refreshMs = publishedAheadMs / 3
+// Whoever signs has looked at the generation a moment before, so that the last token of a retired key is no younger
+// than its retirement, but for the time of one request and for what the clocks of processes differ.
+const withdrawnAfterSeconds = lifetimeSeconds + 60
 
 export interface PublicJwk {
   kty: 'EC'
@@ -28,15 +31,21 @@ export interface Keyring {
   generation(): string
   has(kid: string): boolean
   publicKey(kid: string): KeyObject | undefined
-  /** The newest key whose time to sign has come. @throws {Problem} `unavailable` when no key could be opened. */
+  /**
+   * The newest key whose time to sign has come, never one that was retired.
+   *
+   * @throws {Problem} `unavailable` when no key could be opened.
+   */
   signing(now: Date): SigningKey
   jwks(): PublicJwk[]
   /** Reads the keys again; `db` may be the caller's own transaction. */
   reload(db: Knex): Promise<void>
+  /** Reads them again, retires those that another one has come for, and withdraws those whose last token has ended. */
+  refresh(): Promise<void>
   stop(): Promise<void>
 }
 
-type Held = SigningKey & { signsFrom: Date; jwk: PublicJwk }
+type Held = SigningKey & { signsFrom: Date; isRetired: boolean; jwk: PublicJwk }
 
 /**
  * Opens the signing keys, making one where none can be opened, and keeps them fresh. `onChange` runs when they changed.
@@ -54,6 +63,7 @@ export async function openKeyring(
 ): Promise<Keyring> {
   let generation = ''
   let held: Held[] = []
+  let known = 0
 
   const reload = async (from: Knex) => {
     const found = await store.findSigningKeys(from)
@@ -67,6 +77,7 @@ export async function openKeyring(
       }
     })
     generation = found.generation
+    known = found.keys.length
     onChange()
   }
 
@@ -79,26 +90,40 @@ export async function openKeyring(
   await reload(db)
 
   // A failure to look leaves the keys as they are: judging a token fails by itself when the database is away.
-  const refresh = openJob('reading the signing keys', refreshMs, reportJob, () => reload(db))
+  const refresh = openJob('reading the signing keys', refreshMs, reportJob, async () => {
+    await reload(db)
+    if (known < 2) return
+    await db.transaction(async (trx) => {
+      await store.lockSigningKeys(trx)
+      // One that this process cannot open takes nobody's place.
+      const opened = held.map(({ kid }) => kid)
+      await store.retireSigningKeys(trx, opened)
+      await store.withdrawRetiredKeys(trx, withdrawnAfterSeconds)
+    })
+    await reload(db)
+  })
 
   return {
     generation: () => generation,
     has: (kid) => held.some((key) => key.kid === kid),
     publicKey: (kid) => held.find((key) => key.kid === kid)?.publicKey,
     signing: (now) => {
-      const key = held.findLast(({ signsFrom }) => signsFrom <= now) ?? held[0]
+      const ready = held.filter(({ isRetired }) => !isRetired)
+      const key = ready.findLast(({ signsFrom }) => signsFrom <= now) ?? ready[0] ?? held[0]
       if (!key)
         throw new Problem('unavailable', 'There is no key to sign access tokens with just now. Try again in a moment.')
       return key
     },
     jwks: () => held.map(({ jwk }) => jwk),
     reload,
+    refresh: refresh.run,
     stop: refresh.stop,
   }
 }
 
 /**
- * Adds a key that signs after a pause long enough for every process to have seen it.
+ * Adds a key that signs after a pause long enough for every process to have seen it. Those from before sign no more
+ * then, and are withdrawn by whichever process comes first when their last tokens have ended.
  *
  * @throws {Error} when the current master secret is not one that the database knows.
  */
@@ -164,6 +189,7 @@ function opened(row: store.SigningKeyRow, secrets: Secrets): Held {
     privateKey,
     publicKey,
     signsFrom: row.signs_from,
+    isRetired: row.retired_at !== null,
     jwk: { kty: 'EC', crv: 'P-256', x, y, kid: row.kid, use: 'sig', alg: 'ES256' },
   }
 }

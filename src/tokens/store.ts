@@ -152,12 +152,13 @@ export interface SigningKeyRow {
   wrapped_private_key: Buffer
   secret_version: string
   signs_from: Date
+  retired_at: Date | null
 }
 
 /** The keys that may have signed a living token, oldest first, with the generation they belong to. */
 export async function findSigningKeys(db: Knex): Promise<{ generation: string; keys: SigningKeyRow[] }> {
   const { rows } = await db.raw<{ rows: ({ generation: string } & (SigningKeyRow | { kid: null }))[] }>(
-    `select g.generation::text as generation, k.kid, k.public_jwk, k.wrapped_private_key, k.secret_version, k.signs_from
+    `select g.generation::text as generation, k.kid, k.public_jwk, k.wrapped_private_key, k.secret_version, k.signs_from, k.retired_at
      from signing_key_generation g left join signing_keys k on k.withdrawn_at is null order by k.signs_from, k.kid`,
   )
   const [first] = rows
@@ -165,7 +166,11 @@ export async function findSigningKeys(db: Knex): Promise<{ generation: string; k
   return { generation: first.generation, keys: rows.filter((row) => row.kid !== null) }
 }
 
-export async function addSigningKey(trx: Knex.Transaction, key: SigningKeyRow, now: Date): Promise<void> {
+export async function addSigningKey(
+  trx: Knex.Transaction,
+  key: Omit<SigningKeyRow, 'retired_at'>,
+  now: Date,
+): Promise<void> {
   await trx('signing_keys').insert({ ...key, public_jwk: JSON.stringify(key.public_jwk), created_at: now })
   await trx('signing_key_generation').increment('generation')
 }
@@ -173,6 +178,32 @@ export async function addSigningKey(trx: Knex.Transaction, key: SigningKeyRow, n
 export async function withdrawSigningKeys(trx: Knex.Transaction, but: string, now: Date): Promise<void> {
   await trx('signing_keys').whereNot({ kid: but }).whereNull('withdrawn_at').update({ withdrawn_at: now })
   await trx('signing_key_generation').increment('generation')
+}
+
+/** Keys sign no more once the time of a newer one of `kids` has come. The caller has locked the signing keys. */
+export async function retireSigningKeys(trx: Knex.Transaction, kids: readonly string[]): Promise<void> {
+  const retired = await trx('signing_keys as k')
+    .whereNull('k.withdrawn_at')
+    .whereNull('k.retired_at')
+    .whereExists(
+      trx('signing_keys as n')
+        .select(trx.raw('1'))
+        .whereNull('n.withdrawn_at')
+        .whereIn('n.kid', kids)
+        .whereRaw('n.signs_from <= clock_timestamp()')
+        .whereRaw('(n.signs_from, n.kid) > (k.signs_from, k.kid)'),
+    )
+    .update({ retired_at: trx.raw('clock_timestamp()') })
+  if (retired > 0) await trx('signing_key_generation').increment('generation')
+}
+
+/** Withdraws keys that were retired so many seconds ago. The caller has locked the signing keys. */
+export async function withdrawRetiredKeys(trx: Knex.Transaction, seconds: number): Promise<void> {
+  const withdrawn = await trx('signing_keys')
+    .whereNull('withdrawn_at')
+    .whereRaw('retired_at < clock_timestamp() - make_interval(secs => ?)', [seconds])
+    .update({ withdrawn_at: trx.raw('clock_timestamp()') })
+  if (withdrawn > 0) await trx('signing_key_generation').increment('generation')
 }
 
 export async function lockSigningKeys(trx: Knex.Transaction): Promise<void> {
