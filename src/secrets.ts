@@ -7,7 +7,7 @@ export interface MasterSecret {
 }
 
 const hashing = ['api-key', 'session', 'password-link', 'device', 'attempts'] as const
-const purposes = [...hashing, 'signing-key', 'fingerprint'] as const
+export const purposes = [...hashing, 'signing-key', 'fingerprint'] as const
 type Purpose = (typeof purposes)[number]
 
 /**
