@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** A net for what hangs, many times what anything takes on a machine six times slower; never what a test looks at. */
-export const patienceMs = 120_000
+export const patienceMs = 300_000
 const intervalMs = 10
 
 /** What the condition says, once that is true. */

@@ -4,7 +4,7 @@ import { amount } from './long.ts'
 import { patienceMs } from './patience.ts'
 
 // A net for what hangs: on a quiet machine no test takes a tenth of it.
-const testMsMax = amount(600_000, 3 * 3_600_000)
+const testMsMax = amount(1_200_000, 3 * 3_600_000)
 
 // Walks through the browser, then what kills and waits, then the larger files: a long one that began last would keep
 // one worker while the others have nothing left.

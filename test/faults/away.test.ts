@@ -47,7 +47,7 @@ beforeAll(async () => {
     await service.close()
     await proxy.close()
   }
-}, 180_000)
+})
 afterAll(() => close())
 
 /** Past the service and the proxy. */
@@ -132,7 +132,7 @@ describe('a database that takes no writes', () => {
     await vi.waitUntil(async () => (await ready()) === 200, patience)
     await well()
     expect(said(50)).toHaveLength(1)
-  }, 120_000)
+  })
 })
 
 describe('readiness', () => {

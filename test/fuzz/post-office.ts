@@ -1,3 +1,4 @@
+import { until } from '../patience.ts'
 import type { Reply, TestService } from '../service.ts'
 import { faultsOfProspect, placesIn } from './adf-oracle.ts'
 import type { Fault, Stored } from './evidence.ts'
@@ -105,10 +106,13 @@ async function storedAs(
   body: Buffer,
   { service, token }: Office,
 ): Promise<Stored | { refusal: string }> {
-  const [reply, original] = await Promise.all([
-    onceMore(() => service.call('GET', `/v1/leads/${id}`, { token })),
-    onceMore(() => service.call('GET', `/v1/leads/${id}/original`, { token })),
-  ])
+  // All leads of a batch at once are more than a slow machine may have time for: whoever is told so asks again.
+  const read = (path: string) =>
+    until(async () => {
+      const reply = await onceMore(() => service.call('GET', path, { token }))
+      return reply.status !== 503 && reply
+    })
+  const [reply, original] = await Promise.all([read(`/v1/leads/${id}`), read(`/v1/leads/${id}/original`)])
   if (reply.status !== 200 || ![200, 404].includes(original.status))
     return { refusal: `${reply.status} ${reply.text}, ${original.status} ${original.text}` }
   const content = original.status === 200 ? Buffer.from(original.body.content, 'base64') : undefined
