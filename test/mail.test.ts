@@ -367,6 +367,28 @@ it('sends each of many mails once, from two senders side by side', async () => {
   expect([ids.length, new Set(ids).size]).toEqual([200, 200])
 })
 
+it('hands mails on in turn between dealers, however many there are of one', async () => {
+  const dealers = [await service.dealer('all'), await service.dealer('single')]
+  const lists: { dealerId: string; mails: Parameters<typeof addMails>[2] }[] = []
+  for (const [at, { admin, dealerId }] of dealers.entries()) {
+    await tellNothingOfKeys(admin.token, dealerId)
+    const key = await service.db('audit_entries').where({ dealer_id: dealerId, action: 'api_key.created' }).first()
+    const mails = Array.from({ length: at === 0 ? 40 : 1 }, () => ({
+      user_id: inner(admin.userId),
+      kind: 'key_created' as const,
+      data: { auditId: key.id },
+      dedupe: newId(),
+    }))
+    lists.push({ dealerId, mails })
+  }
+  // None is seen before all of them.
+  await service.db.transaction(async (trx) => {
+    for (const { dealerId, mails } of lists) await addMails(trx, dealerId, mails)
+  })
+  for (const { dealerId } of dealers) await settled(dealerId)
+  expect(received.map(({ to }) => to).indexOf('admin@single.example')).toBeOneOf([0, 1])
+})
+
 it('lets nothing pile up where mail is not set up', async () => {
   const without = await startService()
   const { admin, website } = await without.dealer('without')

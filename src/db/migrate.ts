@@ -26,6 +26,7 @@ const names = [
   '0017-locked-out.sql',
   '0018-signing-in.sql',
   '0019-retired-signing-keys.sql',
+  '0020-mails-in-turn.sql',
 ]
 
 // Any number that nothing else in this database locks.

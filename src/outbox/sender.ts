@@ -25,6 +25,7 @@ const mailsOfConnectionMax = 50
 /** Between the attempts; after the last one the mail is given up. */
 const retryMinutes = [1, 5, 30, 2 * 60, 12 * 60]
 const failureLengthMax = 300
+const beforeAll = '00000000-0000-0000-0000-000000000000'
 
 /**
  * Sends what is in the outbox, one mail after the other, in every process: each mail is claimed by one of them. It is
@@ -42,6 +43,8 @@ export function openSender(
   report: Report,
 ): Sender {
   let isStopped = false
+  /** Dealers have their turns one after the other, however many mails of one there are. */
+  let lastDealer = beforeAll
   let line: { connection: SMTPConnection; mails: number } | undefined
   const readingAlarm = openAlarm('reading the outbox', report)
   const sendingAlarm = openAlarm('sending mail', report)
@@ -92,10 +95,12 @@ export function openSender(
   async function send(): Promise<void> {
     while (!isStopped) {
       try {
-        const mail = await store.claimMail(db)
+        const mail = await store.claimMailAfter(db, lastDealer)
         readingAlarm.clear()
+        const isRoundOver = !mail && lastDealer !== beforeAll
+        lastDealer = mail?.dealer_id ?? beforeAll
         if (mail) await deliver(mail)
-        else {
+        else if (!isRoundOver) {
           hangUp()
           await pause(restMs, undefined, { ref: false })
         }

@@ -17,20 +17,40 @@ export async function addMails(db: Knex, dealerId: string, mails: readonly NewMa
   await db('mails').insert(rows).onConflict(['dealer_id', 'dedupe']).ignore()
 }
 
-/** Takes one mail that is due, for 2 minutes: if nothing comes of it by then, somebody else takes it. */
-export async function claimMail(db: Knex): Promise<MailRow | undefined> {
+/**
+ * Takes one mail that is due, of a dealer whose id comes after `dealerId`, for 2 minutes: if nothing comes of it by
+ * then, somebody else takes it.
+ */
+export async function claimMailAfter(db: Knex, dealerId: string): Promise<MailRow | undefined> {
+  // From dealer to dealer, along the index, as far as the first who has one that is due.
   const { rows } = await db.raw<{ rows: MailRow[] }>(
-    `update mails m
-     set attempts = attempts + 1, due_at = clock_timestamp() + interval '2 minutes', changed_at = clock_timestamp()
-     from (
-       select dealer_id, id from mails
-       where state = 'due' and due_at <= clock_timestamp()
-       order by due_at
+    `with recursive dealer as (
+       (select dealer_id from mails where state = 'due' and dealer_id > :dealerId order by dealer_id limit 1)
+       union all
+       select (
+         select m.dealer_id from mails m where m.state = 'due' and m.dealer_id > d.dealer_id order by m.dealer_id limit 1
+       )
+       from dealer d
+       where d.dealer_id is not null
+     ), due as materialized (
+       select first.*
+       from dealer d,
+       lateral (
+         select m.dealer_id, m.id
+         from mails m
+         where m.dealer_id = d.dealer_id and m.state = 'due' and m.due_at <= clock_timestamp()
+         order by m.due_at
+         limit 1
+         for update skip locked
+       ) as first
        limit 1
-       for update skip locked
-     ) due
+     )
+     update mails m
+     set attempts = attempts + 1, due_at = clock_timestamp() + interval '2 minutes', changed_at = clock_timestamp()
+     from due
      where m.dealer_id = due.dealer_id and m.id = due.id
      returning m.*`,
+    { dealerId },
   )
   return rows[0]
 }
