@@ -174,7 +174,7 @@ export const problems = {
   'too-many-streams': {
     status: 429,
     title: 'Too many streams at a time',
-    detail: 'This credential has 20 streams open. Close one first.',
+    detail: 'This key, or this person, has 20 streams open. Close one first.',
   },
   'headers-too-large': {
     status: 431,

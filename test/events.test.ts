@@ -220,7 +220,7 @@ it('leaves many events at once out for whoever wants that, and for nobody else',
   await board.until(/^id: 201\./m)
 })
 
-it('lets a credential have 20 streams, also when they are opened side by side', async () => {
+it('lets a key have 20 streams, also when they are opened side by side', async () => {
   const dealer = await service.dealer('crowd')
   const opened = await Promise.all(
     Array.from({ length: 30 }, () =>

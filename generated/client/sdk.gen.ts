@@ -257,7 +257,8 @@ export const listEvents = <ThrowOnError extends boolean = false>(options?: Optio
  * Scope: `events:read`. The events of `listEvents` as server-sent events, each within a second of becoming true. Send the last `id` as
  * `Last-Event-ID` to go on where you were: nothing is missed, nothing comes twice. A heartbeat comes every 5 seconds; hear nothing for 15,
  * and connect again. The stream ends when the access token expires or its credential ends: get a new token and go on. Listeners that read
- * slowly get everything, later. An event of the type `restarted` ends a stream whose place is not in the feed any more. A credential has at most 20 streams at a time.
+ * slowly get everything, later. An event of the type `restarted` ends a stream whose place is not in the feed any more. A key, or a person
+ * however often signed in, has at most 20 streams at a time, and a dealer 200.
  *
  */
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>): Promise<ServerSentEventsResult<StreamEventsResponses>> => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({

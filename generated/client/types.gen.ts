@@ -2936,7 +2936,7 @@ export type StreamEventsErrors = {
      */
     410: Problem;
     /**
-     * The credential has as many streams as it may have.
+     * The key, the person or the dealer has as many streams as it may have.
      */
     429: Problem;
     /**

@@ -70,7 +70,7 @@ export const advice = {
   'too-many-attempts':
     'Too many attempts failed, for this account or from this address. Wait as long as Retry-After says, or ask an admin of the dealer to unlock the sign-in. Nobody else can lock you out of a browser that you signed in with before: its failures are counted apart.',
   'too-many-streams':
-    'A key, or a signed-in session, may follow the feed of events 20 times at once. Close streams that you no longer read: a client that connects again must let go of the old connection.',
+    'A key, or a person however often signed in, may follow the feed of events 20 times at once, and all of a dealer 200 times. Close streams that you no longer read: a client that connects again must let go of the old connection.',
   'headers-too-large':
     'All headers together may have 16384 bytes. Look for cookies or tracing headers that a proxy adds.',
   'request-timeout':

@@ -7,6 +7,7 @@ import { beginning, cursorAt, type Position, positionOf, type View } from '../ev
 import { findViews } from '../events/store.ts'
 import { type LeadRow, seesPeople } from '../leads/lead.ts'
 import { findLeadsById } from '../leads/store.ts'
+import { openFairQueue } from '../fair-queue.ts'
 import type { Principal, Standing } from '../operation.ts'
 import { Problem, problemBody } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
@@ -21,7 +22,10 @@ const stuckMs = 30_000
 const retryMs = 1_000
 const bufferBytesMax = 65_536
 const streamsMax = 2_000
-const streamsOfCredentialMax = 20
+const streamsOfSubjectMax = 20
+const streamsOfDealerMax = 200
+// Of the connections to the database, the feed takes so many at once, however many read on by themselves.
+const readsAtOnceMax = 2
 
 export interface Following {
   /** The event that came last; left out, the stream begins with what happens from now on. */
@@ -77,6 +81,7 @@ interface Channel {
  */
 export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): Feed {
   const channels = new Map<string, Channel>()
+  const reads = openFairQueue({ atOnceMax: readsAtOnceMax, atOnceOfGroupMax: 1 })
   let streams = 0
   let isPolling = false
   let isStopped = false
@@ -140,10 +145,9 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
         return
       }
 
-      const page = await store.findPage(db, dealerId, { after: channel.position, limit: read })
+      const { page, text } = await pageFor(dealerId, '', { after: channel.position, limit: read })
       const last = page.rows.at(-1)
       if (page.isThere && last) {
-        const text = await textOf(dealerId, page.rows)
         channel.position = positionOf(last)
         await handOut(due('hand out'), page.rows, text)
       }
@@ -187,8 +191,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
         if (isFull(listener)) await new Promise<void>((resolve) => (listener.drained = resolve))
         if (listener.isEnded) return
         const limit = readAlone(before, channel.position)
-        const page = await store.findPage(db, dealerId, { after: before, limit })
-        const text = await textOf(dealerId, page.rows)
+        const { page, text } = await pageFor(dealerId, listener.principal.subject.id, { after: before, limit })
         const to = channel.position
         const delivery = turnAlone({ at: before, skips: listener.following.skip }, page, to)
         if (delivery === 'restart') await restart([listener])
@@ -228,6 +231,13 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
       if (listener.stream.readableLength === 0) send(listener, ':\n\n')
   }
 
+  /** Dealers have their turns one after the other, and so has whoever reads of one. */
+  const pageFor = (dealerId: string, reader: string, wanted: store.EventFilter) =>
+    reads.run({ group: dealerId, member: reader }, async () => {
+      const page = await store.findPage(db, dealerId, wanted)
+      return { page, text: await textOf(dealerId, page.rows) }
+    })
+
   async function textOf(dealerId: string, rows: readonly FeedRow[]): Promise<Text> {
     const leads = await leadsOf(db, dealerId, rows)
     const texts = new Map<string, string>()
@@ -243,7 +253,7 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
 
   return {
     follow: async (principal, following) => {
-      const { dealerId, credentialId } = principal
+      const { dealerId, subject } = principal
       const { after = beginning } = following
       const view = (await findViews(hot, new Map([[dealerId, after]]))).get(dealerId)
       if (!view?.isThere) throw new Problem('feed-restarted')
@@ -252,11 +262,10 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
         throw new Problem('unavailable', 'There are too many streams at this moment. Try again in a moment.')
       const known = channels.get(dealerId)
       const channel = known ?? { position: view.end, listeners: new Set<Listener>() }
-      if (
-        [...channel.listeners].filter((other) => other.principal.credentialId === credentialId).length >=
-        streamsOfCredentialMax
-      )
-        throw new Problem('too-many-streams', undefined, { headers: { 'Retry-After': '30' } })
+      const own = [...channel.listeners].filter((other) => other.principal.subject.id === subject.id)
+      if (own.length >= streamsOfSubjectMax) throw tooManyStreams()
+      if (channel.listeners.size >= streamsOfDealerMax)
+        throw tooManyStreams(`This dealer has ${streamsOfDealerMax} streams open. Close one first.`)
       streams++
       channel.position = joined(known?.position, view.end)
       const at = following.after ?? view.end
@@ -297,6 +306,9 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
     },
   }
 }
+
+const tooManyStreams = (detail?: string) =>
+  new Problem('too-many-streams', detail, { headers: { 'Retry-After': '30' } })
 
 /** The leads of events, as they are now. */
 export async function leadsOf(db: Knex, dealerId: string, rows: readonly FeedRow[]): Promise<Map<string, LeadRow>> {
