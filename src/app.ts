@@ -19,7 +19,7 @@ export interface Parts {
   contract: Contract
   handlers: Handlers
   judge: Judge
-  services: { db: Knex; write: Write }
+  services: { db: Knex; write: (left: () => AbortSignal) => Write }
   documentation: RequestHandler
   trustProxy: string | number | false
   log: Logger

@@ -43,6 +43,8 @@ export interface Http {
   /** Of the client, behind the proxies that are trusted. */
   address(): string
   header(name: string): string | undefined
+  /** Aborted when the client has left before it had its answer. */
+  left(): AbortSignal
   /** The body as it came, when the operation has one. */
   readonly rawBody: Buffer | undefined
   /** The charset that Content-Type named. */

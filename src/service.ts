@@ -25,12 +25,14 @@ import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
 import * as sessions from './sessions/store.ts'
 import { openWatcher, type Watcher } from './sources/watcher.ts'
 import { openSweeps } from './sweeps.ts'
+import { openClocks } from './tokens/clocks.ts'
 import { openKeyring } from './tokens/keyring.ts'
 import { liveness, writer } from './tokens/liveness.ts'
 import * as tokens from './tokens/store.ts'
 import { tokenCheck } from './tokens/token.ts'
 import { openAttempts } from './users/attempts.ts'
 import { devices } from './users/device.ts'
+import { openPasswords } from './users/passwords.ts'
 import * as users from './users/store.ts'
 
 export interface ServiceOptions {
@@ -78,7 +80,7 @@ export async function openService({
   const parts: Part[] = [{ name: 'database', stop: () => database.close() }]
   const close = () => stopParts(parts, (name, error) => log.error({ err: error }, `${name} could not be stopped`))
   try {
-    const { db, hot, requireWritable } = database
+    const { db, changes, beside, hot, requireWritable } = database
     const secrets = secretsFrom(masters)
     await requireSameSecrets(db, secrets)
 
@@ -98,7 +100,8 @@ export async function openService({
     )
     parts.push({ name: 'keyring', stop: () => keyring.stop() })
     const judge = liveness(hot, db, keyring)
-    const write = writer(db, keyring)
+    const clocks = openClocks(changes)
+    const write = writer(clocks, judge, keyring)
     const intake = openIntake(db, hot, keyring, judge, (error) =>
       log.error({ err: error }, 'a lead could not be stored'),
     )
@@ -111,6 +114,7 @@ export async function openService({
     const handlers = handlersWith({
       isStopping: () => isStopping,
       db,
+      clocks,
       hot,
       secrets,
       keyring,
@@ -121,25 +125,26 @@ export async function openService({
       feed,
       cookies,
       attempts: openAttempts(db, secrets),
+      passwords: openPasswords(),
       devices: devices(secrets, cookies),
       passwordChanged,
       mailIsReady: mail !== undefined,
       report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent'),
     })
     if (mail) {
-      const write = letterWriter(db, secrets, issuer)
-      const sender = openSender(db, mail, issuer, write, report)
+      const write = letterWriter(beside, secrets, issuer)
+      const sender = openSender(beside, mail, issuer, write, report)
       parts.push({ name: 'sender', stop: () => sender.stop() })
-      parts.push(openNotifier(db, report))
+      parts.push(openNotifier(beside, report))
     }
     const recorder = openRecorder(hot, report, (leftOut) =>
       log.error({ leftOut }, 'requests are missing from the log of requests'),
     )
     parts.push({ name: 'recorder', stop: () => recorder.stop() })
-    const watcher = openWatcher(db, report)
+    const watcher = openWatcher(beside, report)
     parts.push({ name: 'watcher', stop: () => watcher.stop() })
-    parts.push(...openSweeps(db, report))
-    parts.push(openComingScopes(db, report))
+    parts.push(...openSweeps(beside, report))
+    parts.push(openComingScopes(beside, report))
     const app = createApp({
       contract,
       handlers,

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { type Job, openJob, type Report } from './background.ts'
 import { inTurn } from './db/turn.ts'
+import { type FairQueue, openFairQueue } from './fair-queue.ts'
 import { sayOfWhichLeads } from './feed/store.ts'
 import { sweepIdempotencyKeys } from './leads/store.ts'
 import { mailKeptDays } from './outbox/mail.ts'
@@ -53,16 +54,27 @@ export const sweeps: readonly Sweep[] = [
   { name: 'telling events of test leads apart', everyMs: minuteMs / 6, batch: sayOfWhichLeads },
 ]
 
-export const openSweeps = (db: Knex, report: Report): Job[] =>
-  sweeps.map((sweep) => openJob(sweep.name, sweep.everyMs, report, (signal) => swept(db, sweep, signal)))
+export function openSweeps(db: Knex, report: Report): Job[] {
+  // One batch at a time, of each sweep in turn: all of them have one connection.
+  const queue = openFairQueue({ atOnceMax: 1, atOnceOfGroupMax: 1 })
+  return sweeps.map((sweep) => openJob(sweep.name, sweep.everyMs, report, (signal) => swept(db, sweep, signal, queue)))
+}
 
 /** Goes on, batch by batch, until nothing is left, unless another process is at it. */
-export async function swept(db: Knex, { name, batch }: Omit<Sweep, 'everyMs'>, signal: AbortSignal): Promise<void> {
+export async function swept(
+  db: Knex,
+  { name, batch }: Omit<Sweep, 'everyMs'>,
+  signal: AbortSignal,
+  queue: FairQueue = openFairQueue({ atOnceMax: 1, atOnceOfGroupMax: 1 }),
+): Promise<void> {
   while (!signal.aborted) {
-    const startedAt = performance.now()
-    const done = await inTurn(db, name, async (trx) => {
-      await trx.raw(byKeysAlone)
-      return batch(trx, rowsAtOnceMax)
+    let startedAt = 0
+    const done = await queue.run({ group: name, member: name }, () => {
+      startedAt = performance.now()
+      return inTurn(db, name, async (trx) => {
+        await trx.raw(byKeysAlone)
+        return batch(trx, rowsAtOnceMax)
+      })
     })
     if (done === undefined || done < rowsAtOnceMax) return
     await pause((performance.now() - startedAt) * restsForEachBatch)

@@ -11,9 +11,10 @@ import type { Http } from '../operation.ts'
 import { OAuthError } from '../problem.ts'
 import { isFromOwnPage } from '../same-origin.ts'
 import type { Secrets } from '../secrets.ts'
+import type { Clocks } from '../tokens/clocks.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { inForce } from '../tokens/scope.ts'
-import { lockDealer, readClock } from '../tokens/store.ts'
+import { readClock } from '../tokens/store.ts'
 import { accessToken, secondsOfToken } from '../tokens/token.ts'
 import { holdsKey, parseKeyText } from './key-text.ts'
 import { firstUsed } from './replacement.ts'
@@ -22,6 +23,7 @@ import { findApiKey, findSecret, findSecrets, type SecretRow } from './store.ts'
 
 export interface Exchange extends Audited {
   db: Knex
+  clocks: Clocks
   hot: pg.Pool
   secrets: Secrets
   keyring: Keyring
@@ -47,6 +49,7 @@ const failuresPerMinuteMax = 300
  */
 export const exchangeApiKey = ({
   db,
+  clocks,
   hot,
   secrets,
   keyring,
@@ -96,7 +99,7 @@ export const exchangeApiKey = ({
     if (row.disabled) return refuse('This API key is disabled. Ask the dealer to enable it.', http)
     // Who tries a secret out on a page of ours has not brought it to where it belongs.
     if (row.first_used_at === null && !isFromOwnPage(http, issuer))
-      await firstUse(db, recordChange, row, parts.lookup, http)
+      await firstUse(clocks, recordChange, row, parts.lookup, http)
 
     if (row.generation !== keyring.generation()) await keyring.reload(db)
     const granted = scopesOf(body?.scope, inForce(row.scopes))
@@ -183,14 +186,14 @@ function formDecoded(text: string): string {
 
 /** A secret that is used for the first time has arrived where it belongs: what it replaces may end. */
 async function firstUse(
-  db: Knex,
+  clocks: Clocks,
   recordChange: RecordChange,
   { dealer_id, api_key_id }: SecretRow,
   lookup: string,
   http: Http,
 ): Promise<void> {
-  await db.transaction(async (trx) => {
-    await lockDealer(trx, dealer_id)
+  const subject = { type: 'api_key', id: api_key_id } as const
+  const remember = async (trx: Knex.Transaction) => {
     const now = await readClock(trx)
     const key = await findApiKey(trx, dealer_id, api_key_id)
     const before = await findSecrets(trx, dealer_id, api_key_id)
@@ -199,15 +202,15 @@ async function firstUse(
     if (!key || key.deleted_at || !used || used.firstUsedAt) return
     await saveSecrets(trx, dealer_id, before, firstUsed(before, lookup, now), key.expires_at)
     if (used.role !== 'next') return
-    const principal = { dealerId: dealer_id, subject: { type: 'api_key', id: api_key_id } } as const
     await recordChange(
       trx,
-      principal,
+      { dealerId: dealer_id, subject },
       http,
-      { action: 'api_key.new_secret_used', subject: { type: 'api_key', id: api_key_id, name: key.name } },
+      { action: 'api_key.new_secret_used', subject: { ...subject, name: key.name } },
       now,
     )
-  })
+  }
+  await clocks.hold({ dealerId: dealer_id, subject }, remember, http)
 }
 
 /** Constant work: an unknown lookup is hashed and compared like a known one. */

@@ -7,10 +7,14 @@ import { openHealth, type Say } from './health.ts'
 
 export type Connection = { connectionString: string } | { host: string; port: number; user: string; database: string }
 
-/** The ways to the database. */
+/** The ways to the database. None waits for what another one is used for. */
 export interface Database {
-  /** Transactions and everything that is not hot. */
+  /** Whatever waits for nobody: reading, above all. */
   readonly db: Knex
+  /** Changes of what belongs to a dealer, which may wait for each other. */
+  readonly changes: Knex
+  /** What is done beside the requests. */
+  readonly beside: Knex
   /** Single named statements: the judging of credentials, and the intake. */
   readonly hot: pg.Pool
   /** Writes a row of its own, at most once a second. @throws {Error} that says why nothing can be written */
@@ -18,13 +22,16 @@ export interface Database {
   close(): Promise<void>
 }
 
-const knexConnectionsMax = 8
+const readingConnectionsMax = 6
+export const changingConnectionsMax = 4
+const besideConnectionsMax = 3
 const hotConnectionsMax = 6
 /**
  * Of one process: beside the pools, one connection says whether it is ready, and one asks about connections that do not
  * answer.
  */
-export const connectionsOfProcessMax = knexConnectionsMax + hotConnectionsMax + 2
+export const connectionsOfProcessMax =
+  readingConnectionsMax + changingConnectionsMax + besideConnectionsMax + hotConnectionsMax + 2
 
 /** Until a connection is there, a new one or one that got free. */
 const acquireMs = 3_000
@@ -63,8 +70,9 @@ export function openDatabase(connection: Connection, say: Say): Database {
     },
     (cut) => say('warn', 'Connections to the database were dead and have been cut', { ...cut }),
   )
-  const pool = (max: number, asked: Record<string, string>, ms: number) =>
-    connections.pool(
+  const pools: pg.Pool[] = []
+  const pool = (max: number, asked: Record<string, string>, ms: number) => {
+    const made = connections.pool(
       {
         ...options,
         options: optionsOf(asked),
@@ -74,10 +82,16 @@ export function openDatabase(connection: Connection, say: Say): Database {
       },
       ms,
     )
+    pools.push(made)
+    return made
+  }
+  const calm = (max: number) =>
+    knex({ client: 'pg', connectionPool: pool(max, settings, callMsMax), compileSqlOnError: false, log: silent })
   const hot = pool(hotConnectionsMax, hotSettings, hotCallMsMax)
-  const calm = pool(knexConnectionsMax, settings, callMsMax)
   const own = pool(1, hotSettings, hotCallMsMax)
-  const db = knex({ client: 'pg', connectionPool: calm, compileSqlOnError: false, log: silent })
+  const db = calm(readingConnectionsMax)
+  const changes = calm(changingConnectionsMax)
+  const beside = calm(besideConnectionsMax)
 
   const process = randomInt(32_768)
   const health = openHealth(
@@ -92,11 +106,13 @@ export function openDatabase(connection: Connection, say: Say): Database {
   )
   return {
     db,
+    changes,
+    beside,
     hot,
     requireWritable: health.requireWritable,
     close: async () => {
       health.stop()
-      await Promise.all([hot.end(), calm.end(), own.end()])
+      await Promise.all(pools.map((each) => each.end()))
       connections.stop()
     },
   }

@@ -21,7 +21,7 @@ export function dispatch(
   contract: Contract,
   handlers: Handlers,
   judge: Judge,
-  services: { db: Knex; write: Write },
+  { db, write }: { db: Knex; write: (left: () => AbortSignal) => Write },
   cookies: Cookies,
 ): RequestHandler {
   return async (req, res) => {
@@ -33,6 +33,7 @@ export function dispatch(
       requestId,
       address: () => req.ip ?? '',
       header: (name) => req.get(name),
+      left: () => leaving(res),
       rawBody,
       charset,
       jsonFaults,
@@ -47,6 +48,7 @@ export function dispatch(
       ...(await admitted(req, call.operation.access, call.operation.method, judge, cookies)),
     }
 
+    const services = call.operation.method === 'GET' ? { db } : { write: write(http.left) }
     const { status, headers, body } = await handler(request, services)
     for (const name in headers) res.setHeader(name, headers[name] ?? '')
     const tag = call.operation.method === 'GET' ? headers?.['ETag'] : undefined
@@ -55,6 +57,13 @@ export function dispatch(
     else if (body === undefined) res.writeHead(status).end()
     else contract.answer(req, res, status, 'application/json', body)
   }
+}
+
+function leaving(res: Response): AbortSignal {
+  const controller = new AbortController()
+  if (res.closed) controller.abort()
+  else res.once('close', () => controller.abort())
+  return controller.signal
 }
 
 /** Sends on what comes, at once and for as long as it comes; ends it when the client goes. */

@@ -9,25 +9,29 @@ import type { Http, Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { requireSameOrigin } from '../same-origin.ts'
 import type { Secrets } from '../secrets.ts'
+import type { Clocks } from '../tokens/clocks.ts'
 import type { Keyring } from '../tokens/keyring.ts'
 import { inForce } from '../tokens/scope.ts'
-import { addCredential, endCredential, lockDealer, readClock } from '../tokens/store.ts'
+import { addCredential, endCredential, readClock } from '../tokens/store.ts'
 import { accessToken, type Grant, secondsOfToken } from '../tokens/token.ts'
 import { userAgentOf } from '../user-agent.ts'
 import type { Attempts } from '../users/attempts.ts'
 import type { Devices } from '../users/device.ts'
+import type { Passwords } from '../users/passwords.ts'
 import { findByEmail, findUser } from '../users/store.ts'
-import { personId, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
+import { isPassword, personId, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
 import { type Cookie, newCookie, parseCookie, sessionSeconds } from './session.ts'
 import * as store from './store.ts'
 
 export interface Sessions {
   db: Knex
+  clocks: Clocks
   secrets: Secrets
   keyring: Keyring
   issuer: string
   cookies: Cookies
   attempts: Attempts
+  passwords: Passwords
   devices: Devices
 }
 
@@ -39,21 +43,24 @@ const addressLengthMax = limits.OwnSession.address.maxLength
  * nobody would have its cookie any more.
  */
 export const signIn = (sessions: Sessions): Handlers['signIn'] => {
-  const { db, keyring, issuer, cookies, attempts, devices } = sessions
+  const { db, keyring, issuer, cookies, attempts, passwords, devices } = sessions
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
-    const { account, user } = await findByEmail(db, body.email)
-    const right = await attempts.count(http, account, devices.known(http, user))
-    if (!(await attempts.isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
-    await right()
+    const person = await passwords.inTurn(http, body.email, async () => {
+      const { account, user } = await findByEmail(db, body.email)
+      const right = await attempts.count(http, account, devices.known(http, user))
+      if (!(await isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
+      await right()
+      return user
+    })
 
-    const { cookie, grant, current } = await startSession(sessions, user, http)
+    const { cookie, grant, current } = await startSession(sessions, person, http)
     // A key that was withdrawn a moment ago must not sign.
     await keyring.reload(db)
     return {
       status: 200,
       headers: {
-        'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, user)],
+        'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, person)],
         'Cache-Control': 'no-store',
       },
       body: tokenBody(grant, current, keyring, issuer, sessionSeconds),
@@ -66,20 +73,20 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
  * none.
  */
 async function startSession(
-  { db, secrets, cookies }: Sessions,
+  { db, clocks, secrets, cookies }: Sessions,
   user: UserRow,
   http: Http,
 ): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
   const replaced = await living(db, cookieIn(http.header('cookie'), cookies.session) ?? '', secrets).catch(isNone)
-  return db.transaction(async (trx) => {
-    // Sorted, so that two who change from one dealer to the other do not wait for each other.
-    for (const dealerId of [...new Set([user.dealer_id, replaced?.cookie.dealerId ?? user.dealer_id])].sort())
-      await lockDealer(trx, dealerId)
+  const isOfOther = replaced !== undefined && replaced.cookie.dealerId !== user.dealer_id
+  // Whoever comes from another dealer holds one clock after the other: no two wait for each other.
+  if (isOfOther) await endSession(clocks, replaced, http)
+  const start = async (trx: Knex.Transaction) => {
     const current = await findUser(trx, user.dealer_id, user.id)
     if (!current || current.deactivated_at !== null || current.password_hash !== user.password_hash)
       throw new Problem('sign-in-refused')
 
-    if (replaced) await endCredential(trx, replaced.cookie.dealerId, replaced.cookie.credentialId)
+    if (replaced && !isOfOther) await endCredential(trx, user.dealer_id, replaced.cookie.credentialId)
     const now = await readClock(trx)
     const cookie = newCookie(user.dealer_id, newId())
     const subject = { type: 'user', id: user.id } as const
@@ -111,8 +118,12 @@ async function startSession(
       current,
       grant: { dealerId: user.dealer_id, subject, credentialId: cookie.credentialId, epoch: 1, scopes, authTime: now },
     }
-  })
+  }
+  return clocks.hold({ dealerId: user.dealer_id, subject: user }, start, http)
 }
+
+const endSession = (clocks: Clocks, { cookie: { dealerId, credentialId }, row }: Living, http: Http): Promise<void> =>
+  clocks.hold({ dealerId, subject: { id: row.user_id } }, (trx) => endCredential(trx, dealerId, credentialId), http)
 
 export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Handlers['exchangeSession'] => {
   return async ({ session, http }) => {
@@ -138,14 +149,10 @@ export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Han
   }
 }
 
-export const signOut = ({ db, secrets, issuer, cookies }: Sessions): Handlers['signOut'] => {
+export const signOut = ({ db, clocks, secrets, issuer, cookies }: Sessions): Handlers['signOut'] => {
   return async ({ session, http }) => {
     requireSameOrigin(http, issuer)
-    const { cookie } = await living(db, session, secrets)
-    await db.transaction(async (trx) => {
-      await lockDealer(trx, cookie.dealerId)
-      await endCredential(trx, cookie.dealerId, cookie.credentialId)
-    })
+    await endSession(clocks, await living(db, session, secrets), http)
     return { status: 204, headers: { 'Set-Cookie': cookies.set(cookies.session, '', 0) } }
   }
 }
@@ -164,7 +171,12 @@ export const endOwnSession: Handlers['endOwnSession'] = ({ path, principal }, { 
     return { status: 204 }
   })
 
-async function living(db: Knex, text: string, secrets: Secrets): Promise<{ cookie: Cookie; row: store.SessionRow }> {
+interface Living {
+  cookie: Cookie
+  row: store.SessionRow
+}
+
+async function living(db: Knex, text: string, secrets: Secrets): Promise<Living> {
   const cookie = parseCookie(text)
   const row = cookie && (await store.findSession(db, cookie.dealerId, cookie.credentialId))
   if (!cookie || !row?.lives || !timingSafeEqual(secrets.hash('session', row.secret_version, text), row.hash))

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { Principal, Standing, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
+import type { Clocks } from './clocks.ts'
 import type { Keyring } from './keyring.ts'
 import { requireFreshSignIn } from './fresh.ts'
 import * as store from './store.ts'
@@ -53,20 +54,24 @@ export function liveness(hot: pg.Pool, db: Knex, keyring: Keyring): Judge {
 }
 
 /**
- * The way to change something: locks the dealer's clock, and only then, in a later statement with a snapshot of its
- * own, judges the credential. So no change commits after the revocation of its credential has committed.
+ * The way to change something for one request: takes the dealer's clock, and only then, in a later statement with a
+ * snapshot of its own, judges the credential. So no change commits after the revocation of its credential has
+ * committed. Whoever has to wait for the clock is judged before, too: what is dead takes no place.
  */
-export function writer(db: Knex, keyring: Keyring): Write {
-  return (principal, work) =>
-    db.transaction(async (trx) => {
-      await store.lockDealer(trx, principal.dealerId)
-      const row = await store.findCredential(trx, principal.dealerId, principal.credentialId)
-      if (row && row.generation !== keyring.generation()) await keyring.reload(trx)
-      const standing = judged(row, principal, keyring)
-      const now = row?.now ?? new Date()
-      if (principal.mustBeFresh) await requireFreshSignIn(trx, principal, now)
-      return work(trx, now, standing)
-    })
+export function writer(clocks: Clocks, judge: Judge, keyring: Keyring): (left: () => AbortSignal) => Write {
+  return (left) => (principal, work) =>
+    clocks.hold(
+      principal,
+      async (trx) => {
+        const row = await store.findCredential(trx, principal.dealerId, principal.credentialId)
+        if (row && row.generation !== keyring.generation()) await keyring.reload(trx)
+        const standing = judged(row, principal, keyring)
+        const now = row?.now ?? new Date()
+        if (principal.mustBeFresh) await requireFreshSignIn(trx, principal, now)
+        return work(trx, now, standing)
+      },
+      { left, first: () => judge(principal) },
+    )
 }
 
 /** A token's standing: its own scopes cut with those that its credential has now. */

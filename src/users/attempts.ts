@@ -4,7 +4,6 @@ import type { Http } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import * as store from './store.ts'
-import { hashPassword, isPassword } from './user.ts'
 
 /** How often somebody may fail, or ask for a mail, in a quarter of an hour, over all processes. */
 const most = { account: 10, device: 10, session: 10, address: 100, linkAddress: 100, mailAccount: 3, mailAddress: 30 }
@@ -14,13 +13,11 @@ type Kind = keyof typeof most
  * of addresses meets his own counts again, and takes no more room. Without the key nobody knows whose place is whose.
  */
 const placesOfKind = 2 ** 17
-// Argon2 at one time, be it to check a password or to set one: each takes 19 MiB.
-const hashesMax = 32
 
 /** Whose failures are counted together: what the database takes for one and the same e-mail address. */
 export type Account = string
 
-/** Bounds how often somebody may fail, and how much work with passwords this process does at one time. */
+/** Bounds how often somebody may fail. */
 export interface Attempts {
   /**
    * Counts a failure to sign in before the password is looked at, so that attempts sent side by side cannot slip
@@ -36,26 +33,9 @@ export interface Attempts {
   countLink(http: Http): Promise<() => Promise<void>>
   /** Counts a mail that somebody asks for without being signed in. */
   countMail(http: Http, account: Account): Promise<void>
-  isPassword(passwordHash: string | null | undefined, password: string): Promise<boolean>
-  hashPassword(password: string): Promise<string>
 }
 
 export function openAttempts(db: Knex, secrets: Secrets): Attempts {
-  let hashes = 0
-
-  const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (hashes >= hashesMax)
-      throw new Problem('unavailable', 'Too many people sign in at this moment. Try again in a moment.', {
-        headers: { 'Retry-After': '2' },
-      })
-    hashes++
-    try {
-      return await work()
-    } finally {
-      hashes--
-    }
-  }
-
   const count = async (counted: Partial<Record<Kind, string>>): Promise<() => Promise<void>> => {
     const places = (Object.entries(counted) as [Kind, string][]).map(([kind, of]) => ({
       ...placeOf(secrets, kind, of),
@@ -78,8 +58,6 @@ export function openAttempts(db: Knex, secrets: Secrets): Attempts {
     countLink: (http) => count({ linkAddress: networkOf(http.address()) }),
     countMail: async (http, account) =>
       void (await count({ mailAccount: account, mailAddress: networkOf(http.address()) })),
-    isPassword: (passwordHash, password) => bounded(() => isPassword(passwordHash, password)),
-    hashPassword: (password) => bounded(() => hashPassword(password)),
   }
 }
 

@@ -9,19 +9,23 @@ import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { requireSameOrigin } from '../same-origin.ts'
-import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
+import type { Clocks } from '../tokens/clocks.ts'
+import { endCredentials, readClock } from '../tokens/store.ts'
 import { type Attempts, lockedUntil, release } from './attempts.ts'
 import type { Devices } from './device.ts'
 import { addLink } from './links.ts'
 import { type LinkToken, parseLinkToken } from './password-link.ts'
+import type { Passwords } from './passwords.ts'
 import * as store from './store.ts'
-import { personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
+import { hashPassword, isPassword, personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
 
 export interface People extends Audited {
   db: Knex
+  clocks: Clocks
   secrets: Secrets
   issuer: string
   attempts: Attempts
+  passwords: Passwords
   devices: Devices
   mailIsReady: boolean
   passwordChanged: (email: string) => void
@@ -165,31 +169,45 @@ export const updateUser =
  * after it.
  */
 export const requestPasswordLink = (people: People): Handlers['requestPasswordLink'] => {
-  const { issuer, attempts, mailIsReady, report } = people
+  const { issuer, attempts, passwords, mailIsReady, report } = people
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     if (!mailIsReady) throw new Problem('mail-not-set-up')
-    const { account, user } = await store.findByEmail(people.db, body.email)
-    await attempts.countMail(http, account)
+    const user = await passwords.inTurn(http, body.email, async () => {
+      const { account, user } = await store.findByEmail(people.db, body.email)
+      await attempts.countMail(http, account)
+      return user
+    })
     if (user) setImmediate(() => void sendLink(people, user).catch(report))
     return { status: 204 }
   }
 }
 
 export const setPassword =
-  ({ db, secrets, issuer, attempts, devices, passwordChanged, recordChange }: People): Handlers['setPassword'] =>
+  ({
+    db,
+    clocks,
+    secrets,
+    issuer,
+    attempts,
+    passwords,
+    devices,
+    passwordChanged,
+    recordChange,
+  }: People): Handlers['setPassword'] =>
   async ({ body, http }) => {
     requireSameOrigin(http, issuer)
-    const right = await attempts.countLink(http)
-    const token = parseLinkToken(body.token)
-    const user = token && (await personOf(db, secrets, token))
-    if (!user) throw new Problem('password-link-invalid')
-    await right()
-    requireOtherThanEmail(body.password, user.email)
-    const passwordHash = await attempts.hashPassword(body.password)
+    const { token, user, passwordHash } = await passwords.inTurn(http, '', async () => {
+      const right = await attempts.countLink(http)
+      const token = parseLinkToken(body.token)
+      const user = token && (await personOf(db, secrets, token))
+      if (!user) throw new Problem('password-link-invalid')
+      await right()
+      requireOtherThanEmail(body.password, user.email)
+      return { token, user, passwordHash: await hashPassword(body.password) }
+    })
 
-    await db.transaction(async (trx) => {
-      await lockDealer(trx, token.dealerId)
+    const save = async (trx: Knex.Transaction) => {
       // Meanwhile the link may have been used, replaced or ended.
       const current = await personOf(trx, secrets, token)
       if (!current) throw new Problem('password-link-invalid')
@@ -203,23 +221,26 @@ export const setPassword =
         { action: 'user.password_set', subject: { ...subject, name: current.name } },
         await readClock(trx),
       )
-    })
+    }
+    await clocks.hold({ dealerId: user.dealer_id, subject: user }, save, http)
     passwordChanged(user.email)
     // Whoever fails meanwhile must not keep the person out who has just proven the address.
     return { status: 204, headers: { 'Set-Cookie': devices.cookieFor(http, user) } }
   }
 
 export const changeOwnPassword =
-  ({ secrets, attempts, passwordChanged, recordChange }: People): Handlers['changeOwnPassword'] =>
+  ({ secrets, attempts, passwords, passwordChanged, recordChange }: People): Handlers['changeOwnPassword'] =>
   async ({ body, principal, http }, { write }) => {
     // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked
     // outside, and read again.
     const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))
-    const right = await attempts.countInSession(principal.credentialId)
-    if (!(await attempts.isPassword(before.password_hash, body.currentPassword))) throw new Problem('password-wrong')
-    await right()
-    requireOtherThanEmail(body.newPassword, before.email)
-    const passwordHash = await attempts.hashPassword(body.newPassword)
+    const passwordHash = await passwords.inTurn(http, before.email, async () => {
+      const right = await attempts.countInSession(principal.credentialId)
+      if (!(await isPassword(before.password_hash, body.currentPassword))) throw new Problem('password-wrong')
+      await right()
+      requireOtherThanEmail(body.newPassword, before.email)
+      return hashPassword(body.newPassword)
+    })
 
     await write(principal, async (trx, now) => {
       const user = await ownUser(trx, principal.dealerId, personId(principal))
@@ -255,8 +276,7 @@ function refuseTakenEmail(error: unknown): never {
 }
 
 async function sendLink(people: People, { dealer_id: dealerId, id }: UserRow): Promise<void> {
-  await people.db.transaction(async (trx) => {
-    await lockDealer(trx, dealerId)
+  await people.clocks.hold({ dealerId, subject: { id } }, async (trx) => {
     const current = await store.findUser(trx, dealerId, id)
     if (current?.deactivated_at === null) await addLink(trx, people, current, await readClock(trx))
   })

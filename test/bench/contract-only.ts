@@ -61,7 +61,7 @@ export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ a
     contract,
     handlers,
     judge: nothing,
-    services: { db: nothing as never, write: nothing },
+    services: { db: nothing as never, write: () => nothing },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,
     cookies: cookiesOf(issuer),

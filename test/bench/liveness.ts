@@ -11,12 +11,14 @@ import { newId, outer } from '../../src/ids.ts'
 import { newLead } from '../../src/leads/input.ts'
 import { openIntake } from '../../src/leads/intake.ts'
 import { secretsFrom } from '../../src/secrets.ts'
+import { openClocks } from '../../src/tokens/clocks.ts'
 import { openKeyring } from '../../src/tokens/keyring.ts'
 import { liveness, writer } from '../../src/tokens/liveness.ts'
 import { addCredential, addFingerprint } from '../../src/tokens/store.ts'
 import { accessToken, tokenCheck } from '../../src/tokens/token.ts'
 import { createDealer } from '../../src/users/operator.ts'
 import { openAttempts } from '../../src/users/attempts.ts'
+import { openPasswords } from '../../src/users/passwords.ts'
 import { devices } from '../../src/users/device.ts'
 import { atMost, compare, difference, generator, ready, report } from './harness.ts'
 import { openPlace } from './world.ts'
@@ -29,7 +31,7 @@ const issuer = 'http://localhost:3000'
 const scopes = ['leads:create', 'leads:read'] as const
 
 async function serve(kind: string, connection: Parameters<typeof openDatabase>[0]) {
-  const { db, hot, requireWritable } = openDatabase(connection, () => undefined)
+  const { db, changes, hot, requireWritable } = openDatabase(connection, () => undefined)
   const secrets = secretsFrom([{ version: 'v1', bytes: Buffer.alloc(32, 7) }])
   await addFingerprint(db, secrets.currentVersion, secrets.fingerprint(secrets.currentVersion))
   const tokens = tokenCheck((kid) => keyring.publicKey(kid), issuer)
@@ -41,8 +43,10 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
   const intake = openIntake(db, hot, keyring, judge, console.error)
   const contract = await openContract(securityHandlers(tokens.check), false)
   const feed = openFeed(db, hot, judge, console.error)
+  const clocks = openClocks(changes)
   const handlers = handlersWith({
     db,
+    clocks,
     hot,
     secrets,
     keyring,
@@ -53,6 +57,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     leadViolations: () => [],
     cookies: cookiesOf(issuer),
     attempts: openAttempts(db, secrets),
+    passwords: openPasswords(),
     devices: devices(secrets, cookiesOf(issuer)),
     passwordChanged: () => undefined,
     mailIsReady: false,
@@ -63,7 +68,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     contract,
     handlers,
     judge,
-    services: { db, write: writer(db, keyring) },
+    services: { db, write: writer(clocks, judge, keyring) },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,
     cookies: cookiesOf(issuer),
