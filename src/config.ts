@@ -143,10 +143,23 @@ function missingBeside({
 }
 
 /** What works, and is not safe where others can listen. */
-export function dangersOf({ publicUrl }: Config): string[] {
+export function dangersOf({ publicUrl, databaseUrl }: Config): string[] {
   const { protocol, hostname } = new URL(publicUrl)
-  const isOnThisMachine = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
-  return protocol === 'https:' || isOnThisMachine
-    ? []
-    : ['PUBLIC_URL is http: passwords, keys and personal data can be read on their way. Put TLS in front']
+  return [
+    ...(protocol === 'https:' || isOfThisMachine(hostname)
+      ? []
+      : ['PUBLIC_URL is http: passwords, keys and personal data can be read on their way. Put TLS in front']),
+    ...(databaseUrl === undefined || isGuarded(new URL(databaseUrl))
+      ? []
+      : ['DATABASE_URL asks for no TLS: leads can be read on their way. Add sslmode=verify-full']),
+  ]
+}
+
+/** Its name, its address, or the folder of a socket. */
+const isOfThisMachine = (host: string): boolean => /^(|localhost|127(\.\d+){3}|\[?::1\]?|\/.*)$/.test(host)
+
+/** Whether nobody can listen, or be taken for the database: its certificate is checked. */
+function isGuarded({ hostname, searchParams }: URL): boolean {
+  const mode = searchParams.get('sslmode') ?? ''
+  return isOfThisMachine(searchParams.get('host') ?? decodeURIComponent(hostname)) || /^verify-(ca|full)$/.test(mode)
 }

@@ -46,6 +46,9 @@ const typed = {
 
 const shipped = {
   '@typescript-eslint/no-explicit-any': 'error',
+  'no-eval': 'error',
+  'no-new-func': 'error',
+  'no-script-url': 'error',
   // For the word "undefined" in an address, a path or a message.
   '@typescript-eslint/restrict-template-expressions': ['error', { allow: ['unknown'], allowNullish: false }],
 }
@@ -97,6 +100,10 @@ export default defineConfig(
           'ObjectPattern AssignmentPattern[left.name="limit"] > Literal.right',
           'CallExpression[callee.property.name="slice"][arguments.0.value=0] > Literal.arguments[value>31]',
         ].map((selector) => ({ selector, message: 'The contract says this number: take it from limits.gen.ts.' })),
+        ...[
+          'JSXAttribute[name.name="dangerouslySetInnerHTML"]',
+          'MemberExpression[property.name=/^(innerHTML|outerHTML|insertAdjacentHTML|srcdoc)$/]',
+        ].map((selector) => ({ selector, message: 'What people wrote is shown as text.' })),
       ],
     },
   },

@@ -8,7 +8,7 @@ import { dangersOf, readConfig } from '../src/config.ts'
 import { purposes } from '../src/secrets.ts'
 import { openService } from '../src/service.ts'
 import { legible, newPassword } from '../src/users/user.ts'
-import { masters, password, send, startService, type TestService } from './service.ts'
+import { masters, password, secretKeys, send, startService, type TestService } from './service.ts'
 
 let service: TestService
 beforeAll(async () => {
@@ -34,19 +34,36 @@ it('tells nothing of itself when even the answer to a failure fails', async () =
   expect([response.status, /we may know|security\.test|node_modules/.test(text)]).toEqual([500, false])
 })
 
-it('says at the start when passwords and keys can be read on their way', () => {
-  const dangers = (PUBLIC_URL?: string) =>
-    dangersOf(readConfig({ ...(PUBLIC_URL && { PUBLIC_URL }), TRUST_PROXY: '1' }))
-  for (const url of [
-    undefined,
-    'http://localhost:3000',
-    'http://127.0.0.1:80',
-    'http://[::1]',
-    'https://leads.example',
-  ])
-    expect([url, dangers(url)]).toEqual([url, []])
-  for (const url of ['http://leads.example', 'http://10.0.0.7:3000', 'http://localhost.example'])
-    expect([url, dangers(url).length]).toEqual([url, 1])
+describe('at the start, what others could listen to', () => {
+  const dangers = (settings: object) =>
+    dangersOf(readConfig({ TRUST_PROXY: '1', SECRET_KEYS: secretKeys, ...settings })).map(
+      (danger) => danger.split(' ')[0],
+    )
+
+  it.each(['http://localhost:3000', 'http://127.0.0.1:80', 'http://[::1]', 'https://leads.example'])(
+    'is not %s',
+    (PUBLIC_URL) => expect(dangers({ PUBLIC_URL })).toEqual([]),
+  )
+
+  it.each(['http://leads.example', 'http://10.0.0.7:3000', 'http://localhost.example'])(
+    'is %s: passwords and keys can be read on their way',
+    (PUBLIC_URL) => expect(dangers({ PUBLIC_URL })).toEqual(['PUBLIC_URL']),
+  )
+
+  it.each([
+    'postgres://me@localhost/leads',
+    'postgres://me@[::1]:5432/leads',
+    'postgres://me@%2Fvar%2Frun%2Fpostgresql/leads',
+    'postgres:///leads?host=/var/run/postgresql',
+    'postgres://me@db.example/leads?sslmode=verify-full',
+  ])('is not a database at %s', (DATABASE_URL) => expect(dangers({ DATABASE_URL })).toEqual([]))
+
+  it.each([
+    'postgres://me@db.example/leads',
+    'postgres://me@10.0.0.7/leads?sslmode=disable',
+    'postgres://me@db.example/leads?sslmode=no-verify',
+    'postgres://me@localhost/leads?host=db.example',
+  ])('is a database at %s', (DATABASE_URL) => expect(dangers({ DATABASE_URL })).toEqual(['DATABASE_URL']))
 })
 
 it('believes the address that a proxy says only where there is one', async () => {
