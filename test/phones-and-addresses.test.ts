@@ -83,6 +83,12 @@ describe('a phone number', () => {
     expect(read(said)).toBe('invalid')
   })
 
+  it('is none that is written like a national identity number, wherever the customer lives', () => {
+    for (const said of ['010135-0000', 'Mit nummer er 010135-0000 og jeg hedder Ida'])
+      expect(read(said, { dealer: 'DK', customer: 'SE' })).toBe('invalid')
+    expect(read('010-135 00 00', { dealer: 'DK', customer: 'SE' })).toBe('valid +46101350000')
+  })
+
   it('that everybody writes is doubtful', () => {
     for (const said of ['99999999', '+45 22 22 22 22']) expect(read(said)).toMatch(/^possible /)
   })

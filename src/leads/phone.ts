@@ -1,5 +1,6 @@
 import { type CountryCode, parsePhoneNumberFromString, type PhoneNumber } from 'libphonenumber-js/max'
 import type { Phone } from '../../generated/server/types.gen.ts'
+import { maskNationalIds } from './national-id.ts'
 import { asciiDigits, withoutInvisible } from './text.ts'
 
 const e164Pattern = /^\+[1-9]\d{1,14}$/
@@ -27,6 +28,8 @@ const usual = /^\+?\d(?:[\d ()-]*\d)?$/
 const plain = new RegExp(`^[ (]*\\+?[\\d/\\n${between}]*$`)
 const others = new RegExp(`[^\\d+${between}]+`)
 const digitsOfSecondMin = 6
+/** A date of birth and what follows it: phone numbers are not written like that. */
+const likeNationalId = /^\d{6}-\d{4,5}$/
 
 const scheme = /^(?:tel|callto|sms|whatsapp|phone):(?:\/\/)?/i
 const labels =
@@ -81,6 +84,8 @@ function oneNumber(text: string, { dealer, customer }: Place): PhoneRead {
     // `+45 (0)`: the zero is for those who call from within the country, if anybody does.
     return read.verdict === 'valid' ? read : better(judged(parsed(dialled.replace('(0)', ''), undefined)), read)
   }
+  if (likeNationalId.test(dialled) && [dealer, customer].some((country) => isNationalId(dialled, country)))
+    return invalid
   const here = judged(parsed(dialled, dealer))
   if (customer === undefined || customer === dealer) return here
   const there = judged(parsed(dialled, customer))
@@ -88,6 +93,8 @@ function oneNumber(text: string, { dealer, customer }: Place): PhoneRead {
   if (here.verdict === 'valid') return { ...here, verdict: 'possible', isForeign: true }
   return there.verdict === 'valid' ? { ...there, verdict: 'possible' } : better(there, here)
 }
+
+const isNationalId = (text: string, country = '') => maskNationalIds(text, country) !== text
 
 /** Without its zero, `20123456` could be called from within Essen, but is no number as Germans give it. */
 function isNational(text: string, number: PhoneNumber | undefined): boolean {
