@@ -124,7 +124,7 @@ const nothings = ['', 'null', 'none', 'undefined', 'n/a', 'na', 'nan', 'unknown'
 const programs = ['null', 'NULL', 'None', 'undefined', 'NaN', 'N/A', 'n/a']
 /** Nobody means anything by it: a word for nothing, a tag that was not filled, marks alone. */
 export const isNothing = (text: string) =>
-  nothings.includes(bare(text.replaceAll(/[\p{Cf}'"`]/gu, ''))) ||
+  nothings.includes(bare(decoded(text).replaceAll(/[\p{Cf}'"`]/gu, ''))) ||
   text
     .trim()
     .split(/[\s,]+/)

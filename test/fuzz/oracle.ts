@@ -237,7 +237,7 @@ const isOddEmail = (address: string) =>
 
 /** Whether a number is the one that was typed, by its country code or as one of the country. */
 export function isE164Of(typed: string, e164: string, country: string): boolean {
-  const text = withoutMarkup(typed)
+  const text = withoutMarkup(decoded(typed))
     .normalize('NFKC')
     .replaceAll(/\p{Cf}/gu, '')
     .trim()
