@@ -10,6 +10,9 @@ import type { Logger } from './log.ts'
 import { secretsFrom } from './secrets.ts'
 import { requireSameSecrets } from './service.ts'
 import { findFingerprints } from './tokens/store.ts'
+import { Problem } from './problem.ts'
+import { Refusal } from './refusal.ts'
+import { openGuessing } from './users/guessing.ts'
 import { createDealer } from './users/operator.ts'
 import { newPassword } from './users/user.ts'
 
@@ -56,6 +59,7 @@ export async function prepareDatabase(connection: Connection, config: Config, lo
 
 async function makeFirstAdmin(db: Knex, { admin, databaseUrl, dataDir }: Config): Promise<FirstAdmin | undefined> {
   const { email, password = newPassword() } = admin
+  if (admin.password !== undefined) await requireHardToGuess(admin.password, email)
   // Kept before the row is there: a power cut between the two leaves a file too many, and not a password that nobody
   // knows.
   if (databaseUrl === undefined) writeFirstAdmin(dataDir, { email, password })
@@ -66,5 +70,18 @@ async function makeFirstAdmin(db: Knex, { admin, databaseUrl, dataDir }: Config)
     // Another process that started at the same time was first.
     if (await isAnyDealerThere(db)) return undefined
     throw error
+  }
+}
+
+/** @throws {Refusal} */
+async function requireHardToGuess(password: string, email: string): Promise<void> {
+  const guessing = openGuessing()
+  try {
+    await guessing.requireHardToGuess(password, [email])
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    throw new Refusal(`ADMIN_PASSWORD is easily guessed. ${error.message}`)
+  } finally {
+    await guessing.stop()
   }
 }

@@ -161,6 +161,12 @@ export const problems = {
     title: 'The password is the e-mail address',
     detail: 'Choose a password that is not the e-mail address.',
   },
+  'password-guessable': {
+    status: 422,
+    title: 'The password is easily guessed',
+    detail:
+      'Choose a password without common ones, repetitions, sequences, and names or addresses of yours or of your dealership: four words that have nothing to do with each other will do.',
+  },
   'if-match-missing': {
     status: 428,
     title: 'If-Match is needed',

@@ -32,6 +32,7 @@ import * as tokens from './tokens/store.ts'
 import { tokenCheck } from './tokens/token.ts'
 import { openAttempts } from './users/attempts.ts'
 import { devices } from './users/device.ts'
+import { openGuessing } from './users/guessing.ts'
 import { openPasswords } from './users/passwords.ts'
 import * as users from './users/store.ts'
 
@@ -110,6 +111,8 @@ export async function openService({
     const contract = await openContract(securityHandlers(check.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
     const cookies = cookiesOf(issuer)
+    const guessing = openGuessing()
+    parts.push({ name: 'guessing', stop: () => guessing.stop() })
     let isStopping = false
     const handlers = handlersWith({
       isStopping: () => isStopping,
@@ -127,6 +130,7 @@ export async function openService({
       attempts: openAttempts(db, secrets),
       passwords: openPasswords(),
       devices: devices(secrets, cookies),
+      guessing,
       passwordChanged,
       mailIsReady: mail !== undefined,
       report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent'),

@@ -99,9 +99,9 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   getApiKeyUsage: 'nothing',
   listUsers: 'nothing',
   getUser: 'nothing',
+  releaseUser: 'nothing',
   // It asks for the password itself.
   changeOwnPassword: 'nothing',
-  releaseUser: 'nothing',
   listOwnSessions: 'nothing',
   endOwnSession: 'nothing',
   listAuditEntries: 'nothing',

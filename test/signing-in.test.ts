@@ -5,13 +5,24 @@ import type { AddressInfo } from 'node:net'
 import { setImmediate as pause } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readConfig } from '../src/config.ts'
+import { prepareDatabase } from '../src/prepare.ts'
 import { openService } from '../src/service.ts'
 import { secretsFrom } from '../src/secrets.ts'
 import { sweeps, swept } from '../src/sweeps.ts'
 import { placeOf } from '../src/users/attempts.ts'
 import { createUser, releaseUser } from '../src/users/operator.ts'
 import { amount } from './long.ts'
-import { masters, password, type Reply, send, startService, type TestService } from './service.ts'
+import {
+  freshDatabase,
+  masters,
+  password,
+  type Reply,
+  secretKeys,
+  send,
+  startService,
+  type TestService,
+} from './service.ts'
 
 const secrets = secretsFrom(masters)
 let service: TestService
@@ -313,6 +324,64 @@ describe('the cookie of the session', () => {
     const made = cookie.replace(/(session=\w{64})[\w-]{43}/, `$1${'A'.repeat(43)}`)
     expect((await trySignIn(await newPerson(), { cookie: made })).status).toBe(200)
     expect((await service.call('GET', '/v1/me', { token: first.body.access_token })).status).toBe(200)
+  })
+})
+
+describe('a new password', () => {
+  const guessable = [422, 'password-guessable']
+  const easy = (email: string) => [
+    'password1234',
+    'Password123!',
+    'Adgangskode1234',
+    'iloveyou1234',
+    '            ',
+    'aaaaaaaaaaaa',
+    'a-'.repeat(100),
+    'abcabcabcabcabc',
+    'hej hej hej hej hej',
+    '123456789012',
+    'abcdefghijklm',
+    'qwertyuiop12',
+    'p4$$w0rd'.repeat(8),
+    `${email}1`,
+    email.split('').reverse().join(''),
+    'Nordhavn Biler!',
+    'nordhavnbiler1',
+    'Sofie Holm-Jensen',
+  ]
+
+  it('is refused when it is easily guessed, and the link works still', async () => {
+    const stranger = await service.dealer('guessing')
+    await service.db('dealers').where({ id: stranger.dealerId }).update({ name: 'Nordhavn Biler' })
+    const invited = await service.call('POST', '/v1/users', {
+      token: stranger.admin.token,
+      body: { email: 'sofie@guessing.example', name: 'Sofie Holm-Jensen', role: 'sales' },
+    })
+    const token = invited.body.passwordLink.url.split('#')[1]
+    const choose = (chosen: string) => service.call('POST', '/v1/password', { body: { token, password: chosen } })
+    for (const each of easy('sofie@guessing.example'))
+      expect([each, told(await choose(each))]).toEqual([each, guessable])
+    expect(told(await choose(' Sofie@guessing.example'))).toEqual([422, 'password-is-email'])
+    expect((await choose('four kettles dream sideways')).status).toBe(204)
+  })
+
+  it('is refused by the same rule where a person changes it', async () => {
+    const email = await newPerson()
+    const { token } = await service.signIn(email)
+    const change = (newPassword: string) =>
+      service.call('PUT', '/v1/me/password', { token, body: { currentPassword: password, newPassword } })
+    for (const each of easy(email).slice(0, 3)) expect([each, told(await change(each))]).toEqual([each, guessable])
+    expect((await change('four kettles dream sideways')).status).toBe(204)
+  })
+
+  it('is refused by the same rule at the first start', async () => {
+    const admin = { email: 'admin@dealer.example', password: 'password1234' }
+    const config = { ...readConfig({ DATABASE_URL: 'postgres://x', SECRET_KEYS: secretKeys }), admin }
+    const connection = await freshDatabase()
+    const start = (chosen: string) =>
+      prepareDatabase(connection, { ...config, admin: { ...admin, password: chosen } }, pino({ level: 'silent' }))
+    await expect(start('password1234')).rejects.toThrow('ADMIN_PASSWORD is easily guessed')
+    await expect(start('four kettles dream sideways')).resolves.toMatchObject({ firstAdmin: undefined })
   })
 })
 

@@ -348,7 +348,7 @@ export type Me = {
 };
 
 /**
- * Any characters. It must not be the e-mail address.
+ * Any characters. It must not be easily guessed, such as a common password, a repetition, the e-mail address or the dealer's name.
  */
 export type NewPassword = string;
 
@@ -3066,7 +3066,7 @@ export type ChangeOwnPasswordErrors = {
      */
     415: Problem;
     /**
-     * The current password is wrong, or the new one is the e-mail address.
+     * The current password is wrong, or the new one is easily guessed.
      */
     422: Problem;
     /**
@@ -5152,7 +5152,7 @@ export type SetPasswordErrors = {
      */
     415: Problem;
     /**
-     * The link does not work, or the password is the e-mail address.
+     * The link does not work, or the password is easily guessed.
      */
     422: Problem;
     /**

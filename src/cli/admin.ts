@@ -7,6 +7,7 @@ import { type Database, openDatabase } from '../db/pool.ts'
 import { inner, outer } from '../ids.ts'
 import { secretsFrom } from '../secrets.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
+import { openGuessing } from '../users/guessing.ts'
 import { createDealer, createUser, releaseUser, resetPassword } from '../users/operator.ts'
 import { country, dealerId, email, language, passwordIn, personOrDealer, timeZone } from './input.ts'
 import { settings } from './settings.ts'
@@ -106,7 +107,9 @@ program
   .action((address: string, { passwordStdin }) => {
     const wanted = passwordStdin ? passwordIn(readFileSync(0, 'utf8')) : undefined
     return withDatabase(async ({ db }) => {
+      if (wanted !== undefined) await requireHardToGuess(wanted, [address])
       const { password } = await resetPassword(db, address, wanted)
+      await releaseUser(db, ownSecrets(), address)
       if (config.databaseUrl === undefined) forgetFirstAdmin(config.dataDir, address)
       console.log(
         `User      ${address}\nPassword  ${wanted === undefined ? `${password}  (shown this once)` : 'changed'}`,
@@ -124,6 +127,12 @@ program
       console.log(`User      ${address}\nReleased`)
     }),
   )
+
+/** @throws {Problem} `password-guessable` */
+async function requireHardToGuess(password: string, known: string[]): Promise<void> {
+  const guessing = openGuessing()
+  await guessing.requireHardToGuess(password, known).finally(() => guessing.stop())
+}
 
 program
   .command('rotate-signing-key')

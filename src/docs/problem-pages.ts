@@ -65,6 +65,8 @@ export const advice = {
     'A password is changed by whoever knows the one before. After ten wrong ones the session has to wait. Somebody who forgot it asks an admin of the dealer for a link to choose another.',
   'password-is-email':
     'An e-mail address is the first thing that anybody would try. Any other 12 to 200 characters will do.',
+  'password-guessable':
+    'The password would be found within 10^8 guesses by somebody who knows common passwords, words, keyboards, dates, and the names and addresses of the person and the dealer. Longer is better than odder: four words that have nothing to do with each other will do, and so does what a password manager suggests.',
   'if-match-missing':
     'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read, with its double quotes: If-Match: "3".',
   'too-many-attempts':

@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { User } from '../../generated/server/types.gen.ts'
 import { type Audited, difference } from '../audit/audit.ts'
+import { findDealer } from '../dealers/store.ts'
 import { inner, newId } from '../ids.ts'
 import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
@@ -13,6 +14,7 @@ import type { Clocks } from '../tokens/clocks.ts'
 import { endCredentials, readClock } from '../tokens/store.ts'
 import { type Attempts, lockedUntil, release } from './attempts.ts'
 import type { Devices } from './device.ts'
+import type { Guessing } from './guessing.ts'
 import { addLink } from './links.ts'
 import { type LinkToken, parseLinkToken } from './password-link.ts'
 import type { Passwords } from './passwords.ts'
@@ -27,6 +29,7 @@ export interface People extends Audited {
   attempts: Attempts
   passwords: Passwords
   devices: Devices
+  guessing: Guessing
   mailIsReady: boolean
   passwordChanged: (email: string) => void
   /** Told of what could not be done after the answer. */
@@ -192,6 +195,7 @@ export const setPassword =
     attempts,
     passwords,
     devices,
+    guessing,
     passwordChanged,
     recordChange,
   }: People): Handlers['setPassword'] =>
@@ -203,7 +207,7 @@ export const setPassword =
       const user = token && (await personOf(db, secrets, token))
       if (!user) throw new Problem('password-link-invalid')
       await right()
-      requireOtherThanEmail(body.password, user.email)
+      await requireGoodPassword(guessing, db, body.password, user)
       return { token, user, passwordHash: await hashPassword(body.password) }
     })
 
@@ -229,7 +233,15 @@ export const setPassword =
   }
 
 export const changeOwnPassword =
-  ({ secrets, attempts, passwords, passwordChanged, recordChange }: People): Handlers['changeOwnPassword'] =>
+  ({
+    db,
+    secrets,
+    attempts,
+    passwords,
+    guessing,
+    passwordChanged,
+    recordChange,
+  }: People): Handlers['changeOwnPassword'] =>
   async ({ body, principal, http }, { write }) => {
     // Argon2 takes its time, so it must not run while the dealer's clock is held: the password is read, checked
     // outside, and read again.
@@ -238,7 +250,7 @@ export const changeOwnPassword =
       const right = await attempts.countInSession(principal.credentialId)
       if (!(await isPassword(before.password_hash, body.currentPassword))) throw new Problem('password-wrong')
       await right()
-      requireOtherThanEmail(body.newPassword, before.email)
+      await requireGoodPassword(guessing, db, body.newPassword, before)
       return hashPassword(body.newPassword)
     })
 
@@ -267,6 +279,13 @@ async function bodies(db: Knex, secrets: Secrets, dealerId: string, users: reado
   )
   const locks = await lockedUntil(db, secrets, [...accounts.values()])
   return users.map((user) => userBody(user, locks.get(accounts.get(user.id) ?? '')))
+}
+
+/** @throws {Problem} `password-is-email`, `password-guessable` */
+async function requireGoodPassword(guessing: Guessing, db: Knex, password: string, user: UserRow): Promise<void> {
+  requireOtherThanEmail(password, user.email)
+  const dealer = await findDealer(db, user.dealer_id)
+  await guessing.requireHardToGuess(password, [user.email, user.name, dealer?.name ?? ''])
 }
 
 function refuseTakenEmail(error: unknown): never {

@@ -20,6 +20,7 @@ import { createDealer } from '../../src/users/operator.ts'
 import { openAttempts } from '../../src/users/attempts.ts'
 import { openPasswords } from '../../src/users/passwords.ts'
 import { devices } from '../../src/users/device.ts'
+import { openGuessing } from '../../src/users/guessing.ts'
 import { atMost, compare, difference, generator, ready, report } from './harness.ts'
 import { openPlace } from './world.ts'
 
@@ -59,6 +60,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     attempts: openAttempts(db, secrets),
     passwords: openPasswords(),
     devices: devices(secrets, cookiesOf(issuer)),
+    guessing: openGuessing(),
     passwordChanged: () => undefined,
     mailIsReady: false,
     isStopping: () => false,

@@ -418,6 +418,8 @@ export const da: Words = {
       'Linket virker ikke: det er brugt, udløbet eller afløst af et nyere. Bed en administrator i din virksomhed om et nyt link.',
     'password-wrong': 'Den nuværende adgangskode er forkert.',
     'password-is-email': 'Vælg en adgangskode, der ikke er din e-mailadresse.',
+    'password-guessable':
+      'Adgangskoden er let at gætte: den er almindelig, gentager sig selv, følger tastaturet eller kalenderen, eller indeholder dit navn, din e-mail eller forhandlerens navn. Tag fire ord, der ikke har noget med hinanden at gøre, eller lad browseren foreslå en.',
     'too-many-attempts':
       'For mange forsøg er mislykkedes. Vent et kvarter, eller bed en administrator om at låse dit login op, og prøv så igen.',
     'api-key-name-taken': 'En anden nøgle har dette navn. Vælg et andet navn.',

@@ -413,6 +413,8 @@ export const en = {
       'This link does not work: it was used, has ended, or a newer one has taken its place. Ask an admin of your dealership for a new link.',
     'password-wrong': 'The current password is wrong.',
     'password-is-email': 'Choose a password that is not your e-mail address.',
+    'password-guessable':
+      'This password is easily guessed: it is common, repeats itself, follows the keyboard or the calendar, or has your name, your e-mail or that of the dealership in it. Take four words that have nothing to do with each other, or let your browser suggest one.',
     'too-many-attempts':
       'Too many attempts failed. Wait a quarter of an hour, or ask an Admin to unlock your sign-in, then try again.',
     'api-key-name-taken': 'Another key has this name. Choose another name.',
