@@ -1,10 +1,15 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import express from 'express'
 import { pino } from 'pino'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { dangersOf, readConfig } from '../src/config.ts'
+import { dashboard } from '../src/docs/dashboard.ts'
+import { documentation } from '../src/docs/pages.ts'
 import { purposes } from '../src/secrets.ts'
 import { openService } from '../src/service.ts'
 import { legible, newPassword } from '../src/users/user.ts'
@@ -99,6 +104,55 @@ it('makes passwords of 128 random bits and more', () => {
   const letters = newPassword().replaceAll('-', '').length
   expect(letters * Math.log2(legible.length)).toBeGreaterThan(128)
   expect(new Set(legible).size).toBe(legible.length)
+})
+
+describe('pages and files, where PUBLIC_URL is https', () => {
+  const publicUrl = 'https://leads.dealer.example'
+  let url = ''
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dashboard-'))
+    mkdirSync(join(folder, 'assets'))
+    for (const name of ['index.html', 'favicon.svg', 'assets/a.js', 'assets/a.css'])
+      writeFileSync(join(folder, name), '')
+    const pages = await dashboard(publicUrl, await documentation(publicUrl), folder)
+    const server = createServer(express().use(pages ?? [])).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return () => {
+      server.closeAllConnections()
+      server.close()
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it.each([
+    ['/settings/users', 'text/html; charset=utf-8'],
+    ['/assets/a.js', 'text/javascript; charset=utf-8'],
+    ['/assets/a.css', 'text/css; charset=utf-8'],
+    ['/favicon.svg', 'image/svg+xml'],
+    ['/docs/', 'text/html; charset=utf-8'],
+    ['/docs/style.css', 'text/css; charset=utf-8'],
+    ['/docs/reference/init.js', 'text/javascript; charset=utf-8'],
+  ])('%s: browsers are told how little it may do', async (path, type) => {
+    const { status, headers } = await fetch(url + path, { headers: { accept: 'text/html' } })
+    const policy = new Map(
+      (headers.get('content-security-policy') ?? '').split(';').map((each) => {
+        const [name = '', ...sources] = each.trim().split(' ')
+        return [name, sources.join(' ')]
+      }),
+    )
+    expect([status, headers.get('content-type')]).toEqual([200, type])
+    expect(headers.get('strict-transport-security')).toBe('max-age=31536000; includeSubDomains')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    const objects = policy.get('object-src') ?? policy.get('default-src')
+    expect([objects, policy.get('script-src'), policy.get('base-uri'), policy.get('frame-ancestors')]).toEqual([
+      "'none'",
+      "'self'",
+      "'none'",
+      "'none'",
+    ])
+  })
 })
 
 const papers = ['SECURITY.md', 'ASVS.md'].map((name) => ({ name, text: readFileSync(`.github/${name}`, 'utf8') }))

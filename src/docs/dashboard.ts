@@ -7,6 +7,8 @@ import sirv from 'sirv'
 
 export const dashboardFolder = new URL('../../dist/dashboard', import.meta.url).pathname
 
+// To these sirv gives no charset.
+const textTypes: Record<string, string> = { js: 'text/javascript', css: 'text/css' }
 const secondsOfAYear = 31_536_000
 const filesAt = /^\/(assets\/|favicon\.svg$)/
 const notOfTheDashboard = /^\/(v1|docs|\.well-known|healthz|readyz|openapi\.\w+)(\/|$)/
@@ -27,11 +29,12 @@ export async function dashboard(
     gzip: true,
     etag: true,
     extensions: [],
-    setHeaders: (res, path) =>
-      void res.setHeader(
-        'Cache-Control',
-        path.startsWith('/assets/') ? `public, max-age=${secondsOfAYear}, immutable` : 'no-cache',
-      ),
+    setHeaders: (res, path) => {
+      const isKept = path.startsWith('/assets/')
+      res.setHeader('Cache-Control', isKept ? `public, max-age=${secondsOfAYear}, immutable` : 'no-cache')
+      const type = textTypes[path.slice(path.lastIndexOf('.') + 1)]
+      if (type) res.setHeader('Content-Type', `${type}; charset=utf-8`)
+    },
   })
   const headers = helmet({
     contentSecurityPolicy: {
