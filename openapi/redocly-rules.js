@@ -15,7 +15,8 @@ const statusesDeclared = () => {
         const needed = {
           400: true,
           401: scopes !== undefined || session,
-          403: scopes?.length > 0 || session,
+          // A key that may be used from some addresses alone is refused from others, whatever it asks for.
+          403: scopes !== undefined || session,
           404: path.includes('{'),
           413: operation.requestBody !== undefined,
           415: operation.requestBody !== undefined,

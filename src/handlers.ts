@@ -27,7 +27,7 @@ import {
   type LeadIntake,
   reconcileReferences,
 } from './leads/intake-handlers.ts'
-import { getApiKeyUsage, listApiKeyRequests } from './requests/handlers.ts'
+import { getApiKeyUsage, listApiKeyAddresses, listApiKeyRequests } from './requests/handlers.ts'
 import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
 import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'
 import { listSources } from './sources/handlers.ts'
@@ -93,6 +93,7 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove> & Lifecy
     getApiKey: getApiKey(parts),
     listApiKeyRequests,
     getApiKeyUsage,
+    listApiKeyAddresses,
     updateApiKey: updateApiKey(parts),
     deleteApiKey: deleteApiKey(parts),
     restoreApiKey: restoreApiKey(parts),

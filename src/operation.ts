@@ -20,6 +20,8 @@ export interface Principal {
   readonly expiresAt: Date
   /** The signing key of the token. */
   readonly kid: string
+  /** Where the request came from; null when nobody knows. */
+  readonly address: string | null
 }
 
 /** What the database says of a principal's credential at this moment. */

@@ -42,6 +42,11 @@ export const problems = {
     title: 'The access token lacks a scope',
     detail: 'This operation needs a scope that the access token does not have.',
   },
+  'address-not-allowed': {
+    status: 403,
+    title: 'The API key may not be used from this address',
+    detail: 'The API key may not be used from this address. Ask the dealer to put it on the list of the key.',
+  },
   'person-needed': {
     status: 403,
     title: 'Only a person may do this',
@@ -140,6 +145,11 @@ export const problems = {
     status: 422,
     title: 'The expiry is not to come',
     detail: 'Choose a time to come, or delete or disable the key.',
+  },
+  'network-invalid': {
+    status: 422,
+    title: 'What was sent is no network',
+    detail: 'Send addresses such as 203.0.113.7, or networks such as 203.0.113.0/24 or 2001:db8::/32.',
   },
   'time-zone-unknown': {
     status: 422,
@@ -270,6 +280,7 @@ export class OAuthError extends Error {
     error:
       | 'invalid_request'
       | 'invalid_client'
+      | 'unauthorized_client'
       | 'invalid_scope'
       | 'unsupported_grant_type'
       | 'temporarily_unavailable'

@@ -7,7 +7,7 @@ import { sayOfWhichLeads } from './feed/store.ts'
 import { sweepIdempotencyKeys } from './leads/store.ts'
 import { mailKeptDays } from './outbox/mail.ts'
 import { sweepMails } from './outbox/store.ts'
-import { sweepRequests, sweepUsage } from './requests/store.ts'
+import { sweepAddresses, sweepRequests, sweepUsage } from './requests/store.ts'
 import { sessionSeconds } from './sessions/session.ts'
 import { sweepSessions } from './sessions/store.ts'
 import { sweepAttempts, sweepPasswordLinks } from './users/store.ts'
@@ -42,6 +42,7 @@ export const sweeps: readonly Sweep[] = [
     everyMs: 10 * minuteMs,
     batch: (trx, atMost) => sweepUsage(trx, usageDays, atMost),
   },
+  { name: 'sweeping addresses of keys', everyMs: 10 * minuteMs, batch: sweepAddresses },
   { name: 'sweeping mails', everyMs: 10 * minuteMs, batch: (trx, atMost) => sweepMails(trx, mailKeptDays, atMost) },
   { name: 'sweeping password links', everyMs: 10 * minuteMs, batch: sweepPasswordLinks },
   { name: 'sweeping failed attempts', everyMs: 10 * minuteMs, batch: sweepAttempts },

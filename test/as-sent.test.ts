@@ -213,3 +213,69 @@ describe('text elsewhere that is not UTF-8', () => {
     expect((await service.call('POST', '/v1/auth/token', { raw: form, headers })).status).toBe(200)
   })
 })
+
+describe('a document that several leads are read from', () => {
+  const prospect = (name: string, contact = '<phone>32 12 34 56</phone>') =>
+    `<prospect><customer><contact><name part="full">${name}</name>${contact}</contact></customer></prospect>`
+  const send = (adf: string, headers: Record<string, string> = {}) =>
+    service.call('POST', '/v1/leads/adf', {
+      token: dealer.website.token,
+      raw: adf,
+      headers: { 'content-type': 'application/xml', ...headers },
+    })
+  const idsOf = ({ body }: { body: any }): string[] =>
+    body.results.flatMap((result: any) => (result.lead ? [result.lead.id] : []))
+  const several = (count: number) =>
+    `<adf>${Array.from({ length: count }, (_, at) => prospect(`Anna ${at}`)).join('')}</adf>`
+  const inner = (id: string) => id.replace('lead_', '').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  const kept = async () => ({
+    documents: Number((await service.db('lead_documents').count())[0]?.['count']),
+    originals: Number((await service.db('lead_originals').count())[0]?.['count']),
+  })
+
+  it('is stored once, and is the original of each', async () => {
+    const before = await kept()
+    const adf = several(32)
+    const ids = idsOf(await send(adf))
+    expect(ids).toHaveLength(32)
+    for (const id of ids) expect(await original(id)).toEqual({ mediaType: 'application/xml', bytes: Buffer.from(adf) })
+    expect(await kept()).toEqual({ ...before, documents: before.documents + 1 })
+  })
+
+  it('is stored once also where some of its leads are refused, are there already, or are sent again', async () => {
+    const before = await kept()
+    const adf = `<adf>${prospect('Nobody', '')}${prospect('Anna')}${prospect('Bo')}</adf>`
+    for (let count = 0; count < 2; count++) {
+      const reply = await send(adf, { 'idempotency-key': 'several-1' })
+      expect(reply.body.results.map(({ status }: { status: number }) => status)).toEqual([422, 201, 201])
+      expect(await kept()).toEqual({ ...before, documents: before.documents + 1 })
+    }
+  })
+
+  it('goes with the last lead that was read from it, and with it all that leads have of it', async () => {
+    const before = await kept()
+    const [first = '', ...others] = idsOf(await send(several(3)))
+    const places = () => service.db('lead_document_places')
+    await places()
+      .where({ lead_id: inner(first) })
+      .delete()
+    expect(await original(first)).toBeUndefined()
+    expect(await original(others[0] ?? '')).toBeDefined()
+    await places().whereIn('lead_id', others.map(inner)).delete()
+    expect(await kept()).toEqual(before)
+
+    const ids = idsOf(await send(several(3)))
+    const { document_id: id } = await places()
+      .where({ lead_id: inner(ids[0] ?? '') })
+      .first()
+    await service.db('lead_documents').where({ id }).delete()
+    for (const each of ids) expect(await original(each)).toBeUndefined()
+  })
+
+  it('is none where one lead is read from it', async () => {
+    const before = await kept()
+    const { body } = await send(several(1))
+    expect((await original(body.id))?.bytes.toString()).toBe(several(1))
+    expect(await kept()).toEqual({ ...before, originals: before.originals + 1 })
+  })
+})

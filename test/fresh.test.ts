@@ -59,6 +59,8 @@ const deleted = async (path: string) => {
   return { path: `${path}/restoration` }
 }
 
+const office = { allowedNetworks: ['203.0.113.0/28'] }
+
 /**
  * By hand, for every operation: what is done with it that makes data reachable, keeps it reachable for longer, or makes
  * somebody unseen. `nothing` does none of it, and whoever signed in this morning may do it. A new operation does not
@@ -97,6 +99,7 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   deleteApiKey: 'nothing',
   listApiKeyRequests: 'nothing',
   getApiKeyUsage: 'nothing',
+  listApiKeyAddresses: 'nothing',
   listUsers: 'nothing',
   getUser: 'nothing',
   releaseUser: 'nothing',
@@ -117,6 +120,10 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
       path: '/v1/api-keys',
       body: { name: name(), kind: 'digital_requests' },
     })),
+    lets('a key that only pushes, from some addresses alone', async () => ({
+      path: '/v1/api-keys',
+      body: { name: name(), kind: 'digital_requests', ...office },
+    })),
   ],
   updateApiKey: [
     asks('wider', async () => changed(extensive(['leads:read']), { scopes: ['leads:read', 'customers:read'] })),
@@ -124,6 +131,11 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
     asks('prolonged', async () => changed(extensive(), { expiresAt: inDays(9) }, { expiresAt: inDays(2) })),
     asks('prolonged for ever', async () => changed(extensive(), { expiresAt: null }, { expiresAt: inDays(2) })),
     asks('narrower', async () => changed(extensive(), { scopes: ['leads:read'] })),
+    asks('from more addresses', async () => changed(extensive(), { allowedNetworks: ['203.0.113.0/24'] }, office)),
+    asks('from everywhere', async () => changed(extensive(), { allowedNetworks: [] }, office)),
+    lets('from fewer addresses', async () => changed(extensive(), { allowedNetworks: ['203.0.113.9'] }, office)),
+    lets('from some addresses alone', async () => changed(extensive(), office)),
+    lets('from everywhere, and pushes only', async () => changed(website(), { allowedNetworks: [] }, office)),
     lets('as wide as before', async () => {
       const path = await extensive()
       const { scopes } = (await prepare('GET', path)).body

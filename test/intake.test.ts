@@ -251,6 +251,7 @@ describe('an Idempotency-Key', () => {
           dealerId: dealer.dealerId,
           credentialId: credential_id,
           epoch: 1,
+          address: null,
           id: newId(),
           eventId: newId(),
           type: 'enquiry',
@@ -638,6 +639,7 @@ describe('the queue', () => {
     mustBeFresh: false,
     expiresAt: new Date(),
     kid: 'k',
+    address: null,
   } as const
   const waiting = () => ({
     lead: newLead(

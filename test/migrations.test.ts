@@ -9,7 +9,7 @@ import { checksumOf, loneStatements, type Migration, textOf } from '../src/db/mi
 import { openDatabase } from '../src/db/pool.ts'
 import { newId } from '../src/ids.ts'
 import { tellingReference } from '../src/leads/external-reference.ts'
-import { createLeads, type IncomingLead } from '../src/leads/store.ts'
+import { createLeads, type IncomingLead, type Verdict } from '../src/leads/store.ts'
 import { onLeash } from './leash.ts'
 import { isLong } from './long.ts'
 import { catalogueOf } from './migrations/catalogue.ts'
@@ -78,6 +78,7 @@ describe('a database that was made by an older text', () => {
     dealerId,
     credentialId,
     epoch: 1,
+    address: null,
     id: newId(),
     eventId: newId(),
     type: 'test_drive',
@@ -142,7 +143,7 @@ describe('a database that was made by an older text', () => {
       if (name === '0002-intake.sql') {
         const database = openDatabase(connection, () => undefined)
         const lead = incoming('second', 'key')
-        const [verdict] = await createLeads(database.hot, '1', false, [lead])
+        const verdict = await storedByTheVersionBefore(database.hot, lead)
         await database.close()
         if (verdict?.verdict !== 'created') throw new Error('The old function did not store the lead')
         leads['second'] = { id: lead.id, received: verdict.received }
@@ -158,6 +159,34 @@ describe('a database that was made by an older text', () => {
         )
     }
     return leads
+  }
+
+  /** By the function that a process of the version before calls. */
+  async function storedByTheVersionBefore(hot: pg.Pool, lead: IncomingLead): Promise<Verdict | undefined> {
+    const { externalReference: reference, idempotency, original } = lead
+    const { rows } = await hot.query<Verdict>(
+      `select verdict, replayed, lead_id, received, lead_warnings
+       from create_leads(1, false, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+      [
+        [lead.dealerId],
+        [lead.credentialId],
+        [lead.epoch],
+        [lead.id],
+        [lead.eventId],
+        [lead.type],
+        [lead.test],
+        [reference?.source ?? null],
+        [reference?.id ?? null],
+        [lead.submittedAt ?? null],
+        [lead.data],
+        [lead.warnings],
+        [idempotency?.key ?? null],
+        [idempotency?.requestHash ?? null],
+        [original?.mediaType ?? null],
+        [original?.content ?? null],
+      ],
+    )
+    return rows[0]
   }
 
   /** Every row, table by table. */
@@ -230,7 +259,7 @@ describe('a database that was made by an older text', () => {
     const database = openDatabase(connection, () => undefined)
     for (let count = 10; count <= shipped.length; count++) {
       await migrate(connection, () => undefined, shipped.slice(0, count))
-      const [verdict] = await createLeads(database.hot, '1', false, [incoming(`after ${count}`, `after ${count}`)])
+      const verdict = await storedByTheVersionBefore(database.hot, incoming(`after ${count}`, `after ${count}`))
       expect([count, verdict?.verdict]).toEqual([count, 'created'])
     }
     await database.close()

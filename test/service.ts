@@ -71,7 +71,11 @@ export async function send(url: string, method: string, { token, body, headers, 
 /**
  * The service in this process, on a database of its own, refusing to send an answer that the contract does not allow.
  */
-export async function startService(log = pino({ level: 'silent' }), mail?: MailSettings) {
+export async function startService(
+  log = pino({ level: 'silent' }),
+  mail?: MailSettings,
+  more: Partial<Parameters<typeof openService>[0]> = {},
+) {
   // As long as the service keeps its own: after 5 s without a turn Node would reset what waits to be read.
   const server = createServer({ keepAliveTimeout: 65_000 }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -86,6 +90,7 @@ export async function startService(log = pino({ level: 'silent' }), mail?: MailS
     documentation: (_req, _res, next) => next(),
     log,
     strictResponses: true,
+    ...more,
   })
   server.on('request', service.app)
   const { db } = service.database

@@ -54,7 +54,7 @@ export type TokenResponse = {
  */
 export type OAuthError = {
     /**
-     * A code of RFC 6749 (`invalid_request`, `invalid_client`, `unsupported_grant_type`, `invalid_scope`), or `temporarily_unavailable` and `server_error`.
+     * A code of RFC 6749 (`invalid_request`, `invalid_client`, `unauthorized_client`, `unsupported_grant_type`, `invalid_scope`), or `temporarily_unavailable` and `server_error`.
      */
     error: string;
     /**
@@ -1841,7 +1841,8 @@ export type RefusalCode = string;
 /**
  * The last time that somebody came with the key, or with a token that it bought. `lastUsed` is the last of all, `lastAccepted` the last that was
  * answered with a 2xx or 3xx, `lastRefused` the last that was answered with a 4xx, `lastLockedOut` the last that the token endpoint answered with
- * a 401: somebody still has a secret that has ended, or the key while it is disabled, expired or deleted. At most 5 seconds late.
+ * a 401: somebody still has a secret that has ended, or the key while it is disabled, expired or deleted. `lastForeign` is the last from an
+ * address that the key may not be used from. At most 5 seconds late.
  *
  */
 export type ApiKeyUse = {
@@ -1894,6 +1895,11 @@ export type ApiKey = {
      */
     mask: string;
     /**
+     * The internet addresses and networks that the key, and every token that it buys, may be used from. Empty, from everywhere.
+     *
+     */
+    allowedNetworks?: Array<string>;
+    /**
      * When the key ends by itself. Left out, never.
      */
     expiresAt?: string;
@@ -1902,6 +1908,7 @@ export type ApiKey = {
     lastAccepted?: ApiKeyUse;
     lastRefused?: ApiKeyUse;
     lastLockedOut?: ApiKeyUse;
+    lastForeign?: ApiKeyUse;
     quiet?: Silence;
     /**
      * Of a deleted key. It can be restored for 24 hours.
@@ -2054,7 +2061,7 @@ export type ExchangeApiKeyData = {
 
 export type ExchangeApiKeyErrors = {
     /**
-     * The request is not a token request that can be answered.
+     * The request is not a token request that can be answered, or the key may not be used from where it came.
      */
     400: OAuthError;
     /**
@@ -2169,6 +2176,11 @@ export type GetMeErrors = {
      */
     401: Problem;
     /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2243,7 +2255,8 @@ export type ListLeadsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2299,7 +2312,8 @@ export type CreateLeadErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2371,7 +2385,8 @@ export type CreateLeadBatchErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2435,7 +2450,8 @@ export type CreateLeadsFromAdfErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2496,7 +2512,8 @@ export type ReconcileReferencesErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2560,7 +2577,8 @@ export type GetLeadErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2620,7 +2638,8 @@ export type UpdateLeadErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2690,7 +2709,8 @@ export type GetLeadReceiptErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2740,7 +2760,8 @@ export type GetLeadOriginalErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2802,7 +2823,8 @@ export type GetLeadCountsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2862,7 +2884,8 @@ export type ListEventsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2926,7 +2949,8 @@ export type StreamEventsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -2986,7 +3010,8 @@ export type ListSourcesErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3032,7 +3057,8 @@ export type DeleteOwnApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3077,6 +3103,11 @@ export type GetOwnApiKeyErrors = {
      */
     401: Problem;
     /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
@@ -3118,7 +3149,8 @@ export type ReplaceOwnApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**

@@ -448,6 +448,7 @@ export const ApiKey = {
     id: { maxLength: 36 },
     name: { maxLength: 60 },
     mask: { maxLength: 32 },
+    allowedNetworks: { maxItems: 100, items: { maxLength: 43 } },
     deleteReason: { maxLength: 200 }
 } as const;
 
@@ -463,6 +464,11 @@ export const ApiKeyName = {
 
 export const ApiKeyScope = {
     maxLength: 32
+} as const;
+
+export const AllowedNetworksInput = {
+    maxItems: 100,
+    items: { minLength: 2, maxLength: 50 }
 } as const;
 
 export const ApiKeyInput = {
@@ -512,6 +518,14 @@ export const ApiKeyUsageHour = {
 
 export const ApiKeyUsage = {
     items: { maxItems: 10000 }
+} as const;
+
+export const ApiKeyAddress = {
+    address: { maxLength: 64 }
+} as const;
+
+export const ApiKeyAddresses = {
+    items: { maxItems: 100 }
 } as const;
 
 export const UserPage = {

@@ -54,7 +54,7 @@ export type TokenResponse = {
  */
 export type OAuthError = {
     /**
-     * A code of RFC 6749 (`invalid_request`, `invalid_client`, `unsupported_grant_type`, `invalid_scope`), or `temporarily_unavailable` and `server_error`.
+     * A code of RFC 6749 (`invalid_request`, `invalid_client`, `unauthorized_client`, `unsupported_grant_type`, `invalid_scope`), or `temporarily_unavailable` and `server_error`.
      */
     error: string;
     /**
@@ -1991,7 +1991,8 @@ export type RefusalCode = string;
 /**
  * The last time that somebody came with the key, or with a token that it bought. `lastUsed` is the last of all, `lastAccepted` the last that was
  * answered with a 2xx or 3xx, `lastRefused` the last that was answered with a 4xx, `lastLockedOut` the last that the token endpoint answered with
- * a 401: somebody still has a secret that has ended, or the key while it is disabled, expired or deleted. At most 5 seconds late.
+ * a 401: somebody still has a secret that has ended, or the key while it is disabled, expired or deleted. `lastForeign` is the last from an
+ * address that the key may not be used from. At most 5 seconds late.
  *
  */
 export type ApiKeyUse = {
@@ -2044,6 +2045,11 @@ export type ApiKey = {
      */
     mask: string;
     /**
+     * The internet addresses and networks that the key, and every token that it buys, may be used from. Empty, from everywhere.
+     *
+     */
+    allowedNetworks?: Array<string>;
+    /**
      * When the key ends by itself. Left out, never.
      */
     expiresAt?: string;
@@ -2052,6 +2058,7 @@ export type ApiKey = {
     lastAccepted?: ApiKeyUse;
     lastRefused?: ApiKeyUse;
     lastLockedOut?: ApiKeyUse;
+    lastForeign?: ApiKeyUse;
     quiet?: Silence;
     /**
      * Of a deleted key. It can be restored for 24 hours.
@@ -2099,6 +2106,13 @@ export type ApiKeyName = string;
 export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'customers:read' | 'events:read';
 
 /**
+ * From where the key may be used, tokens that it bought before included: internet addresses, or networks in CIDR notation, of IPv4 and IPv6.
+ * IPv4 counts as such also where it is mapped into IPv6. Empty, from everywhere.
+ *
+ */
+export type AllowedNetworksInput = Array<string>;
+
+/**
  * A key to be made.
  */
 export type ApiKeyInput = {
@@ -2109,6 +2123,7 @@ export type ApiKeyInput = {
      * Left out, the key has the usual scopes of its kind. Whoever has them all gets those that come later, too.
      */
     scopes?: Array<ApiKeyScope>;
+    allowedNetworks?: AllowedNetworksInput;
     /**
      * When the key ends by itself. Left out, never.
      */
@@ -2139,6 +2154,7 @@ export type ApiKeyUpdate = {
      * What the key may do from now on. Tokens that it bought before lose what it loses, at once, and gain nothing. With all of its kind it gets those that come later, too.
      */
     scopes?: Array<ApiKeyScope>;
+    allowedNetworks?: AllowedNetworksInput;
     /**
      * When the key ends by itself; `null` for never.
      */
@@ -2265,6 +2281,30 @@ export type ApiKeyUsage = {
      * One for each hour, operation and class of status that had a request; what is missing is zero.
      */
     items: Array<ApiKeyUsageHour>;
+};
+
+/**
+ * An address that a key was used from.
+ */
+export type ApiKeyAddress = {
+    /**
+     * The internet address that requests came from.
+     */
+    address: string;
+    /**
+     * When one came last, in UTC. Up to an hour early.
+     */
+    lastAt: string;
+};
+
+/**
+ * From where a key was used.
+ */
+export type ApiKeyAddresses = {
+    /**
+     * The addresses of requests that were answered with a 2xx or 3xx within the last 14 days, the latest first; 100 at the most.
+     */
+    items: Array<ApiKeyAddress>;
 };
 
 /**
@@ -2767,7 +2807,7 @@ export type ExchangeApiKeyData = {
 
 export type ExchangeApiKeyErrors = {
     /**
-     * The request is not a token request that can be answered.
+     * The request is not a token request that can be answered, or the key may not be used from where it came.
      */
     400: OAuthError;
     /**
@@ -3017,6 +3057,11 @@ export type GetMeErrors = {
      */
     401: Problem;
     /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3239,7 +3284,8 @@ export type ListLeadsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3295,7 +3341,8 @@ export type CreateLeadErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3367,7 +3414,8 @@ export type CreateLeadBatchErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3431,7 +3479,8 @@ export type CreateLeadsFromAdfErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3492,7 +3541,8 @@ export type ReconcileReferencesErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3556,7 +3606,8 @@ export type GetLeadErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3616,7 +3667,8 @@ export type UpdateLeadErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3686,7 +3738,8 @@ export type GetLeadReceiptErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3736,7 +3789,8 @@ export type GetLeadOriginalErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3798,7 +3852,8 @@ export type GetLeadCountsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3858,7 +3913,8 @@ export type ListEventsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3922,7 +3978,8 @@ export type StreamEventsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -3982,7 +4039,8 @@ export type ListSourcesErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4040,7 +4098,8 @@ export type ListApiKeysErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4083,7 +4142,8 @@ export type CreateApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4099,7 +4159,7 @@ export type CreateApiKeyErrors = {
      */
     415: Problem;
     /**
-     * The scopes are not ones that a key of this kind can have, or the expiry is not to come.
+     * The scopes are not ones that a key of this kind can have, the expiry is not to come, or what should be a network is none.
      */
     422: Problem;
     /**
@@ -4150,7 +4210,8 @@ export type DeleteApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4200,7 +4261,8 @@ export type GetApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4252,7 +4314,8 @@ export type UpdateApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4272,7 +4335,7 @@ export type UpdateApiKeyErrors = {
      */
     415: Problem;
     /**
-     * The scopes are not ones that a key of this kind can have, or the expiry is not to come.
+     * The scopes are not ones that a key of this kind can have, the expiry is not to come, or what should be a network is none.
      */
     422: Problem;
     /**
@@ -4320,7 +4383,8 @@ export type CancelApiKeyReplacementErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4372,7 +4436,8 @@ export type ExpireOldApiKeySecretErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4432,7 +4497,8 @@ export type ReplaceApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4496,7 +4562,8 @@ export type RestoreApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4571,7 +4638,8 @@ export type ListApiKeyRequestsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4626,7 +4694,8 @@ export type GetApiKeyUsageErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4654,6 +4723,57 @@ export type GetApiKeyUsageResponses = {
 
 export type GetApiKeyUsageResponse = GetApiKeyUsageResponses[keyof GetApiKeyUsageResponses];
 
+export type ListApiKeyAddressesData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: never;
+    url: '/v1/api-keys/{apiKeyId}/addresses';
+};
+
+export type ListApiKeyAddressesErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListApiKeyAddressesError = ListApiKeyAddressesErrors[keyof ListApiKeyAddressesErrors];
+
+export type ListApiKeyAddressesResponses = {
+    /**
+     * What was found.
+     */
+    200: ApiKeyAddresses;
+};
+
+export type ListApiKeyAddressesResponse = ListApiKeyAddressesResponses[keyof ListApiKeyAddressesResponses];
+
 export type DeleteOwnApiKeyData = {
     body?: never;
     path?: never;
@@ -4676,7 +4796,8 @@ export type DeleteOwnApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4721,6 +4842,11 @@ export type GetOwnApiKeyErrors = {
      */
     401: Problem;
     /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
@@ -4762,7 +4888,8 @@ export type ReplaceOwnApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4828,7 +4955,8 @@ export type ListUsersErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4871,7 +4999,8 @@ export type CreateUserErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4929,7 +5058,8 @@ export type GetUserErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -4981,7 +5111,8 @@ export type UpdateUserErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -5045,7 +5176,8 @@ export type CreatePasswordLinkErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -5099,7 +5231,8 @@ export type ReleaseUserErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -5298,7 +5431,8 @@ export type ListMailsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -5392,7 +5526,8 @@ export type GetDealerErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -5435,7 +5570,8 @@ export type UpdateDealerErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**
@@ -5517,7 +5653,8 @@ export type ListAuditEntriesErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks a scope.
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
      */
     403: Problem;
     /**

@@ -14,6 +14,7 @@ import { momentOf } from '../moment.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import { inForce } from '../tokens/scope.ts'
+import { networkText } from './allowed-networks.ts'
 import { graceSeconds } from './replacement.ts'
 
 /** When somebody came with a key, read as JSON. */
@@ -36,6 +37,8 @@ export interface ApiKeyRow {
   environment: ApiKeyEnvironment
   scopes: string[]
   disabled: boolean
+  /** Without any, from everywhere. */
+  allowed_networks: string[]
   expires_at: Date | null
   deleted_at: Date | null
   delete_reason: string | null
@@ -49,6 +52,7 @@ export interface ApiKeyRow {
   accepted: Use | null
   refused: Use | null
   locked_out: Use | null
+  foreign: Use | null
   created_by: string
   created_by_name: string
   created_at: Date
@@ -68,12 +72,14 @@ export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined, reader:
     status,
     disabled: row.disabled,
     mask: row.mask,
+    allowedNetworks: row.allowed_networks.map(networkText),
     ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
     ...(replacement && { replacement }),
     ...(row.used && { lastUsed: useBody(row.used) }),
     ...(row.accepted && { lastAccepted: useBody(row.accepted) }),
     ...(row.refused && { lastRefused: useBody(row.refused) }),
     ...(row.locked_out && { lastLockedOut: useBody(row.locked_out) }),
+    ...(row.foreign && { lastForeign: useBody(row.foreign) }),
     ...(silence && status === 'active' && { quiet: silence }),
     ...(row.deleted_at && { deletedAt: row.deleted_at.toISOString() }),
     ...(row.delete_reason !== null && { deleteReason: row.delete_reason }),

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { type Handlers, scopes } from '../../generated/server/express.gen.ts'
 import type { TokenRequest } from '../../generated/server/types.gen.ts'
-import { networkOf } from '../address.ts'
+import { networkOf, plainAddress } from '../address.ts'
 import type { Audited, RecordChange } from '../audit/audit.ts'
 import { outer } from '../ids.ts'
 import type { Http } from '../operation.ts'
@@ -87,7 +87,8 @@ export const exchangeApiKey = ({
     const parts = parseKeyText(key)
     if (!parts) return refuse(isToken(key) ? tokenSent : invalid, http)
 
-    const row = await findSecret(hot, parts.lookup)
+    const address = plainAddress(http.address())
+    const row = await findSecret(hot, parts.lookup, address)
     const proven = proves(row, parts.proof, secrets)
     if (!row || !proven || (clientId !== undefined && clientId !== outer('key', row.api_key_id)))
       return refuse(invalid, http)
@@ -97,6 +98,11 @@ export const exchangeApiKey = ({
     if (row.expired) return refuse('This API key has expired. Ask the dealer to prolong it.', http)
     if (row.ended) return refuse(row.has_newer ? replacedByNewer : calledOff, http)
     if (row.disabled) return refuse('This API key is disabled. Ask the dealer to enable it.', http)
+    if (!row.allowed)
+      throw new OAuthError(
+        'unauthorized_client',
+        `This API key may not be used from ${address ?? 'an unknown address'}. Ask the dealer to put it on the list of the key.`,
+      )
     // Who tries a secret out on a page of ours has not brought it to where it belongs.
     if (row.first_used_at === null && !isFromOwnPage(http, issuer))
       await firstUse(clocks, recordChange, row, parts.lookup, http)

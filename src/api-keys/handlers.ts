@@ -10,8 +10,15 @@ import type { Secrets } from '../secrets.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { scopeMissing } from '../tokens/liveness.ts'
 import { inForce } from '../tokens/scope.ts'
-import { disableCredentials, endCredentials, setCredentialEnd, setCredentialScopes } from '../tokens/store.ts'
+import {
+  disableCredentials,
+  endCredentials,
+  setCredentialEnd,
+  setCredentialNetworks,
+  setCredentialScopes,
+} from '../tokens/store.ts'
 import { apiKeyBody, type ApiKeyRow, grantedScopes, readsData, expiryToCome } from './api-key.ts'
+import { allowedNetworks, networkText, widens } from './allowed-networks.ts'
 import { granted } from './granted.ts'
 import { type KeyText, maskOf } from './key-text.ts'
 import {
@@ -66,6 +73,7 @@ export const createApiKey =
       if (readsData(kind)) await requireFreshSignIn(trx, principal, now)
       const scopes = [...grantedScopes(kind, body.scopes)]
       const expiresAt = expiryToCome(body.expiresAt, now)
+      const networks = allowedNetworks(body.allowedNetworks ?? [])
       const id = newId()
       if (await store.isNameTaken(trx, dealerId, name, id)) throw new Problem('api-key-name-taken')
 
@@ -78,6 +86,7 @@ export const createApiKey =
           kind,
           environment,
           ...granted(kind, scopes),
+          allowed_networks: networks,
           expires_at: expiresAt,
           created_by: principal.subject.id,
         },
@@ -98,7 +107,14 @@ export const createApiKey =
         {
           action: 'api_key.created',
           subject: { type: 'api_key', id, name },
-          after: { name, kind, environment, scopes, ...(body.expiresAt && { expiresAt }) },
+          after: {
+            name,
+            kind,
+            environment,
+            scopes,
+            ...(networks.length > 0 && { allowedNetworks: networks.map(networkText) }),
+            ...(body.expiresAt && { expiresAt }),
+          },
         },
         now,
       )
@@ -129,7 +145,10 @@ export const updateApiKey =
         body.expiresAt === undefined ? undefined : { expires_at: expiryToCome(body.expiresAt ?? undefined, now) }
       const isEnabled = before.disabled && disabled === false
       const isProlonged = expiry !== undefined && isLater(expiry.expires_at, before.expires_at)
-      if (readsData(before.kind) && (chosen || isEnabled || isProlonged)) await requireFreshSignIn(trx, principal, now)
+      const networks = body.allowedNetworks && allowedNetworks(body.allowedNetworks)
+      const isWider = networks !== undefined && widens(before.allowed_networks, networks)
+      if (readsData(before.kind) && (chosen || isEnabled || isProlonged || isWider))
+        await requireFreshSignIn(trx, principal, now)
 
       await store.saveApiKey(
         trx,
@@ -139,11 +158,13 @@ export const updateApiKey =
           ...(name !== undefined && { name }),
           ...(disabled !== undefined && { disabled }),
           ...(scopes && granted(before.kind, scopes)),
+          ...(networks && { allowed_networks: networks }),
           ...expiry,
         },
         now,
       )
       if (disabled !== undefined && disabled !== before.disabled) await disableCredentials(trx, dealerId, id, disabled)
+      if (networks) await setCredentialNetworks(trx, dealerId, id, networks)
       if (scopes) await setCredentialScopes(trx, dealerId, id, scopes)
       if (expiry)
         for (const secret of await store.findSecrets(trx, dealerId, id))
@@ -325,11 +346,12 @@ function ownId({ subject }: Principal): string {
 const isSame = (some: readonly string[], others: readonly string[]): boolean =>
   some.toSorted().join() === others.toSorted().join()
 
-const audited = ({ name, disabled, scopes, expires_at }: ApiKeyRow) => ({
+const audited = ({ name, disabled, scopes, expires_at, allowed_networks }: ApiKeyRow) => ({
   name,
   disabled,
   scopes: inForce(scopes),
   expiresAt: expires_at,
+  allowedNetworks: allowed_networks.map(networkText),
 })
 
 async function recordKeyChange(

@@ -24,12 +24,14 @@ export interface SecretRow {
   first_used_at: Date | null
   deleted: boolean
   expired: boolean
+  /** Whether the key may be used from where the request came from. */
+  allowed: boolean
   /** Until the secret ends, by itself or with its key; null for never. */
   seconds_left: number | null
   generation: string
 }
 
-export async function findSecret(hot: pg.Pool, lookup: string): Promise<SecretRow | undefined> {
+export async function findSecret(hot: pg.Pool, lookup: string, address: string | null): Promise<SecretRow | undefined> {
   const text = `select s.dealer_id, s.api_key_id, s.credential_id, s.hash, s.secret_version, c.epoch, c.scopes, c.disabled,
       c.ends_at <= clock_timestamp() as ended,
       case when c.ends_at <= clock_timestamp() then exists (
@@ -37,13 +39,14 @@ export async function findSecret(hot: pg.Pool, lookup: string): Promise<SecretRo
         where n.dealer_id = s.dealer_id and n.api_key_id = s.api_key_id and n.role <> 'ended' and n.created_at > s.created_at
       ) end as has_newer, s.role, s.first_used_at, k.deleted_at is not null as deleted,
       coalesce(k.expires_at <= clock_timestamp(), false) as expired,
+      is_address_allowed(c.allowed_networks, $2) as allowed,
       case when c.ends_at < 'infinity' then extract(epoch from c.ends_at - clock_timestamp())::float8 end as seconds_left,
       g.generation::text as generation
     from api_key_secrets s
     join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id
     join api_keys k on k.dealer_id = s.dealer_id and k.id = s.api_key_id, signing_key_generation g
     where s.lookup = $1`
-  return (await hot.query<SecretRow>({ name: 'find-secret', text, values: [lookup] })).rows[0]
+  return (await hot.query<SecretRow>({ name: 'find-secret', text, values: [lookup, address] })).rows[0]
 }
 
 const columns = {
@@ -53,6 +56,7 @@ const columns = {
   environment: 'k.environment',
   scopes: 'k.scopes',
   disabled: 'k.disabled',
+  allowed_networks: 'k.allowed_networks',
   expires_at: 'k.expires_at',
   deleted_at: 'k.deleted_at',
   delete_reason: 'k.delete_reason',
@@ -93,6 +97,7 @@ function keys(db: Knex, dealerId: string) {
       accepted: db.raw(useIn('api_key_last_outcomes', "and outcome = 'accepted'")),
       refused: db.raw(useIn('api_key_last_outcomes', "and outcome = 'refused'")),
       locked_out: db.raw(useIn('api_key_last_outcomes', "and outcome = 'locked_out'")),
+      foreign: db.raw(useIn('api_key_last_outcomes', "and outcome = 'foreign'")),
     })
 }
 
@@ -134,6 +139,7 @@ export interface NewApiKey extends Granted {
   name: string
   kind: ApiKeyKind
   environment: ApiKeyEnvironment
+  allowed_networks: string[]
   expires_at: Date | null
   created_by: string
 }
@@ -184,6 +190,7 @@ export async function saveSecret(
 export interface ApiKeyChange extends Partial<Granted> {
   name?: string
   disabled?: boolean
+  allowed_networks?: string[]
   expires_at?: Date | null
   deleted_at?: Date | null
   delete_reason?: string | null

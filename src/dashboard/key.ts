@@ -1,9 +1,10 @@
-import { type ApiKey, type ApiKeyKind, type ApiKeyScope, scopesOfKind } from './client.ts'
+import { type ApiKey, type ApiKeyKind, type ApiKeyScope, type ApiKeyUse, scopesOfKind } from './client.ts'
 
 const dayMs = 86_400_000
 const expiresSoonDays = 7
 const idleDays = 30
 const lockedOutDays = 7
+const foreignDays = 7
 
 /** What a key is granted when nothing else is asked for. */
 export const usualScopes = (kind: ApiKeyKind): readonly ApiKeyScope[] => scopesOfKind[kind].usual
@@ -47,6 +48,15 @@ export function lockedOut(apiKey: ApiKey, now: Date): LockedOut | undefined {
   if (status === 'deleted') return undefined
   return lastAccepted && lastAccepted.at > lastLockedOut.at ? undefined : isWorking ? status : 'ended'
 }
+
+/** Who came with a living key, within a week, from where it may not be used. */
+export function foreignUse({ status, lastForeign }: ApiKey, now: Date): ApiKeyUse | undefined {
+  if (status === 'deleted' || !lastForeign) return undefined
+  return now.getTime() - Date.parse(lastForeign.at) > foreignDays * dayMs ? undefined : lastForeign
+}
+
+/** One address or network a line, as people type lists. */
+export const networksIn = (text: string): string[] => text.split(/[\s,;]+/).filter((entry) => entry !== '')
 
 /** Deleting a key that is in use, or that does much, asks for its name. */
 export function isDeletionConfirmed(apiKey: ApiKey, now: Date): boolean {

@@ -11,6 +11,7 @@ import {
   getLeadOriginal,
   getNotifications,
   type Lead,
+  listApiKeyAddresses,
   listApiKeyRequests,
   listApiKeys,
   listAuditEntries,
@@ -78,6 +79,12 @@ export const usageOf = (apiKeyId: string, hours: number) =>
     queryKey: [...keysKey, apiKeyId, 'usage'],
     queryFn: () => answered(getApiKeyUsage({ client, path: { apiKeyId }, query: { hours } })),
     refetchInterval: refreshMs,
+  })
+
+export const addressesOf = (apiKeyId: string) =>
+  queryOptions({
+    queryKey: [...keysKey, apiKeyId, 'addresses'],
+    queryFn: () => answered(listApiKeyAddresses({ client, path: { apiKeyId } })),
   })
 
 export const requestsOf = (apiKeyId: string) =>

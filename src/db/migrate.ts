@@ -27,6 +27,9 @@ const names = [
   '0018-signing-in.sql',
   '0019-retired-signing-keys.sql',
   '0020-mails-in-turn.sql',
+  '0021-allowed-networks.sql',
+  '0022-documents-once.sql',
+  '0023-key-addresses.sql',
 ]
 
 // Any number that nothing else in this database locks.

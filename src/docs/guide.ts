@@ -123,6 +123,11 @@ ${table(
     ],
     ['400', '<code>unsupported_grant_type</code>', 'The only grant type is <code>client_credentials</code>.'],
     ['400', '<code>invalid_scope</code>', 'The key does not have that scope. Ask for fewer, or for another key.'],
+    [
+      '400',
+      '<code>unauthorized_client</code>',
+      'The dealer lets the key be used from other addresses alone; the answer says which one it saw. Do not repeat it: ask the dealer.',
+    ],
     ['401', '<code>invalid_client</code>', 'The key is wrong, disabled or deleted. Do not repeat it: ask the dealer.'],
     ['429, 503', '<code>temporarily_unavailable</code>', 'Wait as long as <code>Retry-After</code> says.'],
   ],

@@ -18,6 +18,8 @@ export const advice = {
     'The answer is the same for an unknown e-mail address, a wrong password and a deactivated user. Check both; an admin of the dealer can tell whether the user is active.',
   'scope-missing':
     'The WWW-Authenticate header names the scope that is needed. A key for digital requests can create leads and read nothing; reading needs a key for extensive integrations. To look for leads by phone number or e-mail address, and to read their originals, customers:read is needed, too. Whoever replaces or deletes their own key needs a token with all of its scopes: exchange the key without naming any.',
+  'address-not-allowed':
+    'The dealer has named the addresses that this API key, and every token that it buys, may be used from, and the request came from another: the detail says which one we saw. Ask the dealer to put it on the list, or send from where the key belongs. The token endpoint answers unauthorized_client for the same reason. If nobody of yours sent the request, somebody else has the key: have it replaced.',
   'person-needed':
     'The access token was bought with an API key. Passwords and sessions belong to people: sign in instead. A key that is to see or replace itself has /v1/api-key.',
   'foreign-origin':
@@ -57,6 +59,8 @@ export const advice = {
   'scope-not-of-kind':
     'A digital_requests key can only have leads:create. An extensive_integrations key can have the scopes that the problem names.',
   'expiry-past': 'A key that is to end now is deleted, or disabled if it may come back. An expiry is a time to come.',
+  'network-invalid':
+    'A list of networks holds single addresses (203.0.113.7, 2001:db8::7) and networks in CIDR notation (203.0.113.0/24, 2001:db8::/32), which begin with the first address of the network: 203.0.113.7/24 could be either. The violations say which entry it is, and what was probably meant.',
   'time-zone-unknown':
     'Time zones are named as in the IANA time zone database: `Europe/Copenhagen`, `Europe/Berlin`, `UTC`. Abbreviations and offsets such as `+01:00` are none.',
   'password-link-invalid':

@@ -85,7 +85,7 @@ function record(req: Request, { locals }: Response, recorder: Recorder, status: 
     operation: call.id,
     status,
     duration_ms: durationMs,
-    address: req.ip ?? '',
+    address: admission?.principal?.address ?? req.ip ?? '',
     user_agent: userAgentOf(req.headers['user-agent']),
     lead_id: noted?.leadId ?? null,
     problem,

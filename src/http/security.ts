@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { plainAddress } from '../address.ts'
 import { holdsKey } from '../api-keys/key-text.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
@@ -33,7 +34,7 @@ export function securityHandlers(check: ReturnType<typeof tokenCheck>['check']) 
         const missing = all.filter((scope) => !verified.scopes.has(scope))
         if (missing.length > 0) throw scopeMissing(missing)
         const mustBeFresh = req.res?.locals.call?.operation.freshSignIn === 'always'
-        admission.principal = { ...verified, needed: all, mustBeFresh }
+        admission.principal = { ...verified, needed: all, mustBeFresh, address: plainAddress(req.ip ?? '') }
         return true
       } catch (error) {
         const isKey = error instanceof Problem && error.code !== 'scope-missing' && sendsKey(req)

@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import { type Handlers, operations } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference, LeadResult } from '../../generated/server/types.gen.ts'
-import { outer } from '../ids.ts'
+import { newId, outer } from '../ids.ts'
 import { badRequest, Problem, problemBody, problems, type Violation } from '../problem.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type BatchItem, batchItem, clientRefOf, sentLeads } from './batch.ts'
@@ -80,9 +80,14 @@ export const createLeadsFromAdf =
     const context = await intake.context(principal)
     const document = http.rawBody ?? Buffer.alloc(0)
     const mediaType = http.header('content-type') ?? ''
-    const original = { mediaType: mediaTypeIn(mediaType, http.charset), content: document }
+    const prospects = readAdf(document, context.country, http.charset)
+    const original = {
+      mediaType: mediaTypeIn(mediaType, http.charset),
+      content: document,
+      ...(prospects.length > 1 && { shared: { id: newId(), leads: prospects.length } }),
+    }
     const outcomes = await Promise.allSettled(
-      readAdf(document, context.country, http.charset).map(async (adf, at, all) => {
+      prospects.map(async (adf, at, all) => {
         const violations = leadViolations(adf.input)
         if (violations.length > 0)
           throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')

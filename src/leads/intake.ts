@@ -8,14 +8,14 @@ import { newId } from '../ids.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Keyring } from '../tokens/keyring.ts'
-import { type Judge, scopeMissing } from '../tokens/liveness.ts'
+import { addressNotAllowed, type Judge, scopeMissing } from '../tokens/liveness.ts'
 import type { LeadContext, NewLead } from './lead.ts'
 import { createLeads, freeDealers, type IncomingLead, type Verdict } from './store.ts'
 
 /*
  * The states of a lead on its way in:
  *   waiting    in the queue, with its ids already made. The queue is bounded; past it 503, and nothing was done.
- *   sent       with its group, in one call of create_leads. Requests that arrive meanwhile wait for the next one.
+ *   sent       with its group, in one call of store_leads. Requests that arrive meanwhile wait for the next one.
  *   answered   with the verdict of its row, after the commit.
  * When a call fails, its group steps aside, so that others go on, and is
  *   sent again      when the database was away or busy: nothing was written, or nobody knows. The ids are looked for
@@ -41,7 +41,10 @@ export interface Intake {
   /** What input is read by: the country and time zone of the dealer, at most 10 s old. */
   context(principal: Principal): Promise<LeadContext>
   judge: Judge
-  /** @throws {Problem} 401 `token-invalid`, 403 `scope-missing`, 422 `idempotency-key-reused`, 503 `unavailable` */
+  /**
+   * @throws {Problem} 401 `token-invalid`, 403 `address-not-allowed`, 403 `scope-missing`,
+   * 422 `idempotency-key-reused`, 503 `unavailable`
+   */
   store(principal: Principal, push: Push): Promise<Stored>
 }
 
@@ -211,7 +214,7 @@ export function openIntake(
       if (!keyring.has(principal.kid)) throw new Problem('token-invalid')
       const data = JSON.stringify(lead.data)
       const warnings = JSON.stringify(lead.warnings)
-      const bytes = data.length + warnings.length + (original?.content.length ?? 0)
+      const bytes = data.length + warnings.length + (original?.content.length ?? 0) / (original?.shared?.leads ?? 1)
       if (waitingLeads >= waitingLeadsMax || waitingBytes + bytes > waitingBytesMax)
         throw new Problem(
           'unavailable',
@@ -219,12 +222,13 @@ export function openIntake(
         )
       waitingLeads++
       waitingBytes += bytes
-      const { dealerId, credentialId, epoch } = principal
+      const { dealerId, credentialId, epoch, address } = principal
       const { type, test, externalReference, submittedAt } = lead
       const incoming = {
         dealerId,
         credentialId,
         epoch,
+        address,
         id: newId(),
         eventId: newId(),
         type,
@@ -268,6 +272,8 @@ function answer(group: readonly Waiting[], verdicts: readonly Verdict[]): void {
         return resolve(verdict as Stored)
       case 'key-reused':
         return reject(new Problem('idempotency-key-reused'))
+      case 'address-not-allowed':
+        return reject(addressNotAllowed(principal.address))
       case 'scope-missing':
         return reject(scopeMissing(principal.needed))
       case 'token-invalid':

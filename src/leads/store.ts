@@ -15,6 +15,8 @@ export interface IncomingLead {
   dealerId: string
   credentialId: string
   epoch: number
+  /** Where it came from; null when nobody knows. */
+  address: string | null
   id: string
   eventId: string
   type: LeadType
@@ -26,12 +28,20 @@ export interface IncomingLead {
   /** JSON of the warnings. */
   warnings: string
   idempotency: Idempotency | undefined
-  /** The document that the lead was read from, as it came. */
-  original: { mediaType: string; content: Buffer } | undefined
+  original: Original | undefined
+}
+
+/** The document that a lead was read from, as it came. */
+export interface Original {
+  mediaType: string
+  content: Buffer
+  /** Of one that several leads are read from, so that it is stored once. */
+  shared?: { id: string; leads: number }
 }
 
 export interface Verdict {
-  verdict: 'created' | 'duplicate' | 'key-reused' | 'token-invalid' | 'scope-missing' | 'keys-newer'
+  verdict:
+    'created' | 'duplicate' | 'key-reused' | 'token-invalid' | 'address-not-allowed' | 'scope-missing' | 'keys-newer'
   /** The same request had this answer before. */
   replayed: boolean
   lead_id: string
@@ -50,9 +60,12 @@ export async function createLeads(
   group: readonly IncomingLead[],
 ): Promise<Verdict[]> {
   const column = <T>(of: (incoming: IncomingLead) => T) => group.map(of)
+  const documents = new Map(
+    group.flatMap(({ original }) => (original?.shared ? [[original.shared.id, original.content]] : [])),
+  )
   const { rows } = await hot.query<Verdict>({
     name: 'create-leads',
-    text: 'select verdict, replayed, lead_id, received, lead_warnings from create_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)',
+    text: 'select verdict, replayed, lead_id, received, lead_warnings from store_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)',
     values: [
       generation,
       redriven,
@@ -71,7 +84,11 @@ export async function createLeads(
       column(({ idempotency }) => idempotency?.key ?? null),
       column(({ idempotency }) => idempotency?.requestHash ?? null),
       column(({ original }) => original?.mediaType ?? null),
-      column(({ original }) => original?.content ?? null),
+      column(({ original }) => (original?.shared ? null : (original?.content ?? null))),
+      column(({ address }) => address),
+      column(({ original }) => original?.shared?.id ?? null),
+      [...documents.keys()],
+      [...documents.values()],
     ],
   })
   return rows
@@ -305,7 +322,18 @@ export async function findOriginal(
   dealerId: string,
   leadId: string,
 ): Promise<{ media_type: string; content: Buffer } | undefined> {
-  return db('lead_originals').where({ dealer_id: dealerId, lead_id: leadId }).first('media_type', 'content')
+  const { rows } = await db.raw<{ rows: { media_type: string; content: Buffer }[] }>(
+    `select media_type, content
+     from lead_originals
+     where dealer_id = :dealerId and lead_id = :leadId
+     union all
+     select d.media_type, d.content
+     from lead_document_places p
+     join lead_documents d on d.dealer_id = p.dealer_id and d.id = p.document_id
+     where p.dealer_id = :dealerId and p.lead_id = :leadId`,
+    { dealerId, leadId },
+  )
+  return rows[0]
 }
 
 export async function saveLead(

@@ -8,6 +8,7 @@ import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
 import * as store from './store.ts'
 
+const addressesMax = limits.ApiKeyAddresses.items.maxItems
 const usageRowsMax = limits.ApiKeyUsage.items.maxItems
 
 export const listApiKeyRequests: Handlers['listApiKeyRequests'] = async ({ path, query, principal }, { db }) => {
@@ -41,6 +42,13 @@ export const getApiKeyUsage: Handlers['getApiKeyUsage'] = async ({ path, query, 
       })),
     },
   }
+}
+
+export const listApiKeyAddresses: Handlers['listApiKeyAddresses'] = async ({ path, principal }, { db }) => {
+  const { id } = await knownKey(db, principal.dealerId, inner(path.apiKeyId))
+  const rows = await store.findAddresses(db, principal.dealerId, id, addressesMax)
+  const items = rows.map(({ address, last_at }) => ({ address, lastAt: last_at.toISOString() }))
+  return { status: 200, body: { items } }
 }
 
 /** Deleted ones, too: what still uses them is of interest. @throws {Problem} `not-found` */

@@ -2,6 +2,9 @@ import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { Violation } from '../problem.ts'
 
+/** For how many days it is known from where a key was used. */
+const addressDays = 14
+
 /** A request that came with an API key, or with a token that one bought. */
 export interface RequestRow {
   dealer_id: string
@@ -44,11 +47,17 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
         select 'accepted' where status between 200 and 399
         union all select 'refused' where status between 400 and 499
         union all select 'locked_out' where status = 401 and operation = 'exchangeApiKey'
+        union all select 'foreign' where problem in ('address-not-allowed', 'unauthorized_client')
       ) as o(outcome)
       order by dealer_id, api_key_id, outcome, at desc
       on conflict (dealer_id, api_key_id, outcome) do update
         set at = excluded.at, operation = excluded.operation, status = excluded.status, problem = excluded.problem, address = excluded.address, user_agent = excluded.user_agent, credential_id = excluded.credential_id
         where api_key_last_outcomes.at < excluded.at
+    ), located as (
+      insert into api_key_addresses (dealer_id, api_key_id, address, last_at)
+      select dealer_id, api_key_id, address, max(at) from request where status between 200 and 399 and address <> '' group by 1, 2, 3 order by 1, 2, 3
+      on conflict (dealer_id, api_key_id, address) do update set last_at = excluded.last_at
+        where api_key_addresses.last_at < excluded.last_at - interval '1 hour'
     )
     insert into api_key_last_used (dealer_id, api_key_id, at, operation, status, address, user_agent, credential_id)
     select distinct on (dealer_id, api_key_id) dealer_id, api_key_id, at, operation, status, address, user_agent, credential_id
@@ -162,6 +171,40 @@ export async function findUsage(
     .orderBy(['hour', 'operation', 'status_class'])
     .limit(limit)
     .select('hour', 'operation', 'status_class', 'requests')
+}
+
+/** From where a key was used with success, the latest first. */
+export async function findAddresses(
+  db: Knex,
+  dealerId: string,
+  apiKeyId: string,
+  limit: number,
+): Promise<{ address: string; last_at: Date }[]> {
+  return db('api_key_addresses')
+    .where({ dealer_id: dealerId, api_key_id: apiKeyId })
+    .whereRaw(`last_at > clock_timestamp() - interval '${addressDays} days'`)
+    .orderBy([{ column: 'last_at', order: 'desc' }, 'address'])
+    .limit(limit)
+    .select('address', 'last_at')
+}
+
+/** Forgets addresses from where nobody came for so long that they are not offered any more; says how many. */
+export async function sweepAddresses(db: Knex, atMost: number): Promise<number> {
+  const { rowCount } = await db.raw<{ rowCount: number }>(
+    `with old as materialized (
+       select dealer_id, api_key_id, address
+       from api_key_addresses
+       where last_at < clock_timestamp() - interval '${addressDays} days'
+       order by last_at
+       limit ?
+       for update skip locked
+     )
+     delete from api_key_addresses a
+     using old
+     where a.dealer_id = old.dealer_id and a.api_key_id = old.api_key_id and a.address = old.address`,
+    [atMost],
+  )
+  return rowCount
 }
 
 /** Forgets requests that are older than their dealer keeps them; says how many. */

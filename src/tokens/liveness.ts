@@ -14,7 +14,7 @@ export type Judge = (principal: Principal) => Promise<Standing>
  * One query judges everybody who asked in the same tick of the event loop; several queries may be under way. Nothing is
  * remembered between them: a request that starts after a revocation returned sees it, on any number of processes.
  *
- * @throws {Problem} 401 `token-invalid`, 403 `scope-missing`
+ * @throws {Problem} 401 `token-invalid`, 403 `address-not-allowed`, 403 `scope-missing`
  */
 export function liveness(hot: pg.Pool, db: Knex, keyring: Keyring): Judge {
   type Asked = { principal: Principal; resolve: (standing: Standing) => void; reject: (reason: unknown) => void }
@@ -26,17 +26,20 @@ export function liveness(hot: pg.Pool, db: Knex, keyring: Keyring): Judge {
         hot,
         asked.map(({ principal }) => principal.dealerId),
         asked.map(({ principal }) => principal.credentialId),
+        asked.map(({ principal }) => principal.address),
       )
       if (rows[0] && rows[0].generation !== keyring.generation()) await keyring.reload(db)
 
-      const byId = new Map(rows.map((row) => [`${row.dealer_id}:${row.id}`, row]))
-      for (const { principal, resolve, reject } of asked) {
+      // By place: one credential may be asked for from several addresses at once.
+      const found: (store.CredentialRow | undefined)[] = []
+      for (const row of rows) found[row.place - 1] = row
+      asked.forEach(({ principal, resolve, reject }, at) => {
         try {
-          resolve(judged(byId.get(`${principal.dealerId}:${principal.credentialId}`), principal, keyring))
+          resolve(judged(found[at], principal, keyring))
         } catch (refusal) {
           reject(refusal)
         }
-      }
+      })
     } catch (failure) {
       for (const { reject } of asked) reject(failure)
     }
@@ -63,7 +66,7 @@ export function writer(clocks: Clocks, judge: Judge, keyring: Keyring): (left: (
     clocks.hold(
       principal,
       async (trx) => {
-        const row = await store.findCredential(trx, principal.dealerId, principal.credentialId)
+        const row = await store.findCredential(trx, principal.dealerId, principal.credentialId, principal.address)
         if (row && row.generation !== keyring.generation()) await keyring.reload(trx)
         const standing = judged(row, principal, keyring)
         const now = row?.now ?? new Date()
@@ -81,10 +84,20 @@ export function judged(
   keyring: Pick<Keyring, 'has'>,
 ): Standing {
   if (!row?.lives || row.epoch !== principal.epoch || !keyring.has(principal.kid)) throw new Problem('token-invalid')
+  if (!row.allowed) throw addressNotAllowed(principal.address)
   const scopes = new Set(row.scopes.filter((scope) => principal.scopes.has(scope)))
   const missing = principal.needed.filter((scope) => !scopes.has(scope))
   if (missing.length > 0) throw scopeMissing(missing)
   return { scopes, environment: row.environment }
+}
+
+/** Says where the request came from, as it was seen: behind proxies that is what whoever sent it must know. */
+export function addressNotAllowed(address: string | null): Problem {
+  return new Problem(
+    'address-not-allowed',
+    `This API key may not be used from ${address ?? 'an unknown address'}. Ask the dealer to put it on the list of the key.`,
+    { headers: { 'WWW-Authenticate': 'Bearer realm="CarBuddii"' } },
+  )
 }
 
 export function scopeMissing(missing: readonly string[]): Problem {

@@ -9,29 +9,49 @@ export interface CredentialRow {
   scopes: string[]
   environment: 'live' | 'test'
   lives: boolean
+  /** Whether it may be used from where the request came from. */
+  allowed: boolean
   generation: string
   now: Date
 }
 
 // clock_timestamp(), not now(): inside a transaction now() is its start, and the lock may have been waited for since.
-const columns = `c.dealer_id, c.id, c.epoch, c.scopes, c.environment, not c.disabled and c.ends_at > clock_timestamp() as lives,
-  g.generation::text as generation, clock_timestamp() as now`
+const columnsFrom = (
+  address: string,
+) => `c.dealer_id, c.id, c.epoch, c.scopes, c.environment, not c.disabled and c.ends_at > clock_timestamp() as lives,
+  is_address_allowed(c.allowed_networks, ${address}) as allowed, g.generation::text as generation, clock_timestamp() as now`
 
-/** One query for everybody who asks at once. Credentials that do not exist are missing from the answer. */
-export async function findCredentials(hot: pg.Pool, dealerIds: string[], ids: string[]): Promise<CredentialRow[]> {
-  const text = `select ${columns} from unnest($1::uuid[], $2::uuid[]) as asked(dealer_id, id)
+/**
+ * One query for everybody who asks at once, each at a `place` that counts from 1. Credentials that do not exist are
+ * missing from the answer.
+ */
+export async function findCredentials(
+  hot: pg.Pool,
+  dealerIds: string[],
+  ids: string[],
+  addresses: (string | null)[],
+): Promise<(CredentialRow & { place: number })[]> {
+  const text = `select ${columnsFrom('asked.address')}, asked.place::int as place
+    from unnest($1::uuid[], $2::uuid[], $3::inet[]) with ordinality as asked(dealer_id, id, address, place)
     join credentials c on c.dealer_id = asked.dealer_id and c.id = asked.id, signing_key_generation g`
-  return (await hot.query<CredentialRow>({ name: 'find-credentials', text, values: [dealerIds, ids] })).rows
+  return (
+    await hot.query<CredentialRow & { place: number }>({
+      name: 'find-credentials',
+      text,
+      values: [dealerIds, ids, addresses],
+    })
+  ).rows
 }
 
 export async function findCredential(
   trx: Knex.Transaction,
   dealerId: string,
   id: string,
+  address: string | null,
 ): Promise<CredentialRow | undefined> {
   const { rows } = await trx.raw<{ rows: CredentialRow[] }>(
-    `select ${columns} from credentials c, signing_key_generation g where c.dealer_id = ? and c.id = ?`,
-    [dealerId, id],
+    `select ${columnsFrom('?::inet')} from credentials c, signing_key_generation g where c.dealer_id = ? and c.id = ?`,
+    [address, dealerId, id],
   )
   return rows[0]
 }
@@ -132,6 +152,20 @@ export async function setCredentialScopes(
   await trx('credentials')
     .where({ dealer_id: dealerId, subject_id: subjectId })
     .update({ scopes: [...scopes] })
+}
+
+/**
+ * From where the credentials of a subject may be used from now on, and what they bought; without any, from everywhere.
+ */
+export async function setCredentialNetworks(
+  trx: Knex.Transaction,
+  dealerId: string,
+  subjectId: string,
+  networks: readonly string[],
+): Promise<void> {
+  await trx('credentials')
+    .where({ dealer_id: dealerId, subject_id: subjectId })
+    .update({ allowed_networks: [...networks] })
 }
 
 /** Disabling raises the epoch, so that tokens from before stay dead when the credential is enabled again. */

@@ -62,7 +62,7 @@ export function secondsOfToken(credentialSecondsLeft: number | null): number {
 }
 
 /** What a token says once its signature is known to be good. */
-export type Verified = Omit<Principal, 'needed' | 'mustBeFresh'>
+export type Verified = Omit<Principal, 'needed' | 'mustBeFresh' | 'address'>
 
 /**
  * Checks tokens and remembers the good ones by their hash, at most 20,000 of them. Expiry is checked every time;

@@ -25,8 +25,8 @@ import { leadInput } from './world.ts'
  *   single   Fastify, one insert per call: the best single statement that we found. It judges with the snapshot that it
  *            began with, so unlike ours it may store a lead whose key was deleted while it waited for the dealer's
  *            clock.
- *   grouped  Fastify, our create_leads, one group at a time.
- *   bare     no HTTP: 64 callers, each of which has its next lead stored by create_leads when the last one is.
+ *   grouped  Fastify, our store_leads, one group at a time.
+ *   bare     no HTTP: 64 callers, each of which has its next lead stored by store_leads when the last one is.
  */
 
 export interface PeerWorld {
@@ -142,7 +142,7 @@ async function storeOne(
 }
 
 /**
- * The arrays of create_leads as PostgreSQL reads them; a JSON text becomes an element when it is put in quotes once
+ * The arrays of store_leads as PostgreSQL reads them; a JSON text becomes an element when it is put in quotes once
  * more.
  */
 async function storeGroup(pool: pg.Pool, rows: readonly Row[]): Promise<Verdict[]> {
@@ -171,9 +171,13 @@ async function storeGroup(pool: pg.Pool, rows: readonly Row[]): Promise<Verdict[
     nothing,
     nothing,
     nothing,
+    array(() => '127.0.0.1'),
+    nothing,
+    '{}',
+    '{}',
   ]
   const text =
-    'select verdict, received from create_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)'
+    'select verdict, received from store_leads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)'
   return (await pool.query<Verdict>({ name: 'create-leads', text, values })).rows
 }
 

@@ -98,6 +98,7 @@ const faults: Fault[] = [
     ['/healthz', 'get', '500'],
     [lead, 'get', '503'],
     ['/v1/session', 'post', '503'],
+    ['/v1/me', 'get', '403'],
   ].map(([path = '', method = '', status = '']) => ({
     rule: 'carbuddii/statuses-declared',
     fault: `no ${status} of ${method} ${path}`,

@@ -46,6 +46,7 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   cancelApiKeyReplacement: 'api-keys:manage',
   listApiKeyRequests: 'api-keys:manage',
   getApiKeyUsage: 'api-keys:manage',
+  listApiKeyAddresses: 'api-keys:manage',
   getOwnApiKey: 'any token',
   deleteOwnApiKey: 'any token',
   replaceOwnApiKey: 'any token',
@@ -116,7 +117,8 @@ let cells = 0
 let service: TestService
 let ours: Awaited<ReturnType<TestService['dealer']>>
 let theirs: Awaited<ReturnType<TestService['dealer']>>
-let dead: { who: string; token: string; held: readonly string[] }[]
+/** Those who are refused for what they are, and with what when it is not for a token that is not valid. */
+let dead: { who: string; token: string; held: readonly string[]; refused?: [number, string] }[]
 let narrowed: string
 let reader: string
 /** For every operation what succeeds, and what would fail for another reason if the caller were allowed. */
@@ -185,6 +187,9 @@ beforeAll(async () => {
   const enabledAgain = await doomed('extensive_integrations')
   for (const value of [true, false])
     await service.call('PATCH', `/v1/api-keys/${enabledAgain.id}`, { token: admin.token, body: { disabled: value } })
+  const foreign = await doomed('extensive_integrations')
+  const elsewhere = { allowedNetworks: ['203.0.113.0/24'] }
+  await service.call('PATCH', `/v1/api-keys/${foreign.id}`, { token: admin.token, body: elsewhere })
   const out = await service.signIn(ours.admin.email)
   await service.call('DELETE', '/v1/session', { headers: { cookie: out.cookie } })
   const gone = await service.signIn(theirs.sales.email)
@@ -213,6 +218,12 @@ beforeAll(async () => {
     { who: 'a deleted key', token: deleted.token, held: dms },
     { who: 'a disabled key', token: disabled.token, held: dms },
     { who: 'a key disabled and enabled again', token: enabledAgain.token, held: dms },
+    {
+      who: 'a key from an address it may not be used from',
+      token: foreign.token,
+      held: dms,
+      refused: [403, 'address-not-allowed'],
+    },
     { who: 'a signed-out session', token: out.token, held: everything },
     { who: 'a deactivated user', token: gone.token, held: sales },
   ]
@@ -383,6 +394,11 @@ beforeAll(async () => {
           { path: `/v1/api-keys/${ours.website.id}/usage`, status: 200 },
           { path: `/v1/api-keys/key_${missing}/usage`, status: 404 },
         ]
+      case 'listApiKeyAddresses':
+        return [
+          { path: `/v1/api-keys/${ours.website.id}/addresses`, status: 200 },
+          { path: `/v1/api-keys/key_${missing}/addresses`, status: 404 },
+        ]
       case 'getOwnApiKey':
       case 'deleteOwnApiKey':
         return [{ path: '/v1/api-key', status: id === 'getOwnApiKey' ? 200 : 204 }]
@@ -499,16 +515,14 @@ describe.each(guarded)('%s', (id) => {
         'token-missing',
         'Bearer realm="CarBuddii"',
       ])
-      for (const { who, token, held } of dead) {
+      for (const { who, token, held, refused = [401, 'token-invalid'] } of dead) {
         const reply = await shoot(id, shot, token)
         // A token that never had the scope is refused for that, without asking the database about its credential.
         const couldOnce = ['any token', 'a person'].includes(needs[id]) || lacked(needs[id], held).length === 0
-        expect([who, reply.status, reply.body.code]).toEqual([
-          who,
-          ...(couldOnce ? [401, 'token-invalid'] : [403, 'scope-missing']),
-        ])
+        expect([who, reply.status, reply.body.code]).toEqual([who, ...(couldOnce ? refused : [403, 'scope-missing'])])
+        const isForeign = couldOnce && refused[1] === 'address-not-allowed'
         expect(reply.headers.get('www-authenticate')).toContain(
-          couldOnce ? 'error="invalid_token"' : 'error="insufficient_scope"',
+          isForeign ? 'Bearer' : couldOnce ? 'error="invalid_token"' : 'error="insufficient_scope"',
         )
       }
     }

@@ -532,6 +532,7 @@ async function principalOf({ db }: TestService, keyId: string): Promise<Principa
     mustBeFresh: false,
     expiresAt: new Date(Date.now() + 60_000),
     kid,
+    address: null,
   }
 }
 

@@ -13,9 +13,10 @@ import {
 import { answered } from '../answer.ts'
 import { keysKey } from '../queries.ts'
 import { useFormats } from '../formats.ts'
-import { dayOf, endOfDay, inDays, possibleScopes, usualScopes } from '../key.ts'
+import { dayOf, endOfDay, inDays, networksIn, possibleScopes, usualScopes } from '../key.ts'
 import { service } from '../session.ts'
 import { Dialog, Failed, useDeed } from './components.tsx'
+import { NetworksField } from './networks.tsx'
 import { HandOver } from './secret.tsx'
 
 export function CreateKey({ kind, close }: { kind: ApiKeyKind; close: () => void }) {
@@ -41,6 +42,7 @@ function KeyForm({
   const [name, setName] = useState('')
   const [environment, setEnvironment] = useState<ApiKeyEnvironment>('live')
   const [scopes, setScopes] = useState<readonly ApiKeyScope[]>(usualScopes(kind))
+  const [networks, setNetworks] = useState('')
   const expiry = useExpiry()
   const [checked, setChecked] = useState(false)
   const { busy, failure, run } = useDeed()
@@ -57,6 +59,7 @@ function KeyForm({
       kind,
       environment,
       ...(kind === 'extensive_integrations' && { scopes: [...scopes] }),
+      ...(networksIn(networks).length > 0 && { allowedNetworks: networksIn(networks) }),
       ...(chosen && { expiresAt: chosen.toISOString() }),
     }
     const created = await run(() => answered(createApiKey({ client: service, body })))
@@ -94,6 +97,7 @@ function KeyForm({
             <ScopeBoxes kind={kind} scopes={scopes} choose={setScopes} error={scopesError} />
           )}
           <ExpiryFields expiry={expiry} checked={checked} />
+          <NetworksField text={networks} change={setNetworks} />
           <Stack gap={4} role="status" aria-label={t('form.summary')}>
             <CanSentence kind={kind} scopes={scopes} />
           </Stack>

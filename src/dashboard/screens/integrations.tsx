@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 import type { ApiKey, ApiKeyKind } from '../client.ts'
 import { deletedKeys, keysOf } from '../queries.ts'
 import { isolated, useFormats } from '../formats.ts'
-import { chipOf, isGhost, lockedOut } from '../key.ts'
+import { chipOf, foreignUse, isGhost, lockedOut } from '../key.ts'
 import { usePerson } from '../session.ts'
 import { CreateKey } from './create-key.tsx'
 import { Deletion } from './delete-key.tsx'
@@ -95,9 +95,13 @@ function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly 
     const why = lockedOut(key, new Date())
     return why && key.lastLockedOut ? [{ id: key.id, name: key.name, why, use: key.lastLockedOut }] : []
   })
+  const foreign = keys.flatMap((key) => {
+    const use = foreignUse(key, new Date())
+    return use ? [{ id: key.id, name: key.name, use }] : []
+  })
   const silent = keys.flatMap(({ id, name, quiet }) => (quiet ? [{ id, name, quiet }] : []))
   const [unused, idle, expiring] = [count('unused'), count('idle'), count('expires')]
-  const isGood = unused + idle + expiring + ghosts.length + shut.length + silent.length === 0
+  const isGood = unused + idle + expiring + ghosts.length + shut.length + foreign.length + silent.length === 0
   return (
     <Stack gap={6} role="group" aria-label={t('health.title')}>
       <Group gap="xs">
@@ -112,6 +116,11 @@ function Health({ keys, deleted }: { keys: readonly ApiKey[]; deleted: readonly 
       {shut.map(({ id, name, why, use: { at, address } }) => (
         <Chip key={id} tone="bad">
           {t(`health.lockedOut.${why}`, { name: isolated(name), when: ago(at), address })}
+        </Chip>
+      ))}
+      {foreign.map(({ id, name, use: { at, address } }) => (
+        <Chip key={id} tone="bad">
+          {t('networks.foreignNamed', { name: isolated(name), when: ago(at), address })}
         </Chip>
       ))}
       {ghosts.map((key) => (

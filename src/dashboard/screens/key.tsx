@@ -14,7 +14,7 @@ import {
   updateApiKey,
 } from '../client.ts'
 import { answered } from '../answer.ts'
-import { lockedOut } from '../key.ts'
+import { foreignUse, lockedOut, networksIn } from '../key.ts'
 import { historyOf, keyOf, keysKey, requestsOf, trafficOf } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { service, usePerson } from '../session.ts'
@@ -23,6 +23,7 @@ import { DeleteKey, Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
 import { Entries } from './history.tsx'
 import { Asked, Chip, Dialog, Failed, Heads, More, Page, Panel, StatusChip, useDeed, When } from './components.tsx'
+import { NetworksField } from './networks.tsx'
 import { ReplaceKey } from './replace-key.tsx'
 import { BackLink } from './shell.tsx'
 import { QuietChip } from './sources.tsx'
@@ -46,7 +47,7 @@ function AskedKey({ apiKeyId }: { apiKeyId: string }) {
 
 function OneKey({ apiKey }: { apiKey: ApiKey }) {
   const { t } = useTranslation()
-  const { short } = useFormats()
+  const { short, list } = useFormats()
   const navigate = useNavigate()
   const { dialog } = useSearch({ from: '/settings/integrations/$apiKeyId' })
   const open = (name?: 'replace' | 'delete') =>
@@ -56,7 +57,7 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
       search: name ? { dialog: name } : {},
       resetScroll: false,
     })
-  const { lastAccepted, lastRefused, expiresAt } = apiKey
+  const { lastAccepted, lastRefused, expiresAt, allowedNetworks: networks = [] } = apiKey
   const isDeleted = apiKey.status === 'deleted'
   return (
     <Page title={apiKey.name} before={<BackLink />}>
@@ -83,6 +84,7 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
           </Group>
         )}
         <LockedOutChip apiKey={apiKey} />
+        <ForeignChip apiKey={apiKey} />
         <dl className="facts">
           <dt>{t('key.kind')}</dt>
           <dd>{t(`kind.${apiKey.kind}.title`)}</dd>
@@ -96,6 +98,8 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
           </dd>
           <dt>{t('key.expires')}</dt>
           <dd>{expiresAt === undefined ? t('form.never') : short(expiresAt)}</dd>
+          <dt>{t('networks.from')}</dt>
+          <dd>{list(networks) || t('networks.everywhere')}</dd>
           <dt>{t('key.lastAccepted')}</dt>
           <dd>{lastAccepted ? <Use use={lastAccepted} /> : t('key.never')}</dd>
           <dt>{t('key.lastRefused')}</dt>
@@ -151,6 +155,19 @@ function LockedOutChip({ apiKey }: { apiKey: ApiKey }) {
   return (
     <Group>
       <Chip tone="bad">{t(`lockedOut.${why}`, { when: ago(at), address, mask })}</Chip>
+    </Group>
+  )
+}
+
+/** Somebody comes from where the key may not be used: a list that is too narrow, or a key that was stolen. */
+function ForeignChip({ apiKey }: { apiKey: ApiKey }) {
+  const { t } = useTranslation()
+  const { ago } = useFormats()
+  const use = foreignUse(apiKey, new Date())
+  if (!use) return null
+  return (
+    <Group>
+      <Chip tone="bad">{t('networks.foreign', { when: ago(use.at), address: use.address })}</Chip>
     </Group>
   )
 }
@@ -320,6 +337,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
   const [opened, setOpened] = useState(apiKey)
   const [name, setName] = useState(opened.name)
   const [scopes, setScopes] = useState<readonly ApiKeyScope[]>(opened.scopes as ApiKeyScope[])
+  const [networks, setNetworks] = useState((opened.allowedNetworks ?? []).join('\n'))
   const expiry = useExpiry(opened.expiresAt)
   const [checked, setChecked] = useState(false)
   const saving = useDeed()
@@ -331,6 +349,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
   const isChangedElsewhere =
     apiKey.name !== opened.name ||
     apiKey.expiresAt !== opened.expiresAt ||
+    apiKey.allowedNetworks?.join() !== opened.allowedNetworks?.join() ||
     apiKey.scopes.join() !== opened.scopes.join()
 
   async function update(body: ApiKeyUpdate): Promise<ApiKey> {
@@ -347,9 +366,12 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
       ...(name.trim() !== opened.name && { name: name.trim() }),
       ...(scopes.join() !== opened.scopes.join() && { scopes: [...scopes] }),
       ...(expiresAt !== opened.expiresAt && { expiresAt: expiresAt ?? null }),
+      ...(networksIn(networks).join() !== opened.allowedNetworks?.join() && { allowedNetworks: networksIn(networks) }),
     }
     const updated = await saving.run(() => (Object.keys(body).length === 0 ? Promise.resolve(apiKey) : update(body)))
-    if (updated) setOpened(updated)
+    if (!updated) return
+    setOpened(updated)
+    setNetworks((updated.allowedNetworks ?? []).join('\n'))
   }
   return (
     <Stack gap="lg">
@@ -373,6 +395,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
             <ScopeBoxes kind={apiKey.kind} scopes={scopes} choose={setScopes} error={scopesError} />
           )}
           <ExpiryFields expiry={expiry} checked={checked} />
+          <NetworksField text={networks} change={setNetworks} apiKeyId={apiKey.id} />
           <Group>
             <Button type="submit" loading={saving.busy}>
               {t('state.save')}
