@@ -35,17 +35,17 @@ ${table(
     [
       'Anybody on the net',
       'an address',
-      'Keys cannot be guessed, and a typo is refused without a look into the database. Failures are counted, and slowed down. What is sent is bounded in size and time before it is read.',
+      'Keys cannot be guessed, and a typo is refused without a look into the database. Passwords that are easily guessed are refused, and failures are counted over all servers. What is sent is bounded in size and time before it is read.',
     ],
     [
       'Whoever finds the key of a web site',
       'a key for digital requests',
-      'It pushes leads, and reads nothing but the receipts of its own. An Admin ends it with one click; the next request is refused.',
+      'It pushes leads, and reads nothing but the receipts of its own. It may be held to the addresses of the web site. An Admin ends it with one click; the next request is refused. What it has under way holds up no other dealer.',
     ],
     [
       'Whoever finds a key of a DMS, or a token of it',
       'a key for extensive integrations',
-      'It does what its scopes say, for this dealer only, until somebody ends it. A token lives 1800 seconds, and is dead at once when its key is. A token with fewer scopes than its key can neither replace nor delete it.',
+      'It does what its scopes say, for this dealer only, from the addresses that it is held to, until somebody ends it. A token lives 1800 seconds, and is dead at once when its key is. A token with fewer scopes than its key can neither replace nor delete it.',
     ],
     [
       'Another dealer',
@@ -55,7 +55,7 @@ ${table(
     [
       'Somebody who works for the dealer',
       'a role',
-      'The role says which scopes. What makes data reachable asks Admins for a sign-in of the last 15 minutes. Every change of keys, people and settings is written down where nobody can change it.',
+      'The role says which scopes. What makes data reachable asks Admins for a sign-in of the last 15 minutes. Every change of keys, people and settings is written down, and no statement changes what is written.',
     ],
     [
       'A page of somebody else, in the browser of a person who is signed in',
@@ -81,6 +81,8 @@ ${table(
 <li><strong>An ended key is dead.</strong> Once the answer to deleting, disabling or narrowing it has come, no request that begins after that is accepted, at any process, with its tokens neither. The same holds for people who are signed out or deactivated.</li>
 <li><strong>One dealer sees nothing of another</strong>, not even whether something exists.</li>
 <li><strong>A credential does what it says</strong>, operation by operation, and the person in a lead is shown to <code>customers:read</code> only. The <a href="/docs/reference/">reference</a> names the scope of each.</li>
+<li><strong>A key that is held to addresses works from there alone</strong>, also with tokens that it bought before.</li>
+<li><strong>No dealer waits for another</strong>: what one has under way takes its own places, and no more.</li>
 <li><strong>A secret is shown once.</strong> Keys, passwords, links and session cookies are in no answer afterwards, and in no log.</li>
 <li><strong>An accepted lead is stored</strong>, and a lead that is sent again is stored once.</li>
 <li><strong>National identity numbers are masked</strong> in what people write.</li>
@@ -100,7 +102,7 @@ ${table(
 <h2>If you are the Admin of a dealer</h2>
 <ul>
 <li>Give each person an account of their own, the role of an Admin to few, and deactivate whoever leaves.</li>
-<li>Make a key for each system, with a name that says which. Give out one for extensive integrations only where somebody has to read; narrow it, and let it expire.</li>
+<li>Make a key for each system, with a name that says which. Give out one for extensive integrations only where somebody has to read; narrow it, hold it to the addresses that it is used from, and let it expire.</li>
 <li>Look at the page of a key: who uses it, from where, and whether somebody still tries one that has ended.</li>
 <li>Read the audit log after a surprise, and delete a key first when in doubt: it can be restored.</li>
 <li>Use a password that is used nowhere else, and a manager that keeps it.</li>
