@@ -4,7 +4,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Handlers } from '../generated/server/express.gen.ts'
 import { cookieIn, type Cookies } from './cookies.ts'
-import { bodyReader, queryIn, reduceContentType } from './http/body.ts'
+import { bodyReader, queryIn, reduceContentType, unjudgedBytesMax } from './http/body.ts'
 import type { Contract } from './http/contract.ts'
 import { dispatch } from './http/dispatch.ts'
 import { answerErrors } from './http/errors.ts'
@@ -26,8 +26,6 @@ export interface Parts {
   recorder: Recorder
   cookies: Cookies
 }
-
-const explainedBytesMax = 16_384
 
 /** The whole way of a request, top to bottom. */
 export function createApp({
@@ -62,19 +60,29 @@ export function createApp({
     next()
   })
   app.use(contract.security)
-  const readers = bodyReader()
+  /** Without a token there is nobody to judge. @throws {Problem} `token-invalid`, `scope-missing`, `unavailable` */
+  const judged = async ({ locals }: Response) => {
+    const principal = locals.admission?.principal
+    if (!principal) return
+    await judge(principal)
+    locals.isJudged = true
+  }
+  const readers = bodyReader(judged)
   app.use((req, res, next) => {
     const { call } = res.locals
     if (!call) throw new Problem('not-found')
     reduceContentType(req, res, call)
     readers(call)(req, res, next)
   })
-  app.use(async (req, res, next) => {
+  app.use((req, res, next) => {
     try {
       contract.validate(req, res)
-    } catch (error) {
-      const isSmall = Number(req.headers['content-length'] ?? Number.POSITIVE_INFINITY) <= explainedBytesMax
-      throw (isSmall && (await contract.explain(req, res))) || error
+    } catch (refusal) {
+      // Whoever was ended is told that, and nothing else.
+      judged(res)
+        .then(() => next(isExplained(req, res) ? contract.explain(req, refusal) : refusal))
+        .catch(next)
+      return
     }
     next()
   })
@@ -92,3 +100,7 @@ export function createApp({
     })
   }
 }
+
+/** What was sent without a token is not looked at twice. */
+const isExplained = ({ headers }: Request, { locals }: Response): boolean =>
+  locals.isJudged === true && Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= unjudgedBytesMax

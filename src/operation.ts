@@ -53,6 +53,8 @@ export interface Http {
   readonly charset: string | undefined
   /** What of a body of JSON is not in its values. */
   readonly jsonFaults: JsonFaults | undefined
+  /** The credential lived when the request had begun: it was judged before a large body was read. */
+  readonly isJudged: boolean
   /** Tells the log of requests what this one was about; the key of a token is known there without. */
   note(about: { key?: { dealerId: string; apiKeyId: string; credentialId: string }; leadId?: string }): void
 }

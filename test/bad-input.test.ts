@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lead, startService, type TestService } from './service.ts'
@@ -94,6 +95,55 @@ describe('answers a clear 4xx and stores nothing', () => {
       expect([reply.status, reply.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST'])
     }
   })
+})
+
+describe('a credential that has ended', () => {
+  const ended = async (kind = 'digital_requests') => {
+    const { id, secret } = await service.createKey(dealer.admin.token, { kind })
+    const token = await service.exchange(secret)
+    await service.call('DELETE', `/v1/api-keys/${id}`, { token: dealer.admin.token })
+    return token
+  }
+
+  it('is told so, and not what else is wrong', async () => {
+    const token = await ended()
+    for (const [path, raw] of [
+      ['/v1/leads', '{"customer":{"phones":[{"number":1},{"number":2}]}}'],
+      ['/v1/leads/batch', `{"leads":[${Array(8_000).fill('0').join()}]}`],
+      ['/v1/leads/reconciliation', '{"references":[{},{}]}'],
+      ['/v1/leads?limit=1', '{"customer":{}}'],
+    ] as const) {
+      const headers = { 'content-type': 'application/json' }
+      const reply = await service.call('POST', path, { token, raw, headers })
+      expect([path, reply.status, reply.body.code, reply.body.violations]).toEqual([
+        path,
+        401,
+        'token-invalid',
+        undefined,
+      ])
+    }
+    const reply = await service.call('GET', '/v1/leads?limit=0', { token: await ended('extensive_integrations') })
+    expect([reply.status, reply.body.code]).toEqual([401, 'token-invalid'])
+  })
+
+  it('is told so before its body has come', async () => {
+    const token = await ended()
+    const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
+    socket.write(
+      `POST /v1/leads/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 3000000\r\n\r\n{`,
+    )
+    const [answer] = await once(socket, 'data')
+    socket.destroy()
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 401 [^]*"token-invalid"/)
+  })
+})
+
+it('looks for nothing else where there is too much of something', async () => {
+  const { status, body } = await service.call('POST', '/v1/api-keys', {
+    token: dealer.admin.token,
+    body: { name: 'x'.repeat(4_000), kind: 'none' },
+  })
+  expect([status, body.violations.map(({ pointer }: { pointer: string }) => pointer)]).toEqual([400, ['/name']])
 })
 
 describe('says what to do about', () => {

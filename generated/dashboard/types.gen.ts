@@ -1046,7 +1046,7 @@ export type Lead = {
  */
 export type LeadPage = {
     /**
-     * As many as `limit` allows. A page may be the last one although it is full: `nextCursor` tells.
+     * As many as `limit` allows, or fewer where leads are large. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<Lead>;
     /**
@@ -1842,7 +1842,7 @@ export type Event = {
  */
 export type EventPage = {
     /**
-     * As many as `limit` allows. Empty when nothing more has happened: keep `nextCursor` and ask again later.
+     * As many as `limit` allows, or fewer where leads are large. Empty when nothing more has happened: keep `nextCursor` and ask again later.
      */
     items: Array<Event>;
     nextCursor: EventCursor;

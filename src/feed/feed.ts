@@ -6,9 +6,10 @@ import { openAlarm, type Report } from '../background.ts'
 import { beginning, cursorAt, type Position, positionOf, type View } from '../events/cursor.ts'
 import { findViews } from '../events/store.ts'
 import { type LeadRow, seesPeople } from '../leads/lead.ts'
-import { findLeadsById } from '../leads/store.ts'
+import { listLeadsById } from '../leads/store.ts'
 import { openFairQueue } from '../fair-queue.ts'
 import type { Principal, Standing } from '../operation.ts'
+import { pageBytesMax } from '../page.ts'
 import { Problem, problemBody } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
 import { type Delivery, joined, type Place, readAlone, turn, turnAlone } from './delivery.ts'
@@ -77,7 +78,7 @@ interface Channel {
  * is there that they go on from, and whoever stands in a future that is gone is told so.
  *
  * Before each write every credential is judged again. A stream ends with its credential, with its token, and with
- * whoever takes nothing for 30 s; at most 64 kB wait for each.
+ * whoever takes nothing for 30 s; at most 64 kB wait for each, and the event that passes them.
  */
 export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): Feed {
   const channels = new Map<string, Channel>()
@@ -145,7 +146,8 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
         return
       }
 
-      const { page, text } = await pageFor(dealerId, '', { after: channel.position, limit: read })
+      const wanted = { after: channel.position, limit: read }
+      const { page, text } = await pageFor(dealerId, '', wanted, pageBytesMax)
       const last = page.rows.at(-1)
       if (page.isThere && last) {
         channel.position = positionOf(last)
@@ -156,12 +158,15 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
     }
   }
 
+  /** To each as much as may wait for it: with the rest it catches up. */
   async function handOut(listeners: readonly Listener[], rows: readonly FeedRow[], text: Text): Promise<void> {
-    const last = rows.at(-1)
-    if (!last) return
+    if (rows.length === 0) return
     for (const { listener, standing } of await admitted(listeners)) {
-      listener.at = positionOf(last)
-      for (const row of rows) if (isFor(row, listener, standing)) send(listener, text(row, standing.scopes))
+      for (const row of rows) {
+        if (isFull(listener)) break
+        listener.at = positionOf(row)
+        if (isFor(row, listener, standing)) send(listener, text(row, standing.scopes))
+      }
     }
   }
 
@@ -191,7 +196,8 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
         if (isFull(listener)) await new Promise<void>((resolve) => (listener.drained = resolve))
         if (listener.isEnded) return
         const limit = readAlone(before, channel.position)
-        const { page, text } = await pageFor(dealerId, listener.principal.subject.id, { after: before, limit })
+        const wanted = { after: before, limit }
+        const { page, text } = await pageFor(dealerId, listener.principal.subject.id, wanted, bufferBytesMax)
         const to = channel.position
         const delivery = turnAlone({ at: before, skips: listener.following.skip }, page, to)
         if (delivery === 'restart') await restart([listener])
@@ -231,21 +237,24 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
       if (listener.stream.readableLength === 0) send(listener, ':\n\n')
   }
 
-  /** Dealers have their turns one after the other, and so has whoever reads of one. */
-  const pageFor = (dealerId: string, reader: string, wanted: store.EventFilter) =>
+  /**
+   * As many events as fit into so many bytes of leads. Dealers have their turns one after the other, and so has whoever
+   * reads of one.
+   */
+  const pageFor = (dealerId: string, reader: string, wanted: store.EventFilter, bytesMax: number) =>
     reads.run({ group: dealerId, member: reader }, async () => {
       const page = await store.findPage(db, dealerId, wanted)
-      return { page, text: await textOf(dealerId, page.rows) }
+      const { rows, leads } = await withLeads(db, dealerId, page.rows, bytesMax)
+      return { page: { ...page, rows }, text: textOf(leads) }
     })
 
-  async function textOf(dealerId: string, rows: readonly FeedRow[]): Promise<Text> {
-    const leads = await leadsOf(db, dealerId, rows)
-    const texts = new Map<string, string>()
+  function textOf(leads: ReadonlyMap<string, LeadRow>): Text {
+    const texts = new Map<string, Buffer>()
     return (row, scopes) => {
       // Whoever sees the same shares a text.
       const key = `${row.seq} ${readsLeads(scopes)} ${seesPeople(scopes)}`
       const body = () => JSON.stringify(eventBody(row, leads.get(row.subject_id), scopes))
-      const text = texts.get(key) ?? `id: ${cursorAt(positionOf(row))}\ndata: ${body()}\n\n`
+      const text = texts.get(key) ?? Buffer.from(`id: ${cursorAt(positionOf(row))}\ndata: ${body()}\n\n`)
       texts.set(key, text)
       return text
     }
@@ -310,16 +319,27 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
 const tooManyStreams = (detail?: string) =>
   new Problem('too-many-streams', detail, { headers: { 'Retry-After': '30' } })
 
-/** The leads of events, as they are now. */
-export async function leadsOf(db: Knex, dealerId: string, rows: readonly FeedRow[]): Promise<Map<string, LeadRow>> {
-  if (rows.length === 0) return new Map()
-  const leads = await findLeadsById(db, dealerId, [...new Set(rows.map((row) => row.subject_id))])
-  return new Map(leads.map((lead) => [lead.id, lead]))
+/**
+ * Events with their leads as they are now, as many as fit into so many bytes of leads, and one at least when there is
+ * one.
+ */
+export async function withLeads(
+  db: Knex,
+  dealerId: string,
+  rows: readonly FeedRow[],
+  bytesMax: number,
+): Promise<{ rows: readonly FeedRow[]; leads: ReadonlyMap<string, LeadRow> }> {
+  if (rows.length === 0) return { rows, leads: new Map() }
+  const found = await listLeadsById(db, dealerId, [...new Set(rows.map((row) => row.subject_id))], bytesMax)
+  const leads = new Map(found.flatMap((lead) => (lead.fits ? [[lead.id, lead] as const] : [])))
+  const cut = found.find(({ fits }) => !fits)
+  const end = cut ? rows.findIndex((row) => row.subject_id === cut.id) : rows.length
+  return { rows: rows.slice(0, end), leads }
 }
 
-type Text = (row: FeedRow, scopes: ReadonlySet<string>) => string
+type Text = (row: FeedRow, scopes: ReadonlySet<string>) => Buffer
 
-const isFull = ({ stream }: Listener) => stream.readableLength > bufferBytesMax
+const isFull = ({ stream }: Listener) => stream.readableLength >= bufferBytesMax
 
 function placeOf(listener: Listener): Place {
   const { at, isCatchingUp, following } = listener
@@ -329,7 +349,7 @@ function placeOf(listener: Listener): Place {
 const isFor = (row: FeedRow, { following }: Listener, { environment }: Standing) =>
   row.test === (following.test || environment === 'test')
 
-function send({ isEnded, stream }: Listener, text: string): void {
+function send({ isEnded, stream }: Listener, text: string | Buffer): void {
   if (!isEnded) stream.push(text)
 }
 

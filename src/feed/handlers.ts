@@ -2,15 +2,20 @@ import type { Handlers } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import { beginning, cursorAt, positionAt, positionOf } from '../events/cursor.ts'
 import { inner } from '../ids.ts'
+import { pageBytesMax } from '../page.ts'
 import { Problem } from '../problem.ts'
 import { eventBody, readsLeads } from './event-body.ts'
-import { type Feed, leadsOf } from './feed.ts'
+import { type Feed, withLeads } from './feed.ts'
 import * as store from './store.ts'
 
 export const listEvents: Handlers['listEvents'] = async ({ query, principal, standing }, { db }) => {
   const { limit = limits.parameters.Limit.default, cursor = cursorAt(beginning), leadId, test = false } = query
   const wanted = cursor === 'latest' ? { after: beginning, limit: 0 } : { after: positionAt(cursor), limit }
-  const { isThere, end, rows } = await store.findPage(db, principal.dealerId, {
+  const {
+    isThere,
+    end,
+    rows: found,
+  } = await store.findPage(db, principal.dealerId, {
     ...wanted,
     test: test || standing.environment === 'test',
     ...(leadId && { leadId: inner(leadId) }),
@@ -18,10 +23,12 @@ export const listEvents: Handlers['listEvents'] = async ({ query, principal, sta
   if (!isThere) throw new Problem('feed-restarted')
 
   const { scopes } = standing
-  const leads = readsLeads(scopes) ? await leadsOf(db, principal.dealerId, rows) : undefined
+  const { rows, leads } = readsLeads(scopes)
+    ? await withLeads(db, principal.dealerId, found, pageBytesMax)
+    : { rows: found, leads: undefined }
   const last = rows.at(-1)
-  // A page with fewer than asked for has passed all there were.
-  const next = last && rows.length === limit ? positionOf(last) : end
+  // A page with fewer than asked for has passed all there were, unless some did not fit.
+  const next = last && (rows.length === limit || rows.length < found.length) ? positionOf(last) : end
   const items = rows.map((row) => eventBody(row, leads?.get(row.subject_id), scopes))
   return { status: 200, body: { items, nextCursor: cursorAt(next) } }
 }

@@ -51,8 +51,14 @@ export function reduceContentType(req: Request, res: Response, { operation }: Ca
   if (charset !== undefined) res.locals.charset = isUtf8 ? 'utf-8' : charset
 }
 
-/** Reads the body of an operation, up to its own limit; a body that no operation asked for is left alone. */
-export function bodyReader(): (call: Call) => RequestHandler {
+/** A body of more bytes is read only for whoever is still let in. */
+export const unjudgedBytesMax = 16_384
+
+/**
+ * Reads the body of an operation, up to its own limit; a body that no operation asked for is left alone. `judged` is
+ * asked before much is read; what has come until it says no is thrown away.
+ */
+export function bodyReader(judged: (res: Response) => Promise<unknown>): (call: Call) => RequestHandler {
   const readers = new Map<string, RequestHandler>()
   const nothing: RequestHandler = (_req, _res, next) => next()
   return ({ operation }) => {
@@ -65,7 +71,7 @@ export function bodyReader(): (call: Call) => RequestHandler {
         : 'form'
     let reader = readers.get(`${kind} ${limit}`)
     if (!reader) {
-      reader = readerOf(kind, limit)
+      reader = readerOf(kind, limit, judged)
       readers.set(`${kind} ${limit}`, reader)
     }
     return reader
@@ -76,16 +82,33 @@ export function bodyReader(): (call: Call) => RequestHandler {
  * Reads a body whole. One that says that it is too large is refused before anything of it is read, and whoever asked
  * first (`Expect: 100-continue`) is told to send it only here.
  */
-function readerOf(kind: 'json' | 'form' | 'raw', limit: number): RequestHandler {
+function readerOf(
+  kind: 'json' | 'form' | 'raw',
+  limit: number,
+  judged: (res: Response) => Promise<unknown>,
+): RequestHandler {
   return (req, res, next) => {
     if (!hasBody(req)) return next()
     const length = req.headers['content-length']
     if (Number(length) > limit) throw tooLarge(limit)
-    if (req.headers.expect !== undefined && req.httpVersion === '1.1') res.writeContinue()
+    let isOver = false
+    const go = (failure?: unknown) => {
+      if (!isOver) next(failure)
+      isOver = true
+    }
+    const early = Number(length) > unjudgedBytesMax ? judged(res) : undefined
+    early?.catch(go)
+    if (req.headers.expect !== undefined && req.httpVersion === '1.1')
+      if (early) early.then(() => res.writeContinue()).catch(() => undefined)
+      else res.writeContinue()
+    // Listens from the start: what is wrong with a body may come at once.
     readStream(req, { limit, length }, (error: unknown, bytes: Buffer) => {
       // It was left paused in the middle.
       if (error) req.resume()
-      next(error ?? parseBody(kind, bytes, req, res))
+      if (error) return go(error)
+      const parse = () => go(parseBody(kind, bytes, req, res))
+      if (bytes.length <= unjudgedBytesMax) parse()
+      else (early ?? judged(res)).then(parse).catch(go)
     })
   }
 }

@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { OpenApiSpecLoader } from 'express-openapi-validator/dist/framework/openapi.spec.loader.js'
 import { OpenApiValidator } from 'express-openapi-validator/dist/openapi.validator.js'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
+import * as limits from '../../generated/server/limits.gen.ts'
 import { momentIn } from '../moment.ts'
 import { badRequest, type Violation } from '../problem.ts'
 
@@ -27,8 +28,11 @@ export interface Contract {
   security: RequestHandler
   /** @throws what is wrong with the request. */
   validate(req: Request, res: Response): void
-  /** Says everything that is wrong with a small body, where `validate` says only the first thing. */
-  explain(req: Request, res: Response): Promise<unknown>
+  /**
+   * What else is wrong with a small body, where `validate` says only the first thing. Each fault is found by leaving out
+   * the one before, so that nothing is ever collected that nobody reads.
+   */
+  explain(req: Request, refusal: unknown): unknown
   /** What is wrong with a body, as if it had come to that operation by itself. */
   violationsOf(id: OperationId, body: unknown): Violation[]
   /** Sends `body` as JSON. When answers are to be strict, one that the document does not allow is thrown instead. */
@@ -36,6 +40,10 @@ export interface Contract {
 }
 
 export const documentPath = fileURLToPath(new URL('../../generated/openapi.yaml', import.meta.url))
+
+/** As many as an answer names. */
+const faultsMax = limits.Problem.violations.maxItems
+const triesMax = 2 * faultsMax
 
 type SecurityHandler = (req: Request, scopes: string[]) => true
 type Layers = Record<'metadata' | 'security' | 'request' | 'response', RequestHandler>
@@ -55,10 +63,7 @@ export async function openContract(
   strictResponses: boolean,
 ): Promise<Contract> {
   warnOfUrlParse()
-  const layers = await layersOf(handlers, false)
-  // Opened when the first request is refused: a start need not wait for it.
-  let thorough: Promise<Layers> | undefined
-
+  const layers = await layersOf(handlers)
   const fixed = new Map<string, Map<string, Entry>>()
   const probes = new Map<OperationId, object>()
   const variable: { template: string[]; methods: Map<string, Entry> }[] = []
@@ -100,28 +105,28 @@ export async function openContract(
     },
     security: layers.security,
     validate: (req, res) => layers.request(req, res, nothing),
-    explain: async (req, res) => {
-      thorough ??= layersOf(handlers, true)
-      try {
-        await run((await thorough).request, req, res)
-      } catch (error) {
-        return error
+    explain: (req, refusal) => {
+      const found = faultsIn(refusal)
+      const { method, path, headers, query, openapi, body } = req as Validated
+      const mended = Object.assign(fakeRequest(method, path), { headers, query, openapi, body: structuredClone(body) })
+      let place = placeOf(found.at(-1))
+      for (let tries = 0; tries < triesMax && found.length < faultsMax && leaveOut(mended, place); tries++) {
+        const next = faultsIn(refusalOf(layers, mended)).at(-1)
+        if (!next) break
+        // It has to be there, so what holds it can only be wrong.
+        if (next.path === place || found.some(({ path: told }) => told === next.path)) place = holderOf(place)
+        else {
+          found.push(next)
+          place = placeOf(next)
+        }
       }
+      return refusal
     },
     violationsOf: (id, body) => {
       const { method, path, mediaTypes } = operations[id]
-      const req = fakeRequest(method, path)
-      try {
-        layers.request(
-          Object.assign(req, { openapi: probes.get(id), headers: { 'content-type': mediaTypes[0] }, body }),
-          {} as Response,
-          nothing,
-        )
-        return []
-      } catch (error) {
-        if (isRefusal(error)) return violationsIn(error)
-        throw error
-      }
+      const headers = { 'content-type': mediaTypes[0] }
+      const req = Object.assign(fakeRequest(method, path), { openapi: probes.get(id), headers, body })
+      return violationsIn(refusalOf(layers, req))
     },
     answer: (req, res, status, mediaType, body) => {
       if (strictResponses) check(layers, req, status, mediaType, body)
@@ -138,13 +143,12 @@ export async function openContract(
  * The validator's own middlewares. What it installs waits at each of them for the document to be loaded, by a promise
  * and for every request; here it has been loaded, and they are taken as the validator makes them.
  */
-async function layersOf(handlers: Record<string, SecurityHandler>, allErrors: boolean): Promise<Layers> {
+async function layersOf(handlers: Record<string, SecurityHandler>): Promise<Layers> {
   const validator = new OpenApiValidator({
     apiSpec: documentPath,
     validateApiSpec: true,
     validateSecurity: { handlers },
-    // The cast: allErrors is passed on to Ajv but is not in the option's type.
-    validateRequests: { allowUnknownQueryParameters: false, allErrors } as object,
+    validateRequests: { allowUnknownQueryParameters: false },
     validateResponses: {
       onError: (error) => {
         throw error
@@ -174,6 +178,7 @@ async function layersOf(handlers: Record<string, SecurityHandler>, allErrors: bo
     .load()
     .then(takingReserved)
     .then(knowingValues)
+    .then(takingAnything)
   for (const installed of validator.installMiddleware(loaded))
     await run(installed as RequestHandler, fakeRequest('GET', '/healthz'))
   const { metadata, security, request, response } = made
@@ -207,6 +212,29 @@ function knowingValues(loaded: Loaded): Loaded {
   for (const node of nodes) {
     if (!(node instanceof Object)) continue
     if ('x-extensible-enum' in node) Object.assign(node, { enum: node['x-extensible-enum'] })
+    for (const inner of Object.values(node)) nodes.add(inner)
+  }
+  return loaded
+}
+
+const jsonTypes = 6
+
+/**
+ * What is either something or anything is anything: the validator need not find out which, as its handler does when its
+ * turn comes.
+ */
+function takingAnything(loaded: Loaded): Loaded {
+  const schemas = loaded.apiDoc.components?.schemas ?? {}
+  const isAnything = (schema: unknown): boolean => {
+    if (!isObject(schema)) return false
+    const { $ref, type } = schema
+    if (typeof $ref === 'string') return isAnything(schemas[$ref.slice($ref.lastIndexOf('/') + 1)])
+    return Array.isArray(type) && type.length === jsonTypes
+  }
+  const nodes = new Set<unknown>([loaded.apiDoc.paths, loaded.apiDoc.components])
+  for (const node of nodes) {
+    if (!isObject(node)) continue
+    if (Array.isArray(node.anyOf) && node.anyOf.some(isAnything)) delete node.anyOf
     for (const inner of Object.values(node)) nodes.add(inner)
   }
   return loaded
@@ -305,8 +333,8 @@ function pathParamsOf(template: string[], parts: string[]): Record<string, strin
 }
 
 /** What the validator found. */
-export function violationsIn(error: object): Violation[] {
-  return 'errors' in error && Array.isArray(error.errors) ? error.errors.map(violationOf) : []
+export function violationsIn(refusal: unknown): Violation[] {
+  return faultsIn(refusal).map(violationOf)
 }
 
 const parts: Record<string, Violation['in']> = {
@@ -317,7 +345,48 @@ const parts: Record<string, Violation['in']> = {
   cookies: 'cookie',
 }
 
-type Found = { path?: string; message?: string }
+type Found = { path?: string; message?: string; errorCode?: string }
+
+/** The faults in what the validator threw, those of the body last. */
+function faultsIn(refusal: unknown): Found[] {
+  return isRefusal(refusal) && 'errors' in refusal && Array.isArray(refusal.errors) ? refusal.errors : []
+}
+
+/** What the validator throws of a request, if anything. */
+function refusalOf(layers: Layers, req: Request): object {
+  try {
+    layers.request(req, {} as Response, nothing)
+    return {}
+  } catch (error) {
+    if (isRefusal(error)) return error
+    throw error
+  }
+}
+
+/**
+ * The place without which the next fault shows, if there is one: where there are too many of something, or too much,
+ * nothing else is looked for.
+ */
+function placeOf({ path = '', errorCode = '' }: Found = {}): string {
+  if (/^m(?:ax|in)(?:Items|Properties|Length)\./.test(errorCode)) return ''
+  return errorCode.startsWith('required.') ? holderOf(path) : path
+}
+
+const holderOf = (place: string): string => place.slice(0, Math.max(0, place.lastIndexOf('/')))
+
+/** Takes a value out of the body; the others of a list stay where they are. Says whether it was there. */
+function leaveOut(req: Validated, place: string): boolean {
+  const [, part, ...names] = place.split('/').map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const last = names.pop()
+  let holder: unknown = req.body
+  for (const name of names) holder = isObject(holder) && Object.hasOwn(holder, name) ? holder[name] : undefined
+  if (part !== 'body' || last === undefined || !isObject(holder) || !Object.hasOwn(holder, last)) return false
+  if (Array.isArray(holder)) holder[Number(last)] = null
+  else delete holder[last]
+  return true
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
 const plainMessages = new Map([
   ['must match format "date-time"', 'must be a time of RFC 3339 with its offset, such as 2026-11-23T10:15:00Z'],

@@ -25,7 +25,7 @@ export function dispatch(
   cookies: Cookies,
 ): RequestHandler {
   return async (req, res) => {
-    const { call, requestId, rawBody, charset, jsonFaults } = res.locals
+    const { call, requestId, rawBody, charset, jsonFaults, isJudged = false } = res.locals
     if (!call) throw new Error('The request was not matched')
     // The cast: the compiler has matched every handler with its operation; here they are all called alike.
     const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
@@ -37,6 +37,7 @@ export function dispatch(
       rawBody,
       charset,
       jsonFaults,
+      isJudged,
       note: (about) => void (res.locals.noted = { ...res.locals.noted, ...about }),
     }
     const request = {

@@ -15,6 +15,8 @@ declare global {
       requestId: string
       call?: Call
       admission?: Admission
+      /** The credential was judged since the request began. */
+      isJudged?: boolean
       rawBody?: Buffer
       jsonFaults?: JsonFaults | undefined
       /** The code of the problem that was answered, or OAuth's word for it. */

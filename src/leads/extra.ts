@@ -44,7 +44,7 @@ export function keepUnknown(
 export function keep(name: string, value: unknown, at: string, reading: Reading): boolean {
   const { extra } = reading
   const changes: Change[] = []
-  if (!isDeeper(value, nestingMax)) {
+  if (!isDeeper(value, nestingMax) && roomAfter(value, extraBytesMax - extra.bytes) >= 0) {
     const free = freeName(name, extra.members, extra)
     const whole = storable(value, at, changes, reading)
     const bytes = Buffer.byteLength(JSON.stringify(free)) + Buffer.byteLength(JSON.stringify(whole)) + 2
@@ -57,6 +57,22 @@ export function keep(name: string, value: unknown, at: string, reading: Reading)
   }
   warn('extra-too-large', at, reading)
   return false
+}
+
+/** What of `room` is left behind a value at the most; of a larger one no more is looked at than shows it. */
+function roomAfter(value: unknown, room: number): number {
+  if (typeof value === 'string') return room - value.length - 2
+  if (typeof value !== 'object' || value === null) return room - 1
+  if (Array.isArray(value)) {
+    for (const each of value) if ((room = roomAfter(each, room - 1)) < 0) break
+    return room
+  }
+  for (const name in value) {
+    // The cast: an object of JSON has its members by their names.
+    room = roomAfter((value as Record<string, unknown>)[name], room - name.length - 4)
+    if (room < 0) break
+  }
+  return room
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

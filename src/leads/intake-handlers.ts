@@ -4,7 +4,9 @@ import { type Handlers, operations } from '../../generated/server/express.gen.ts
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference, LeadResult } from '../../generated/server/types.gen.ts'
 import { newId, outer } from '../ids.ts'
+import type { Principal } from '../operation.ts'
 import { badRequest, Problem, problemBody, problems, type Violation } from '../problem.ts'
+import { settledInSlices } from '../slices.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type BatchItem, batchItem, clientRefOf, sentLeads } from './batch.ts'
 import { tellingReference } from './external-reference.ts'
@@ -32,7 +34,7 @@ export const createLead =
     const idempotency =
       key === undefined ? undefined : ofLead(key, body, 'createLead', http.rawBody ?? '', http.jsonFaults?.longNumbers)
     // Nothing will be written, but a dead token is told so before anything else.
-    if (!lead.reachable) await intake.judge(principal)
+    if (!lead.reachable && !http.isJudged) await intake.judge(principal)
     requireReachable(lead)
     const original = originalOf(lead, () => http.rawBody ?? Buffer.alloc(0), http.charset)
     const stored = await intake.store(principal, { lead, idempotency, original })
@@ -43,25 +45,24 @@ export const createLead =
 export const createLeadBatch =
   ({ intake, leadViolations }: LeadIntake): Handlers['createLeadBatch'] =>
   async ({ body, headers, principal, http }) => {
-    await intake.judge(principal)
+    if (!http.isJudged) await intake.judge(principal)
     const context = await intake.context(principal)
     const sent = sentLeads(http.rawBody ?? Buffer.alloc(0), http.charset, http.jsonFaults)
-    const outcomes = await Promise.allSettled(
-      body.leads.map(async (item, at) => {
-        const { lead: input, idempotencyKey } = batchItem(item, sent.repeatedIn(at), leadViolations)
-        const lead = newLead(input, context, sent.faultsOf(at))
-        requireReachable(lead, '/lead')
-        const original = originalOf(lead, () => sent.bytesOf(at))
-        const key =
-          telling(idempotencyKey, keyOfItem, lead) ??
-          telling(headers['idempotency-key'], (header) => keyOfPlace(keyOf(header), at), lead)
-        const idempotency =
-          key === undefined
-            ? undefined
-            : ofLead(key, input, 'createLeadBatch', JSON.stringify(input), http.jsonFaults?.longNumbers)
-        return intake.store(principal, { lead, idempotency, original })
-      }),
-    )
+    const pushes = await settledInSlices<BatchItem, Push>(body.leads, (item, at) => {
+      const { lead: input, idempotencyKey } = batchItem(item, sent.repeatedIn(at), leadViolations)
+      const lead = newLead(input, context, sent.faultsOf(at))
+      requireReachable(lead, '/lead')
+      const original = originalOf(lead, () => sent.bytesOf(at))
+      const key =
+        telling(idempotencyKey, keyOfItem, lead) ??
+        telling(headers['idempotency-key'], (header) => keyOfPlace(keyOf(header), at), lead)
+      const idempotency =
+        key === undefined
+          ? undefined
+          : ofLead(key, input, 'createLeadBatch', JSON.stringify(input), http.jsonFaults?.longNumbers)
+      return { lead, idempotency, original }
+    })
+    const outcomes = await storedTogether(intake, principal, pushes)
     requireSomeOutcome(outcomes)
     return {
       status: 207,
@@ -76,7 +77,7 @@ export const createLeadBatch =
 export const createLeadsFromAdf =
   ({ intake, leadViolations }: LeadIntake): Handlers['createLeadsFromAdf'] =>
   async ({ headers, principal, http }) => {
-    await intake.judge(principal)
+    if (!http.isJudged) await intake.judge(principal)
     const context = await intake.context(principal)
     const document = http.rawBody ?? Buffer.alloc(0)
     const mediaType = http.header('content-type') ?? ''
@@ -86,22 +87,21 @@ export const createLeadsFromAdf =
       content: document,
       ...(prospects.length > 1 && { shared: { id: newId(), leads: prospects.length } }),
     }
-    const outcomes = await Promise.allSettled(
-      prospects.map(async (adf, at, all) => {
-        const violations = leadViolations(adf.input)
-        if (violations.length > 0)
-          throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')
-        const lead = withWarningsOf(adf, newLead(adf.input, context))
-        requireReachable(lead)
-        const key = telling(
-          headers['idempotency-key'],
-          (header) => (all.length > 1 ? keyOfPlace(keyOf(header), at) : keyOf(header)),
-          lead,
-        )
-        const idempotency = key === undefined ? sameProspect(adf, lead) : ofDocument(key, mediaType, document)
-        return intake.store(principal, { lead, idempotency, original })
-      }),
-    )
+    const pushes = await settledInSlices(prospects, (adf, at): Push => {
+      const violations = leadViolations(adf.input)
+      if (violations.length > 0)
+        throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')
+      const lead = withWarningsOf(adf, newLead(adf.input, context))
+      requireReachable(lead)
+      const key = telling(
+        headers['idempotency-key'],
+        (header) => (prospects.length > 1 ? keyOfPlace(keyOf(header), at) : keyOf(header)),
+        lead,
+      )
+      const idempotency = key === undefined ? sameProspect(adf, lead) : ofDocument(key, mediaType, document)
+      return { lead, idempotency, original }
+    })
+    const outcomes = await storedTogether(intake, principal, pushes)
     const [only, ...others] = outcomes
     if (only?.status === 'fulfilled' && others.length === 0) {
       http.note({ leadId: only.value.lead_id })
@@ -203,6 +203,20 @@ function requireReachable({ reachable, warnings }: NewLead, at = ''): void {
   const [first] = suggestions.filter(({ message: said }) => said.includes('?'))
   const detail = first && `${problems['lead-unreachable'].detail} ${first.pointer} ${first.message}`
   throw new Problem('lead-unreachable', detail, { violations })
+}
+
+/** What becomes of leads that came together: they are handed over at once, so that they share a commit. */
+function storedTogether(
+  intake: Intake,
+  principal: Principal,
+  pushes: readonly PromiseSettledResult<Push>[],
+): Promise<PromiseSettledResult<Stored>[]> {
+  return Promise.allSettled(
+    pushes.map(async (push) => {
+      if (push.status === 'rejected') throw push.reason
+      return intake.store(principal, push.value)
+    }),
+  )
 }
 
 /** When nothing at all could be done, the whole request may be sent again, and is told so. @throws {Problem} */

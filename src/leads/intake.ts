@@ -54,7 +54,8 @@ const dealersMax = 10_000
 const waitingLeadsMax = 5_000
 const waitingBytesMax = 64 * 1024 * 1024
 const groupLeadsMax = 250
-const groupBytesMax = 8 * 1024 * 1024
+// To write them down for the database holds up everybody else.
+const groupBytesMax = 1024 * 1024
 const groupsMax = 2
 const besideLeadsMin = 100
 const retryMs = [20, 100, 400, 1_200]

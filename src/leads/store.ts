@@ -3,6 +3,7 @@ import type pg from 'pg'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { LeadStatus, LeadType, Warning } from '../../generated/server/types.gen.ts'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
+import { pageBytesMax } from '../page.ts'
 import type { Contact } from './contact.ts'
 import type { TellingReference } from './external-reference.ts'
 import type { Idempotency } from './idempotency.ts'
@@ -201,6 +202,46 @@ function named(db: Knex, dealerId: string): Knex.QueryBuilder {
     )
 }
 
+/** A lead of a list. Of the first that does not fit into the page there is no more than that. */
+export type ListedLead = LeadRow & { fits: boolean }
+
+const large = ['data', 'warnings'] as const
+// A small value says its size without being read; what is compressed or lies apart must be taken out to know it.
+const smallBytesMax = 1_000
+const bytesOf = (value: string) => `
+  case when pg_column_compression(${value}) is null and pg_column_size(${value}) <= ${smallBytesMax}
+    then pg_column_size(${value})
+    else octet_length(${value}::text)
+  end`
+
+/**
+ * The leads of a list as far as they fit into a page, and the first that does not, without what makes it large. Behind
+ * that one PostgreSQL looks at no size: it stops where a count that only rises has passed a bound.
+ */
+function fitting(db: Knex, leads: Knex.QueryBuilder, order: string, bytesMax: number): Knex.QueryBuilder {
+  const bytes = large.map(bytesOf).join(' + ')
+  const measured = db.select(
+    'l.*',
+    db.raw(`coalesce(sum(${bytes}) over (order by ${order} rows between unbounded preceding and 1 preceding), 0)
+      >= ${bytesMax} as is_beyond`),
+  )
+  const counted = db.select(
+    'l.*',
+    db.raw(`count(*) filter (where is_beyond) over (order by ${order} rows unbounded preceding) as beyond`),
+  )
+  return db
+    .select(
+      ...columns.filter((column) => column !== 'data' && column !== 'warnings'),
+      'source_name',
+      'duplicate_of',
+      db.raw('not is_beyond as fits'),
+      ...large.map((value) => db.raw(`case when not is_beyond then ${value} end as ${value}`)),
+    )
+    .from(counted.from(measured.from(leads.as('l')).as('l')).as('l'))
+    .where('beyond', '<=', 1)
+    .orderByRaw(order)
+}
+
 interface Wanted extends LeadFilter {
   receivedBefore?: Date
   past?: string
@@ -269,7 +310,7 @@ export async function findLeads(
   dealerId: string,
   filter: LeadFilter,
   page: { order: 'newest' | 'oldest'; past?: string; limit: number },
-): Promise<LeadRow[]> {
+): Promise<ListedLead[]> {
   const order = page.order === 'newest' ? 'desc' : 'asc'
   const { test, ...more } = filter
   if (Object.keys(more).length === 0) {
@@ -278,9 +319,12 @@ export async function findLeads(
       .whereRaw(test ? 'l.test' : 'not l.test')
       .orderBy('l.id', order)
       .limit(page.limit, { skipBinding: true })
+    if (page.past) void all.where('l.id', order === 'desc' ? '<' : '>', page.past)
+    const listed = fitting(db, all, `id ${order}`, pageBytesMax)
     const isFirst = page.past === undefined
-    if (preparedFor.has(page.limit)) void all.options({ name: `find-leads-${test}-${order}-${isFirst}-${page.limit}` })
-    return page.past ? all.where('l.id', order === 'desc' ? '<' : '>', page.past) : all
+    if (preparedFor.has(page.limit))
+      void listed.options({ name: `list-leads-${test}-${order}-${isFirst}-${page.limit}` })
+    return listed
   }
   const { sql, bindings } = idsOf({ ...filter, ...(page.past && { past: page.past }) }, order)
   const ids = db.raw(`select id from (${sql}) as found order by id ${order} limit :limit`, {
@@ -288,11 +332,26 @@ export async function findLeads(
     limit: page.limit,
     ...bindings,
   })
-  return named(db, dealerId).whereRaw('l.id = any (array(?))', [ids]).orderBy('l.id', order)
+  const found = named(db, dealerId).whereRaw('l.id = any (array(?))', [ids]).orderBy('l.id', order)
+  return fitting(db, found, `id ${order}`, pageBytesMax)
 }
 
 export async function findLeadsById(db: Knex, dealerId: string, ids: readonly string[]): Promise<LeadRow[]> {
   return named(db, dealerId).whereIn('l.id', ids)
+}
+
+/** Leads in the order of `ids`, as many as fit into so many bytes. */
+export async function listLeadsById(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+  bytesMax: number,
+): Promise<ListedLead[]> {
+  const found = named(db, dealerId)
+    .select(db.raw('array_position(?::uuid[], l.id) as place', [[...ids]]))
+    .whereRaw('l.id = any (?::uuid[])', [[...ids]])
+    .orderBy('place')
+  return fitting(db, found, 'place', bytesMax)
 }
 
 /** How many leads fit, counted no further than `atMost`. */
