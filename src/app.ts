@@ -25,6 +25,8 @@ export interface Parts {
   log: Logger
   recorder: Recorder
   cookies: Cookies
+  /** Of every answer. */
+  headers: Readonly<Record<string, string>>
 }
 
 /** The whole way of a request, top to bottom. */
@@ -38,6 +40,7 @@ export function createApp({
   log,
   recorder,
   cookies,
+  headers,
 }: Parts): RequestListener {
   const app = express()
   app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', queryIn)
@@ -49,8 +52,6 @@ export function createApp({
     if (!found) return documentation(req, res, (error?: unknown) => next(error ?? new Problem('not-found')))
     if ('allow' in found) throw methodNotAllowed(found.allow)
     res.locals.call = found
-    res.setHeader('Cache-Control', 'no-store')
-    res.setHeader('X-Content-Type-Options', 'nosniff')
     contract.enter(req, found)
     if (found.operation.access !== 'session') return next()
     // The validator answers a missing cookie with words of its own, and is shown no other.
@@ -88,7 +89,9 @@ export function createApp({
   })
   app.use(dispatch(contract, handlers, judge, services, cookies))
   app.use(answerErrors(log, contract))
+  const ofEveryAnswer = Object.entries(headers)
   return (req, res) => {
+    for (const [name, value] of ofEveryAnswer) res.setHeader(name, value)
     // What has no path Express answers by itself, in HTML.
     req.url = inOriginForm(req.url ?? '')
     // What even the answer to a failure throws Express would tell whoever asked, with the stack. The casts: it makes

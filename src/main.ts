@@ -15,6 +15,7 @@ import { type Connection, connectionsOfProcessMax } from './db/pool.ts'
 import { dashboard } from './docs/dashboard.ts'
 import { documentation } from './docs/pages.ts'
 import { endOnSignals, exitCodes } from './ending.ts'
+import { browserHeaders } from './http/browser-headers.ts'
 import { listen, requireFreePort } from './http/server.ts'
 import { openLog } from './log.ts'
 import { type Part, stopParts } from './parts.ts'
@@ -105,7 +106,7 @@ async function serve(connection: Connection, masters: Masters, at: { port: numbe
     passwordChanged,
   })
   parts.push({ name: 'service', stop: () => service.close() })
-  const listening = await listen(service.app, { host: config.host, ...at }, log)
+  const listening = await listen(service.app, { host: config.host, ...at }, browserHeaders(config.publicUrl), log)
   parts.push({ name: 'connections', stop: () => listening.stop() })
   parts.push({ name: 'streams', stop: () => service.endStreams() })
   parts.push({

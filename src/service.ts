@@ -11,6 +11,7 @@ import { causeOf } from './db/away.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
 import { handlersWith } from './handlers.ts'
 import { openFeed } from './feed/feed.ts'
+import { browserHeaders } from './http/browser-headers.ts'
 import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
@@ -159,6 +160,7 @@ export async function openService({
       log,
       recorder,
       cookies,
+      headers: browserHeaders(issuer),
     })
     return {
       app,

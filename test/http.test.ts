@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { browserHeaders } from '../src/http/browser-headers.ts'
 import { startQuickly } from './quick-process.ts'
 import { lead } from './service.ts'
 
@@ -115,6 +116,40 @@ describe('a head that HTTP does not allow is answered with a problem', () => {
       socket.write(text)
       expect((await answer()).status).toBe(200)
     }
+  })
+})
+
+describe('every answer tells a browser that it is nothing to be shown, framed, kept or guessed at', () => {
+  it.each([
+    ['200', 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['400 of a path', 'GET /v1/leads/%E0%A4%A HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['401', 'GET /v1/leads HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['404', 'GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['405', 'PUT /v1/leads HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['405 of a page', 'POST /docs/ HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['417', 'GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: more\r\n\r\n'],
+    ['400 of what is no request', 'GARBAGE\r\n\r\n'],
+    ['405 of a proxy', 'CONNECT b.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n'],
+  ])('%s', async (status, text) => {
+    const { socket, answer } = await opened()
+    socket.write(text)
+    const { status: came, headers } = await answer()
+    expect(String(came)).toBe(status.slice(0, 3))
+    expect(headers).toMatchObject({
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'cross-origin-resource-policy': 'same-origin',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'deny',
+    })
+    expect(headers).not.toHaveProperty('strict-transport-security')
+  })
+
+  it('but a page is shown, and https is asked for again where the service is at an address of https', async () => {
+    const { headers } = await service.call('GET', '/docs/', { headers: { accept: 'text/html' } })
+    expect(headers.get('content-security-policy')).toContain("script-src 'self'")
+    expect(browserHeaders('https://leads.example.com')).toHaveProperty('Strict-Transport-Security', 'max-age=31536000')
   })
 })
 

@@ -60,7 +60,7 @@ export async function requireFreePort(address: Address): Promise<number> {
 }
 
 /**
- * Serves `app`. On Linux several processes share a port by a queue each: of one queue for all, what waits in it is
+ * Serves `app`; `headers` are for what is answered before it is a request. On Linux several processes share a port by a queue each: of one queue for all, what waits in it is
  * reset when the last of them closes it.
  *
  * @throws {Error} for the operator, when nobody can listen there.
@@ -68,6 +68,7 @@ export async function requireFreePort(address: Address): Promise<number> {
 export async function listen(
   app: RequestListener,
   { host, port, isShared }: Address & { isShared: boolean },
+  headers: Readonly<Record<string, string>>,
   log: Logger,
 ): Promise<Listening> {
   let isEnding = false
@@ -112,7 +113,7 @@ export async function listen(
     app,
   )
   server.on('checkContinue', app).on('checkExpectation', app)
-  answerParserErrors(server, connections, log)
+  answerParserErrors(server, connections, (problem, reason) => farewell(problem, reason, headers, log))
   let connected = 0
   server.on('connection', (socket) => {
     connected++
@@ -195,7 +196,11 @@ function isLast(req: IncomingMessage, connection: Connection | undefined): boole
  * What Node refuses is answered as a problem, too: in the place of the request whose body it is in, or by itself behind
  * all that was asked before. Whoever left is answered nothing.
  */
-function answerParserErrors(server: Server, connections: Map<Socket, Connection>, log: Logger): void {
+function answerParserErrors(
+  server: Server,
+  connections: Map<Socket, Connection>,
+  said: (problem: Problem, reason: string | undefined) => string,
+): void {
   server.on('clientError', (error: NodeJS.ErrnoException, stream) => {
     // The cast: this server is given sockets alone.
     const socket = stream as Socket
@@ -209,14 +214,14 @@ function answerParserErrors(server: Server, connections: Map<Socket, Connection>
     const isAnswered = !latest && connection.unread !== undefined && isUnread(connection.unread)
     const isInBody = latest !== undefined && isUnread(latest.req)
     const problem = new Problem(code, code === 'bad-request' ? notHttp : undefined)
-    connection.farewell = isInBody || isAnswered ? '' : farewell(problem, error.code, log)
+    connection.farewell = isInBody || isAnswered ? '' : said(problem, error.code)
     if (isInBody && !latest.headersSent && latest.req.listenerCount('error') > 0) latest.req.emit('error', problem)
     if (!latest) linger(socket, connection.farewell)
   })
   server.on('connect', (_req, stream) => {
     const problem = new Problem('method-not-allowed', 'This is no proxy.', { headers: { Allow: 'GET' } })
     // The cast: as above.
-    linger(stream as Socket, farewell(problem, 'CONNECT', log))
+    linger(stream as Socket, said(problem, 'CONNECT'))
   })
 }
 
@@ -232,7 +237,12 @@ function refusedAs(code: string | undefined): 'headers-too-large' | 'request-tim
 }
 
 /** A problem as it is written where there is no request. */
-function farewell(problem: Problem, reason: string | undefined, log: Logger): string {
+function farewell(
+  problem: Problem,
+  reason: string | undefined,
+  ofEveryAnswer: Readonly<Record<string, string>>,
+  log: Logger,
+): string {
   const requestId = crypto.randomUUID()
   const { status, code, more } = problem
   log.info({ requestId, status, problem: code, reason }, 'refused before it was a request')
@@ -241,7 +251,7 @@ function farewell(problem: Problem, reason: string | undefined, log: Logger): st
     Date: new Date().toUTCString(),
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
-    'X-Content-Type-Options': 'nosniff',
+    ...ofEveryAnswer,
     'X-Request-Id': requestId,
     Connection: 'close',
     ...more.headers,

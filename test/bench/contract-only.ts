@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import { createApp } from '../../src/app.ts'
+import { browserHeaders } from '../../src/http/browser-headers.ts'
 import { cookiesOf } from '../../src/cookies.ts'
 import { openContract } from '../../src/http/contract.ts'
 import { securityHandlers } from '../../src/http/security.ts'
@@ -64,6 +65,7 @@ export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ a
     services: { db: nothing as never, write: () => nothing },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,
+    headers: browserHeaders('http://localhost'),
     cookies: cookiesOf(issuer),
     recorder,
     log,

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { pino } from 'pino'
 import { handlersWith } from '../../src/handlers.ts'
 import { createApp } from '../../src/app.ts'
+import { browserHeaders } from '../../src/http/browser-headers.ts'
 import { cookiesOf } from '../../src/cookies.ts'
 import { openDatabase } from '../../src/db/pool.ts'
 import { openFeed } from '../../src/feed/feed.ts'
@@ -73,6 +74,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     services: { db, write: writer(clocks, judge, keyring) },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,
+    headers: browserHeaders('http://localhost'),
     cookies: cookiesOf(issuer),
     recorder: { note: () => undefined, stop: async () => undefined },
     log: pino({ level: 'silent' }),
