@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { decoded, wideEncodingOf } from './encoding.ts'
 
-const depthMax = 64
+export const depthMax = 64
 // Any decimal of so many digits, with an exponent of so many, is a double of its own.
 const digitsMax = 15
 const exponentDigitsMax = 2
@@ -20,6 +20,8 @@ export interface JsonFaults {
   readonly longNumbers?: LongNumbers
   /** The JSON Pointers of members that an object names again; the last of a name is the one that was read. */
   readonly repeated: readonly string[]
+  /** The JSON Pointers of entries of lists that were too large to be read. */
+  readonly tooLarge?: readonly string[]
 }
 
 /**

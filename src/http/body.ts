@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import readStream from 'raw-body'
 import { decoded, encodingCalled, isEncoding } from '../encoding.ts'
 import { readJson } from '../json.ts'
+import { partBytesMax, readLargeJson } from '../large-json.ts'
 import { badRequest, Problem } from '../problem.ts'
 import type { Call } from './contract.ts'
 
@@ -106,9 +107,8 @@ function readerOf(
       // It was left paused in the middle.
       if (error) req.resume()
       if (error) return go(error)
-      const parse = () => go(parseBody(kind, bytes, req, res))
-      if (bytes.length <= unjudgedBytesMax) parse()
-      else (early ?? judged(res)).then(parse).catch(go)
+      if (bytes.length <= unjudgedBytesMax) return go(parseBody(kind, bytes, req, res))
+      ;(early ?? judged(res)).then(() => parseLarge(kind, bytes, req, res)).then(go, go)
     })
   }
 }
@@ -145,6 +145,16 @@ function parseBody(kind: 'json' | 'form' | 'raw', bytes: Buffer, req: Request, {
   } catch (error) {
     return error
   }
+}
+
+/** The same, of a body that would hold up others if it were read in one go. */
+async function parseLarge(kind: 'json' | 'form' | 'raw', bytes: Buffer, req: Request, res: Response): Promise<unknown> {
+  if (kind !== 'json' || bytes.length <= partBytesMax) return parseBody(kind, bytes, req, res)
+  const { value, faults } = await readLargeJson(bytes, res.locals.charset)
+  res.locals.rawBody = bytes
+  res.locals.jsonFaults = faults
+  req.body = value
+  return undefined
 }
 
 /** The parameters of a query; what is not percent-encoded UTF-8 is read like the bytes of a body. */

@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, Request } from 'express'
 import type { Logger } from 'pino'
 import { unavailableFor } from '../db/away.ts'
+import { partBytesMax } from '../large-json.ts'
 import { badRequest, OAuthError, Problem, problemBody } from '../problem.ts'
 import { loggedViolation } from '../requests/logged-violation.ts'
 import { freshSeconds } from '../tokens/fresh.ts'
@@ -50,7 +51,6 @@ export function answerErrors(log: Logger, contract: Contract): ErrorRequestHandl
     if (call?.id === 'exchangeApiKey' || failure instanceof OAuthError) {
       const oauth = failure instanceof OAuthError ? failure : asOAuthError(failure)
       for (const [name, value] of Object.entries(oauth.headers)) res.setHeader(name, value)
-      res.setHeader('Cache-Control', 'no-store')
       return contract.answer(req, res, oauth.status, 'application/json', {
         error: oauth.error,
         error_description: oauth.message,
@@ -79,12 +79,17 @@ export function asProblem(error: unknown, req: Request): Problem {
       return badRequest([{ in: 'body', pointer: '', message: notJson('body' in error ? error.body : undefined) }])
     case 'json.too.deep':
       return badRequest([{ in: 'body', pointer: '', message: 'is nested deeper than 64 levels' }])
+    case 'json.part.too.large':
+      return badRequest([
+        { in: 'body', pointer: '', message: `has more than ${partBytesMax} bytes beside the entries of its lists` },
+      ])
     case 'entity.too.large':
       return new Problem(
         'body-too-large',
         `The body may have ${'limit' in error ? error.limit : 'fewer'} bytes at the most.`,
       )
     case 'request.aborted':
+    case 'stream.not.readable':
     case 'request.size.invalid':
       return badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
   }

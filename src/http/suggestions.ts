@@ -3,6 +3,9 @@ import { meantBy, suggestionsFor } from '../leads/suggestion.ts'
 import { nearest } from '../nearest.ts'
 import type { Violation } from '../problem.ts'
 
+/** Beyond so many names nobody finds the one that is meant. */
+const namesMax = 64
+
 /** Adds to what is wrong with a request what was probably meant: by names alone, never by a value. */
 export function withSuggestions(violations: readonly Violation[], req: Request): Violation[] {
   const call = req.res?.locals.call
@@ -34,5 +37,5 @@ function namesIn(body: unknown, pointer: string): string[] {
     if (typeof at !== 'object' || at === null) return []
     at = Object.entries(at).find(([each]) => each === name)?.[1]
   }
-  return typeof at === 'object' && at !== null ? Object.keys(at) : []
+  return typeof at === 'object' && at !== null ? Object.keys(at).slice(0, namesMax) : []
 }

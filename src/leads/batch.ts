@@ -15,6 +15,8 @@ const { clientRef: ofClientRef, idempotencyKey: ofIdempotencyKey } = limits.Lead
 export interface SentLeads {
   /** The bytes of one; they are looked for when the first is asked for. */
   bytesOf(at: number): Buffer
+  /** It was not read. */
+  isTooLarge(at: number): boolean
   /** What of one is not in the values that were read. */
   faultsOf(at: number): JsonFaults | undefined
   /** The pointers to members that an item has more than once: of two leads one would be lost. */
@@ -45,6 +47,7 @@ export function sentLeads(body: Buffer, charset: string | undefined, faults: Jso
 
   return {
     bytesOf,
+    isTooLarge: (at) => faults?.tooLarge?.includes(`/leads/${at}`) === true,
     faultsOf: (at) => {
       if (!faults) return undefined
       return {

@@ -49,6 +49,7 @@ export const createLeadBatch =
     const context = await intake.context(principal)
     const sent = sentLeads(http.rawBody ?? Buffer.alloc(0), http.charset, http.jsonFaults)
     const pushes = await settledInSlices<BatchItem, Push>(body.leads, (item, at) => {
+      if (sent.isTooLarge(at)) throw leadTooLarge()
       const { lead: input, idempotencyKey } = batchItem(item, sent.repeatedIn(at), leadViolations)
       const lead = newLead(input, context, sent.faultsOf(at))
       requireReachable(lead, '/lead')
@@ -163,10 +164,11 @@ function sameProspect(
 function originalOf({ warnings }: NewLead, bytes: () => Buffer, charset?: string): Push['original'] {
   if (!tellsOfLoss(warnings)) return undefined
   const content = bytes()
-  if (content.length > originalBytesMax)
-    throw new Problem('body-too-large', `A lead may have ${originalBytesMax} bytes at the most.`)
+  if (content.length > originalBytesMax) throw leadTooLarge()
   return { mediaType: mediaTypeIn('application/json', charset), content }
 }
+
+const leadTooLarge = () => new Problem('body-too-large', `A lead may have ${originalBytesMax} bytes at the most.`)
 
 /** With the charset that was said, unless there is no room for it: then it was none. */
 function mediaTypeIn(mediaType: string, charset = 'utf-8'): string {
