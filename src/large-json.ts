@@ -106,8 +106,8 @@ function readPart(json: Buffer): ReturnType<typeof readJson> {
 }
 
 /**
- * The pieces of all lists that are members of the object, and what is left of the text without them: in each list stands
- * its number. Whether it is JSON is for those to say who read it.
+ * The pieces of all lists that are members of the object, and what is left of the text without them: in each list
+ * stands its number. Whether it is JSON is for those to say who read it.
  */
 async function dividedIn(json: Buffer): Promise<{ pieces: Piece[]; rest: Buffer }> {
   const pieces: Piece[] = []

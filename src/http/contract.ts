@@ -29,8 +29,8 @@ export interface Contract {
   /** @throws what is wrong with the request. */
   validate(req: Request, res: Response): void
   /**
-   * What else is wrong with a small body, where `validate` says only the first thing. Each fault is found by leaving out
-   * the one before, so that nothing is ever collected that nobody reads.
+   * Adds to a refusal what else is wrong with a small body, where `validate` says only the first thing. Each fault is
+   * found by leaving out the one before, so that nothing is ever collected that nobody reads.
    */
   explain(req: Request, refusal: unknown): unknown
   /** What is wrong with a body, as if it had come to that operation by itself. */

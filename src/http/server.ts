@@ -60,8 +60,8 @@ export async function requireFreePort(address: Address): Promise<number> {
 }
 
 /**
- * Serves `app`; `headers` are for what is answered before it is a request. On Linux several processes share a port by a queue each: of one queue for all, what waits in it is
- * reset when the last of them closes it.
+ * Serves `app`; `headers` are for what is answered before it is a request. On Linux several processes share a port by
+ * a queue each: of one queue for all, what waits in it is reset when the last of them closes it.
  *
  * @throws {Error} for the operator, when nobody can listen there.
  */
