@@ -136,9 +136,13 @@ export function openFairQueue(
 
   return {
     run: async (whose, work, { left, first } = {}) => {
-      if (first && !isFree(whose.group)) await first()
       if (isFree(whose.group)) begin(groupOf(whose.group))
-      else await turnOf(whose, left?.())
+      else {
+        if (first) await first()
+        const leaving = left?.()
+        if (isFree(whose.group) && !leaving?.aborted) begin(groupOf(whose.group))
+        else await turnOf(whose, leaving)
+      }
       try {
         return await work()
       } finally {

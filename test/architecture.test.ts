@@ -157,6 +157,23 @@ it('opens the database in db/ alone: everybody else is handed it, and names its 
   expect(importersOf(/^(knex|pg)$/, 'imports', 'noun')).toEqual([])
 })
 
+it('lets nobody wait for a clock inside a transaction of their own: requests hold clocks by tokens/clocks.ts', () => {
+  const named = (pattern: RegExp) => source.filter(({ code }) => pattern.test(code)).map(({ path }) => path)
+  expect(named(/\.transaction\(/)).toEqual([
+    'src/db/turn.ts',
+    'src/notices/notifier.ts',
+    'src/tokens/clocks.ts',
+    'src/tokens/keyring.ts',
+    'src/users/operator.ts',
+  ])
+  expect(named(/\blockDealer\(/)).toEqual([
+    'src/api-keys/coming-scopes.ts',
+    'src/tokens/clocks.ts',
+    'src/tokens/store.ts',
+    'src/users/operator.ts',
+  ])
+})
+
 it('keeps rules from files, the network and the log', () => {
   expect(
     importersOf(

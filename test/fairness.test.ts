@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { type Database, openDatabase } from '../src/db/pool.ts'
 import { createDealer } from '../src/users/operator.ts'
 import { allArrive, holdClock, waitingForLocks } from './faults/processes.ts'
@@ -103,6 +103,8 @@ it('changes nothing for a client who left while it waited', async () => {
   const clock = await holdClock(aside.db, one.dealerId)
   await whileHeld(clock, [() => rename(one.admin.token, 'One')], async () => {
     const leaving = new AbortController()
+    const noted = vi.spyOn(service.service.recorder, 'note')
+    onTestFinished(() => noted.mockRestore())
     const [sent] = await allArrive([
       () =>
         fetch(`${service.url}/v1/leads/${body.id}`, {
@@ -114,8 +116,7 @@ it('changes nothing for a client who left while it waited', async () => {
     ])
     leaving.abort()
     await expect(sent).rejects.toThrow('abort')
-    // The service has noticed.
-    await until(() => aside.db('api_key_requests').where({ operation: 'updateLead', status: 0 }).first())
+    await until(() => noted.mock.calls.some(([{ status }]) => status === 0))
   })
   expect((await rename(one.admin.token, 'One')).status).toBe(200)
   const after = await service.call('GET', `/v1/leads/${body.id}`, { token: one.dms.token })

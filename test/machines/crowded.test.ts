@@ -45,7 +45,7 @@ it(
     )
     onTestFinished(() => server.end('SIGTERM'))
     const warned = said(lines, 40).find(({ msg }) => msg.includes('raise max_connections'))
-    expect(warned).toMatchObject({ places, needed: 16 })
+    expect(warned).toMatchObject({ places, needed: 21 })
 
     const database = openDatabase({ ...own, database: 'service' }, () => undefined)
     onTestFinished(() => database.close())
