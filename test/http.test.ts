@@ -137,7 +137,7 @@ describe('every answer tells a browser that it is nothing to be shown, framed, k
     expect(String(came)).toBe(status.slice(0, 3))
     expect(headers).toMatchObject({
       'cache-control': 'no-store',
-      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'content-security-policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
       'cross-origin-resource-policy': 'same-origin',
       'referrer-policy': 'no-referrer',
       'x-content-type-options': 'nosniff',
@@ -149,7 +149,10 @@ describe('every answer tells a browser that it is nothing to be shown, framed, k
   it('but a page is shown, and https is asked for again where the service is at an address of https', async () => {
     const { headers } = await service.call('GET', '/docs/', { headers: { accept: 'text/html' } })
     expect(headers.get('content-security-policy')).toContain("script-src 'self'")
-    expect(browserHeaders('https://leads.example.com')).toHaveProperty('Strict-Transport-Security', 'max-age=31536000')
+    expect(browserHeaders('https://leads.example.com')).toHaveProperty(
+      'Strict-Transport-Security',
+      'max-age=31536000; includeSubDomains',
+    )
   })
 })
 

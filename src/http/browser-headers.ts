@@ -7,11 +7,11 @@ const hstsSeconds = 31_536_000
 export function browserHeaders(publicUrl: string): Readonly<Record<string, string>> {
   return {
     'Cache-Control': 'no-store',
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+    'Content-Security-Policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     'Cross-Origin-Resource-Policy': 'same-origin',
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',
-    ...(publicUrl.startsWith('https:') && { 'Strict-Transport-Security': `max-age=${hstsSeconds}` }),
+    ...(publicUrl.startsWith('https:') && { 'Strict-Transport-Security': `max-age=${hstsSeconds}; includeSubDomains` }),
   }
 }
