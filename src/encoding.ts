@@ -67,16 +67,29 @@ function decodedWide(encoding: Wide, bytes: Buffer): { text: string; isWhole: bo
     const text = decodedAs(encoding, bytes)
     return { text: text ?? new TextDecoder(encoding).decode(bytes), isWhole: text !== undefined }
   }
-  const characters: string[] = []
+  const units = new Uint16Array(bytes.length >> 1)
+  let length = 0
   let isWhole = bytes.length % 4 === 0
   for (let at = 0; at + 4 <= bytes.length; at += 4) {
     const point = encoding === 'utf-32le' ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)
     const isCharacter = point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)
     isWhole &&= isCharacter
-    characters.push(isCharacter ? String.fromCodePoint(point) : '\uFFFD')
+    length = append(units, length, isCharacter ? point : 0xfffd)
   }
-  return { text: withoutMark(characters.join('')), isWhole }
+  return { text: textOf(units, length), isWhole }
 }
+
+/** Writes a character in UTF-16; says how long it is then. */
+function append(units: Uint16Array, length: number, point: number): number {
+  if (point > 0xffff) {
+    units[length++] = 0xd7c0 + (point >> 10)
+    units[length++] = 0xdc00 + (point & 0x3ff)
+  } else units[length++] = point
+  return length
+}
+
+const textOf = (units: Uint16Array, length: number): string =>
+  withoutMark(Buffer.from(units.buffer, 0, length * 2).toString('utf16le'))
 
 /**
  * What is UTF-8 is read as that, every other byte as windows-1252: so one that is wrong does not turn the others. Pairs
@@ -88,13 +101,10 @@ function mended(bytes: Buffer): string {
   for (let at = 0; at < bytes.length;) {
     const size = sequenceAt(bytes, at)
     const point = size === 0 ? windows1252.charCodeAt(bytes[at] ?? 0) : pointAt(bytes, at, size)
-    if (point > 0xffff) {
-      units[length++] = 0xd7c0 + (point >> 10)
-      units[length++] = 0xdc00 + (point & 0x3ff)
-    } else units[length++] = point
+    length = append(units, length, point)
     at += size || 1
   }
-  return withoutMark(Buffer.from(units.buffer, 0, length * 2).toString('utf16le'))
+  return textOf(units, length)
 }
 
 /** How many bytes from here on are a character in UTF-8, or a pair of surrogates in CESU-8; 0 when they are none. */

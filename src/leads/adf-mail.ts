@@ -22,6 +22,10 @@ type Headers = ReadonlyMap<string, string>
 const ofMail = ['content-type', 'content-transfer-encoding', 'mime-version', 'from', 'to', 'subject', 'received']
 const headerPattern = /^([!-9;-~]+):(.*)$/
 const mediaTypePattern = /^\s*([\w.+-]+\/[\w.+-]+)/
+const parameterPatterns = {
+  boundary: /;\s*boundary\s*=\s*(?:"([^"]*)"|([^\s;"]+))/i,
+  charset: /;\s*charset\s*=\s*(?:"([^"]*)"|([^\s;"]+))/i,
+}
 /** What a multipart begins with whose own headers are missing. */
 const boundaryPattern = /(?:^|\n)--([^\s]{1,70})[^\S\n]*\n(?=content-)/i
 /** What is in a mail that is given with one character for each byte; undefined when it is no mail. */
@@ -91,8 +95,8 @@ function headersOf(text: string): { headers: Headers; body: string } | undefined
   return headers.size > 0 ? { headers, body: text.slice(at) } : undefined
 }
 
-function parameterOf(header: string, name: string): string | undefined {
-  const [, quoted, plain] = new RegExp(`;\\s*${name}\\s*=\\s*(?:"([^"]*)"|([^\\s;"]+))`, 'i').exec(header) ?? []
+function parameterOf(header: string, name: keyof typeof parameterPatterns): string | undefined {
+  const [, quoted, plain] = parameterPatterns[name].exec(header) ?? []
   return (quoted ?? plain)?.trim() || undefined
 }
 

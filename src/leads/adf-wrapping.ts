@@ -30,6 +30,7 @@ const bareAttributePattern = /<[a-z_][^<>]*\s[^\s<>="']+=3D[^\s<>="']/i
 const instructionPattern = /<\?[^<>]*?=\s*((?:3D)+)?(\\)?["']/i
 /** A document, or what becomes one when it is decoded once more. */
 const seedPattern = /(?:<|lt;|3c)(?:[\w.-]{1,64}:)?(?:adf|prospect)\b/i
+const softLinePattern = new RegExp(`[^\\n]{${softLineMin}}=\\r?\\n`)
 const xmlPattern = /[/+]xml$/
 const percentPattern = /%(?:25)*3C/i
 const formPattern = /^[\w.[\]-]{1,64}=/
@@ -99,7 +100,7 @@ function mayHold(text: string, depth = 2): boolean {
 function isQuotedPrintable(text: string): boolean {
   if (!text.includes('=') || /=(?![0-9A-F]{2}|\r?\n|$)/.test(text)) return false
   if (/=[C-F][0-9A-F]=[89AB][0-9A-F]/.test(text) || bareAttributePattern.test(text)) return true
-  return new RegExp(`[^\\n]{${softLineMin}}=\\r?\\n`).test(text)
+  return softLinePattern.test(text)
 }
 
 function encodedIn(raw: string): Encoded[] | undefined {
