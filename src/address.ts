@@ -21,3 +21,6 @@ export function networkOf(text: string): string {
   if (address === null || isIPv4(address)) return address ?? text
   return `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/64`).toString()}/64`
 }
+
+/** A name or an address of this machine, or the folder of a socket. */
+export const isOfThisMachine = (host: string): boolean => /^(|localhost|127(\.\d+){3}|\[?::1\]?|\/.*)$/.test(host)

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { isOfThisMachine } from './address.ts'
 import { type MasterSecret, secretKeysIn, secretKeysPattern } from './secrets.ts'
 
 const port = z.coerce
@@ -154,9 +155,6 @@ export function dangersOf({ publicUrl, databaseUrl }: Config): string[] {
       : ['DATABASE_URL asks for no TLS: leads can be read on their way. Add sslmode=verify-full']),
   ]
 }
-
-/** Its name, its address, or the folder of a socket. */
-const isOfThisMachine = (host: string): boolean => /^(|localhost|127(\.\d+){3}|\[?::1\]?|\/.*)$/.test(host)
 
 /** Whether nobody can listen, or be taken for the database: its certificate is checked. */
 function isGuarded({ hostname, searchParams }: URL): boolean {

@@ -19,5 +19,9 @@ export function isFromOwnPage(http: Http, issuer: string): boolean {
   return origin !== undefined && isOwn(origin, http, issuer)
 }
 
-const isOwn = (origin: string, http: Http, issuer: string): boolean =>
-  origin === new URL(issuer).origin || origin.replace(/^https?:\/\//, '') === http.header('host')
+function isOwn(origin: string, http: Http, issuer: string): boolean {
+  const { origin: own, protocol } = new URL(issuer)
+  const host = http.header('host') ?? ''
+  // What comes over http to a service of https anybody on the way may have written.
+  return origin === own || origin === `https://${host}` || (protocol === 'http:' && origin === `http://${host}`)
+}

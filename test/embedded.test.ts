@@ -165,6 +165,28 @@ describe('the embedded PostgreSQL', () => {
     expect(await query(connection, 'select 1 as one')).toEqual([{ one: 1 }])
   })
 
+  it('starts where somebody sits on the folder of its socket', async () => {
+    const { connection, stop } = await start()
+    await stop()
+    fs.mkdirSync(connection.host, { mode: 0o755 })
+    fs.chmodSync(connection.host, 0o755)
+    const again = await start()
+    expect(again.connection.host).not.toBe(connection.host)
+    expect(await query(again.connection, 'select 1 as one')).toEqual([{ one: 1 }])
+    expect(await runningEmbedded(dataDir)).toEqual(again.connection)
+  })
+
+  it.runIf(isLinux)('tells PostgreSQL nothing of what the service was told', async () => {
+    for (const [name, value] of Object.entries({ SECRET_KEYS: 'v1:secret', SMTP_URL: 'smtp://a:b@c', PGHOST: 'other' }))
+      vi.stubEnv(name, value)
+    await start()
+    const [pid = ''] = fs.readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')
+    const given = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+    const names = given.map((pair) => pair.split('=')[0] ?? '')
+    // What begins with PG it has set itself.
+    expect(names.filter((name) => !/^(PATH|HOME|TMPDIR|PG_\w+|PGLOCALEDIR|PGSYSCONFDIR|)$/.test(name))).toEqual([])
+  })
+
   it('makes the database again when the owner was killed in the middle of making it', async () => {
     const { owner } = spawnOwner()
     const halfMade = () =>

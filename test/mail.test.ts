@@ -1,13 +1,14 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { inner, newId } from '../src/ids.ts'
 import { letterOf, type Matter } from '../src/notices/letter.ts'
 import { letterWriter } from '../src/notices/letter-writer.ts'
 import { tellPeople } from '../src/notices/notifier.ts'
-import { openSender } from '../src/outbox/sender.ts'
+import { lineTo, openSender } from '../src/outbox/sender.ts'
 import { addMails, findSecretVersionsInUse } from '../src/outbox/store.ts'
 import { lockDealer } from '../src/tokens/store.ts'
 import { ageLeads, lead, startService, type TestService } from './service.ts'
@@ -431,4 +432,37 @@ it('writes every letter in both languages, with names that do harm nowhere', () 
       expect(html).not.toContain('<script>')
     }
   }
+})
+
+it('sends neither a password nor a mail in clear to a server elsewhere', async () => {
+  const commands: string[] = []
+  // A server that can do no STARTTLS, or whose offer somebody on the way has taken out.
+  const bare = new SMTPServer({
+    hideSTARTTLS: true,
+    disabledCommands: ['STARTTLS'],
+    authOptional: true,
+    onAuth: (_auth, _session, done) => (commands.push('AUTH'), done(null, { user: 'u' })),
+    onMailFrom: (_address, _session, done) => (commands.push('MAIL'), done()),
+  })
+  bare.listen(0, '127.0.0.1')
+  await once(bare.server, 'listening')
+  const { port } = bare.server.address() as AddressInfo
+  const connect = (url: string) =>
+    new Promise<string>((resolve) => {
+      const connection = new SMTPConnection({ ...lineTo(url), host: '127.0.0.1', port })
+      connection.on('error', (error) => resolve(error.message))
+      connection.connect((error) => {
+        resolve(error ? error.message : 'connected')
+        connection.close()
+      })
+    })
+  try {
+    expect(await connect('smtp://u:secret@mail.example:587')).toMatch(/STARTTLS|TLS/)
+    for (const here of ['smtp://127.0.0.1', 'smtp://localhost:25', 'smtp://[::1]'])
+      expect(await connect(here)).toBe('connected')
+    expect(lineTo('smtps://mail.example')).toMatchObject({ secure: true })
+  } finally {
+    await new Promise<void>((resolve) => void bare.close(resolve))
+  }
+  expect(commands).toEqual([])
 })

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import { isOfThisMachine } from '../address.ts'
 import { openAlarm, openJob, type Report } from '../background.ts'
 import type { Letter, MailRow } from './mail.ts'
 import * as store from './store.ts'
@@ -126,16 +127,26 @@ export function openSender(
   }
 }
 
-function connected(smtpUrl: string): Promise<SMTPConnection> {
-  const { protocol, hostname, port, username, password } = new URL(smtpUrl)
-  const connection = new SMTPConnection({
+/**
+ * How the server is spoken with. Elsewhere than on this machine neither the password nor a link to choose one goes out
+ * in clear, also where somebody on the way leaves STARTTLS out of what the server says that it can.
+ */
+export function lineTo(smtpUrl: string) {
+  const { protocol, hostname, port } = new URL(smtpUrl)
+  return {
     host: hostname,
     ...(port && { port: Number(port) }),
     secure: protocol === 'smtps:',
+    requireTLS: !isOfThisMachine(hostname),
     connectionTimeout: connectMs,
     greetingTimeout: connectMs,
     socketTimeout: silenceMs,
-  })
+  }
+}
+
+function connected(smtpUrl: string): Promise<SMTPConnection> {
+  const { username, password } = new URL(smtpUrl)
+  const connection = new SMTPConnection(lineTo(smtpUrl))
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       connection.close()

@@ -37,11 +37,12 @@ export async function run(command: string[], account: Account): Promise<void> {
   await promisify(execFile)(file, args, { ...account, cwd: '/', env: environment() })
 }
 
-/** What PG* variables of the operator say is meant for other servers. */
+const passedOn = ['PATH', 'HOME', 'TMPDIR']
+
+/**
+ * What a program of others needs to run, and nothing that ours was told: neither the master secrets nor the password of
+ * the mail server, which everybody can read who runs as the server's user.
+ */
 export function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !name.startsWith('PG') && !name.startsWith('LC_') && name !== 'NODE_OPTIONS',
-    ),
-  )
+  return Object.fromEntries(passedOn.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
 }

@@ -3,6 +3,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { environment } from './account.ts'
 import type { Log } from './site.ts'
 
 const signalSecondsMax = 10
@@ -44,7 +45,9 @@ async function isServerOf(cluster: string, pid: number): Promise<boolean> {
   try {
     if (process.platform === 'linux')
       return worksIn(cluster, pid) && !fs.readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
-    return (await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)])).stdout.includes(cluster)
+    return (
+      await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)], { env: environment() })
+    ).stdout.includes(cluster)
   } catch {
     return false
   }
