@@ -86,6 +86,7 @@ it('lets little wait for whoever follows the feed and takes nothing, and sends i
     scopes,
     needed: [],
     mustBeFresh: false,
+    address: null,
     expiresAt: new Date(Date.now() + 3_600_000),
     kid: 'k',
   } as const
