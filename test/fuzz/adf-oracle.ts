@@ -542,9 +542,11 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
   const readings = [text, withoutMarkup(text)].map(inOneLine)
   const left = open.find((place) => kept && readings.some((way) => way.includes(String(valueAt(lead, place)).trim())))
   if (left) taken.add(left)
-  const isTwin = places.some(
-    (place) => taken.has(place) && matchAt(shape, said.text, valueAt(lead, place), reading, ways) === 'same',
-  )
+  // What two elements say alike is shown of one of them.
+  const isTwin = places.some((place) => {
+    const shown = valueAt(lead, place)
+    return taken.has(place) && (readings.includes(shown) || matchAt(shape, said.text, shown, reading, ways) === 'same')
+  })
   if (kept || isTwin || evidence.covers(said.at) || evidence.overflowsWith(said.at)) return []
   if (ways.isPart && places.some((place) => evidence.covers(place))) return []
   const [changed] = likely
