@@ -10,6 +10,8 @@ import { jsonFault } from './json-fault.ts'
 import { withSuggestions } from './suggestions.ts'
 
 const retryAfterSeconds = '1'
+/** In a longer text a fault is not looked for. */
+const placedLengthMax = 65_536
 
 const challenges: Partial<Record<Problem['code'], string>> = {
   'token-missing': 'Bearer realm="CarBuddii"',
@@ -100,7 +102,7 @@ export function asProblem(error: unknown, req: Request): Problem {
 
 /** Where a text stops being JSON. What stands there is not said: it may be of a person. */
 function notJson(text: unknown): string {
-  const fault = typeof text === 'string' ? jsonFault(text) : undefined
+  const fault = typeof text === 'string' && text.length <= placedLengthMax ? jsonFault(text) : undefined
   const place = fault && `: at line ${fault.line}, column ${fault.column}, ${fault.expected} was expected`
   return `is not valid JSON${place ?? ''}`
 }
