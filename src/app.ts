@@ -10,6 +10,7 @@ import { dispatch } from './http/dispatch.ts'
 import { answerErrors } from './http/errors.ts'
 import { inOriginForm, requireHead } from './http/head.ts'
 import { logRequests } from './http/logging.ts'
+import type { Meter } from './limits/meter.ts'
 import type { Write } from './operation.ts'
 import { methodNotAllowed, Problem } from './problem.ts'
 import type { Recorder } from './requests/recorder.ts'
@@ -19,6 +20,7 @@ export interface Parts {
   contract: Contract
   handlers: Handlers
   judge: Judge
+  meter: Meter
   services: { db: Knex; write: (left: () => AbortSignal) => Write }
   documentation: RequestHandler
   trustProxy: string | number | false
@@ -34,6 +36,7 @@ export function createApp({
   contract,
   handlers,
   judge,
+  meter,
   services,
   documentation,
   trustProxy,
@@ -87,7 +90,7 @@ export function createApp({
     }
     next()
   })
-  app.use(dispatch(contract, handlers, judge, services, cookies))
+  app.use(dispatch(contract, handlers, judge, meter, services, cookies))
   app.use(answerErrors(log, contract))
   const ofEveryAnswer = Object.entries(headers)
   return (req, res) => {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { isOfThisMachine } from './address.ts'
+import { defaultLimits, type Limits, limitsIn, limitsPattern } from './limit.ts'
 import { type MasterSecret, secretKeysIn, secretKeysPattern } from './secrets.ts'
 
 const port = z.coerce
@@ -57,6 +58,10 @@ const environment = z.object({
     .regex(/^(mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/, 'must be mailto: with an e-mail address, or an https:// page')
     .refine((text) => URL.canParse(text), 'must be an address')
     .optional(),
+  LIMITS: z
+    .string()
+    .regex(limitsPattern, 'must be off, or names with amounts such as leads=50/2000,bytes=1073741824')
+    .optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DRAIN_SECONDS: z.coerce
     .number('must be a number')
@@ -82,6 +87,8 @@ export interface Config {
   mail: { smtpUrl: string; from: string } | undefined
   /** Where weaknesses are told of, as an address of RFC 9116. */
   securityContact: string | undefined
+  /** How much API keys may do; undefined when nothing is counted. */
+  limits: Limits | undefined
   logLevel: string
   /** How long requests are still served after SIGTERM, while readiness is refused. */
   drainSeconds: number
@@ -116,6 +123,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
           : values.TRUST_PROXY,
     mail: values.SMTP_URL && values.MAIL_FROM ? { smtpUrl: values.SMTP_URL, from: values.MAIL_FROM } : undefined,
     securityContact: values.SECURITY_CONTACT,
+    limits: values.LIMITS === undefined ? defaultLimits : limitsIn(values.LIMITS),
     logLevel: values.LOG_LEVEL,
     drainSeconds: values.DRAIN_SECONDS,
     workers: values.WORKERS,

@@ -101,6 +101,7 @@ async function serve(connection: Connection, masters: Masters, at: { port: numbe
     issuer: config.publicUrl,
     trustProxy: config.trustProxy,
     mail: config.mail,
+    limits: config.limits,
     documentation: pages ?? documents,
     log,
     passwordChanged,

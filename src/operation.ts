@@ -55,6 +55,8 @@ export interface Http {
   readonly jsonFaults: JsonFaults | undefined
   /** The credential lived when the request had begun: it was judged before a large body was read. */
   readonly isJudged: boolean
+  /** A header of whatever is answered, be it a problem. */
+  announce(name: string, value: string): void
   /** Tells the log of requests what this one was about; the key of a token is known there without. */
   note(about: { key?: { dealerId: string; apiKeyId: string; credentialId: string }; leadId?: string }): void
 }

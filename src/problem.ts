@@ -192,6 +192,11 @@ export const problems = {
     title: 'Too many streams at a time',
     detail: 'This key, or this person, has 20 streams open. Close one first.',
   },
+  'limit-reached': {
+    status: 429,
+    title: 'A limit is reached',
+    detail: 'A limit is reached. Nothing was done. Wait as long as Retry-After says, then send the same again.',
+  },
   'headers-too-large': {
     status: 431,
     title: 'The headers are too large',

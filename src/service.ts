@@ -15,6 +15,8 @@ import { browserHeaders } from './http/browser-headers.ts'
 import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
+import type { Limits } from './limit.ts'
+import { openMeter } from './limits/meter.ts'
 import { letterWriter } from './notices/letter-writer.ts'
 import { openNotifier } from './notices/notifier.ts'
 import { type MailSettings, openSender } from './outbox/sender.ts'
@@ -44,6 +46,8 @@ export interface ServiceOptions {
   trustProxy: string | number | false
   /** How people are told by mail; undefined when they are not. */
   mail?: MailSettings | undefined
+  /** How much API keys may do; undefined when nothing is counted. */
+  limits?: Limits | undefined
   documentation: RequestHandler
   log: Logger
   /** Told the e-mail address of whoever has another password, once that is committed. */
@@ -73,6 +77,7 @@ export async function openService({
   issuer,
   trustProxy,
   mail,
+  limits,
   documentation,
   log,
   passwordChanged = () => undefined,
@@ -104,6 +109,8 @@ export async function openService({
     const judge = liveness(hot, db, keyring)
     const clocks = openClocks(changes)
     const write = writer(clocks, judge, keyring)
+    const meter = openMeter(hot, judge, limits, report)
+    parts.push({ name: 'meter', stop: () => meter.stop() })
     const intake = openIntake(db, hot, keyring, judge, (error) =>
       log.error({ err: error }, 'a lead could not be stored'),
     )
@@ -132,6 +139,8 @@ export async function openService({
       passwords: openPasswords(),
       devices: devices(secrets, cookies),
       guessing,
+      meter,
+      limits,
       passwordChanged,
       mailIsReady: mail !== undefined,
       report: (error) => log.error({ err: error }, 'a link to choose a password could not be sent'),
@@ -154,6 +163,7 @@ export async function openService({
       contract,
       handlers,
       judge,
+      meter,
       services: { db, write },
       documentation,
       trustProxy,

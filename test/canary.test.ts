@@ -150,6 +150,7 @@ beforeAll(async () => {
       DATA_DIR: dataDir,
       LOG_LEVEL: 'debug',
       DRAIN_SECONDS: '0',
+      LIMITS: 'off',
       ADMIN_EMAIL: email,
       ADMIN_PASSWORD: passwords.right,
     },

@@ -100,6 +100,7 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   listApiKeyRequests: 'nothing',
   getApiKeyUsage: 'nothing',
   listApiKeyAddresses: 'nothing',
+  getApiKeyLimits: 'nothing',
   listUsers: 'nothing',
   getUser: 'nothing',
   releaseUser: 'nothing',

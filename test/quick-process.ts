@@ -25,7 +25,14 @@ export async function startQuickly(speed: number, onLine: (line: { msg: string }
     syncBuiltinESMExports()
   `
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
-  const env = { PATH: process.env['PATH'], PORT: '0', DATABASE_URL, SECRET_KEYS: secretKeys, DRAIN_SECONDS: '0' }
+  const env = {
+    PATH: process.env['PATH'],
+    PORT: '0',
+    DATABASE_URL,
+    SECRET_KEYS: secretKeys,
+    DRAIN_SECONDS: '0',
+    LIMITS: 'off',
+  }
   const child = spawn(...onLeash('--import', `data:text/javascript,${encodeURIComponent(faster)}`, 'src/main.ts'), {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -2181,6 +2181,10 @@ export type GetMeErrors = {
      */
     403: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2260,6 +2264,10 @@ export type ListLeadsErrors = {
      */
     403: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2328,6 +2336,10 @@ export type CreateLeadErrors = {
      * The lead names no way to reach its customer, or the `Idempotency-Key` came with another request before.
      */
     422: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -2398,6 +2410,10 @@ export type CreateLeadBatchErrors = {
      */
     415: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2467,6 +2483,10 @@ export type CreateLeadsFromAdfErrors = {
      */
     422: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2524,6 +2544,10 @@ export type ReconcileReferencesErrors = {
      * The body has a media type or encoding that the operation does not take.
      */
     415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -2589,6 +2613,10 @@ export type GetLeadErrors = {
      * Somebody changed the lead meanwhile. Read it again.
      */
     412: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -2667,6 +2695,10 @@ export type UpdateLeadErrors = {
      */
     428: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2718,6 +2750,10 @@ export type GetLeadReceiptErrors = {
      */
     404: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2768,6 +2804,10 @@ export type GetLeadOriginalErrors = {
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -2827,6 +2867,10 @@ export type GetLeadCountsErrors = {
      *
      */
     403: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -2895,6 +2939,10 @@ export type ListEventsErrors = {
      */
     410: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -2960,7 +3008,7 @@ export type StreamEventsErrors = {
      */
     410: Problem;
     /**
-     * The key, the person or the dealer has as many streams as it may have.
+     * The key, the person or the dealer has as many streams as it may have, or a limit is reached.
      */
     429: Problem;
     /**
@@ -3014,6 +3062,10 @@ export type ListSourcesErrors = {
      *
      */
     403: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -3112,6 +3164,10 @@ export type GetOwnApiKeyErrors = {
      */
     404: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3169,6 +3225,10 @@ export type ReplaceOwnApiKeyErrors = {
      * The body has a media type or encoding that the operation does not take.
      */
     415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */

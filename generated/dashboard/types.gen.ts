@@ -2142,6 +2142,41 @@ export type CreatedApiKey = {
 };
 
 /**
+ * So many at once, and so many more in each second after that.
+ */
+export type ApiKeyRateInput = {
+    /**
+     * How many a second the key may use for as long as it likes.
+     */
+    perSecond: number;
+    /**
+     * How many the key may use at once, when it has used none for a while.
+     */
+    most: number;
+};
+
+/**
+ * So many in a day.
+ */
+export type ApiKeyQuotaInput = {
+    /**
+     * How many the key may use in one day.
+     */
+    most: number;
+};
+
+/**
+ * The limits of the key itself, all of them. What is left out has the limit of the service.
+ */
+export type ApiKeyLimitsInput = {
+    leads?: ApiKeyRateInput;
+    reads?: ApiKeyRateInput;
+    writes?: ApiKeyRateInput;
+    bytes?: ApiKeyQuotaInput;
+    replacements?: ApiKeyQuotaInput;
+};
+
+/**
  * What is to change of a key. What is left out stays.
  */
 export type ApiKeyUpdate = {
@@ -2159,6 +2194,7 @@ export type ApiKeyUpdate = {
      * When the key ends by itself; `null` for never.
      */
     expiresAt?: string | null;
+    limits?: ApiKeyLimitsInput;
 };
 
 /**
@@ -2305,6 +2341,50 @@ export type ApiKeyAddresses = {
      * The addresses of requests that were answered with a 2xx or 3xx within the last 14 days, the latest first; 100 at the most.
      */
     items: Array<ApiKeyAddress>;
+};
+
+/**
+ * What is counted: `leads` that are pushed, each of a batch or document; `reads`, requests that read; `writes`, changes of leads; `bytes` of the leads that
+ * are pushed in a day (UTC); `replacements` of the secret in the last 24 hours. More may come.
+ *
+ */
+export type LimitName = 'leads' | 'reads' | 'writes' | 'bytes' | 'replacements';
+
+/**
+ * How much of something a key may do.
+ */
+export type ApiKeyLimit = {
+    name: LimitName;
+    /**
+     * How many a second come back of what was used. Absent of a limit by the day.
+     */
+    perSecond?: number;
+    /**
+     * How many at once; of a limit by the day, how many in a day.
+     */
+    most: number;
+    /**
+     * How many of them are used, or set aside for the next requests.
+     */
+    used: number;
+    /**
+     * An Admin chose it for this key. Otherwise it is that of the service.
+     */
+    isOwn: boolean;
+};
+
+/**
+ * All limits of a key, with what is used of them at this moment.
+ */
+export type ApiKeyLimits = {
+    /**
+     * Whether anything is counted; the operator of the service can set all limits off.
+     */
+    isOn: boolean;
+    /**
+     * One for each limit, in the order in which they are to be shown. None where all are off.
+     */
+    items: Array<ApiKeyLimit>;
 };
 
 /**
@@ -3062,6 +3142,10 @@ export type GetMeErrors = {
      */
     403: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3289,6 +3373,10 @@ export type ListLeadsErrors = {
      */
     403: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3357,6 +3445,10 @@ export type CreateLeadErrors = {
      * The lead names no way to reach its customer, or the `Idempotency-Key` came with another request before.
      */
     422: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -3427,6 +3519,10 @@ export type CreateLeadBatchErrors = {
      */
     415: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3496,6 +3592,10 @@ export type CreateLeadsFromAdfErrors = {
      */
     422: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3553,6 +3653,10 @@ export type ReconcileReferencesErrors = {
      * The body has a media type or encoding that the operation does not take.
      */
     415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -3618,6 +3722,10 @@ export type GetLeadErrors = {
      * Somebody changed the lead meanwhile. Read it again.
      */
     412: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -3696,6 +3804,10 @@ export type UpdateLeadErrors = {
      */
     428: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3747,6 +3859,10 @@ export type GetLeadReceiptErrors = {
      */
     404: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3797,6 +3913,10 @@ export type GetLeadOriginalErrors = {
      * There is no such thing, or it belongs to somebody else. Both look the same.
      */
     404: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -3856,6 +3976,10 @@ export type GetLeadCountsErrors = {
      *
      */
     403: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -3924,6 +4048,10 @@ export type ListEventsErrors = {
      */
     410: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -3989,7 +4117,7 @@ export type StreamEventsErrors = {
      */
     410: Problem;
     /**
-     * The key, the person or the dealer has as many streams as it may have.
+     * The key, the person or the dealer has as many streams as it may have, or a limit is reached.
      */
     429: Problem;
     /**
@@ -4043,6 +4171,10 @@ export type ListSourcesErrors = {
      *
      */
     403: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -4518,6 +4650,10 @@ export type ReplaceApiKeyErrors = {
      */
     415: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -4774,6 +4910,57 @@ export type ListApiKeyAddressesResponses = {
 
 export type ListApiKeyAddressesResponse = ListApiKeyAddressesResponses[keyof ListApiKeyAddressesResponses];
 
+export type GetApiKeyLimitsData = {
+    body?: never;
+    path: {
+        /**
+         * The id of the key, which is also its OAuth `client_id`.
+         */
+        apiKeyId: string;
+    };
+    query?: never;
+    url: '/v1/api-keys/{apiKeyId}/limits';
+};
+
+export type GetApiKeyLimitsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetApiKeyLimitsError = GetApiKeyLimitsErrors[keyof GetApiKeyLimitsErrors];
+
+export type GetApiKeyLimitsResponses = {
+    /**
+     * What was found.
+     */
+    200: ApiKeyLimits;
+};
+
+export type GetApiKeyLimitsResponse = GetApiKeyLimitsResponses[keyof GetApiKeyLimitsResponses];
+
 export type DeleteOwnApiKeyData = {
     body?: never;
     path?: never;
@@ -4851,6 +5038,10 @@ export type GetOwnApiKeyErrors = {
      */
     404: Problem;
     /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
      * A fault of ours. It is in our log under the request id.
      */
     500: Problem;
@@ -4908,6 +5099,10 @@ export type ReplaceOwnApiKeyErrors = {
      * The body has a media type or encoding that the operation does not take.
      */
     415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -5015,6 +5210,10 @@ export type CreateUserErrors = {
      * The body has a media type or encoding that the operation does not take.
      */
     415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */
@@ -5188,6 +5387,10 @@ export type CreatePasswordLinkErrors = {
      * The user is deactivated.
      */
     409: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
     /**
      * A fault of ours. It is in our log under the request id.
      */

@@ -479,6 +479,15 @@ export const CreatedApiKey = {
     secret: { maxLength: 61 }
 } as const;
 
+export const ApiKeyRateInput = {
+    perSecond: { minimum: 1, maximum: 100000 },
+    most: { minimum: 1, maximum: 1000000 }
+} as const;
+
+export const ApiKeyQuotaInput = {
+    most: { minimum: 0, maximum: 1000000000000 }
+} as const;
+
 export const ApiKeyUpdate = {
     scopes: { minItems: 1, maxItems: 8 }
 } as const;
@@ -526,6 +535,20 @@ export const ApiKeyAddress = {
 
 export const ApiKeyAddresses = {
     items: { maxItems: 100 }
+} as const;
+
+export const LimitName = {
+    maxLength: 64
+} as const;
+
+export const ApiKeyLimit = {
+    perSecond: { minimum: 0, maximum: 1000000 },
+    most: { minimum: 0, maximum: 10000000000000 },
+    used: { minimum: 0, maximum: 10000000000000 }
+} as const;
+
+export const ApiKeyLimits = {
+    items: { maxItems: 32 }
 } as const;
 
 export const UserPage = {

@@ -1,12 +1,16 @@
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
-import type { ApiKey, OldSecretEnds, Silence } from '../../generated/server/types.gen.ts'
+import type { ApiKey, ApiKeyLimit, OldSecretEnds, Silence } from '../../generated/server/types.gen.ts'
+import { countAudited } from '../audit/store.ts'
 import { type Audited, type Change, difference } from '../audit/audit.ts'
 import { inner, newId } from '../ids.ts'
 import { pageOf } from '../page.ts'
 import type { Http, Principal, Standing, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
+import { type Limits, ofKeys } from '../limit.ts'
+import { dayBefore, requireWithinDay } from '../limits/day.ts'
+import { findLevels, findOwnLimits, saveOwnLimit } from '../limits/store.ts'
 import { requireFreshSignIn } from '../tokens/fresh.ts'
 import { scopeMissing } from '../tokens/liveness.ts'
 import { inForce } from '../tokens/scope.ts'
@@ -41,6 +45,7 @@ type SilencesOf = (db: Knex, dealerId: string, apiKeyIds: readonly string[]) => 
 export interface ApiKeys extends Audited {
   secrets: Secrets
   silencesOf: SilencesOf
+  limits?: Limits | undefined
 }
 
 export const listApiKeys =
@@ -128,6 +133,34 @@ export const getApiKey =
     body: await shown(db, keys, principal, inner(path.apiKeyId)),
   })
 
+export const getApiKeyLimits =
+  ({ limits }: ApiKeys): Handlers['getApiKeyLimits'] =>
+  async ({ path, principal }, { db }) => {
+    const { dealerId } = principal
+    const { id } = await known(db, dealerId, inner(path.apiKeyId))
+    if (!limits) return { status: 200, body: { isOn: false, items: [] } }
+    const levels = await findLevels(db, dealerId, id, limits)
+    const replacements = await Promise.all(
+      (['api_key', 'user'] as const).map((actor) =>
+        countAudited(db, dealerId, replacementsBy(actor, id), dayBefore(new Date())),
+      ),
+    )
+    const mostReplacements = Math.max(...replacements.map(({ count }) => count))
+    const items = ofKeys.map((name): ApiKeyLimit => {
+      const level = levels.find((each) => each.name === name)
+      const own = level && level.most !== null ? level : undefined
+      const { most, perSecond } = own ? { most: own.most ?? 0, perSecond: own.per_second ?? undefined } : limits[name]
+      return {
+        name,
+        ...(perSecond !== undefined && { perSecond }),
+        most,
+        used: name === 'replacements' ? mostReplacements : Math.ceil(level?.used ?? 0),
+        isOwn: own !== undefined,
+      }
+    })
+    return { status: 200, body: { isOn: true, items } }
+  }
+
 export const updateApiKey =
   (keys: ApiKeys): Handlers['updateApiKey'] =>
   ({ path, body, principal, http }, { write }) =>
@@ -163,6 +196,8 @@ export const updateApiKey =
         },
         now,
       )
+      const ownBefore = await findOwnLimits(trx, dealerId, id)
+      if (body.limits) for (const name of ofKeys) await saveOwnLimit(trx, dealerId, id, name, body.limits[name] ?? null)
       if (disabled !== undefined && disabled !== before.disabled) await disableCredentials(trx, dealerId, id, disabled)
       if (networks) await setCredentialNetworks(trx, dealerId, id, networks)
       if (scopes) await setCredentialScopes(trx, dealerId, id, scopes)
@@ -171,7 +206,8 @@ export const updateApiKey =
           await setCredentialEnd(trx, dealerId, secret.credentialId, endOf(secret, expiry.expires_at))
 
       const after = await living(trx, dealerId, id)
-      const changed = difference(audited(before), audited(after))
+      const ownAfter = await findOwnLimits(trx, dealerId, id)
+      const changed = difference({ ...audited(before), limits: ownBefore }, { ...audited(after), limits: ownAfter })
       if (Object.keys(changed.after).length > 0)
         await recordKeyChange(keys, trx, principal, http, 'api_key.updated', after, now, changed)
       return { status: 200, body: await shown(trx, keys, principal, id) }
@@ -281,6 +317,11 @@ function replace(
     const key = await living(trx, dealerId, id)
     requireWhole(key, principal, standing)
     if (readsData(key.kind)) await requireFreshSignIn(trx, principal, now)
+    if (keys.limits) {
+      const limit = (await findOwnLimits(trx, dealerId, id))['replacements'] ?? keys.limits.replacements
+      const done = replacementsBy(principal.subject.type, id)
+      await requireWithinDay(trx, limit, dealerId, http, 'replacements', done, now)
+    }
     const before = await store.findSecrets(trx, dealerId, id)
     const { secrets: after, added } = replaced(before, graceSeconds[oldEnds], newCounts, now)
 
@@ -292,6 +333,10 @@ function replace(
     return created(await shown(trx, keys, principal, id), text, principal)
   })
 }
+
+// Apart: a thief with the key must not use up what its people need to lock him out.
+const replacementsBy = (actorType: 'api_key' | 'user', subjectId: string) =>
+  ({ actions: ['api_key.replaced'], actorType, subjectId }) as const
 
 /**
  * A token that was narrowed does not act on its own key: with a new secret it would buy itself what it lacks.

@@ -51,3 +51,27 @@ export async function findAuditEntries(db: Knex, dealerId: string, filter: Audit
   if (filter.past) query = query.where('id', '<', filter.past)
   return query
 }
+
+/** What is counted of the audit log. */
+export interface AuditedOften {
+  actions: readonly AuditAction[]
+  actorType: AuditRow['actor_type']
+  subjectId?: string
+}
+
+/** How often something was done since then, and when first. */
+export async function countAudited(
+  db: Knex,
+  dealerId: string,
+  { actions, actorType, subjectId }: AuditedOften,
+  since: Date,
+): Promise<{ count: number; oldest: Date | null }> {
+  const [row] = await db('audit_entries')
+    .where({ dealer_id: dealerId, actor_type: actorType, ...(subjectId && { subject_id: subjectId }) })
+    .whereIn('action', actions)
+    .where('at', '>', since)
+    // By the id, too, for which there is an index.
+    .where('id', '>', firstIdAt(new Date(since.getTime() - idTimeSlackMs)))
+    .select(db.raw('count(*)::int as count'), db.raw('min(at) as oldest'))
+  return row
+}

@@ -9,6 +9,9 @@ export type * from '../../generated/client/types.gen.ts'
 
 // Early enough that a token does not end while its request is on the way, also between clocks that differ a little.
 const renewBeforeMs = 60_000
+// Longer waits, such as until the next day, are for whoever called.
+const waitSecondsMax = 60
+const waitsMax = 5
 
 export interface ConnectOptions {
   /** The address of the service, without a slash at its end. */
@@ -23,8 +26,9 @@ export interface ConnectOptions {
  *
  * The key is exchanged at the first request and again 60 s before the token ends, or at half its time; requests that
  * meanwhile need a token share one exchange. A request that is refused with 401 is sent once more with a new token: it
- * was refused before anything was done, so this is safe for writes, too. When the key buys no token, the operation
- * answers an `error` and, had it been sent, the 401.
+ * was refused before anything was done, so this is safe for writes, too. One that is over a limit (429) is sent again
+ * after as long as the service says, up to 60 s and five times; nothing was done either. When the key buys no token,
+ * the operation answers an `error` and, had it been sent, the 401.
  */
 export function connect({ baseUrl, apiKey, fetch }: ConnectOptions): Client {
   const exchange = createClient({
@@ -75,19 +79,32 @@ export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetc
     return renewal
   }
 
+  /** The same request again and again, as long as a limit is reached that is soon over. */
+  async function sendWithinLimits(request: Request): Promise<Response> {
+    for (let waits = 0; ; waits++) {
+      const again = request.clone()
+      const response = await fetch(request)
+      const seconds = secondsToWait(response)
+      if (seconds === undefined || waits === waitsMax) return response
+      await response.body?.cancel()
+      await rest(seconds * 1000, again.signal)
+      request = again
+    }
+  }
+
   async function sendWithRetry(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
     const request = new Request(input, init)
     const refused = request.headers.get('authorization')?.replace(/^Bearer /, '')
     // A body can be read once: the copy is made before the first try.
     const again = request.clone()
-    const response = await fetch(request)
+    const response = await sendWithinLimits(request)
     if (response.status !== 401 || refused === undefined || asksForFreshSignIn(response)) return response
 
     const token = await currentToken(refused).catch(() => undefined)
     if (token === undefined) return response
     await response.body?.cancel()
     again.headers.set('authorization', `Bearer ${token}`)
-    return fetch(again)
+    return sendWithinLimits(again)
   }
 
   const client = createClient({
@@ -96,6 +113,29 @@ export function connectWith({ baseUrl, buy, fetch = (request) => globalThis.fetc
     auth: ({ scheme }) => (scheme === 'bearer' ? currentToken() : undefined),
   })
   return { client, forget: () => (held = undefined) }
+}
+
+/** Of a limit that counts requests; other answers of 429 have no `RateLimit`, and are for whoever called. */
+function secondsToWait({ status, headers }: Response): number | undefined {
+  if (status !== 429 || !headers.has('ratelimit')) return undefined
+  const seconds = Number(headers.get('retry-after'))
+  return seconds > 0 && seconds <= waitSecondsMax ? seconds : undefined
+}
+
+/** @throws what the signal was aborted with */
+function rest(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer)
+      reject(signal.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+  })
 }
 
 /** The token is good, and another one of the same session would be refused as well (RFC 9470). */

@@ -4,6 +4,7 @@ import {
   type ApiKeyKind,
   type AuditAction,
   getApiKey,
+  getApiKeyLimits,
   getApiKeyUsage,
   getDealer,
   getLead,
@@ -85,6 +86,13 @@ export const addressesOf = (apiKeyId: string) =>
   queryOptions({
     queryKey: [...keysKey, apiKeyId, 'addresses'],
     queryFn: () => answered(listApiKeyAddresses({ client, path: { apiKeyId } })),
+  })
+
+export const limitsOf = (apiKeyId: string) =>
+  queryOptions({
+    queryKey: [...keysKey, apiKeyId, 'limits'],
+    queryFn: () => answered(getApiKeyLimits({ client, path: { apiKeyId } })),
+    refetchInterval: refreshMs,
   })
 
 export const requestsOf = (apiKeyId: string) =>

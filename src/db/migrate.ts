@@ -30,6 +30,7 @@ const names = [
   '0021-allowed-networks.sql',
   '0022-documents-once.sql',
   '0023-key-addresses.sql',
+  '0024-limits.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -133,6 +133,26 @@ ${table(
   ],
 )}
 
+<h2 id="limits">Limits</h2>
+<p>An API key may do so much that nobody honest notices, and no more, however many servers there are. Whoever is over a limit gets 429 <code>limit-reached</code> and nothing was done: wait as long as <code>Retry-After</code> says and send the same again. A batch is taken whole or refused whole. The dealer can choose other limits for a key, and sees on its page what is used.</p>
+${table(
+  ['Name', 'What is counted', 'Limit'],
+  [
+    ['<code>leads</code>', 'leads that you push, each of a batch and of an ADF document', '50 a second, 2,000 at once'],
+    [
+      '<code>reads</code>',
+      'requests that read, also <code>reconciliation</code> and opening a stream',
+      '20 a second, 200 at once',
+    ],
+    ['<code>writes</code>', 'changes of leads', '50 a second, 500 at once'],
+    ['<code>bytes</code>', 'bytes of the leads that you push, as they come', '1 GiB a day (UTC)'],
+    ['<code>replacements</code>', 'new secrets of the key', '10 in 24 hours'],
+  ],
+)}
+<p>Accepted answers say it, too, so that you can slow down before (draft-ietf-httpapi-ratelimit-headers-10): <code>RateLimit-Policy</code> names each limit that counts the request, <code>q</code> at once and all of it back after <code>w</code> seconds; <code>RateLimit</code> says how many are left (<code>r</code>) and in how many seconds all are back (<code>t</code>).</p>
+${code(`RateLimit-Policy: "leads";q=2000;w=40, "bytes";q=1073741824;w=86400;qu="content-bytes"
+RateLimit: "leads";r=1994;t=1, "bytes";r=1073737104;t=51230`)}
+
 <h2 id="replace">Replace a key</h2>
 <p>A dealer's Admin can give a key a new secret, and so can your system itself, with any token of the key:</p>
 ${code(`curl -X POST ${publicUrl}/v1/api-key/replacement -H "Authorization: Bearer $TOKEN" \

@@ -77,6 +77,8 @@ export const advice = {
     'Too many attempts failed, for this account or from this address. Wait as long as Retry-After says, or ask an admin of the dealer to unlock the sign-in. Nobody else can lock you out of a browser that you signed in with before: its failures are counted apart.',
   'too-many-streams':
     'A key, or a person however often signed in, may follow the feed of events 20 times at once, and all of a dealer 200 times. Close streams that you no longer read: a client that connects again must let go of the old connection.',
+  'limit-reached':
+    'An API key may do so much: 50 leads a second and 2,000 at once, each lead of a batch or an ADF document counted; 20 reads a second and 200 at once; 50 changes of leads a second; 1 GiB of leads a day; 10 replacements of its secret a day. The dealer can choose other limits for a key, and the operator for all. All servers count together. Nothing of the request was done, a batch neither in part: wait as long as Retry-After says and send the same again. The headers RateLimit and RateLimit-Policy, on accepted answers too, say how much is left.',
   'headers-too-large':
     'All headers together may have 16384 bytes. Look for cookies or tracing headers that a proxy adds.',
   'request-timeout':

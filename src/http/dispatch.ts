@@ -7,6 +7,7 @@ import type { Cookies } from '../cookies.ts'
 import { isNamedBy } from '../entity-tag.ts'
 import type { Http, Write } from '../operation.ts'
 import { Problem } from '../problem.ts'
+import type { Meter } from '../limits/meter.ts'
 import type { Judge } from '../tokens/liveness.ts'
 import type { Contract } from './contract.ts'
 
@@ -21,6 +22,7 @@ export function dispatch(
   contract: Contract,
   handlers: Handlers,
   judge: Judge,
+  meter: Meter,
   { db, write }: { db: Knex; write: (left: () => AbortSignal) => Write },
   cookies: Cookies,
 ): RequestHandler {
@@ -38,6 +40,7 @@ export function dispatch(
       charset,
       jsonFaults,
       isJudged,
+      announce: (name, value) => void res.setHeader(name, value),
       note: (about) => void (res.locals.noted = { ...res.locals.noted, ...about }),
     }
     const request = {
@@ -46,7 +49,7 @@ export function dispatch(
       query: req.query,
       headers: req.headers,
       http,
-      ...(await admitted(req, call.operation.access, call.operation.method, judge, cookies)),
+      ...(await admitted(req, call.operation.access, call.operation.method, judge, meter, http, cookies)),
     }
 
     const services = call.operation.method === 'GET' ? { db } : { write: write(http.left) }
@@ -83,17 +86,24 @@ async function stream(req: Request, res: Response, status: number, body: Readabl
   await pipeline(body, res).catch(() => res.end())
 }
 
-/** A read is judged here, before its handler runs; a change judges itself inside `write`. */
+const oneRead = { reads: 1 }
+
+/** A read is judged and counted here, before its handler runs; a change judges itself inside `write`. */
 async function admitted(
   req: Request,
   access: 'accessToken' | 'session' | 'none',
   method: string,
   judge: Judge,
+  meter: Meter,
+  http: Http,
   cookies: Cookies,
 ): Promise<object> {
   if (access === 'none') return {}
   if (access === 'session') return { session: req.cookies[cookies.session] }
   const principal = req.res?.locals.admission?.principal
   if (!principal) throw new Problem('token-missing')
-  return method === 'GET' ? { principal, standing: await judge(principal) } : { principal }
+  if (method !== 'GET') return { principal }
+  const standing = await judge(principal)
+  await meter.use(principal, http, oneRead)
+  return { principal, standing }
 }

@@ -5,6 +5,7 @@ import { findDealer } from '../dealers/store.ts'
 import { recordEvent } from '../events/store.ts'
 import { inner, outer } from '../ids.ts'
 import { momentOf } from '../moment.ts'
+import type { Meter } from '../limits/meter.ts'
 import { pageOf } from '../page.ts'
 import type { Standing } from '../operation.ts'
 import { badRequest, Problem } from '../problem.ts'
@@ -74,45 +75,50 @@ export const getLead: Handlers['getLead'] = async ({ path, headers, principal, s
   return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead, standing.scopes) }
 }
 
-export const updateLead: Handlers['updateLead'] = ({ path, headers, body, principal, http }, { write }) =>
-  write(principal, async (trx, now, standing) => {
-    const lead = requireVisible(await store.findLead(trx, principal.dealerId, inner(path.leadId)), standing)
-    http.note({ leadId: lead.id })
-    if (headers['if-match'] === undefined) throw new Problem('if-match-missing')
-    requireMatch(headers['if-match'], lead)
+export const updateLead =
+  ({ meter }: { meter: Meter }): Handlers['updateLead'] =>
+  ({ path, headers, body, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const lead = requireVisible(await store.findLead(trx, principal.dealerId, inner(path.leadId)), standing)
+        http.note({ leadId: lead.id })
+        if (headers['if-match'] === undefined) throw new Problem('if-match-missing')
+        requireMatch(headers['if-match'], lead)
 
-    const before = { status: lead.status, ...(lead.status_reason && { statusReason: lead.status_reason }) }
-    // Asked for only where it decides: this holds the dealer's clock.
-    const takenBack = isLegal(lead.status, body.status)
-      ? undefined
-      : takeableBack(await store.findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
-    const after = moved(before, body.status, body.statusReason, takenBack)
-    if (after === before) return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead, standing.scopes) }
+        const before = { status: lead.status, ...(lead.status_reason && { statusReason: lead.status_reason }) }
+        // Asked for only where it decides: this holds the dealer's clock.
+        const takenBack = isLegal(lead.status, body.status)
+          ? undefined
+          : takeableBack(await store.findLastMove(trx, principal.dealerId, lead.id), principal.subject.id, now)
+        const after = moved(before, body.status, body.statusReason, takenBack)
+        if (after === before)
+          return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead, standing.scopes) }
 
-    const next = {
-      ...lead,
-      status: after.status,
-      status_reason: after.statusReason ?? null,
-      version: lead.version + 1,
-      updated_at: now,
-      responded_at: respondedAt(lead, after.status, now),
-    }
-    await store.saveLead(trx, principal.dealerId, {
-      id: next.id,
-      status: next.status,
-      status_reason: next.status_reason,
-      version: next.version,
-      updated_at: now,
-      responded_at: next.responded_at,
-    })
-    const changed = [
-      ...(next.status === lead.status ? [] : ['status']),
-      ...(next.status_reason === lead.status_reason ? [] : ['statusReason']),
-    ]
-    const { id: leadId, test } = lead
-    await recordEvent(trx, principal, { type: 'lead.updated', leadId, test, changed, status: next.status }, now)
-    return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next, standing.scopes) }
-  })
+        const next = {
+          ...lead,
+          status: after.status,
+          status_reason: after.statusReason ?? null,
+          version: lead.version + 1,
+          updated_at: now,
+          responded_at: respondedAt(lead, after.status, now),
+        }
+        await store.saveLead(trx, principal.dealerId, {
+          id: next.id,
+          status: next.status,
+          status_reason: next.status_reason,
+          version: next.version,
+          updated_at: now,
+          responded_at: next.responded_at,
+        })
+        const changed = [
+          ...(next.status === lead.status ? [] : ['status']),
+          ...(next.status_reason === lead.status_reason ? [] : ['statusReason']),
+        ]
+        const { id: leadId, test } = lead
+        await recordEvent(trx, principal, { type: 'lead.updated', leadId, test, changed, status: next.status }, now)
+        return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next, standing.scopes) }
+      }),
+    )
 
 /** Whoever pushed a lead may see that it arrived, and nothing of the person in it. */
 export const getLeadReceipt: Handlers['getLeadReceipt'] = async ({ path, principal }, { db }) => {

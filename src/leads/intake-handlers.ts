@@ -4,6 +4,7 @@ import { type Handlers, operations } from '../../generated/server/express.gen.ts
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference, LeadResult } from '../../generated/server/types.gen.ts'
 import { newId, outer } from '../ids.ts'
+import type { Meter } from '../limits/meter.ts'
 import type { Principal } from '../operation.ts'
 import { badRequest, Problem, problemBody, problems, type Violation } from '../problem.ts'
 import { settledInSlices } from '../slices.ts'
@@ -23,29 +24,34 @@ const originalBytesMax = operations.createLead.bodyBytesMax
 /** How leads get in, and the contract's word on a lead that did not come as a body of its own. */
 export interface LeadIntake {
   intake: Intake
+  meter: Meter
   leadViolations: (lead: unknown) => Violation[]
 }
 
 export const createLead =
-  ({ intake }: LeadIntake): Handlers['createLead'] =>
-  async ({ body, headers, principal, http }) => {
-    const lead = newLead(body, await intake.context(principal), http.jsonFaults)
-    const key = telling(headers['idempotency-key'], keyOf, lead)
-    const idempotency =
-      key === undefined ? undefined : ofLead(key, body, 'createLead', http.rawBody ?? '', http.jsonFaults?.longNumbers)
-    // Nothing will be written, but a dead token is told so before anything else.
-    if (!lead.reachable && !http.isJudged) await intake.judge(principal)
-    requireReachable(lead)
-    const original = originalOf(lead, () => http.rawBody ?? Buffer.alloc(0), http.charset)
-    const stored = await intake.store(principal, { lead, idempotency, original })
-    http.note({ leadId: stored.lead_id })
-    return answerOf(stored)
-  }
+  ({ intake, meter }: LeadIntake): Handlers['createLead'] =>
+  ({ body, headers, principal, http }) =>
+    meter.used(principal, http, { leads: 1, bytes: http.rawBody?.length ?? 0 }, async () => {
+      const lead = newLead(body, await intake.context(principal), http.jsonFaults)
+      const key = telling(headers['idempotency-key'], keyOf, lead)
+      const idempotency =
+        key === undefined
+          ? undefined
+          : ofLead(key, body, 'createLead', http.rawBody ?? '', http.jsonFaults?.longNumbers)
+      // Nothing will be written, but a dead token is told so before anything else.
+      if (!lead.reachable && !http.isJudged) await intake.judge(principal)
+      requireReachable(lead)
+      const original = originalOf(lead, () => http.rawBody ?? Buffer.alloc(0), http.charset)
+      const stored = await intake.store(principal, { lead, idempotency, original })
+      http.note({ leadId: stored.lead_id })
+      return answerOf(stored)
+    })
 
 export const createLeadBatch =
-  ({ intake, leadViolations }: LeadIntake): Handlers['createLeadBatch'] =>
+  ({ intake, meter, leadViolations }: LeadIntake): Handlers['createLeadBatch'] =>
   async ({ body, headers, principal, http }) => {
     if (!http.isJudged) await intake.judge(principal)
+    await meter.use(principal, http, { leads: body.leads.length, bytes: http.rawBody?.length ?? 0 })
     const context = await intake.context(principal)
     const sent = sentLeads(http.rawBody ?? Buffer.alloc(0), http.charset, http.jsonFaults)
     const pushes = await settledInSlices<BatchItem, Push>(body.leads, (item, at) => {
@@ -76,13 +82,16 @@ export const createLeadBatch =
  * batch.
  */
 export const createLeadsFromAdf =
-  ({ intake, leadViolations }: LeadIntake): Handlers['createLeadsFromAdf'] =>
+  ({ intake, meter, leadViolations }: LeadIntake): Handlers['createLeadsFromAdf'] =>
   async ({ headers, principal, http }) => {
     if (!http.isJudged) await intake.judge(principal)
     const context = await intake.context(principal)
     const document = http.rawBody ?? Buffer.alloc(0)
+    await meter.use(principal, http, { leads: 1, bytes: document.length })
     const mediaType = http.header('content-type') ?? ''
     const prospects = readAdf(document, context.country, http.charset)
+    // How many leads it has is known only now.
+    if (prospects.length > 1) await meter.use(principal, http, { leads: prospects.length - 1 })
     const original = {
       mediaType: mediaTypeIn(mediaType, http.charset),
       content: document,
@@ -115,9 +124,10 @@ export const createLeadsFromAdf =
 
 /** Judged like a read: what arrives meanwhile may be answered either way. */
 export const reconcileReferences =
-  ({ intake, db }: { intake: Pick<Intake, 'judge'>; db: Knex }): Handlers['reconcileReferences'] =>
-  async ({ body, principal }) => {
+  ({ intake, meter, db }: Pick<LeadIntake, 'intake' | 'meter'> & { db: Knex }): Handlers['reconcileReferences'] =>
+  async ({ body, principal, http }) => {
     await intake.judge(principal)
+    await meter.use(principal, http, { reads: 1 })
     const asked = distinct(body.references)
     const told = asked.flatMap((reference) => {
       const telling = tellingReference(reference)

@@ -5,6 +5,9 @@ import type { User } from '../../generated/server/types.gen.ts'
 import { type Audited, difference } from '../audit/audit.ts'
 import { findDealer } from '../dealers/store.ts'
 import { inner, newId } from '../ids.ts'
+import type { Limits } from '../limit.ts'
+import { requireWithinDay } from '../limits/day.ts'
+import type { Http } from '../operation.ts'
 import { pageOf } from '../page.ts'
 import { Problem } from '../problem.ts'
 import type { Secrets } from '../secrets.ts'
@@ -31,6 +34,7 @@ export interface People extends Audited {
   devices: Devices
   guessing: Guessing
   mailIsReady: boolean
+  limits?: Limits | undefined
   passwordChanged: (email: string) => void
   /** Told of what could not be done after the answer. */
   report: (error: unknown) => void
@@ -66,6 +70,7 @@ export const createUser =
 
       await store.addUser(trx, dealerId, user).catch(refuseTakenEmail)
       const passwordLink = await addLink(trx, people, user, now)
+      await requireFewInvitations(trx, people, dealerId, http, now)
       await people.recordChange(
         trx,
         principal,
@@ -80,6 +85,18 @@ export const createUser =
         body: { user: answer, passwordLink },
       }
     })
+
+/** Each may send a mail to an address that whoever asks has chosen. @throws {Problem} 429 `limit-reached` */
+async function requireFewInvitations(
+  trx: Knex.Transaction,
+  { limits }: People,
+  dealerId: string,
+  http: Http,
+  now: Date,
+): Promise<void> {
+  const done = { actions: ['user.created', 'user.password_link_created'], actorType: 'user' } as const
+  if (limits) await requireWithinDay(trx, limits.invitations, dealerId, http, 'invitations', done, now)
+}
 
 export const getUser =
   ({ secrets }: People): Handlers['getUser'] =>
@@ -115,8 +132,8 @@ export const createPasswordLink =
       const user = await store.findUser(trx, principal.dealerId, inner(path.userId))
       if (!user) throw new Problem('not-found')
       if (user.deactivated_at) throw new Problem('user-deactivated')
-
       const body = await addLink(trx, people, user, now)
+      await requireFewInvitations(trx, people, principal.dealerId, http, now)
       await people.recordChange(
         trx,
         principal,

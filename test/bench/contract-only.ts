@@ -1,3 +1,4 @@
+import { uncounted } from '../../src/limits/meter.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import type { Logger } from 'pino'
@@ -62,6 +63,7 @@ export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ a
     contract,
     handlers,
     judge: nothing,
+    meter: uncounted,
     services: { db: nothing as never, write: () => nothing },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,

@@ -10,6 +10,7 @@ import { openContract } from '../../src/http/contract.ts'
 import { securityHandlers } from '../../src/http/security.ts'
 import { newId, outer } from '../../src/ids.ts'
 import { newLead } from '../../src/leads/input.ts'
+import { uncounted } from '../../src/limits/meter.ts'
 import { openIntake } from '../../src/leads/intake.ts'
 import { secretsFrom } from '../../src/secrets.ts'
 import { openClocks } from '../../src/tokens/clocks.ts'
@@ -55,6 +56,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     issuer,
     requireWritable,
     intake,
+    meter: uncounted,
     feed,
     leadViolations: () => [],
     cookies: cookiesOf(issuer),
@@ -71,6 +73,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     contract,
     handlers,
     judge,
+    meter: uncounted,
     services: { db, write: writer(clocks, judge, keyring) },
     documentation: (_req, _res, next) => next(),
     trustProxy: false,

@@ -88,6 +88,7 @@ export function onDatabase({ folder, connection }: Pick<Place, 'folder' | 'conne
     SECRET_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`,
     DATA_DIR: join(folder, 'ours'),
     DRAIN_SECONDS: '0',
+    LIMITS: 'off',
   }
 }
 

@@ -11,6 +11,7 @@ import { build } from 'vite'
 import { expect, onTestFinished } from 'vitest'
 import { dashboard } from '../../src/docs/dashboard.ts'
 import { documentation } from '../../src/docs/pages.ts'
+import type { Limits } from '../../src/limit.ts'
 import { isLong } from '../long.ts'
 import { patienceMs } from '../patience.ts'
 import { password, startService } from '../service.ts'
@@ -37,11 +38,11 @@ interface Look {
 }
 
 /** The real service on a database of its own, the dashboard as its source is now, and a browser. */
-export async function startDashboard() {
+export async function startDashboard(limits?: Limits) {
   const folder = mkdtempSync(join(tmpdir(), 'dashboard-'))
   const built = join(folder, 'built')
   await buildAsPublished(built)
-  const service = await startService()
+  const service = await startService(undefined, undefined, { limits })
   const app = express()
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,12 +1,13 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inner } from '../../src/ids.ts'
+import { defaultLimits } from '../../src/limit.ts'
 import { lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
 let dashboard: TestDashboard
 beforeAll(async () => {
-  dashboard = await startDashboard()
+  dashboard = await startDashboard(defaultLimits)
 })
 afterAll(() => dashboard.close())
 
@@ -90,5 +91,49 @@ it('lets the Admin try the new key out, and the agency switch a day later', asyn
     .waitFor()
   await page.getByText('Still tried in vain').waitFor()
   await inspect(page, 'rotation-seen')
+  expect(dashboard.faults).toEqual([])
+})
+
+it('shows what a key has used of its limits, and lets an Admin choose others', async () => {
+  const { service, inspect } = dashboard
+  const { admin, website } = await service.dealer('limits')
+  for (let count = 0; count < 3; count++)
+    expect((await service.call('POST', '/v1/leads', { token: website.token, body: lead() })).status).toBe(201)
+  const { page, signIn } = await dashboard.open()
+  const panel = page.getByRole('region', { name: 'Limits' })
+  const row = (name: string) => panel.getByRole('row', { name })
+  const save = panel.getByRole('button', { name: 'Save' })
+
+  await signIn(admin.email, `/settings/integrations/${website.id}`)
+  await row('2,000 at once, and 50 a second').waitFor()
+  await row('1,073.7 MB a day').waitFor()
+  await inspect(page, 'limits')
+  await panel.getByRole('button', { name: 'Change the limits…' }).click()
+  await panel.getByLabel('Leads: a second').fill('100')
+  await panel.getByLabel('Size of leads: MB a day').fill('many')
+  await save.click()
+  // Of a rate both numbers are needed.
+  expect(await panel.getByText('A number is needed here.').count()).toBe(2)
+  await inspect(page, 'limits-wrong')
+  await panel.getByLabel('Leads: at once').fill('5000')
+  await panel.getByLabel('Size of leads: MB a day').fill('1.5')
+  await save.click()
+  await row('5,000 at once, and 100 a second Own limit').waitFor()
+  await row('1.5 MB a day Own limit').waitFor()
+  await row('200 at once, and 20 a second').waitFor()
+  await page.getByText('limits: None → Leads 5,000 at once, and 100 a second and Size of leads 1.5 MB a day').waitFor()
+  await inspect(page, 'limits-own')
+  const own = await service.db('own_limits').orderBy('name').select('name', 'most', 'per_second')
+  expect(own).toEqual([
+    { name: 'bytes', most: 1_500_000, per_second: null },
+    { name: 'leads', most: 5_000, per_second: 100 },
+  ])
+
+  await panel.getByRole('button', { name: 'Change the limits…' }).click()
+  for (const label of ['Leads: a second', 'Leads: at once', 'Size of leads: MB a day'])
+    await panel.getByLabel(label).fill('')
+  await save.click()
+  await row('2,000 at once, and 50 a second').waitFor()
+  expect(await service.db('own_limits').count({ count: '*' }).first()).toEqual({ count: '0' })
   expect(dashboard.faults).toEqual([])
 })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type OperationId, operations } from '../../generated/server/express.gen.ts'
 import { scopesOfKind } from '../../generated/server/scopes.gen.ts'
+import { defaultLimits } from '../../src/limit.ts'
 import { openKeyring } from '../../src/tokens/keyring.ts'
 import { inner } from '../../src/ids.ts'
 import { accessToken } from '../../src/tokens/token.ts'
@@ -47,6 +48,7 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   listApiKeyRequests: 'api-keys:manage',
   getApiKeyUsage: 'api-keys:manage',
   listApiKeyAddresses: 'api-keys:manage',
+  getApiKeyLimits: 'api-keys:manage',
   getOwnApiKey: 'any token',
   deleteOwnApiKey: 'any token',
   replaceOwnApiKey: 'any token',
@@ -399,6 +401,11 @@ beforeAll(async () => {
           { path: `/v1/api-keys/${ours.website.id}/addresses`, status: 200 },
           { path: `/v1/api-keys/key_${missing}/addresses`, status: 404 },
         ]
+      case 'getApiKeyLimits':
+        return [
+          { path: `/v1/api-keys/${ours.website.id}/limits`, status: 200 },
+          { path: `/v1/api-keys/key_${missing}/limits`, status: 404 },
+        ]
       case 'getOwnApiKey':
       case 'deleteOwnApiKey':
         return [{ path: '/v1/api-key', status: id === 'getOwnApiKey' ? 200 : 204 }]
@@ -742,6 +749,92 @@ it('slows down whoever guesses, and never a right key', async () => {
     (await shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': ours.dms.secret }, status: 200 }))
       .status,
   ).toBe(200)
+})
+
+/**
+ * Which limit counts an operation, written by hand like `needs`. Of those that a key can call only `deleteOwnApiKey` is
+ * counted by none: a key can always be ended.
+ */
+const countedBy: Partial<Record<OperationId, 'leads' | 'reads' | 'writes' | 'replacements' | 'invitations'>> = {
+  createLead: 'leads',
+  createLeadBatch: 'leads',
+  createLeadsFromAdf: 'leads',
+  reconcileReferences: 'reads',
+  getMe: 'reads',
+  listLeads: 'reads',
+  getLeadCounts: 'reads',
+  getLead: 'reads',
+  getLeadReceipt: 'reads',
+  getLeadOriginal: 'reads',
+  listEvents: 'reads',
+  streamEvents: 'reads',
+  listSources: 'reads',
+  getOwnApiKey: 'reads',
+  updateLead: 'writes',
+  replaceOwnApiKey: 'replacements',
+  replaceApiKey: 'replacements',
+  createUser: 'invitations',
+  createPasswordLink: 'invitations',
+}
+
+it('counts whatever a key can do, and refuses it when its limit is reached', async () => {
+  const { paths } = parse(readFileSync('generated/integrators.yaml', 'utf8'))
+  const ofKeys = guarded.filter((id) => paths[operations[id].path]?.[operations[id].method.toLowerCase()])
+  const byPeople: OperationId[] = ['replaceApiKey', 'createUser', 'createPasswordLink']
+  expect(Object.keys(countedBy).toSorted()).toEqual(
+    [...ofKeys.filter((id) => id !== 'deleteOwnApiKey'), ...byPeople].toSorted(),
+  )
+
+  const once = { most: 1, perSecond: 0.000_1 }
+  const limits = { ...defaultLimits, leads: once, reads: once, writes: once }
+  const limited = await startService(undefined, undefined, {
+    limits: { ...limits, replacements: once, invitations: once },
+  })
+  const bodies: Partial<Record<OperationId, { body?: object; raw?: string; headers?: Record<string, string> }>> = {
+    createLead: { body: lead() },
+    createLeadBatch: { body: { leads: [{ lead: lead() }] } },
+    createLeadsFromAdf: {
+      raw: '<adf><prospect><customer><contact><phone>32 12 34 56</phone></contact></customer></prospect></adf>',
+      headers: { 'content-type': 'application/xml' },
+    },
+    reconcileReferences: { body: { references: [{ source: 'matrix', id: '1' }] } },
+    updateLead: { body: { status: 'won' }, headers: { 'if-match': '*' } },
+    replaceOwnApiKey: { body: {} },
+    replaceApiKey: { body: {} },
+  }
+  const office = await limited.dealer('office')
+  for (const id of Object.keys(countedBy) as OperationId[]) {
+    const { method, path } = operations[id]
+    const { admin, sales } = countedBy[id] === 'invitations' ? await limited.dealer(id.toLowerCase()) : office
+    const key = await limited.createKey(admin.token, { kind: 'extensive_integrations' })
+    const token = byPeople.includes(id) ? admin.token : await limited.exchange(key.secret)
+    const place = path
+      .replace('{leadId}', `lead_${missing}`)
+      .replace('{apiKeyId}', key.id)
+      .replace('{userId}', sales.userId)
+    const ask = () => {
+      const body =
+        id === 'createUser' ? { email: `${randomUUID()}@office.example`, name: 'New', role: 'sales' } : undefined
+      return limited.call(method, place, { token, ...(body ? { body } : bodies[id]) })
+    }
+    const first = await ask()
+    const second = await ask()
+    expect([id, first.status === 429, second.status, second.body.code]).toEqual([id, false, 429, 'limit-reached'])
+    for (const { headers } of [first, second])
+      expect([id, headers.get('ratelimit'), headers.get('ratelimit-policy')]).toEqual([
+        id,
+        expect.stringContaining(`"${countedBy[id]}";r=0;t=`),
+        expect.stringContaining(`"${countedBy[id]}";q=1;w=`),
+      ])
+    expect(Number(second.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    seen.add(`${id} 429`)
+
+    // A dead token is told so, whatever the limit says.
+    if (byPeople.includes(id)) continue
+    await limited.call('PATCH', `/v1/api-keys/${key.id}`, { token: admin.token, body: { disabled: true } })
+    expect([id, (await ask()).status]).toEqual([id, 401])
+  }
+  await limited.close()
 })
 
 it('has shown every answer that the document names', async () => {

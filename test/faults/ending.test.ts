@@ -44,6 +44,7 @@ async function start(env: Record<string, string> = {}) {
       PATH: process.env['PATH'],
       ...onDatabase(service.connection, service.url),
       DRAIN_SECONDS: String(drainSeconds),
+      LIMITS: 'off',
       ...env,
       PORT: String(port),
     },

@@ -62,7 +62,7 @@ export async function startServer(
   const [program, args] = onLeash('src/main.ts')
   const [command = '', ...rest] = [...within, program, ...args]
   const child = spawn(command, rest, {
-    env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', DRAIN_SECONDS: '0', ...env, PORT: port },
+    env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', DRAIN_SECONDS: '0', LIMITS: 'off', ...env, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && lines.push(JSON.parse(line)))

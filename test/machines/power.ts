@@ -111,7 +111,7 @@ export async function openDisk(): Promise<Disk> {
           ...['--pdeathsig', 'KILL', ...inside, 'env', `--chdir=${resolve(root)}`],
           ...[...wrapper, process.execPath, 'src/main.ts'],
         ],
-        { env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), DATA_DIR: join(folder, 'data'), ...env } },
+        { env: { PATH: process.env['PATH'], TMPDIR: tmpdir(), DATA_DIR: join(folder, 'data'), LIMITS: 'off', ...env } },
       )
       onTestFinished(() => end(child))
       const lines: LogLine[] = []

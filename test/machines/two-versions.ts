@@ -24,7 +24,7 @@ export async function startVersion(folder: string, env: Record<string, string>):
   const port = await freePort()
   const child: ChildProcess = spawn(...onLeash('src/main.ts'), {
     cwd: folder,
-    env: { PATH: process.env['PATH'], LOG_LEVEL: 'info', ...env, PORT: String(port) },
+    env: { PATH: process.env['PATH'], LOG_LEVEL: 'info', LIMITS: 'off', ...env, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))

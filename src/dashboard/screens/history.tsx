@@ -1,10 +1,11 @@
 import { Text, VisuallyHidden } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
-import type { AuditEntry, AuditSubject } from '../client.ts'
+import type { ApiKeyLimit, AuditEntry, AuditSubject } from '../client.ts'
 import { useFormats } from '../formats.ts'
 import { en } from '../words/en.ts'
 import { Asked, Heads, More, type Paged, When } from './components.tsx'
+import { useLimitWords } from './limits.tsx'
 
 /** Who changed what. `none`: what to say when there is nothing. */
 export function Entries({
@@ -103,10 +104,17 @@ function Changes({ entry: { before, after } }: { entry: AuditEntry }) {
 function useShown() {
   const { t } = useTranslation()
   const { list, short } = useFormats()
+  const { named, allowed } = useLimitWords()
   return function shown(member: string, value: unknown): string {
     if (value === null || value === undefined) return t('state.none')
     if (typeof value === 'boolean') return t(value ? 'yes' : 'no')
     if (Array.isArray(value)) return list(value.map((item) => shown(member, item)))
+    if (member === 'limits') {
+      // The cast: so they are written down.
+      const own = Object.entries(value as Record<string, Pick<ApiKeyLimit, 'most' | 'perSecond'>>)
+      if (own.length === 0) return t('state.none')
+      return list(own.map(([name, limit]) => `${named(name)} ${allowed(name, limit)}`))
+    }
     if (typeof value !== 'string') return JSON.stringify(value)
     if (member === 'kind' && isKnown(en.kind, value)) return t(`kind.${value}.title`)
     if (member === 'environment' && isKnown(en.environment, value)) return t(`environment.${value}`)

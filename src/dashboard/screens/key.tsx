@@ -23,6 +23,7 @@ import { DeleteKey, Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
 import { Entries } from './history.tsx'
 import { Asked, Chip, Dialog, Failed, Heads, More, Page, Panel, StatusChip, useDeed, When } from './components.tsx'
+import { Limits } from './limits.tsx'
 import { NetworksField } from './networks.tsx'
 import { ReplaceKey } from './replace-key.tsx'
 import { BackLink } from './shell.tsx'
@@ -111,6 +112,9 @@ function OneKey({ apiKey }: { apiKey: ApiKey }) {
       </Panel>
       <Panel title={t('key.usage')}>
         <Usage apiKeyId={apiKey.id} />
+      </Panel>
+      <Panel title={t('limits.title')}>
+        <Limits apiKeyId={apiKey.id} isDeleted={isDeleted} />
       </Panel>
       {!isDeleted && (
         <>
