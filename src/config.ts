@@ -63,6 +63,12 @@ const environment = z.object({
     .regex(limitsPattern, 'must be off, or names with amounts such as leads=50/2000,bytes=1073741824')
     .optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  SESSION_IDLE_MINUTES: z.coerce
+    .number('must be a number')
+    .int('must be a whole number')
+    .min(5, 'must be 5 to 720')
+    .max(720, 'must be 5 to 720')
+    .default(120),
   DRAIN_SECONDS: z.coerce
     .number('must be a number')
     .int('must be a whole number')
@@ -90,6 +96,8 @@ export interface Config {
   /** How much API keys may do; undefined when nothing is counted. */
   limits: Limits | undefined
   logLevel: string
+  /** How long a session lives in which no page asks for a token. */
+  sessionIdleSeconds: number
   /** How long requests are still served after SIGTERM, while readiness is refused. */
   drainSeconds: number
   workers: number
@@ -125,6 +133,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     securityContact: values.SECURITY_CONTACT,
     limits: values.LIMITS === undefined ? defaultLimits : limitsIn(values.LIMITS),
     logLevel: values.LOG_LEVEL,
+    sessionIdleSeconds: values.SESSION_IDLE_MINUTES * 60,
     drainSeconds: values.DRAIN_SECONDS,
     workers: values.WORKERS,
   }

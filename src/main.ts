@@ -102,6 +102,7 @@ async function serve(connection: Connection, masters: Masters, at: { port: numbe
     trustProxy: config.trustProxy,
     mail: config.mail,
     limits: config.limits,
+    sessionIdleSeconds: config.sessionIdleSeconds,
     documentation: pages ?? documents,
     log,
     passwordChanged,

@@ -64,7 +64,12 @@ async function makeFirstAdmin(db: Knex, { admin, databaseUrl, dataDir }: Config)
   // knows.
   if (databaseUrl === undefined) writeFirstAdmin(dataDir, { email, password })
   try {
-    await createDealer(db, firstDealer, { email, name: 'Admin', password })
+    await createDealer(db, firstDealer, {
+      email,
+      name: 'Admin',
+      password,
+      passwordIsTemporary: admin.password === undefined,
+    })
     return { email, password }
   } catch (error) {
     // Another process that started at the same time was first.

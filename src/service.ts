@@ -25,6 +25,7 @@ import { type Part, stopParts } from './parts.ts'
 import { Refusal } from './refusal.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
+import { sessionSeconds } from './sessions/session.ts'
 import * as sessions from './sessions/store.ts'
 import { openWatcher, type Watcher } from './sources/watcher.ts'
 import { openSweeps } from './sweeps.ts'
@@ -48,6 +49,8 @@ export interface ServiceOptions {
   mail?: MailSettings | undefined
   /** How much API keys may do; undefined when nothing is counted. */
   limits?: Limits | undefined
+  /** How long a session lives in which no page asks for a token; unless it is said, as long as any. */
+  sessionIdleSeconds?: number
   documentation: RequestHandler
   log: Logger
   /** Told the e-mail address of whoever has another password, once that is committed. */
@@ -78,6 +81,7 @@ export async function openService({
   trustProxy,
   mail,
   limits,
+  sessionIdleSeconds = sessionSeconds,
   documentation,
   log,
   passwordChanged = () => undefined,
@@ -135,6 +139,7 @@ export async function openService({
       leadViolations,
       feed,
       cookies,
+      idleSeconds: sessionIdleSeconds,
       attempts: openAttempts(db, secrets),
       passwords: openPasswords(),
       devices: devices(secrets, cookies),

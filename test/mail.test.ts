@@ -244,6 +244,24 @@ it('sends a forgotten password’s link to its reader only, and answers everybod
   expect((await service.call('GET', '/v1/me', { token: sales.token })).status).toBe(401)
 })
 
+it('sends an invitation’s link to its mailbox alone, which proves the address', async () => {
+  const { admin, dealerId, sales } = await service.dealer('mailbox')
+  const email = 'sofie@mailbox.example'
+  const call = (path: string, body?: object) =>
+    service.call('POST', path, { token: admin.token, ...(body && { body }) })
+  const invited = await call('/v1/users', { email, name: 'Sofie', role: 'sales' })
+  const again = await call(`/v1/users/${sales.userId}/password-link`)
+  for (const link of [invited.body.passwordLink, again.body])
+    expect([Object.keys(link).toSorted(), link.mailed]).toEqual([['expiresAt', 'mailed'], true])
+  const [mail] = (await got(email)).map(decoded)
+  const token = /\/password#([\w-]+)/.exec(mail?.body ?? '')?.[1] ?? ''
+  expect([invited.text.includes(token), again.text.includes('#')]).toEqual([false, false])
+  expect(
+    (await service.call('POST', '/v1/password', { body: { token, password: 'another-good-password' } })).status,
+  ).toBe(204)
+  await settled(dealerId)
+})
+
 it('counts the master secret that a link was sealed with among those in use, until the mail is gone', async () => {
   const { sales, dealerId } = await service.dealer('sealed')
   const sealed = {

@@ -102,21 +102,45 @@ describe('inviting', () => {
     ])
   })
 
-  it('refuses an address that somebody has, in any case of letters and at any dealer', async () => {
-    for (const email of [dealer.sales.email.toUpperCase(), other.sales.email])
-      expect(told(await invite({ email }))).toEqual([409, 'email-taken'])
-    expect(await service.db('users').whereRaw('lower(email) = ?', [dealer.sales.email])).toHaveLength(1)
+  it('refuses an address that somebody of the dealer has, in any case of letters', async () => {
+    expect(told(await invite({ email: dealer.sales.email.toUpperCase() }))).toEqual([409, 'email-taken'])
+    const { email } = await invited()
+    expect(told(await invite({ email: email.toUpperCase() }))).toEqual([409, 'email-taken'])
   })
 
-  it('lets one of two dealers win who invite the same person at once', async () => {
+  it('does not tell that somebody has an address at another dealer, who keeps it', async () => {
+    const { body, ...reply } = await invite({ email: other.sales.email })
+    const { body: nobodys } = await invite()
+    expect([reply.status, Object.keys(body), Object.keys(body.passwordLink), body.user.state]).toEqual([
+      201,
+      Object.keys(nobodys),
+      Object.keys(nobodys.passwordLink),
+      'invited',
+    ])
+    // Only whoever has the link, and with it the mailbox, is told.
+    expect(told(await choose(tokenIn(body.passwordLink.url), another))).toEqual([409, 'email-taken'])
+    const kept = await trySignIn(other.sales.email)
+    expect([kept.status, kept.body.user.id]).toEqual([200, other.sales.userId])
+  })
+
+  it('lets the first of two who are invited to one address have it', async () => {
     const email = 'both@people.example'
-    const both = [dealer, other].map(({ admin: { token } }) =>
-      service.call('POST', '/v1/users', { token, body: { email, name: 'Both', role: 'sales' } }),
+    const both = await Promise.all(
+      [dealer, other].map(({ admin: { token } }) =>
+        service.call('POST', '/v1/users', { token, body: { email, name: 'Both', role: 'sales' } }),
+      ),
     )
-    expect((await Promise.all(both)).map(told).toSorted(([one], [two]) => one - two)).toEqual([
+    expect(both.map(told)).toEqual([
       [201, undefined],
+      [201, undefined],
+    ])
+    const chosen = await Promise.all(both.map(({ body }) => choose(tokenIn(body.passwordLink.url))))
+    expect(chosen.map(told).toSorted(([one], [two]) => one - two)).toEqual([
+      [204, undefined],
       [409, 'email-taken'],
     ])
+    const winner = both[chosen.findIndex(({ status }) => status === 204)]
+    expect((await trySignIn(email)).body.user.id).toBe(winner?.body.user.id)
   })
 
   it.each([

@@ -8,10 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../src/config.ts'
 import { prepareDatabase } from '../src/prepare.ts'
 import { openService } from '../src/service.ts'
+import { outer } from '../src/ids.ts'
 import { secretsFrom } from '../src/secrets.ts'
 import { sweeps, swept } from '../src/sweeps.ts'
 import { placeOf } from '../src/users/attempts.ts'
-import { createUser, releaseUser } from '../src/users/operator.ts'
+import { createUser, releaseUser, resetPassword } from '../src/users/operator.ts'
 import { amount } from './long.ts'
 import {
   freshDatabase,
@@ -27,6 +28,7 @@ import {
 const secrets = secretsFrom(masters)
 let service: TestService
 let dealer: Awaited<ReturnType<TestService['dealer']>>
+let idling: { url: string; close: () => Promise<void> }
 let secure: { url: string; close: () => Promise<void> }
 let processes: { url: string; close: () => Promise<void> }[]
 beforeAll(async () => {
@@ -34,19 +36,21 @@ beforeAll(async () => {
   dealer = await service.dealer('signing')
   processes = [await startBehindProxy(), await startBehindProxy()]
   secure = await startBehindProxy('https://carbuddii.example')
+  idling = await startBehindProxy(service.url, 600)
 })
 afterAll(async () => {
-  for (const { close } of [...processes, secure]) await close()
+  for (const { close } of [...processes, secure, idling]) await close()
   await service.close()
 })
 
 /** One more process on the same database, which is told the address of each sender. */
-async function startBehindProxy(issuer = service.url) {
+async function startBehindProxy(issuer = service.url, sessionIdleSeconds?: number) {
   const process = await openService({
     connection: service.connection,
     masters,
     issuer,
     trustProxy: 1,
+    ...(sessionIdleSeconds && { sessionIdleSeconds }),
     documentation: (_req, _res, next) => next(),
     log: pino({ level: 'silent' }),
     strictResponses: true,
@@ -327,6 +331,68 @@ describe('the cookie of the session', () => {
   })
 })
 
+describe('a session with a limit of ten idle minutes', () => {
+  const start = async () => {
+    const reply = await send(`${idling.url}/v1/session`, 'POST', { body: { email: await newPerson(), password } })
+    const token: string = reply.body.access_token
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+    const row = () => service.db('credentials').where({ id: claims.credential_id })
+    const secondsLeft = async () =>
+      Number((await row().first(service.db.raw('extract(epoch from ends_at - clock_timestamp()) as left'))).left)
+    const exchange = () => send(`${idling.url}/v1/session/token`, 'POST', { headers: { cookie: cookiesOf(reply) } })
+    return { token, expiresIn: reply.body.expires_in, row, secondsLeft, exchange, id: claims.credential_id }
+  }
+  const inSeconds = (seconds: number) => service.db.raw(`clock_timestamp() + interval '${seconds} seconds'`)
+
+  it('lives on while tokens are bought with it, and no token outlives it', async () => {
+    const { expiresIn, row, secondsLeft, exchange } = await start()
+    expect([expiresIn <= 600, (await secondsLeft()) <= 600]).toEqual([true, true])
+    await row().update({ ends_at: inSeconds(60) })
+    const { status, body } = await exchange()
+    expect([status, body.expires_in > 300, body.expires_in <= 600]).toEqual([200, true, true])
+    expect(await secondsLeft()).toBeGreaterThan(300)
+  })
+
+  it('is over after them, tokens included', async () => {
+    const { token, row, exchange } = await start()
+    await row().update({ ends_at: inSeconds(-1) })
+    expect([told(await exchange()), (await service.call('GET', '/v1/me', { token })).status]).toEqual([
+      [401, 'session-ended'],
+      401,
+    ])
+  })
+
+  it('ends 12 hours after it began, however much it is used', async () => {
+    const { row, id, secondsLeft, exchange } = await start()
+    await service
+      .db('sessions')
+      .where({ credential_id: id })
+      .update({ signed_in_at: inSeconds(100 - 43_200) })
+    await row().update({ ends_at: inSeconds(90) })
+    expect((await exchange()).status).toBe(200)
+    expect(await secondsLeft()).toBeLessThanOrEqual(100)
+  })
+
+  it('is not brought back by a token that is bought while it ends', async () => {
+    const { row, exchange, secondsLeft } = await start()
+    const trx = await service.db.transaction()
+    await row()
+      .transacting(trx)
+      .update({ ends_at: '-infinity', epoch: service.db.raw('epoch + 1') })
+    const late = exchange()
+    await expect
+      .poll(
+        async () =>
+          (await service.db('pg_stat_activity').whereRaw("datname = current_database() and wait_event_type = 'Lock'"))
+            .length,
+      )
+      .toBeGreaterThan(0)
+    await trx.commit()
+    expect(told(await late)).toEqual([401, 'session-ended'])
+    expect(await secondsLeft()).toBe(-Infinity)
+  })
+})
+
 describe('a new password', () => {
   const guessable = [422, 'password-guessable']
   const easy = (email: string) => [
@@ -382,6 +448,42 @@ describe('a new password', () => {
       prepareDatabase(connection, { ...config, admin: { ...admin, password: chosen } }, pino({ level: 'silent' }))
     await expect(start('password1234')).rejects.toThrow('ADMIN_PASSWORD is easily guessed')
     await expect(start('four kettles dream sideways')).resolves.toMatchObject({ firstAdmin: undefined })
+  })
+})
+
+describe('a password that the operator made', () => {
+  const isTemporary = async (email: string, tried: string) => {
+    const { status, body } = await trySignIn(email, { tried })
+    return [status, body.user?.passwordTemporary]
+  }
+
+  it('is to be changed, and until then good for whatever is no dashboard', async () => {
+    const email = `${randomUUID()}@signing.example`
+    const made = await createUser(service.db, dealer.dealerId, 'admin', { email, name: 'Mette' })
+    for (let count = 0; count < 2; count++) expect(await isTemporary(email, made.password)).toEqual([200, true])
+    const { body } = await trySignIn(email, { tried: made.password })
+    expect((await service.call('GET', '/v1/users', { token: body.access_token })).status).toBe(200)
+    await service.call('PUT', '/v1/me/password', {
+      token: body.access_token,
+      body: { currentPassword: made.password, newPassword: password },
+    })
+    expect(await isTemporary(email, password)).toEqual([200, undefined])
+
+    for (const chosen of [undefined, 'four kettles dream sideways']) {
+      const reset = await resetPassword(service.db, email, chosen)
+      expect(await isTemporary(email, reset.password)).toEqual([200, true])
+    }
+  })
+
+  it('is none any more when a link was used to choose another', async () => {
+    const email = `${randomUUID()}@signing.example`
+    await createUser(service.db, dealer.dealerId, 'sales', { email, name: 'Sofie' })
+    const { rows } = await service.db.raw('select id from users where email = ?', [email])
+    const link = await service.call('POST', `/v1/users/${outer('user', rows[0].id)}/password-link`, {
+      token: dealer.admin.token,
+    })
+    await service.call('POST', '/v1/password', { body: { token: link.body.url.split('#')[1], password } })
+    expect(await isTemporary(email, password)).toEqual([200, undefined])
   })
 })
 

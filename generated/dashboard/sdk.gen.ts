@@ -620,8 +620,9 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Invite a person
  *
- * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. It is shown this
- * once; unless `mailed` says that it went to the person by mail, hand it over yourself. Only somebody who signed in within the last 15
+ * Scope: `users:manage`. Makes a user without a password, and a link that lets the person choose one, once, within 7 days. Where the service
+ * sends mail it goes to the mailbox alone, as `mailed` says; else it is shown this once: hand it over yourself. The address belongs to
+ * whoever first chooses a password by such a link: that somebody has it at another dealer is not told. Only somebody who signed in within the last 15
  * minutes may invite anybody.
  *
  */
@@ -668,8 +669,8 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
  * Make a new password link for a person
  *
  * Scope: `users:manage`. For somebody whose invitation was lost, or who forgot the password. Earlier links of the person stop working;
- * the password that the person has goes on working until another is chosen. The link works once, within 7 days, and is shown this once.
- * Only somebody who signed in within the last 15 minutes may make it.
+ * the password that the person has goes on working until another is chosen. The link works once, within 7 days, and goes to the
+ * mailbox alone, or is shown this once where the service sends no mail. Only somebody who signed in within the last 15 minutes may make it.
  *
  */
 export const createPasswordLink = <ThrowOnError extends boolean = false>(options: Options<CreatePasswordLinkData, ThrowOnError>): RequestResult<CreatePasswordLinkResponses, CreatePasswordLinkErrors, ThrowOnError> => (options.client ?? client).post<CreatePasswordLinkResponses, CreatePasswordLinkErrors, ThrowOnError>({

@@ -237,7 +237,7 @@ export type User = {
      */
     name: string;
     /**
-     * What the person signs in with, and where mails go. It belongs to one person only.
+     * What the person signs in with, and where mails go. It belongs to whoever first chose a password by the link to it.
      */
     email: string;
     role: Role;
@@ -254,6 +254,10 @@ export type User = {
      * When an Admin added the person, in UTC.
      */
     createdAt: string;
+    /**
+     * The operator of the service made the password; the dashboard lets the person choose another before anything else.
+     */
+    passwordTemporary?: boolean;
     /**
      * Until when nobody can sign in as the person from a device that is new to them, in UTC: there were too many failed attempts.
      * `releaseUser` ends that. Absent when there is no such lock.
@@ -376,7 +380,7 @@ export type OwnSession = {
      */
     signedInAt: string;
     /**
-     * When it ends by itself, in UTC, whether it is used or not.
+     * When it ends by itself, in UTC, unless it is used until then. It lives for 12 hours at most.
      */
     expiresAt: string;
     /**
@@ -2416,7 +2420,7 @@ export type RoleInput = 'admin' | 'sales';
  */
 export type UserInput = {
     /**
-     * What the person signs in with. It belongs to one person only, in any case of letters.
+     * What the person signs in with, in any case of letters. It belongs to whoever first chooses a password by the link to it.
      */
     email: string;
     name: UserName;
@@ -2428,15 +2432,17 @@ export type UserInput = {
  */
 export type PasswordLink = {
     /**
-     * A page of this service; what is secret stands behind the `#`, which browsers send to no server.
+     * A page of this service; what is secret stands behind the `#`, which browsers send to no server. Absent when `mailed`: whoever opens
+     * it proves that the address is theirs. Without mail, hand it over yourself: you vouch for the person.
+     *
      */
-    url: string;
+    url?: string;
     /**
      * Until when it can be used, in UTC. A newer link of the same person ends it, too.
      */
     expiresAt: string;
     /**
-     * It is on its way to the person by mail, too.
+     * It is on its way to the person by mail, and is shown to nobody else.
      */
     mailed: boolean;
 };
@@ -5199,7 +5205,7 @@ export type CreateUserErrors = {
      */
     403: Problem;
     /**
-     * Somebody has this e-mail address already.
+     * Somebody of the dealer has this e-mail address already.
      */
     409: Problem;
     /**
@@ -5479,6 +5485,10 @@ export type SetPasswordErrors = {
      * A page of another origin tried to use the session.
      */
     403: Problem;
+    /**
+     * The address belongs to somebody at another dealer, who chose a password first.
+     */
+    409: Problem;
     /**
      * The body is larger than the limit of the operation.
      */

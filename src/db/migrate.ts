@@ -31,6 +31,7 @@ const names = [
   '0022-documents-once.sql',
   '0023-key-addresses.sql',
   '0024-limits.sql',
+  '0025-proven-people.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -30,6 +30,8 @@ export interface Sessions {
   keyring: Keyring
   issuer: string
   cookies: Cookies
+  /** How long a session lives in which no page asks for a token. */
+  idleSeconds: number
   attempts: Attempts
   passwords: Passwords
   devices: Devices
@@ -43,7 +45,7 @@ const addressLengthMax = limits.OwnSession.address.maxLength
  * nobody would have its cookie any more.
  */
 export const signIn = (sessions: Sessions): Handlers['signIn'] => {
-  const { db, keyring, issuer, cookies, attempts, passwords, devices } = sessions
+  const { db, keyring, issuer, cookies, idleSeconds, attempts, passwords, devices } = sessions
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     const person = await passwords.inTurn(http, body.email, async () => {
@@ -63,7 +65,7 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
         'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, person)],
         'Cache-Control': 'no-store',
       },
-      body: tokenBody(grant, current, keyring, issuer, sessionSeconds),
+      body: tokenBody(grant, current, keyring, issuer, Math.min(sessionSeconds, idleSeconds)),
     }
   }
 }
@@ -73,7 +75,7 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
  * none.
  */
 async function startSession(
-  { db, clocks, secrets, cookies }: Sessions,
+  { db, clocks, secrets, cookies, idleSeconds }: Sessions,
   user: UserRow,
   http: Http,
 ): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
@@ -99,7 +101,7 @@ async function startSession(
         subject,
         scopes,
         environment: 'live',
-        endsAt: new Date(now.getTime() + sessionSeconds * 1000),
+        endsAt: new Date(now.getTime() + Math.min(sessionSeconds, idleSeconds) * 1000),
       },
       now,
     )
@@ -125,12 +127,19 @@ async function startSession(
 const endSession = (clocks: Clocks, { cookie: { dealerId, credentialId }, row }: Living, http: Http): Promise<void> =>
   clocks.hold({ dealerId, subject: { id: row.user_id } }, (trx) => endCredential(trx, dealerId, credentialId), http)
 
-export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Handlers['exchangeSession'] => {
+export const exchangeSession = ({
+  db,
+  secrets,
+  keyring,
+  issuer,
+  idleSeconds,
+}: Sessions): Handlers['exchangeSession'] => {
   return async ({ session, http }) => {
     requireSameOrigin(http, issuer)
     const { cookie, row } = await living(db, session, secrets)
     const user = await findUser(db, cookie.dealerId, row.user_id)
-    if (!user) throw new Problem('session-ended')
+    const endsAt = await store.prolongSession(db, cookie.dealerId, cookie.credentialId, sessionSeconds, idleSeconds)
+    if (!user || !endsAt) throw new Problem('session-ended')
     await keyring.reload(db)
     const grant: Grant = {
       dealerId: user.dealer_id,
@@ -140,7 +149,7 @@ export const exchangeSession = ({ db, secrets, keyring, issuer }: Sessions): Han
       scopes: inForce(row.scopes),
       authTime: row.signed_in_at,
     }
-    const secondsLeft = (row.ends_at.getTime() - Date.now()) / 1000
+    const secondsLeft = (endsAt.getTime() - Date.now()) / 1000
     return {
       status: 200,
       headers: { 'Cache-Control': 'no-store' },

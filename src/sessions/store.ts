@@ -20,6 +20,34 @@ export async function findSession(db: Knex, dealerId: string, credentialId: stri
   return rows[0]
 }
 
+/**
+ * The session is used: it ends so many seconds from now at the earliest, but never later than any may last. The answer
+ * is when, or undefined when it is over. Without the dealer's clock, since it adds no credential and what has been ended
+ * stays ended: whoever waits for the row sees it as it was committed.
+ */
+export async function prolongSession(
+  db: Knex,
+  dealerId: string,
+  credentialId: string,
+  lastsSeconds: number,
+  idleSeconds: number,
+): Promise<Date | undefined> {
+  const { rows } = await db.raw<{ rows: { ends_at: Date }[] }>(
+    `update credentials c set
+       ends_at = greatest(c.ends_at, least(
+         s.signed_in_at + :lastsSeconds * interval '1 second',
+         clock_timestamp() + :idleSeconds * interval '1 second'
+       ))
+     from sessions s
+     where s.dealer_id = :dealerId and s.credential_id = :credentialId
+       and c.dealer_id = :dealerId and c.id = :credentialId
+       and not c.disabled and c.ends_at > clock_timestamp()
+     returning c.ends_at`,
+    { dealerId, credentialId, lastsSeconds, idleSeconds },
+  )
+  return rows[0]?.ends_at
+}
+
 export interface OwnSessionRow {
   credential_id: string
   signed_in_at: Date

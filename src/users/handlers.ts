@@ -22,7 +22,15 @@ import { addLink } from './links.ts'
 import { type LinkToken, parseLinkToken } from './password-link.ts'
 import type { Passwords } from './passwords.ts'
 import * as store from './store.ts'
-import { hashPassword, isPassword, personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
+import {
+  hashPassword,
+  isPassword,
+  isTaken,
+  personId,
+  requireOtherThanEmail,
+  type UserRow,
+  userBody,
+} from './user.ts'
 
 export interface People extends Audited {
   db: Knex
@@ -64,6 +72,7 @@ export const createUser =
         name: body.name.trim(),
         role,
         password_hash: null,
+        password_temporary: false,
         deactivated_at: null,
         created_at: now,
       }
@@ -306,8 +315,7 @@ async function requireGoodPassword(guessing: Guessing, db: Knex, password: strin
 }
 
 function refuseTakenEmail(error: unknown): never {
-  if (error instanceof Error && 'constraint' in error && error.constraint === 'users_email')
-    throw new Problem('email-taken')
+  if (isTaken(error)) throw new Problem('email-taken')
   throw error
 }
 
@@ -345,7 +353,9 @@ async function savePassword(
   passwordHash: string,
 ): Promise<void> {
   await release(trx, secrets, await store.accountOf(trx, email))
-  await store.saveUser(trx, dealerId, id, { password_hash: passwordHash })
+  await store
+    .saveUser(trx, dealerId, id, { password_hash: passwordHash, password_temporary: false })
+    .catch(refuseTakenEmail)
   await store.endPasswordLink(trx, dealerId, id)
   await endCredentials(trx, dealerId, id)
 }

@@ -13,8 +13,9 @@ export interface Links {
 }
 
 /**
- * A new link for a person to choose a password with, by mail where there is mail; the one from before works no more.
- * The caller holds the dealer's clock.
+ * A new link for a person to choose a password with; the one from before works no more. Where there is mail it goes to
+ * the mailbox alone, so that whoever uses it has proven the address; elsewhere whoever asked for it hands it over, and
+ * vouches. The caller holds the dealer's clock.
  */
 export async function addLink(
   trx: Knex.Transaction,
@@ -32,7 +33,8 @@ export async function addLink(
     created_at: now,
     expires_at: expiresAt,
   })
-  const link = { url: linkUrl(issuer, token), expiresAt: expiresAt.toISOString(), mailed: mailIsReady }
-  if (mailIsReady) await mailLink(trx, secrets, user, link)
-  return link
+  const link = { url: linkUrl(issuer, token), expiresAt: expiresAt.toISOString() }
+  if (!mailIsReady) return { ...link, mailed: false }
+  await mailLink(trx, secrets, user, link)
+  return { expiresAt: link.expiresAt, mailed: true }
 }

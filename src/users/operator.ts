@@ -7,7 +7,7 @@ import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import type { Secrets } from '../secrets.ts'
 import { release } from './attempts.ts'
 import * as store from './store.ts'
-import { hashPassword, newPassword } from './user.ts'
+import { hashPassword, isTaken, newPassword } from './user.ts'
 
 // What the operator of the service does from the command line or at the first start; no client can.
 
@@ -16,7 +16,10 @@ const foreignKeyViolation = '23503'
 export interface Person {
   email: string
   name: string
+  /** Without it one is made. */
   password?: string
+  /** Whether they have to choose another; unless it is said, when one is made. */
+  passwordIsTemporary?: boolean
 }
 
 /** A dealer with its first admin. @throws {Error} when the e-mail address is taken. */
@@ -28,7 +31,6 @@ export async function createDealer(
   const password = admin.password ?? newPassword()
   const passwordHash = await hashPassword(password)
   return db.transaction(async (trx) => {
-    await refuseTakenEmail(trx, admin.email)
     const dealerId = newId()
     const now = await readClock(trx)
     await addDealer(trx, { id: dealerId, ...dealer }, now)
@@ -38,9 +40,10 @@ export async function createDealer(
       name: admin.name,
       role: 'admin' as const,
       password_hash: passwordHash,
+      password_temporary: admin.passwordIsTemporary ?? admin.password === undefined,
       created_at: now,
     }
-    await store.addUser(trx, dealerId, user)
+    await store.addUser(trx, dealerId, user).catch((error: unknown) => refuseTakenEmail(error, user.email))
     await recordOperatorChange(
       trx,
       dealerId,
@@ -63,7 +66,6 @@ export async function createUser(
   const passwordHash = await hashPassword(password)
   return db.transaction(async (trx) => {
     await lockDealer(trx, dealerId)
-    await refuseTakenEmail(trx, person.email)
     const now = await readClock(trx)
     const user = {
       id: newId(),
@@ -71,9 +73,10 @@ export async function createUser(
       name: person.name,
       role,
       password_hash: passwordHash,
+      password_temporary: person.password === undefined,
       created_at: now,
     }
-    await store.addUser(trx, dealerId, user).catch((error: unknown) => refuseUnknownDealer(error, dealerId))
+    await store.addUser(trx, dealerId, user).catch((error: unknown) => refuseUnknownDealer(error, dealerId, user.email))
     await recordOperatorChange(trx, dealerId, userCreated(user), now)
     return { password }
   })
@@ -91,7 +94,8 @@ export async function resetPassword(db: Knex, email: string, wanted?: string): P
   const passwordHash = await hashPassword(password)
   await db.transaction(async (trx) => {
     await lockDealer(trx, user.dealer_id)
-    await store.saveUser(trx, user.dealer_id, user.id, { password_hash: passwordHash })
+    const change = { password_hash: passwordHash, password_temporary: true }
+    await store.saveUser(trx, user.dealer_id, user.id, change).catch((error: unknown) => refuseTakenEmail(error, email))
     await store.endPasswordLink(trx, user.dealer_id, user.id)
     await endCredentials(trx, user.dealer_id, user.id)
     await recordOperatorChange(
@@ -128,13 +132,14 @@ function userCreated({ id, email, name, role }: { id: string; email: string; nam
   return { action: 'user.created', subject: { type: 'user', id, name }, after: { email, role } }
 }
 
-async function refuseTakenEmail(trx: Knex.Transaction, email: string): Promise<void> {
-  if ((await store.findByEmail(trx, email)).user) throw new Error(`The e-mail address ${email} is taken`)
+function refuseTakenEmail(error: unknown, email: string): never {
+  if (isTaken(error)) throw new Error(`The e-mail address ${email} is taken`)
+  throw error
 }
 
 /** The dealer is the only row that a new user points to. */
-function refuseUnknownDealer(error: unknown, dealerId: string): never {
+function refuseUnknownDealer(error: unknown, dealerId: string, email: string): never {
   if (error instanceof Error && 'code' in error && error.code === foreignKeyViolation)
     throw new Error(`There is no ${outer('dealer', dealerId)}`)
-  throw error
+  refuseTakenEmail(error, email)
 }

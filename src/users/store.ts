@@ -16,14 +16,21 @@ export async function findUser(db: Knex, dealerId: string, id: string): Promise<
 }
 
 /**
- * The one look-up that knows no dealer: an e-mail address belongs to one user of one dealer. Which spellings are the
- * same the database alone decides; `account` is what all of them become.
+ * The one look-up that knows no dealer: an e-mail address belongs to one user of one dealer, who has a password; while
+ * nobody has, it leads to the latest invitation. Which spellings are the same the database alone decides; `account` is
+ * what all of them become.
  */
 export async function findByEmail(db: Knex, email: string): Promise<{ account: string; user: UserRow | undefined }> {
   const { rows } = await db.raw<{ rows: ({ account: string } & UserRow)[] }>(
     `select u.*, asked.account
      from (select lower(?::text) as account) as asked
-     left join users u on lower(u.email) = asked.account`,
+     left join lateral (
+       select *
+       from users
+       where lower(email) = asked.account
+       order by password_hash is null, id desc
+       limit 1
+     ) as u on true`,
     [email],
   )
   const [row] = rows
@@ -69,7 +76,7 @@ export async function saveUser(
   trx: Knex.Transaction,
   dealerId: string,
   id: string,
-  change: Partial<Pick<UserRow, 'name' | 'role' | 'deactivated_at' | 'password_hash'>>,
+  change: Partial<Pick<UserRow, 'name' | 'role' | 'deactivated_at' | 'password_hash' | 'password_temporary'>>,
 ): Promise<void> {
   await trx('users').where({ dealer_id: dealerId, id }).update(change)
 }

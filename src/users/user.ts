@@ -37,6 +37,9 @@ export function newPassword(): string {
   return Array.from({ length: 7 }, group).join('-')
 }
 
+/** Whether a person could not be saved because the e-mail address is another one's. */
+export const isTaken = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '23505'
+
 export interface UserRow {
   id: string
   dealer_id: string
@@ -45,6 +48,8 @@ export interface UserRow {
   role: Role
   /** Null until somebody who was invited has chosen one. */
   password_hash: string | null
+  /** The operator made the password, and knows it. */
+  password_temporary: boolean
   deactivated_at: Date | null
   created_at: Date
 }
@@ -58,6 +63,7 @@ export function userBody(row: UserRow, lockedUntil?: Date): User {
     state: row.deactivated_at !== null ? 'deactivated' : row.password_hash === null ? 'invited' : 'active',
     deactivated: row.deactivated_at !== null,
     createdAt: row.created_at.toISOString(),
+    ...(row.password_temporary && { passwordTemporary: true }),
     ...(lockedUntil && { signInLockedUntil: lockedUntil.toISOString() }),
   }
 }

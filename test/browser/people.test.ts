@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { browserOf } from '../../src/dashboard/browser.ts'
 import { da } from '../../src/dashboard/words/da.ts'
 import { en } from '../../src/dashboard/words/en.ts'
+import { createUser } from '../../src/users/operator.ts'
 import { password } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
 
@@ -64,6 +65,49 @@ it('takes somebody from the invitation by an admin to a session of their own, an
   await invited.page.getByRole('dialog').getByLabel('Password', { exact: true }).fill(password)
   await invited.page.getByRole('button', { name: 'Sign in' }).click()
   await invited.page.getByText('The e-mail is unknown or the password is wrong.').waitFor()
+})
+
+it('lets whoever signs in with a password of the operator choose another before anything else', async () => {
+  const { service, url } = dashboard
+  const { dealerId } = await service.dealer('operated')
+  const email = 'mette@operated.example'
+  const made = await createUser(service.db, dealerId, 'admin', { email, name: 'Mette' })
+  const { page, expectFailure } = await dashboard.open()
+  expectFailure(401)
+  await page.goto(`${url}/settings/users`)
+  await page.getByLabel('E-mail').fill(email)
+  await page.getByLabel('Password', { exact: true }).fill(made.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('heading', { name: 'Choose a password of your own' }).waitFor()
+  await page.reload()
+  await page.getByRole('heading', { name: 'Choose a password of your own' }).waitFor()
+  await page.getByLabel('Current password').fill(made.password)
+  const choose = async (chosen: string) => {
+    await page.getByLabel('New password').fill(chosen)
+    await page.getByLabel('The same once more').fill(chosen)
+    await page.getByRole('button', { name: 'Change the password' }).click()
+  }
+  expectFailure(422)
+  await choose('password1234')
+  await page.getByText('This password is easily guessed').waitFor()
+  await choose(another)
+  await page.getByRole('button', { name: 'Invite somebody' }).waitFor()
+  expect((await service.call('POST', '/v1/session', { body: { email, password: another } })).status).toBe(200)
+})
+
+it('lets an Admin unlock a sign-in that failed too often', async () => {
+  const { service } = dashboard
+  const { admin, sales } = await service.dealer('locked')
+  for (let count = 0; count < 10; count++)
+    await service.call('POST', '/v1/session', { body: { email: sales.email, password: 'wrong' } })
+  const { page, signIn } = await dashboard.open()
+  await signIn(admin.email, '/settings/users')
+  const row = page.getByRole('row', { name: sales.email })
+  await row.getByText('Sign-in locked until').waitFor()
+  await row.getByRole('button', { name: 'Unlock the sign-in of Sales' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Unlock', exact: true }).click()
+  await row.getByText('Sign-in locked until').waitFor({ state: 'detached' })
+  expect((await service.call('POST', '/v1/session', { body: { email: sales.email, password } })).status).toBe(200)
 })
 
 it('tells whoever opens a used link what to do', async () => {

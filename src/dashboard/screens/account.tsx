@@ -41,7 +41,7 @@ export function Account() {
   )
 }
 
-function OwnPassword({ email }: { email: string }) {
+export function OwnPassword({ email }: { email: string }) {
   const { t } = useTranslation()
   const queries = useQueryClient()
   const [current, setCurrent] = useState('')

@@ -1,7 +1,8 @@
 import { Anchor, Button, Container, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { askForPasswordLink, enterWith, start, stayAsIs, useSession } from '../session.ts'
+import { askForPasswordLink, enterWith, leave, start, stayAsIs, useSession } from '../session.ts'
+import { OwnPassword } from './account.tsx'
 import { Dialog, Failed, Loading, useDeed } from './components.tsx'
 import { ChoosePassword } from './password.tsx'
 
@@ -50,6 +51,16 @@ export function SessionGate({ onSignedOut, children }: { onSignedOut: () => void
       </Outside>
     )
   }
+  if (session.state === 'signed-in' && session.user.passwordTemporary)
+    return (
+      <Outside title={t('password.own')}>
+        <Text>{t('password.temporary')}</Text>
+        <OwnPassword email={session.user.email} />
+        <Anchor component="button" type="button" size="sm" ta="start" onClick={() => void leave()}>
+          {t('menu.signOut')}
+        </Anchor>
+      </Outside>
+    )
   return (
     <>
       {children}

@@ -215,22 +215,25 @@ function TheLink({ name, link, close }: { name: string; link: PasswordLink; clos
   return (
     <Dialog title={t('users.linkTitle', { name: isolated(name) })} close={close}>
       <Stack>
-        <Text>{t('users.linkText')}</Text>
-        <textarea
-          ref={field}
-          className="secret"
-          readOnly
-          rows={4}
-          aria-label={t('users.link')}
-          value={link.url}
-          onFocus={(event) => event.currentTarget.select()}
-          spellCheck={false}
-        />
-        <CopyButton text={link.url} label={t('reveal.copy')} select={() => field.current?.select()} autoFocus />
-        <Text size="sm">
-          {t('users.linkEnds', { when: short(link.expiresAt) })}{' '}
-          {link.mailed && t('users.linkMailed', { name: isolated(name) })}
-        </Text>
+        {link.url === undefined ? (
+          <Text>{t('users.linkMailed', { name: isolated(name) })}</Text>
+        ) : (
+          <>
+            <Text>{t('users.linkText')}</Text>
+            <textarea
+              ref={field}
+              className="secret"
+              readOnly
+              rows={4}
+              aria-label={t('users.link')}
+              value={link.url}
+              onFocus={(event) => event.currentTarget.select()}
+              spellCheck={false}
+            />
+            <CopyButton text={link.url} label={t('reveal.copy')} select={() => field.current?.select()} autoFocus />
+          </>
+        )}
+        <Text size="sm">{t('users.linkEnds', { when: short(link.expiresAt) })}</Text>
         <Group justify="flex-end">
           <Button onClick={close}>{t('connect.done')}</Button>
         </Group>

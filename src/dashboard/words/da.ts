@@ -331,7 +331,8 @@ export const da: Words = {
     linkSubmit: 'Opret linket',
     linkText:
       'Linket vises kun denne ene gang. Send det til denne bruger og ingen andre: den, der åbner det først, vælger adgangskoden.',
-    linkMailed: 'Det er også på vej til {{name}} med mail.',
+    linkMailed:
+      'Linket er på vej til {{name}} med mail og vises ikke til andre: den, der åbner det, beviser, at adressen er vedkommendes egen.',
     linkEnds: 'Det virker én gang, indtil {{when}}.',
   },
   account: {
@@ -357,6 +358,9 @@ export const da: Words = {
     different: 'De to er ikke ens.',
     submit: 'Gem adgangskoden',
     set: 'Din adgangskode er gemt. Log ind med den.',
+    own: 'Vælg din egen adgangskode',
+    temporary:
+      'Adgangskoden, du loggede ind med, er lavet af den, der driver tjenesten, og som måske kender den. Vælg en anden for at komme videre.',
   },
   notifications: {
     text: 'Mails sendes til {{email}}.',

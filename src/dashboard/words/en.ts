@@ -330,7 +330,8 @@ export const en = {
     linkText:
       'This is the only time that the link is shown. Send it to this person and nobody else: whoever opens it first chooses the password.',
     linkEnds: 'It works once, until {{when}}.',
-    linkMailed: 'It is also on its way to {{name}} by mail.',
+    linkMailed:
+      'The link is on its way to {{name}} by mail, and is shown to nobody else: whoever opens it proves that the address is theirs.',
   },
   account: {
     facts: 'About you',
@@ -355,6 +356,9 @@ export const en = {
     different: 'The two are not the same.',
     submit: 'Save the password',
     set: 'Your password is saved. Sign in with it.',
+    own: 'Choose a password of your own',
+    temporary:
+      'Whoever runs this service made the password that you signed in with, and may know it. Choose another one to go on.',
   },
   notifications: {
     text: 'Mails go to {{email}}.',
@@ -406,7 +410,7 @@ export const en = {
   problem: {
     'sign-in-refused': 'The e-mail is unknown or the password is wrong.',
     'sign-in-too-old': 'This needs your password again. Try once more and type it.',
-    'email-taken': 'Somebody has this e-mail address already. Choose another one.',
+    'email-taken': 'Somebody signs in with this e-mail address already. Another one is needed.',
     'last-admin': 'This is the last active admin. Make somebody else an admin first.',
     'user-deactivated': 'This person is deactivated. Reactivate them first.',
     'password-link-invalid':
