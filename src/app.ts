@@ -4,6 +4,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import type { Handlers } from '../generated/server/express.gen.ts'
 import { cookieIn, type Cookies } from './cookies.ts'
+import type { Refusals } from './audit/refusals.ts'
 import { bodyReader, queryIn, reduceContentType, unjudgedBytesMax } from './http/body.ts'
 import type { Contract } from './http/contract.ts'
 import { dispatch } from './http/dispatch.ts'
@@ -26,6 +27,7 @@ export interface Parts {
   trustProxy: string | number | false
   log: Logger
   recorder: Recorder
+  refusals: Pick<Refusals, 'note'>
   cookies: Cookies
   /** Of every answer. */
   headers: Readonly<Record<string, string>>
@@ -42,13 +44,14 @@ export function createApp({
   trustProxy,
   log,
   recorder,
+  refusals,
   cookies,
   headers,
 }: Parts): RequestListener {
   const app = express()
   app.disable('x-powered-by').disable('etag').set('trust proxy', trustProxy).set('query parser', queryIn)
 
-  app.use(logRequests(log, recorder))
+  app.use(logRequests(log, recorder, refusals))
   app.use((req, res, next) => {
     requireHead(req)
     const found = contract.match(req.method, req.path)

@@ -4,6 +4,7 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { openComingScopes } from './api-keys/coming-scopes.ts'
 import * as apiKeys from './api-keys/store.ts'
+import { openRefusals, type Refusals } from './audit/refusals.ts'
 import { createApp } from './app.ts'
 import { cookiesOf } from './cookies.ts'
 import type { Report } from './background.ts'
@@ -39,6 +40,7 @@ import { devices } from './users/device.ts'
 import { openGuessing } from './users/guessing.ts'
 import { openPasswords } from './users/passwords.ts'
 import * as users from './users/store.ts'
+import { maskedEmail } from './users/user.ts'
 
 export interface ServiceOptions {
   connection: Connection
@@ -64,6 +66,7 @@ export interface Service {
   database: Database
   secrets: Secrets
   recorder: Recorder
+  refusals: Refusals
   /** From now on readiness is refused, and nothing else. */
   refuseReadiness(): void
   /** Ends the answers that would go on for ever. */
@@ -126,6 +129,8 @@ export async function openService({
     const guessing = openGuessing()
     parts.push({ name: 'guessing', stop: () => guessing.stop() })
     let isStopping = false
+    const refusals = openRefusals(db, report)
+    parts.push({ name: 'refusals', stop: () => refusals.stop() })
     const handlers = handlersWith({
       isStopping: () => isStopping,
       db,
@@ -140,6 +145,9 @@ export async function openService({
       feed,
       cookies,
       idleSeconds: sessionIdleSeconds,
+      refusals,
+      unknownTried: (email, address) =>
+        log.warn({ email: maskedEmail(email), address }, 'somebody tried to sign in with an e-mail that nobody has'),
       attempts: openAttempts(db, secrets),
       passwords: openPasswords(),
       devices: devices(secrets, cookies),
@@ -174,6 +182,7 @@ export async function openService({
       trustProxy,
       log,
       recorder,
+      refusals,
       cookies,
       headers: browserHeaders(issuer),
     })
@@ -182,6 +191,7 @@ export async function openService({
       database,
       secrets,
       recorder,
+      refusals,
       refuseReadiness: () => {
         isStopping = true
       },

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
+import { sweepRefusals } from './audit/store.ts'
 import { type Job, openJob, type Report } from './background.ts'
 import { inTurn } from './db/turn.ts'
 import { type FairQueue, openFairQueue } from './fair-queue.ts'
@@ -20,6 +21,7 @@ export interface Sweep {
 }
 
 const usageDays = 400
+const refusalDays = 90
 // Longer than a session lives; no token outlives its session.
 const sessionKeptSeconds = sessionSeconds + 86_400
 
@@ -43,6 +45,11 @@ export const sweeps: readonly Sweep[] = [
     batch: (trx, atMost) => sweepUsage(trx, usageDays, atMost),
   },
   { name: 'sweeping addresses of keys', everyMs: 10 * minuteMs, batch: sweepAddresses },
+  {
+    name: 'sweeping refusals',
+    everyMs: 10 * minuteMs,
+    batch: (trx, atMost) => sweepRefusals(trx, refusalDays, atMost),
+  },
   { name: 'sweeping mails', everyMs: 10 * minuteMs, batch: (trx, atMost) => sweepMails(trx, mailKeptDays, atMost) },
   { name: 'sweeping password links', everyMs: 10 * minuteMs, batch: sweepPasswordLinks },
   { name: 'sweeping failed attempts', everyMs: 10 * minuteMs, batch: sweepAttempts },

@@ -104,6 +104,7 @@ it('keeps the requests of keys for as many days as each dealer says', async () =
       lead_id: null,
       problem: null,
       violation: null,
+      logged: true,
     }
   }
   await addRequests(

@@ -38,9 +38,9 @@ const trySignIn = (email: string, tried = password) =>
   service.call('POST', '/v1/session', { body: { email, password: tried } })
 const me = async (token: string) => (await service.call('GET', '/v1/me', { token })).status
 const audited = async (userId: string) =>
-  ((await admin('GET', `/v1/audit-entries?subjectId=${userId}`)).body.items as any[]).map(
-    ({ action, actor, after }) => [action, actor.name, after],
-  )
+  ((await admin('GET', `/v1/audit-entries?subjectId=${userId}`)).body.items as any[])
+    .filter(({ action }) => !/^user\.(signed|session|refused)/.test(action))
+    .map(({ action, actor, after }) => [action, actor.name, after])
 const state = async (userId: string) =>
   (await admin('GET', '/v1/users?limit=200')).body.items.find(({ id }: any) => id === userId).state
 

@@ -81,6 +81,7 @@ describe('a sweep', () => {
       lead_id: null,
       problem: null,
       violation: null,
+      logged: true,
     })
     const kept = times(5, (at) => request(ago((13 + at / 10) * dayMs)))
     const all = [...times(backlog, (at) => request(ago(15 * dayMs + at))), request(ago(401 * dayMs)), ...kept]

@@ -520,7 +520,7 @@ export const restoreApiKey = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * List what was asked with an API key
  *
- * Scope: `api-keys:manage`. Newest first, as far back as the dealer keeps them (`requestLogDays`), at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. A request is in it when it came with a key that is known, or a token that one bought, to an operation of this document. Filters are combined.
+ * Scope: `api-keys:manage`. Newest first, as far back as the dealer keeps them (`requestLogDays`), at most 5 seconds late. Also of deleted keys: whoever still tries one is seen here. A request is in it when it came with a key that is known, or a token that one bought, to an operation of this document; of those refused alike within an hour the first few hundred are, and `getApiKeyUsage` counts all. Filters are combined.
  */
 export const listApiKeyRequests = <ThrowOnError extends boolean = false>(options: Options<ListApiKeyRequestsData, ThrowOnError>): RequestResult<ListApiKeyRequestsResponses, ListApiKeyRequestsErrors, ThrowOnError> => (options.client ?? client).get<ListApiKeyRequestsResponses, ListApiKeyRequestsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -794,10 +794,12 @@ export const updateDealer = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * List what was changed, and by whom
+ * List what was changed, who signed in, and what was refused
  *
  * Scope: `audit:read`. Newest first. Every change of API keys and users is here, written in the same transaction as the change; an entry
- * can neither be changed nor removed. Filters are combined.
+ * can neither be changed nor removed. Between them stands what was refused for lack of a right or over a limit to a key or a person that is
+ * known, gathered by hour, reason and address, at most 5 seconds late; `requests` of one grow, and it is forgotten after 90 days.
+ * Filters are combined.
  *
  */
 export const listAuditEntries = <ThrowOnError extends boolean = false>(options?: Options<ListAuditEntriesData, ThrowOnError>): RequestResult<ListAuditEntriesResponses, ListAuditEntriesErrors, ThrowOnError> => (options?.client ?? client).get<ListAuditEntriesResponses, ListAuditEntriesErrors, ThrowOnError>({

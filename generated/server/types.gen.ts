@@ -2677,29 +2677,33 @@ export type DealerUpdate = {
  * An `AuditAction` that this version knows: `api_key.created`, `api_key.updated`, `api_key.deleted`,
  * `api_key.restored`, `api_key.replaced`, `api_key.new_secret_used`, `api_key.old_secret_ends`,
  * `api_key.replacement_cancelled`, `api_key.scopes_added`, `dealer.created`, `dealer.updated`, `user.created`, `user.updated`,
- * `user.password_reset`, `user.password_link_created`, `user.released`, `user.password_set` or `user.password_changed`. More may
- * come.
+ * `user.password_reset`, `user.password_link_created`, `user.released`, `user.password_set`,
+ * `user.password_changed`, `user.password_link_requested`, `user.signed_in`, `user.signed_out`, `user.session_ended`, `user.refused`,
+ * `api_key.refused`, `signing_key.rotated` or `signing_key.replaced`. More may come.
  *
  */
-export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed';
+export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed' | 'user.password_link_requested' | 'user.signed_in' | 'user.signed_out' | 'user.session_ended' | 'user.refused' | 'api_key.refused' | 'signing_key.rotated' | 'signing_key.replaced';
 
 /**
  * What was done: `api_key.created`, `api_key.updated`, `api_key.deleted`, `api_key.restored`, `api_key.replaced`,
  * `api_key.new_secret_used`, `api_key.old_secret_ends`, `api_key.replacement_cancelled`,
  * `api_key.scopes_added` (a new version gave it more), `dealer.created`, `dealer.updated`, `user.created`, `user.updated`, `user.password_reset`, `user.password_link_created`, `user.released`,
- * `user.password_set` or `user.password_changed`. More may come.
+ * `user.password_set`,
+ * `user.password_changed`, `user.password_link_requested` (by somebody who forgot it), `user.signed_in`, `user.signed_out`, `user.session_ended`
+ * (elsewhere, or by another sign-in), `user.refused` (failed attempts), `api_key.refused`, `signing_key.rotated` or `signing_key.replaced` (by
+ * the operator, for all dealers). More may come.
  *
  */
-export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed';
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed' | 'user.password_link_requested' | 'user.signed_in' | 'user.signed_out' | 'user.session_ended' | 'user.refused' | 'api_key.refused' | 'signing_key.rotated' | 'signing_key.replaced';
 
 /**
- * Who did it. The operator of the service has no id.
+ * Who did it. The operator of the service has no id, nor has whoever is unknown.
  */
 export type AuditActor = {
     /**
-     * `user`, `api_key`, or `operator`, who runs the service. More may come.
+     * `user`, `api_key`, `operator`, who runs the service, or `unknown`, who did not sign in. More may come.
      */
-    type: 'user' | 'api_key' | 'operator';
+    type: 'user' | 'api_key' | 'operator' | 'unknown';
     /**
      * Of an API key `key_...`, of a user `user_...`.
      */
@@ -2729,14 +2733,16 @@ export type AuditSubject = {
 };
 
 /**
- * The members that changed, as they were before or after.
+ * The members that changed, as they were before or after. Of a refusal, how many `requests` and `lastAt`.
  */
 export type AuditedMembers = {
     [key: string]: unknown;
 };
 
 /**
- * One change of settings, keys or people. It holds no secret and no customer data.
+ * One change of settings, keys or people, a sign-in, or what was refused within an hour to a key or a person for one reason from one
+ * address. It holds no secret and no customer data.
+ *
  */
 export type AuditEntry = {
     /**
@@ -2750,14 +2756,14 @@ export type AuditEntry = {
     action: AuditAction;
     actor: AuditActor;
     /**
-     * The internet address that the change came from.
+     * The internet address that it came from. Left out of refusals from many addresses.
      */
     address?: string;
     subject: AuditSubject;
     before: AuditedMembers;
     after: AuditedMembers;
     /**
-     * Why, in the words of whoever did it, where the operation asks for it.
+     * Why, in the words of whoever did it, where the operation asks for it; of a refusal the code of the problem.
      */
     reason?: string;
 };

@@ -40,6 +40,23 @@ export function changeRecorder(
     })
 }
 
+/** Writes down what somebody asks for who has not said who they are. */
+export async function recordOfUnknown(
+  trx: Knex.Transaction,
+  dealerId: string,
+  address: string,
+  change: Change,
+  now: Date,
+): Promise<void> {
+  await addAuditEntry(trx, dealerId, {
+    ...rowOf(change, now),
+    actor_type: 'unknown',
+    actor_id: null,
+    actor_name: 'Unknown',
+    address,
+  })
+}
+
 /** Writes down a change that the operator makes from the command line. */
 export async function recordOperatorChange(
   trx: Knex.Transaction,

@@ -8,7 +8,7 @@ import { inner, outer } from '../ids.ts'
 import { secretsFrom } from '../secrets.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
 import { openGuessing } from '../users/guessing.ts'
-import { createDealer, createUser, releaseUser, resetPassword } from '../users/operator.ts'
+import { createDealer, createUser, recordRotation, releaseUser, resetPassword } from '../users/operator.ts'
 import { country, dealerId, email, language, passwordIn, personOrDealer, timeZone } from './input.ts'
 import { settings } from './settings.ts'
 
@@ -141,7 +141,9 @@ program
   .action(({ now }) =>
     withDatabase(async ({ db }) => {
       const secrets = ownSecrets()
-      const kid = now ? await replaceSigningKeys(db, secrets) : await rotateSigningKey(db, secrets)
+      const kid = now
+        ? await replaceSigningKeys(db, secrets, (trx, at) => recordRotation(trx, 'signing_key.replaced', at))
+        : await rotateSigningKey(db, secrets, (trx, at) => recordRotation(trx, 'signing_key.rotated', at))
       console.log(
         now
           ? `Key ${kid} signs now; all earlier access tokens are dead`

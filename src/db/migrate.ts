@@ -32,6 +32,7 @@ const names = [
   '0023-key-addresses.sql',
   '0024-limits.sql',
   '0025-proven-people.sql',
+  '0026-refusals.sql',
 ]
 
 // Any number that nothing else in this database locks.

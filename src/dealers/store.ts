@@ -7,6 +7,10 @@ export async function findDealer(db: Knex, dealerId: string): Promise<DealerRow 
     .first('id', 'name', 'country', 'time_zone', 'language', 'request_log_days', 'response_target_minutes')
 }
 
+export async function findDealers(db: Knex): Promise<{ id: string; name: string }[]> {
+  return db('dealers').select('id', 'name').orderBy('id')
+}
+
 export async function saveDealer(
   trx: Knex.Transaction,
   dealerId: string,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
+import type { Refusals } from '../audit/refusals.ts'
 import type { JsonFaults } from '../json.ts'
 import type { Http } from '../operation.ts'
 import type { Violation } from '../problem.ts'
@@ -36,7 +37,7 @@ const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
  * Gives every answer its X-Request-Id, and the log one line a request: never a body, a key, a token, a cookie or a
  * query. A request whose sender left is over when what it asked for is: only then is it known what became of it.
  */
-export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
+export function logRequests(log: Logger, recorder: Recorder, refusals: Pick<Refusals, 'note'>): RequestHandler {
   return (req, res, next) => {
     const started = performance.now()
     const sent = req.headers['x-request-id']
@@ -51,7 +52,7 @@ export function logRequests(log: Logger, recorder: Recorder): RequestHandler {
       const { call, problem } = res.locals
       const status = isAnswered ? { status: res.statusCode, problem } : { aborted: true }
       log.info({ requestId, operationId: call?.id, method: req.method, ...status, durationMs }, 'request')
-      record(req, res, recorder, isAnswered ? res.statusCode : 0, durationMs)
+      record(req, res, { recorder, refusals }, isAnswered ? res.statusCode : 0, durationMs)
     }
     res.once('close', () => (res.writableEnded ? over() : onceEnded(res, over)))
     next()
@@ -69,8 +70,17 @@ function onceEnded(res: Response, then: () => void): void {
   }
 }
 
+/** For lack of a right, or over a limit; whatever else does not fit is for the log of requests. */
+const isRefusal = (status: number): boolean => status === 401 || status === 403 || status === 429
+
 /** `status` is 0 when the sender left before the answer. */
-function record(req: Request, { locals }: Response, recorder: Recorder, status: number, durationMs: number): void {
+function record(
+  req: Request,
+  { locals }: Response,
+  { recorder, refusals }: { recorder: Recorder; refusals: Pick<Refusals, 'note'> },
+  status: number,
+  durationMs: number,
+): void {
   const { call, admission, noted, requestId, problem = null, violation } = locals
   const caller = admission?.caller
   const key =
@@ -79,6 +89,15 @@ function record(req: Request, { locals }: Response, recorder: Recorder, status: 
       ? { dealerId: caller.dealerId, apiKeyId: caller.subject.id, credentialId: caller.credentialId }
       : undefined)
   if (!key || !call) return
+  // That a token expires is how things are: its holder buys another.
+  const isOver = problem === 'token-invalid' && caller !== undefined && caller.expiresAt.getTime() <= Date.now()
+  if (problem !== null && isRefusal(status) && !isOver)
+    refusals.note({
+      dealerId: key.dealerId,
+      subject: { type: 'api_key', id: key.apiKeyId },
+      code: problem,
+      address: req.ip ?? '',
+    })
   recorder.note({
     dealer_id: key.dealerId,
     api_key_id: key.apiKeyId,

@@ -22,6 +22,8 @@ export interface RequestRow {
   lead_id: string | null
   problem: string | null
   violation: Violation | null
+  /** False where it is only counted. */
+  logged: boolean
 }
 
 /**
@@ -30,12 +32,12 @@ export interface RequestRow {
  */
 export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[]): Promise<void> {
   const text = `with request as materialized (
-      select dealer_id, id, to_timestamp(ms / 1000) as at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation::jsonb
-      from unnest($1::uuid[], $2::uuid[], $3::float8[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::smallint[], $9::real[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::text[])
-        as r(dealer_id, id, ms, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation)
+      select dealer_id, id, to_timestamp(ms / 1000) as at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation::jsonb, logged
+      from unnest($1::uuid[], $2::uuid[], $3::float8[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::smallint[], $9::real[], $10::text[], $11::text[], $12::uuid[], $13::text[], $14::text[], $15::boolean[])
+        as r(dealer_id, id, ms, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation, logged)
     ), logged as (
       insert into api_key_requests (dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation)
-      select dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation from request
+      select dealer_id, id, at, api_key_id, credential_id, request_id, operation, status, duration_ms, address, user_agent, lead_id, problem, violation from request where logged
     ), counted as (
       insert into api_key_usage (dealer_id, api_key_id, hour, operation, status_class, requests)
       select dealer_id, api_key_id, date_trunc('hour', at), operation, status / 100, count(*) from request group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5
@@ -84,6 +86,7 @@ export async function addRequests(hot: pg.Pool, requests: readonly RequestRow[])
     plain(({ lead_id }) => lead_id),
     plain(({ problem }) => problem),
     requests.map(({ violation }) => violation && JSON.stringify(violation)),
+    plain(({ logged }) => String(logged)),
   ]
   await hot.query({ name: 'add-requests', text, values })
 }
@@ -102,7 +105,7 @@ export async function findRequests(
   dealerId: string,
   apiKeyId: string,
   filter: RequestFilter,
-): Promise<(RequestRow & { mask: string | null })[]> {
+): Promise<(Omit<RequestRow, 'logged'> & { mask: string | null })[]> {
   const { statusClass, operation, leadId, past, limit } = filter
   const conditions = ['r.dealer_id = :dealerId', 'r.api_key_id = :apiKeyId']
   if (statusClass !== undefined) conditions.push('r.status / 100 = :statusClass')
@@ -133,7 +136,7 @@ export async function findRequests(
     order by h.hour desc, r.id desc
     limit :limit`
   const isCounted = leadId === undefined && (statusClass !== undefined || operation !== undefined)
-  const { rows } = await db.raw<{ rows: (RequestRow & { mask: string | null })[] }>(
+  const { rows } = await db.raw<{ rows: (Omit<RequestRow, 'logged'> & { mask: string | null })[] }>(
     `select r.*, s.mask
      from (${isCounted ? inHours : those()}) as r
      left join api_key_secrets s on s.dealer_id = r.dealer_id and s.credential_id = r.credential_id

@@ -3,6 +3,8 @@ import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { OwnSession, SessionTokenResponse } from '../../generated/server/types.gen.ts'
+import type { Audited } from '../audit/audit.ts'
+import type { Refusals } from '../audit/refusals.ts'
 import { inner, newId, outer } from '../ids.ts'
 import { type Cookies, cookieIn } from '../cookies.ts'
 import type { Http, Principal } from '../operation.ts'
@@ -23,7 +25,7 @@ import { isPassword, personId, scopesOfRole, type UserRow, userBody } from '../u
 import { type Cookie, newCookie, parseCookie, sessionSeconds } from './session.ts'
 import * as store from './store.ts'
 
-export interface Sessions {
+export interface Sessions extends Audited {
   db: Knex
   clocks: Clocks
   secrets: Secrets
@@ -35,6 +37,9 @@ export interface Sessions {
   attempts: Attempts
   passwords: Passwords
   devices: Devices
+  refusals: Pick<Refusals, 'note'>
+  /** Told of a failure to sign in with an e-mail that nobody has. */
+  unknownTried: (email: string, address: string) => void
 }
 
 const sessionsListedMax = limits.OwnSessions.items.maxItems
@@ -48,21 +53,29 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
   const { db, keyring, issuer, cookies, idleSeconds, attempts, passwords, devices } = sessions
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
-    const person = await passwords.inTurn(http, body.email, async () => {
-      const { account, user } = await findByEmail(db, body.email)
-      const right = await attempts.count(http, account, devices.known(http, user))
-      if (!(await isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
-      await right()
-      return user
+    let known: UserRow | undefined
+    const enter = async () => {
+      const { person, isNewDevice } = await passwords.inTurn(http, body.email, async () => {
+        const { account, user } = await findByEmail(db, body.email)
+        known = user
+        const device = devices.known(http, user)
+        const right = await attempts.count(http, account, device)
+        if (!(await isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
+        await right()
+        return { person: user, isNewDevice: device === undefined }
+      })
+      return startSession(sessions, person, http, isNewDevice)
+    }
+    const { cookie, grant, current } = await enter().catch((refusal: unknown) => {
+      if (refusal instanceof Problem && refusal.status < 500) tell(sessions, known, body.email, refusal, http)
+      throw refusal
     })
-
-    const { cookie, grant, current } = await startSession(sessions, person, http)
     // A key that was withdrawn a moment ago must not sign.
     await keyring.reload(db)
     return {
       status: 200,
       headers: {
-        'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, person)],
+        'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, current)],
         'Cache-Control': 'no-store',
       },
       body: tokenBody(grant, current, keyring, issuer, Math.min(sessionSeconds, idleSeconds)),
@@ -70,26 +83,41 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
   }
 }
 
+/** Who fails as somebody stands in the audit log; who fails as nobody in that of the operator alone. */
+function tell(
+  { refusals, unknownTried }: Sessions,
+  user: UserRow | undefined,
+  email: string,
+  { code }: Problem,
+  http: Http,
+): void {
+  const address = http.address()
+  if (!user) unknownTried(email, address)
+  else refusals.note({ dealerId: user.dealer_id, subject: { type: 'user', id: user.id }, code, address })
+}
+
 /**
  * Adds the credential under the dealer's lock, after reading the user again: whoever was deactivated meanwhile gets
  * none.
  */
 async function startSession(
-  { db, clocks, secrets, cookies, idleSeconds }: Sessions,
+  sessions: Sessions,
   user: UserRow,
   http: Http,
+  isNewDevice: boolean,
 ): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
+  const { db, clocks, secrets, cookies, idleSeconds, recordChange } = sessions
   const replaced = await living(db, cookieIn(http.header('cookie'), cookies.session) ?? '', secrets).catch(isNone)
   const isOfOther = replaced !== undefined && replaced.cookie.dealerId !== user.dealer_id
   // Whoever comes from another dealer holds one clock after the other: no two wait for each other.
-  if (isOfOther) await endSession(clocks, replaced, http)
+  if (isOfOther) await endSession(sessions, replaced, 'user.session_ended', http)
   const start = async (trx: Knex.Transaction) => {
     const current = await findUser(trx, user.dealer_id, user.id)
     if (!current || current.deactivated_at !== null || current.password_hash !== user.password_hash)
       throw new Problem('sign-in-refused')
 
-    if (replaced && !isOfOther) await endCredential(trx, user.dealer_id, replaced.cookie.credentialId)
     const now = await readClock(trx)
+    if (replaced && !isOfOther) await end(trx, sessions, replaced, 'user.session_ended', http, now)
     const cookie = newCookie(user.dealer_id, newId())
     const subject = { type: 'user', id: user.id } as const
     const scopes = scopesOfRole[current.role]
@@ -106,6 +134,18 @@ async function startSession(
       now,
     )
     const version = secrets.currentVersion
+    const userAgent = userAgentOf(http.header('user-agent'))
+    await recordChange(
+      trx,
+      { dealerId: user.dealer_id, subject },
+      http,
+      {
+        action: 'user.signed_in',
+        subject: { ...subject, name: current.name },
+        after: { newDevice: isNewDevice, ...(userAgent !== null && { userAgent }) },
+      },
+      now,
+    )
     await store.addSession(trx, user.dealer_id, {
       credential_id: cookie.credentialId,
       user_id: user.id,
@@ -113,7 +153,7 @@ async function startSession(
       secret_version: version,
       signed_in_at: now,
       address: http.address().slice(0, addressLengthMax),
-      user_agent: userAgentOf(http.header('user-agent')),
+      user_agent: userAgent,
     })
     return {
       cookie,
@@ -124,8 +164,35 @@ async function startSession(
   return clocks.hold({ dealerId: user.dealer_id, subject: user }, start, http)
 }
 
-const endSession = (clocks: Clocks, { cookie: { dealerId, credentialId }, row }: Living, http: Http): Promise<void> =>
-  clocks.hold({ dealerId, subject: { id: row.user_id } }, (trx) => endCredential(trx, dealerId, credentialId), http)
+/** What is needed of a session to end it. */
+interface Ending {
+  cookie: Pick<Cookie, 'dealerId' | 'credentialId'>
+  row: Pick<store.SessionRow, 'user_id'>
+}
+
+type Ended = 'user.signed_out' | 'user.session_ended'
+
+const endSession = (sessions: Sessions, session: Living, how: Ended, http: Http): Promise<void> =>
+  sessions.clocks.hold(
+    { dealerId: session.cookie.dealerId, subject: { id: session.row.user_id } },
+    async (trx) => end(trx, sessions, session, how, http, await readClock(trx)),
+    http,
+  )
+
+/** The caller holds the dealer's clock. */
+async function end(
+  trx: Knex.Transaction,
+  { recordChange }: Sessions,
+  { cookie: { dealerId, credentialId }, row }: Ending,
+  how: Ended,
+  http: Http,
+  now: Date,
+): Promise<void> {
+  await endCredential(trx, dealerId, credentialId)
+  const subject = { type: 'user', id: row.user_id } as const
+  const name = (await findUser(trx, dealerId, row.user_id))?.name ?? ''
+  await recordChange(trx, { dealerId, subject }, http, { action: how, subject: { ...subject, name } }, now)
+}
 
 export const exchangeSession = ({
   db,
@@ -158,10 +225,11 @@ export const exchangeSession = ({
   }
 }
 
-export const signOut = ({ db, clocks, secrets, issuer, cookies }: Sessions): Handlers['signOut'] => {
+export const signOut = (sessions: Sessions): Handlers['signOut'] => {
+  const { db, secrets, issuer, cookies } = sessions
   return async ({ session, http }) => {
     requireSameOrigin(http, issuer)
-    await endSession(clocks, await living(db, session, secrets), http)
+    await endSession(sessions, await living(db, session, secrets), 'user.signed_out', http)
     return { status: 204, headers: { 'Set-Cookie': cookies.set(cookies.session, '', 0) } }
   }
 }
@@ -171,14 +239,18 @@ export const listOwnSessions: Handlers['listOwnSessions'] = async ({ principal }
   return { status: 200, body: { items: found.map((row) => sessionBody(row, principal)) } }
 }
 
-export const endOwnSession: Handlers['endOwnSession'] = ({ path, principal }, { write }) =>
-  write(principal, async (trx) => {
-    const { dealerId } = principal
-    const id = inner(path.sessionId)
-    if (!(await store.isLivingSession(trx, dealerId, personId(principal), id))) throw new Problem('not-found')
-    await endCredential(trx, dealerId, id)
-    return { status: 204 }
-  })
+export const endOwnSession =
+  (sessions: Sessions): Handlers['endOwnSession'] =>
+  ({ path, principal, http }, { write }) =>
+    write(principal, async (trx, now) => {
+      const { dealerId } = principal
+      const credentialId = inner(path.sessionId)
+      const userId = personId(principal)
+      if (!(await store.isLivingSession(trx, dealerId, userId, credentialId))) throw new Problem('not-found')
+      const session = { cookie: { dealerId, credentialId }, row: { user_id: userId } }
+      await end(trx, sessions, session, 'user.session_ended', http, now)
+      return { status: 204 }
+    })
 
 interface Living {
   cookie: Cookie

@@ -45,6 +45,9 @@ export interface Keyring {
   stop(): Promise<void>
 }
 
+/** Writes down what the operator did, in its transaction. */
+type Record = (trx: Knex.Transaction, now: Date) => Promise<void>
+
 type Held = SigningKey & { signsFrom: Date; isRetired: boolean; jwk: PublicJwk }
 
 /**
@@ -127,10 +130,11 @@ export async function openKeyring(
  *
  * @throws {Error} when the current master secret is not one that the database knows.
  */
-export async function rotateSigningKey(db: Knex, secrets: Secrets): Promise<string> {
+export async function rotateSigningKey(db: Knex, secrets: Secrets, record: Record = async () => {}): Promise<string> {
   return db.transaction(async (trx) => {
     await store.lockSigningKeys(trx)
     const now = await store.readClock(trx)
+    await record(trx, now)
     return addSigningKey(trx, secrets, new Date(now.getTime() + publishedAheadMs), now)
   })
 }
@@ -140,12 +144,13 @@ export async function rotateSigningKey(db: Knex, secrets: Secrets): Promise<stri
  *
  * @throws {Error} when the current master secret is not one that the database knows.
  */
-export async function replaceSigningKeys(db: Knex, secrets: Secrets): Promise<string> {
+export async function replaceSigningKeys(db: Knex, secrets: Secrets, record: Record = async () => {}): Promise<string> {
   return db.transaction(async (trx) => {
     await store.lockSigningKeys(trx)
     const now = await store.readClock(trx)
     const kid = await addSigningKey(trx, secrets, now, now)
     await store.withdrawSigningKeys(trx, kid, now)
+    await record(trx, now)
     return kid
   })
 }

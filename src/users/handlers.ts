@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import type { User } from '../../generated/server/types.gen.ts'
-import { type Audited, difference } from '../audit/audit.ts'
+import { type Audited, difference, recordOfUnknown } from '../audit/audit.ts'
+import type { Refusals } from '../audit/refusals.ts'
 import { findDealer } from '../dealers/store.ts'
 import { inner, newId } from '../ids.ts'
 import type { Limits } from '../limit.ts'
@@ -43,6 +44,7 @@ export interface People extends Audited {
   guessing: Guessing
   mailIsReady: boolean
   limits?: Limits | undefined
+  refusals: Pick<Refusals, 'note'>
   passwordChanged: (email: string) => void
   /** Told of what could not be done after the answer. */
   report: (error: unknown) => void
@@ -207,7 +209,8 @@ export const requestPasswordLink = (people: People): Handlers['requestPasswordLi
       await attempts.countMail(http, account)
       return user
     })
-    if (user) setImmediate(() => void sendLink(people, user).catch(report))
+    const address = http.address()
+    if (user) setImmediate(() => void sendLink(people, user, address).catch(report))
     return { status: 204 }
   }
 }
@@ -265,6 +268,7 @@ export const changeOwnPassword =
     attempts,
     passwords,
     guessing,
+    refusals,
     passwordChanged,
     recordChange,
   }: People): Handlers['changeOwnPassword'] =>
@@ -274,7 +278,11 @@ export const changeOwnPassword =
     const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))
     const passwordHash = await passwords.inTurn(http, before.email, async () => {
       const right = await attempts.countInSession(principal.credentialId)
-      if (!(await isPassword(before.password_hash, body.currentPassword))) throw new Problem('password-wrong')
+      if (!(await isPassword(before.password_hash, body.currentPassword))) {
+        const { dealerId, subject } = principal
+        refusals.note({ dealerId, subject, code: 'password-wrong', address: http.address() })
+        throw new Problem('password-wrong')
+      }
       await right()
       await requireGoodPassword(guessing, db, body.newPassword, before)
       return hashPassword(body.newPassword)
@@ -319,10 +327,14 @@ function refuseTakenEmail(error: unknown): never {
   throw error
 }
 
-async function sendLink(people: People, { dealer_id: dealerId, id }: UserRow): Promise<void> {
+async function sendLink(people: People, { dealer_id: dealerId, id }: UserRow, address: string): Promise<void> {
   await people.clocks.hold({ dealerId, subject: { id } }, async (trx) => {
     const current = await store.findUser(trx, dealerId, id)
-    if (current?.deactivated_at === null) await addLink(trx, people, current, await readClock(trx))
+    if (current?.deactivated_at !== null) return
+    const now = await readClock(trx)
+    await addLink(trx, people, current, now)
+    const subject = { type: 'user', id, name: current.name } as const
+    await recordOfUnknown(trx, dealerId, address, { action: 'user.password_link_requested', subject }, now)
   })
 }
 

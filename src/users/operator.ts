@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import type { Role } from '../../generated/server/types.gen.ts'
 import { type Change, recordOperatorChange } from '../audit/audit.ts'
-import { addDealer, type NewDealer } from '../dealers/store.ts'
+import { addDealer, findDealers, type NewDealer } from '../dealers/store.ts'
 import { newId, outer } from '../ids.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import type { Secrets } from '../secrets.ts'
@@ -126,6 +126,16 @@ export async function releaseUser(db: Knex, secrets: Secrets, email: string): Pr
       await readClock(trx),
     )
   })
+}
+
+/** Of the keys that sign the access tokens of every dealer. */
+export async function recordRotation(
+  trx: Knex.Transaction,
+  action: 'signing_key.rotated' | 'signing_key.replaced',
+  now: Date,
+): Promise<void> {
+  for (const { id, name } of await findDealers(trx))
+    await recordOperatorChange(trx, id, { action, subject: { type: 'dealer', id, name } }, now)
 }
 
 function userCreated({ id, email, name, role }: { id: string; email: string; name: string; role: Role }): Change {

@@ -24,6 +24,9 @@ export async function isPassword(passwordHash: string | null | undefined, passwo
   return (await verify(passwordHash ?? (await nobody), password)) && typeof passwordHash === 'string'
 }
 
+/** For the operator's log: enough to tell one from another who asks what became of it. */
+export const maskedEmail = (email: string): string => email.replace(/^(.).*@/s, '$1…@')
+
 /** @throws {Problem} `password-is-email`, in any case of letters. */
 export function requireOtherThanEmail(password: string, email: string): void {
   if (password.trim().toLowerCase() === email.toLowerCase()) throw new Problem('password-is-email')

@@ -70,6 +70,7 @@ export async function contractOnly(log: Logger, recorder: Recorder): Promise<{ a
     headers: browserHeaders('http://localhost'),
     cookies: cookiesOf(issuer),
     recorder,
+    refusals: { note: () => undefined },
     log,
   })
   return { app, token }

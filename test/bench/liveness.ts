@@ -68,6 +68,8 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     passwordChanged: () => undefined,
     mailIsReady: false,
     isStopping: () => false,
+    refusals: { note: () => undefined },
+    unknownTried: () => undefined,
     report: console.error,
   })
   const app = createApp({
@@ -80,6 +82,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     trustProxy: false,
     headers: browserHeaders('http://localhost'),
     cookies: cookiesOf(issuer),
+    refusals: { note: () => undefined },
     recorder: { note: () => undefined, stop: async () => undefined },
     log: pino({ level: 'silent' }),
   })

@@ -1,6 +1,7 @@
 import { Text, VisuallyHidden } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
+import { browserOf } from '../browser.ts'
 import type { ApiKeyLimit, AuditEntry, AuditSubject } from '../client.ts'
 import { useFormats } from '../formats.ts'
 import { en } from '../words/en.ts'
@@ -58,7 +59,7 @@ export function Entries({
                       </td>
                     )}
                     <td data-label={t('column.who')}>
-                      <bdi>{entry.actor.name}</bdi>
+                      <bdi>{entry.actor.type === 'unknown' ? t('audit.unknown') : entry.actor.name}</bdi>
                       {entry.address !== undefined && ` (${entry.address})`}
                     </td>
                     <td data-label={entry.reason && t('column.reason')}>{entry.reason && <bdi>{entry.reason}</bdi>}</td>
@@ -122,7 +123,8 @@ function useShown() {
     if (member === 'role' && isKnown(en.role, value)) return t(`role.${value}`)
     if (member === 'oldEnds' && isKnown(en.replace.ends, value)) return t(`replace.ends.${value}`)
     if (member === 'newCounts' && isKnown(en.replace.counts, value)) return t(`replace.counts.${value}`)
-    return member === 'expiresAt' ? short(value) : value
+    if (member === 'userAgent') return browserOf(value)
+    return member === 'expiresAt' || member === 'lastAt' ? short(value) : value
   }
 }
 
