@@ -22,8 +22,8 @@ export async function findSession(db: Knex, dealerId: string, credentialId: stri
 
 /**
  * The session is used: it ends so many seconds from now at the earliest, but never later than any may last. The answer
- * is when, or undefined when it is over. Without the dealer's clock, since it adds no credential and what has been ended
- * stays ended: whoever waits for the row sees it as it was committed.
+ * is when, or undefined when it is over. Without the dealer's clock, since it adds no credential and what has been
+ * ended stays ended: whoever waits for the row sees it as it was committed.
  */
 export async function prolongSession(
   db: Knex,

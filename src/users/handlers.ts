@@ -23,15 +23,7 @@ import { addLink } from './links.ts'
 import { type LinkToken, parseLinkToken } from './password-link.ts'
 import type { Passwords } from './passwords.ts'
 import * as store from './store.ts'
-import {
-  hashPassword,
-  isPassword,
-  isTaken,
-  personId,
-  requireOtherThanEmail,
-  type UserRow,
-  userBody,
-} from './user.ts'
+import { hashPassword, isPassword, isTaken, personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
 
 export interface People extends Audited {
   db: Knex
