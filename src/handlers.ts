@@ -28,8 +28,29 @@ import {
   type LeadIntake,
   reconcileReferences,
 } from './leads/intake-handlers.ts'
+import {
+  addPasskey,
+  createPasskeyChallenge,
+  createPasskeyOptions,
+  createRecoveryCodes,
+  deletePasskey,
+  listOwnPasskeys,
+  resetPasskeys,
+  setSecondFactor,
+  type SignedInWith,
+  updatePasskey,
+} from './passkeys/handlers.ts'
 import { getApiKeyUsage, listApiKeyAddresses, listApiKeyRequests } from './requests/handlers.ts'
-import { endOwnSession, exchangeSession, listOwnSessions, type Sessions, signIn, signOut } from './sessions/handlers.ts'
+import {
+  endOwnSession,
+  exchangeSession,
+  listOwnSessions,
+  type Sessions,
+  signIn,
+  signInWithPasskey,
+  signOut,
+} from './sessions/handlers.ts'
+import { endSessionsOfPasskey, endSessionsOfPassword } from './sessions/store.ts'
 import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'
 import { listSources } from './sources/handlers.ts'
 import { silencesOf } from './sources/silences.ts'
@@ -55,9 +76,14 @@ interface Ready {
   requireWritable(): Promise<void>
 }
 
-type Parts = Exchange & Sessions & LeadIntake & Follow & People & Notices & ApiKeys & Ready
+type Parts = Exchange & Sessions & LeadIntake & Follow & People & Notices & ApiKeys & SignedInWith & Ready
 /** What a room asks of one above it, which it must not know, is handed to it here. */
-const fromAbove = { recordChange: changeRecorder(findSubjectName), silencesOf }
+const fromAbove = {
+  recordChange: changeRecorder(findSubjectName),
+  silencesOf,
+  endSessionsOfPasskey,
+  endSessionsOfPassword,
+}
 
 interface Lifecycle {
   /** Whether this process was told to end, and still serves. */
@@ -73,6 +99,8 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove> & Lifecy
     getAuthorizationServerMetadata: getAuthorizationServerMetadata(issuer),
     getJwks: getJwks(keyring),
     signIn: signIn(parts),
+    createPasskeyChallenge: createPasskeyChallenge(parts),
+    signInWithPasskey: signInWithPasskey(parts),
     exchangeSession: exchangeSession(parts),
     signOut: signOut(parts),
     getMe,
@@ -116,6 +144,14 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove> & Lifecy
     listOwnSessions,
     endOwnSession: endOwnSession(parts),
     listAuditEntries: listAuditEntries({ findName: findSubjectName }),
+    listOwnPasskeys: listOwnPasskeys(parts),
+    createPasskeyOptions: createPasskeyOptions(parts),
+    addPasskey: addPasskey(parts),
+    updatePasskey: updatePasskey(parts),
+    deletePasskey: deletePasskey(parts),
+    createRecoveryCodes: createRecoveryCodes(parts),
+    resetPasskeys: resetPasskeys(parts),
+    setSecondFactor: setSecondFactor(parts),
     getNotifications: getNotifications(parts),
     updateNotifications: updateNotifications(parts),
     listMails,

@@ -37,6 +37,27 @@ export const problems = {
     title: 'Wrong e-mail or password',
     detail: 'The e-mail is unknown or the password is wrong.',
   },
+  'second-factor-needed': {
+    status: 401,
+    title: 'The password is right, and a passkey is needed, too',
+    detail: 'Sign in with your passkey, or send the password with a recovery code.',
+  },
+  'passkey-to-be-added': {
+    status: 401,
+    title: 'The password is right, and a passkey has to be added',
+    detail: 'Your dealership requires a passkey of everybody. Add one to sign in.',
+  },
+  'passkey-refused': {
+    status: 401,
+    title: 'The passkey was refused',
+    detail:
+      'The passkey is unknown here, was removed, or was used in a way that is not allowed. Sign in in another way.',
+  },
+  'recovery-code-refused': {
+    status: 401,
+    title: 'The recovery code does not work',
+    detail: 'The code is unknown, was used, or was replaced by newer ones. Each works once.',
+  },
   'scope-missing': {
     status: 403,
     title: 'The access token lacks a scope',
@@ -93,6 +114,27 @@ export const problems = {
     status: 409,
     title: 'This service cannot send mail',
     detail: 'Ask an admin of your dealership for a link to choose a new password.',
+  },
+  'passkeys-not-here': {
+    status: 409,
+    title: 'Passkeys do not work at this address',
+    detail:
+      'Browsers keep passkeys for names that are reached by https, and for localhost, not for IP addresses. The operator of the service chooses its address (PUBLIC_URL).',
+  },
+  'passkey-needed': {
+    status: 409,
+    title: 'A passkey is needed first',
+    detail: 'Add a passkey to your account first.',
+  },
+  'last-passkey': {
+    status: 409,
+    title: 'The last passkey has to stay',
+    detail: 'Your dealership requires a passkey of everybody. Add another one first.',
+  },
+  'too-many-passkeys': {
+    status: 409,
+    title: 'There are too many passkeys',
+    detail: 'A person has 20 passkeys at the most. Remove one first.',
   },
   'lead-move-illegal': {
     status: 409,
@@ -177,6 +219,11 @@ export const problems = {
     detail:
       'Choose a password without common ones, repetitions, sequences, and names or addresses of yours or of your dealership: four words that have nothing to do with each other will do.',
   },
+  'passkey-not-added': {
+    status: 422,
+    title: 'The passkey was not added',
+    detail: 'What the browser sent is no new passkey of this service, or it came too late. Try again.',
+  },
   'if-match-missing': {
     status: 428,
     title: 'If-Match is needed',
@@ -219,7 +266,13 @@ export type ProblemCode = keyof typeof problems
 
 export type Violation = { in: 'body' | 'query' | 'path' | 'header' | 'cookie'; pointer: string; message: string }
 
-type More = { violations?: Violation[]; legalStatuses?: readonly string[]; headers?: Record<string, string> }
+type More = {
+  violations?: Violation[]
+  legalStatuses?: readonly string[]
+  headers?: Record<string, string>
+  /** What the answer says beside, as the contract has it for this operation. */
+  members?: object
+}
 
 /**
  * A failure that the client is told about. `detail` is for people: it carries no secret and no hint about another
@@ -259,7 +312,7 @@ export function methodNotAllowed(allowed: readonly string[]): Problem {
 
 /** The body of a problem (RFC 9457). */
 export function problemBody(problem: Problem, requestId: string) {
-  const { violations, legalStatuses } = problem.more
+  const { violations, legalStatuses, members } = problem.more
   return {
     type: `/docs/problems/${problem.code}`,
     title: problems[problem.code].title,
@@ -269,6 +322,7 @@ export function problemBody(problem: Problem, requestId: string) {
     requestId,
     ...(violations && { violations }),
     ...(legalStatuses && { legalStatuses: [...legalStatuses] }),
+    ...members,
   }
 }
 

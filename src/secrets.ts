@@ -6,7 +6,7 @@ export interface MasterSecret {
   readonly bytes: Buffer
 }
 
-const hashing = ['api-key', 'session', 'password-link', 'device', 'attempts'] as const
+const hashing = ['api-key', 'session', 'password-link', 'device', 'attempts', 'passkey', 'recovery-code'] as const
 export const purposes = [...hashing, 'signing-key', 'fingerprint'] as const
 type Purpose = (typeof purposes)[number]
 

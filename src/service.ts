@@ -23,6 +23,7 @@ import { openNotifier } from './notices/notifier.ts'
 import { type MailSettings, openSender } from './outbox/sender.ts'
 import * as outbox from './outbox/store.ts'
 import { type Part, stopParts } from './parts.ts'
+import * as passkeys from './passkeys/store.ts'
 import { Refusal } from './refusal.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
@@ -221,7 +222,7 @@ export async function requireSameSecrets(db: Knex, secrets: Secrets): Promise<vo
       `SECRET_KEYS is not the one that this database was written with (${differing.map(({ version }) => version).join(', ')}). Start with the right one: with another, no API key would work.`,
     )
   const inUse = await Promise.all(
-    [tokens, apiKeys, sessions, users, outbox].map((room) => room.findSecretVersionsInUse(db)),
+    [tokens, apiKeys, sessions, users, passkeys, outbox].map((room) => room.findSecretVersionsInUse(db)),
   )
   const missing = [...new Set(inUse.flat())].filter((version) => !secrets.versions.includes(version))
   if (missing.length > 0)

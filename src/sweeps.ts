@@ -8,6 +8,8 @@ import { sayOfWhichLeads } from './feed/store.ts'
 import { sweepIdempotencyKeys } from './leads/store.ts'
 import { mailKeptDays } from './outbox/mail.ts'
 import { sweepMails } from './outbox/store.ts'
+import { answeredKeptSeconds } from './passkeys/challenge.ts'
+import { sweepChallenges } from './passkeys/store.ts'
 import { sweepAddresses, sweepRequests, sweepUsage } from './requests/store.ts'
 import { sessionSeconds } from './sessions/session.ts'
 import { sweepSessions } from './sessions/store.ts'
@@ -57,6 +59,11 @@ export const sweeps: readonly Sweep[] = [
     name: 'sweeping sessions',
     everyMs: minuteMs,
     batch: (trx, atMost) => sweepSessions(trx, sessionKeptSeconds, atMost),
+  },
+  {
+    name: 'sweeping answered challenges',
+    everyMs: 10 * minuteMs,
+    batch: (trx, atMost) => sweepChallenges(trx, answeredKeptSeconds, atMost),
   },
   // Those of the version before do not say it.
   { name: 'telling events of test leads apart', everyMs: minuteMs / 6, batch: sayOfWhichLeads },

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type OperationId, operations } from '../generated/server/express.gen.ts'
-import { startService, type TestService } from './service.ts'
+import { authenticator } from './authenticator.ts'
+import { password, startService, type TestService } from './service.ts'
 
 /** One deed with an operation: what asks for a fresh sign-in when it is done by a person, and what does not. */
 interface Deed {
@@ -20,14 +21,19 @@ let dealer: Awaited<ReturnType<TestService['dealer']>>
 /** Of a sign-in that stays fresh, for what comes before the deed. */
 let prepare: (method: string, path: string, body?: object) => ReturnType<TestService['call']>
 
+/** Holds a passkey of the admin, who signs in with the password and it. */
+let device: ReturnType<typeof authenticator>
+
 beforeAll(async () => {
-  service = await startService()
+  service = await startService(undefined, undefined, {}, 'localhost')
+  device = authenticator(service.url)
   dealer = await service.dealer('fresh')
   prepare = async (method, path, body) => {
     const reply = await service.call(method, path, { token: dealer.admin.token, ...(body && { body }) })
     if (reply.status >= 300) throw new Error(`${method} ${path} answered ${reply.status} ${reply.text}`)
     return reply
   }
+  await prepare('POST', '/v1/me/passkeys', device.create(await creation()))
 })
 afterAll(() => service.close())
 
@@ -54,6 +60,7 @@ const changed = async (path: Promise<string> | string, body: object, before?: ob
   if (before) await prepare('PATCH', await path, before)
   return { path: await path, body }
 }
+const creation = async () => (await prepare('POST', '/v1/me/passkeys/options')).body
 const deleted = async (path: string) => {
   await prepare('DELETE', path)
   return { path: `${path}/restoration` }
@@ -71,6 +78,8 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   getAuthorizationServerMetadata: 'not by a person who is signed in',
   getJwks: 'not by a person who is signed in',
   signIn: 'not by a person who is signed in',
+  createPasskeyChallenge: 'not by a person who is signed in',
+  signInWithPasskey: 'not by a person who is signed in',
   exchangeSession: 'not by a person who is signed in',
   signOut: 'not by a person who is signed in',
   setPassword: 'not by a person who is signed in',
@@ -108,6 +117,9 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   changeOwnPassword: 'nothing',
   listOwnSessions: 'nothing',
   endOwnSession: 'nothing',
+  listOwnPasskeys: 'nothing',
+  // Its name alone.
+  updatePasskey: 'nothing',
   listAuditEntries: 'nothing',
   getNotifications: 'nothing',
   listMails: 'nothing',
@@ -190,6 +202,25 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
     lets('who leaves', async () => changed(aPerson(), { deactivated: true })),
     lets('who is here, with another name', async () => changed(aPerson(), { deactivated: false, name: 'Karen B.' })),
   ],
+  createPasskeyOptions: [asks('another way in', async () => ({ path: '/v1/me/passkeys/options' }))],
+  addPasskey: [
+    asks('another way in', async () => ({
+      path: '/v1/me/passkeys',
+      body: authenticator(service.url).create(await creation()),
+    })),
+  ],
+  deletePasskey: [
+    asks('a way in less', async () => {
+      const body = authenticator(service.url).create(await creation())
+      const added = await prepare('POST', '/v1/me/passkeys', body)
+      return { path: `/v1/me/passkeys/${added.body.passkey.id}` }
+    }),
+  ],
+  createRecoveryCodes: [asks('other ways in', async () => ({ path: '/v1/me/recovery-codes' }))],
+  resetPasskeys: [asks('of anybody', async () => ({ path: `${await aPerson()}/passkeys` }))],
+  setSecondFactor: [
+    asks('of everybody', async () => ({ path: '/v1/dealer/second-factor', body: { required: false } })),
+  ],
   updateDealer: [
     asks('a shorter log of requests', async () => changed('/v1/dealer', { requestLogDays: 5 }, { requestLogDays: 9 })),
     lets('a longer one', async () => changed('/v1/dealer', { requestLogDays: 30 }, { requestLogDays: 14 })),
@@ -216,9 +247,18 @@ const deeds = ids.flatMap((id) => {
   return typeof done === 'string' ? [] : done.map((deed) => ({ id, ...deed }))
 })
 
+/** Signs the admin in. */
+async function signIn(): Promise<{ token: string; cookie: string }> {
+  const { email } = dealer.admin
+  const asked = await service.call('POST', '/v1/session', { body: { email, password } })
+  const passkey = device.get(asked.body.passkeyRequest)
+  const { body, headers } = await service.call('POST', '/v1/session', { body: { email, password, passkey } })
+  return { token: body.access_token, cookie: headers.getSetCookie()[0]?.split(';')[0] ?? '' }
+}
+
 /** Signs the admin in as long ago, by the database's clock. */
 async function signedInAgo(seconds: number): Promise<string> {
-  const { token } = await service.signIn(dealer.admin.email)
+  const { token } = await signIn()
   const { credential_id } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   await service
     .db('credentials')
@@ -303,7 +343,7 @@ describe('the table above', () => {
 })
 
 it('is judged by the session, never by the token', async () => {
-  const { token, cookie } = await service.signIn(dealer.admin.email)
+  const { token, cookie } = await signIn()
   const { credential_id } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   await service
     .db('credentials')

@@ -70,16 +70,18 @@ export async function send(url: string, method: string, { token, body, headers, 
 
 /**
  * The service in this process, on a database of its own, refusing to send an answer that the contract does not allow.
+ * As `localhost` it has passkeys, which browsers keep for names alone.
  */
 export async function startService(
   log = pino({ level: 'silent' }),
   mail?: MailSettings,
   more: Partial<Parameters<typeof openService>[0]> = {},
+  host = '127.0.0.1',
 ) {
   // As long as the service keeps its own: after 5 s without a turn Node would reset what waits to be read.
   const server = createServer({ keepAliveTimeout: 65_000 }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = `http://${host}:${(server.address() as AddressInfo).port}`
   const connection = await freshDatabase()
   const service: Service = await openService({
     connection,

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type ServerSentEventsResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordErrors, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkErrors, CreatePasswordLinkResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionErrors, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyLimitsData, GetApiKeyLimitsErrors, GetApiKeyLimitsResponses, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetNotificationsData, GetNotificationsErrors, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetUserData, GetUserErrors, GetUserResponses, ListApiKeyAddressesData, ListApiKeyAddressesErrors, ListApiKeyAddressesResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsErrors, ListOwnSessionsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, ReleaseUserData, ReleaseUserErrors, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkErrors, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SetPasswordData, SetPasswordErrors, SetPasswordResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsErrors, UpdateNotificationsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
+import type { AddPasskeyData, AddPasskeyErrors, AddPasskeyResponses, CancelApiKeyReplacementData, CancelApiKeyReplacementErrors, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordErrors, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, CreatePasskeyChallengeData, CreatePasskeyChallengeErrors, CreatePasskeyChallengeResponses, CreatePasskeyOptionsData, CreatePasskeyOptionsErrors, CreatePasskeyOptionsResponses, CreatePasswordLinkData, CreatePasswordLinkErrors, CreatePasswordLinkResponses, CreateRecoveryCodesData, CreateRecoveryCodesErrors, CreateRecoveryCodesResponses, CreateUserData, CreateUserErrors, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyErrors, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, DeletePasskeyData, DeletePasskeyErrors, DeletePasskeyResponses, EndOwnSessionData, EndOwnSessionErrors, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionErrors, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretErrors, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyErrors, GetApiKeyLimitsData, GetApiKeyLimitsErrors, GetApiKeyLimitsResponses, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageErrors, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerErrors, GetDealerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetNotificationsData, GetNotificationsErrors, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetUserData, GetUserErrors, GetUserResponses, ListApiKeyAddressesData, ListApiKeyAddressesErrors, ListApiKeyAddressesResponses, ListApiKeyRequestsData, ListApiKeyRequestsErrors, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListMailsData, ListMailsErrors, ListMailsResponses, ListOwnPasskeysData, ListOwnPasskeysErrors, ListOwnPasskeysResponses, ListOwnSessionsData, ListOwnSessionsErrors, ListOwnSessionsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, ReleaseUserData, ReleaseUserErrors, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyErrors, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkErrors, RequestPasswordLinkResponses, ResetPasskeysData, ResetPasskeysErrors, ResetPasskeysResponses, RestoreApiKeyData, RestoreApiKeyErrors, RestoreApiKeyResponses, SetPasswordData, SetPasswordErrors, SetPasswordResponses, SetSecondFactorData, SetSecondFactorErrors, SetSecondFactorResponses, SignInData, SignInErrors, SignInResponses, SignInWithPasskeyData, SignInWithPasskeyErrors, SignInWithPasskeyResponses, SignOutData, SignOutErrors, SignOutResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerErrors, UpdateDealerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsErrors, UpdateNotificationsResponses, UpdatePasskeyData, UpdatePasskeyErrors, UpdatePasskeyResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -82,6 +82,8 @@ export const signOut = <ThrowOnError extends boolean = false>(options?: Options<
  * `__Secure-session`, ends the session of that cookie from before, and answers a first access token. The cookie `device` (by https
  * `__Secure-device`) says who has signed in with a browser. An unknown e-mail and a wrong password get the same answer. Failed attempts
  * are limited by account and by address; those from a device that the person has signed in with before are counted apart.
+ * Whoever has a passkey, or is to have one, gets 401 for the password alone, and sends it again with `passkey`, `recoveryCode` or
+ * `newPasskey`.
  *
  */
 export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>): RequestResult<SignInResponses, SignInErrors, ThrowOnError> => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
@@ -135,6 +137,145 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
 export const changeOwnPassword = <ThrowOnError extends boolean = false>(options: Options<ChangeOwnPasswordData, ThrowOnError>): RequestResult<ChangeOwnPasswordResponses, ChangeOwnPasswordErrors, ThrowOnError> => (options.client ?? client).put<ChangeOwnPasswordResponses, ChangeOwnPasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/me/password',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Begin to sign in with a passkey
+ *
+ * Scope: none; same origin only. What a browser needs to ask for a passkey. The challenge can be answered once, within 5 minutes; it is
+ * not kept.
+ *
+ */
+export const createPasskeyChallenge = <ThrowOnError extends boolean = false>(options?: Options<CreatePasskeyChallengeData, ThrowOnError>): RequestResult<CreatePasskeyChallengeResponses, CreatePasskeyChallengeErrors, ThrowOnError> => (options?.client ?? client).post<CreatePasskeyChallengeResponses, CreatePasskeyChallengeErrors, ThrowOnError>({ url: '/v1/session/passkey-challenge', ...options });
+
+/**
+ * Sign in with a passkey
+ *
+ * Scope: none; JSON only and same origin only. Signs in without a password whoever has a passkey and was recognised by the device that
+ * holds it (by a finger, a face or a PIN). Answers as `signIn` does. Failed attempts are limited by address.
+ *
+ */
+export const signInWithPasskey = <ThrowOnError extends boolean = false>(options: Options<SignInWithPasskeyData, ThrowOnError>): RequestResult<SignInWithPasskeyResponses, SignInWithPasskeyErrors, ThrowOnError> => (options.client ?? client).post<SignInWithPasskeyResponses, SignInWithPasskeyErrors, ThrowOnError>({
+    url: '/v1/session/passkey',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List one's own passkeys
+ *
+ * Scope: any access token of a person. The passkeys, the latest added first, and how many recovery codes are left.
+ *
+ */
+export const listOwnPasskeys = <ThrowOnError extends boolean = false>(options?: Options<ListOwnPasskeysData, ThrowOnError>): RequestResult<ListOwnPasskeysResponses, ListOwnPasskeysErrors, ThrowOnError> => (options?.client ?? client).get<ListOwnPasskeysResponses, ListOwnPasskeysErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/passkeys',
+    ...options
+});
+
+/**
+ * Add a passkey
+ *
+ * Scope: any access token of a person. Takes what the browser answered to `createPasskeyOptions`. With the first passkey come recovery codes,
+ * which are shown this once; from then on the password alone signs nobody in. Only somebody who signed in within the last 15 minutes may do it. The person is told by mail.
+ *
+ */
+export const addPasskey = <ThrowOnError extends boolean = false>(options: Options<AddPasskeyData, ThrowOnError>): RequestResult<AddPasskeyResponses, AddPasskeyErrors, ThrowOnError> => (options.client ?? client).post<AddPasskeyResponses, AddPasskeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/passkeys',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Begin to add a passkey
+ *
+ * Scope: any access token of a person. What a browser needs to make a passkey. The challenge can be answered once, within 5 minutes.
+ * Only somebody who signed in within the last 15 minutes may do it.
+ *
+ */
+export const createPasskeyOptions = <ThrowOnError extends boolean = false>(options?: Options<CreatePasskeyOptionsData, ThrowOnError>): RequestResult<CreatePasskeyOptionsResponses, CreatePasskeyOptionsErrors, ThrowOnError> => (options?.client ?? client).post<CreatePasskeyOptionsResponses, CreatePasskeyOptionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/passkeys/options',
+    ...options
+});
+
+/**
+ * Remove a passkey
+ *
+ * Scope: any access token of a person. Ends the other sessions that were begun with the passkey. With the last one the recovery codes go, too,
+ * and the password alone signs in again. Only somebody who signed in within the last 15 minutes may do it. The person is told by mail.
+ *
+ */
+export const deletePasskey = <ThrowOnError extends boolean = false>(options: Options<DeletePasskeyData, ThrowOnError>): RequestResult<DeletePasskeyResponses, DeletePasskeyErrors, ThrowOnError> => (options.client ?? client).delete<DeletePasskeyResponses, DeletePasskeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/passkeys/{passkeyId}',
+    ...options
+});
+
+/**
+ * Rename a passkey
+ *
+ * Scope: any access token of a person.
+ *
+ */
+export const updatePasskey = <ThrowOnError extends boolean = false>(options: Options<UpdatePasskeyData, ThrowOnError>): RequestResult<UpdatePasskeyResponses, UpdatePasskeyErrors, ThrowOnError> => (options.client ?? client).patch<UpdatePasskeyResponses, UpdatePasskeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/passkeys/{passkeyId}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Make new recovery codes
+ *
+ * Scope: any access token of a person. Each code signs in once, with the password, in place of a passkey. Those from before stop working. They
+ * are shown this once. Only somebody who signed in within the last 15 minutes may do it. The person is told by mail.
+ *
+ */
+export const createRecoveryCodes = <ThrowOnError extends boolean = false>(options?: Options<CreateRecoveryCodesData, ThrowOnError>): RequestResult<CreateRecoveryCodesResponses, CreateRecoveryCodesErrors, ThrowOnError> => (options?.client ?? client).post<CreateRecoveryCodesResponses, CreateRecoveryCodesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/me/recovery-codes',
+    ...options
+});
+
+/**
+ * Remove all passkeys of a person
+ *
+ * Scope: `users:manage`. For somebody who has lost them. Removes the recovery codes, too, and ends every session of the person. The password
+ * signs in again, alone, or to add a passkey where the dealer requires one. Only somebody who signed in within the last 15 minutes may do it. The person is told by mail.
+ *
+ */
+export const resetPasskeys = <ThrowOnError extends boolean = false>(options: Options<ResetPasskeysData, ThrowOnError>): RequestResult<ResetPasskeysResponses, ResetPasskeysErrors, ThrowOnError> => (options.client ?? client).delete<ResetPasskeysResponses, ResetPasskeysErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/users/{userId}/passkeys',
+    ...options
+});
+
+/**
+ * Require a passkey of everybody, or not
+ *
+ * Scope: `dealer:manage`. Once it is required, sessions that were begun with a password alone end at once; whoever has no passkey adds one at
+ * the next sign-in, before anything else. Whoever requires it has a passkey already. Only somebody who signed in within the last 15 minutes may do it.
+ *
+ */
+export const setSecondFactor = <ThrowOnError extends boolean = false>(options: Options<SetSecondFactorData, ThrowOnError>): RequestResult<SetSecondFactorResponses, SetSecondFactorErrors, ThrowOnError> => (options.client ?? client).put<SetSecondFactorResponses, SetSecondFactorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/dealer/second-factor',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, StreamOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyLimitsData, GetApiKeyLimitsResponses, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, GetUserData, GetUserResponses, ListApiKeyAddressesData, ListApiKeyAddressesResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListSourcesData, ListSourcesResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReleaseUserData, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SignInData, SignInResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { AddPasskeyData, AddPasskeyResponses, CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasskeyChallengeData, CreatePasskeyChallengeResponses, CreatePasskeyOptionsData, CreatePasskeyOptionsResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateRecoveryCodesData, CreateRecoveryCodesResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, DeletePasskeyData, DeletePasskeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyLimitsData, GetApiKeyLimitsResponses, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, GetUserData, GetUserResponses, ListApiKeyAddressesData, ListApiKeyAddressesResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnPasskeysData, ListOwnPasskeysResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListSourcesData, ListSourcesResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReleaseUserData, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, ResetPasskeysData, ResetPasskeysResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SetSecondFactorData, SetSecondFactorResponses, SignInData, SignInResponses, SignInWithPasskeyData, SignInWithPasskeyResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdatePasskeyData, UpdatePasskeyResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -13,6 +13,16 @@ export type Handlers = {
     exchangeSession: SessionOperation<ExchangeSessionData, ExchangeSessionResponses>;
     getMe: ReadOperation<GetMeData, GetMeResponses>;
     changeOwnPassword: WriteOperation<ChangeOwnPasswordData, ChangeOwnPasswordResponses>;
+    createPasskeyChallenge: PublicOperation<CreatePasskeyChallengeData, CreatePasskeyChallengeResponses>;
+    signInWithPasskey: PublicOperation<SignInWithPasskeyData, SignInWithPasskeyResponses>;
+    listOwnPasskeys: ReadOperation<ListOwnPasskeysData, ListOwnPasskeysResponses>;
+    addPasskey: WriteOperation<AddPasskeyData, AddPasskeyResponses>;
+    createPasskeyOptions: WriteOperation<CreatePasskeyOptionsData, CreatePasskeyOptionsResponses>;
+    deletePasskey: WriteOperation<DeletePasskeyData, DeletePasskeyResponses>;
+    updatePasskey: WriteOperation<UpdatePasskeyData, UpdatePasskeyResponses>;
+    createRecoveryCodes: WriteOperation<CreateRecoveryCodesData, CreateRecoveryCodesResponses>;
+    resetPasskeys: WriteOperation<ResetPasskeysData, ResetPasskeysResponses>;
+    setSecondFactor: WriteOperation<SetSecondFactorData, SetSecondFactorResponses>;
     listOwnSessions: ReadOperation<ListOwnSessionsData, ListOwnSessionsResponses>;
     endOwnSession: WriteOperation<EndOwnSessionData, EndOwnSessionResponses>;
     listLeads: ReadOperation<ListLeadsData, ListLeadsResponses>;
@@ -117,7 +127,7 @@ export const operations = {
         mediaTypes: [
             'application/json'
         ],
-        bodyBytesMax: 8192,
+        bodyBytesMax: 24576,
         freshSignIn: 'never',
         queryParameters: [],
         parameterScopes: {}
@@ -154,6 +164,128 @@ export const operations = {
         ],
         bodyBytesMax: 8192,
         freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    createPasskeyChallenge: {
+        method: 'POST',
+        path: '/v1/session/passkey-challenge',
+        access: 'none',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    signInWithPasskey: {
+        method: 'POST',
+        path: '/v1/session/passkey',
+        access: 'none',
+        scopes: [],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 16384,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    listOwnPasskeys: {
+        method: 'GET',
+        path: '/v1/me/passkeys',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    addPasskey: {
+        method: 'POST',
+        path: '/v1/me/passkeys',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 16384,
+        freshSignIn: 'always',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    createPasskeyOptions: {
+        method: 'POST',
+        path: '/v1/me/passkeys/options',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'always',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    deletePasskey: {
+        method: 'DELETE',
+        path: '/v1/me/passkeys/{passkeyId}',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'always',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    updatePasskey: {
+        method: 'PATCH',
+        path: '/v1/me/passkeys/{passkeyId}',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    createRecoveryCodes: {
+        method: 'POST',
+        path: '/v1/me/recovery-codes',
+        access: 'accessToken',
+        scopes: [],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'always',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    resetPasskeys: {
+        method: 'DELETE',
+        path: '/v1/users/{userId}/passkeys',
+        access: 'accessToken',
+        scopes: [
+            'users:manage'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'always',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    setSecondFactor: {
+        method: 'PUT',
+        path: '/v1/dealer/second-factor',
+        access: 'accessToken',
+        scopes: [
+            'dealer:manage'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 8192,
+        freshSignIn: 'always',
         queryParameters: [],
         parameterScopes: {}
     },

@@ -62,9 +62,35 @@ export const JsonWebKeySet = {
     keys: { maxItems: 16 }
 } as const;
 
+export const CredentialId = {
+    minLength: 1,
+    maxLength: 1364
+} as const;
+
+export const ClientData = {
+    minLength: 1,
+    maxLength: 4096
+} as const;
+
+export const PasskeyAssertion = {
+    authenticatorData: { minLength: 1, maxLength: 2048 },
+    signature: { minLength: 1, maxLength: 2048 },
+    userHandle: { minLength: 1, maxLength: 86 }
+} as const;
+
+export const PasskeyName = {
+    minLength: 1,
+    maxLength: 100
+} as const;
+
+export const NewPasskey = {
+    attestationObject: { minLength: 1, maxLength: 8192 }
+} as const;
+
 export const SignIn = {
     email: { minLength: 3, maxLength: 254 },
-    password: { minLength: 1, maxLength: 256 }
+    password: { minLength: 1, maxLength: 256 },
+    recoveryCode: { minLength: 1, maxLength: 64 }
 } as const;
 
 export const Role = {
@@ -75,7 +101,13 @@ export const User = {
     id: { maxLength: 37 },
     name: { maxLength: 200 },
     email: { maxLength: 254 },
-    state: { maxLength: 64 }
+    state: { maxLength: 64 },
+    passkeys: { minimum: 0, maximum: 20 }
+} as const;
+
+export const Codes = {
+    maxItems: 10,
+    items: { maxLength: 11 }
 } as const;
 
 export const SessionTokenResponse = {
@@ -83,6 +115,24 @@ export const SessionTokenResponse = {
     token_type: { maxLength: 6 },
     expires_in: { minimum: 1, maximum: 1800 },
     scope: { maxLength: 1024 }
+} as const;
+
+export const Challenge = {
+    maxLength: 128
+} as const;
+
+export const CredentialIds = {
+    maxItems: 20,
+    items: { maxLength: 1366 }
+} as const;
+
+export const PasskeyRequest = {
+    rpId: { maxLength: 253 }
+} as const;
+
+export const PasskeyCreation = {
+    rpId: { maxLength: 253 },
+    userHandle: { maxLength: 86 }
 } as const;
 
 export const Subject = {
@@ -111,6 +161,26 @@ export const NewPassword = {
 
 export const OwnPasswordInput = {
     currentPassword: { minLength: 1, maxLength: 256 }
+} as const;
+
+export const Passkey = {
+    id: { maxLength: 40 }
+} as const;
+
+export const OwnPasskeys = {
+    items: { maxItems: 20 },
+    recoveryCodesLeft: { minimum: 0, maximum: 10 },
+    rpId: { maxLength: 253 }
+} as const;
+
+export const DealerSettings = {
+    id: { maxLength: 64 },
+    name: { maxLength: 200 },
+    country: { maxLength: 2 },
+    timeZone: { maxLength: 64 },
+    language: { maxLength: 35 },
+    requestLogDays: { minimum: 1, maximum: 90 },
+    responseTargetMinutes: { minimum: 1, maximum: 10080 }
 } as const;
 
 export const OwnSession = {
@@ -611,16 +681,6 @@ export const PasswordLinkRequest = {
     email: { minLength: 3, maxLength: 254 }
 } as const;
 
-export const DealerSettings = {
-    id: { maxLength: 64 },
-    name: { maxLength: 200 },
-    country: { maxLength: 2 },
-    timeZone: { maxLength: 64 },
-    language: { maxLength: 35 },
-    requestLogDays: { minimum: 1, maximum: 90 },
-    responseTargetMinutes: { minimum: 1, maximum: 10080 }
-} as const;
-
 export const DealerUpdate = {
     name: { minLength: 1, maxLength: 200 },
     country: { maxLength: 2 },
@@ -670,6 +730,8 @@ export const Readiness = {
 } as const;
 
 export const parameters = {
+    PasskeyId: { minLength: 40, maxLength: 40 },
+    UserId: { minLength: 37, maxLength: 37 },
     Limit: {
         minimum: 1,
         maximum: 200,
@@ -684,6 +746,5 @@ export const parameters = {
     FeedCursor: { minLength: 1, maxLength: 31 },
     LastEventId: { minLength: 1, maxLength: 31 },
     ApiKeyId: { minLength: 36, maxLength: 36 },
-    Reason: { minLength: 1, maxLength: 200 },
-    UserId: { minLength: 37, maxLength: 37 }
+    Reason: { minLength: 1, maxLength: 200 }
 } as const;

@@ -206,6 +206,54 @@ export type JsonWebKeySet = {
 };
 
 /**
+ * The id that the authenticator has given to the passkey, as base64url.
+ */
+export type CredentialId = string;
+
+/**
+ * What the browser says, as base64url: the challenge, and the origin of the page.
+ */
+export type ClientData = string;
+
+/**
+ * What a browser answers to a `PasskeyRequest`. All members are base64url, as `@simplewebauthn/browser` has them.
+ */
+export type PasskeyAssertion = {
+    id: CredentialId;
+    clientDataJSON: ClientData;
+    /**
+     * What the authenticator says, as it signed it.
+     */
+    authenticatorData: string;
+    /**
+     * Of the authenticator, over what it says and the hash of the client data.
+     */
+    signature: string;
+    /**
+     * Whose passkey it is. Needed where no e-mail address says so.
+     */
+    userHandle?: string;
+};
+
+/**
+ * What the person calls it. One line.
+ */
+export type PasskeyName = string;
+
+/**
+ * What a browser answers to a `PasskeyCreation`, and a name for it.
+ */
+export type NewPasskey = {
+    name: PasskeyName;
+    id: CredentialId;
+    clientDataJSON: ClientData;
+    /**
+     * The new public key, as base64url. An attestation of who made the authenticator is not looked at.
+     */
+    attestationObject: string;
+};
+
+/**
  * What a person signs in with.
  */
 export type SignIn = {
@@ -217,6 +265,12 @@ export type SignIn = {
      * As it was chosen: case and blanks count, also at its ends.
      */
     password: string;
+    passkey?: PasskeyAssertion;
+    /**
+     * In place of the passkey. Case, blanks and hyphens do not count.
+     */
+    recoveryCode?: string;
+    newPasskey?: NewPasskey;
 };
 
 /**
@@ -264,7 +318,16 @@ export type User = {
      *
      */
     signInLockedUntil?: string;
+    /**
+     * How many passkeys the person has. Absent when that is not known.
+     */
+    passkeys?: number;
 };
+
+/**
+ * Recovery codes. They are shown this once.
+ */
+export type Codes = Array<string>;
 
 /**
  * A token response (RFC 6749, section 5.1) with the user it speaks for.
@@ -287,7 +350,63 @@ export type SessionTokenResponse = {
      */
     scope: string;
     user: User;
+    recoveryCodes?: Codes;
 };
+
+/**
+ * Bytes as base64url. To be answered once, within 5 minutes.
+ */
+export type Challenge = string;
+
+/**
+ * The ids that authenticators have given to the passkeys of the person, as base64url: one of them is to answer, or none of them is to be
+ * made again. Empty where any may answer.
+ *
+ */
+export type CredentialIds = Array<string>;
+
+/**
+ * What a browser asks for a passkey with (`navigator.credentials.get`).
+ */
+export type PasskeyRequest = {
+    challenge: Challenge;
+    /**
+     * The name that passkeys of this service belong to.
+     */
+    rpId: string;
+    passkeys: CredentialIds;
+};
+
+/**
+ * What a browser makes a passkey with (`navigator.credentials.create`).
+ */
+export type PasskeyCreation = {
+    challenge: Challenge;
+    /**
+     * The name that passkeys of this service belong to.
+     */
+    rpId: string;
+    /**
+     * Whose passkey it is to be, as base64url. It says nothing about the person.
+     */
+    userHandle: string;
+    passkeys: CredentialIds;
+};
+
+/**
+ * What a right password is to be followed by.
+ */
+export type SecondFactorAsked = {
+    passkeyRequest?: PasskeyRequest;
+    passkeyCreation?: PasskeyCreation;
+};
+
+/**
+ * Why nobody was signed in. With `second-factor-needed`, `passkeyRequest` says what a passkey is asked for with; with
+ * `passkey-to-be-added`, `passkeyCreation` what one is made with.
+ *
+ */
+export type SignInProblem = Problem & SecondFactorAsked;
 
 /**
  * The API key or user that a token speaks for.
@@ -365,6 +484,124 @@ export type OwnPasswordInput = {
      */
     currentPassword: string;
     newPassword: NewPassword;
+};
+
+/**
+ * What a person signs in with instead of a password, or after it (WebAuthn). What is secret in it never leaves the device that holds it.
+ *
+ */
+export type Passkey = {
+    /**
+     * Given by the service; it never changes, as the name may.
+     */
+    id: string;
+    name: PasskeyName;
+    /**
+     * When it was added, in UTC.
+     */
+    createdAt: string;
+    /**
+     * When the person last signed in with it, in UTC. Absent when that was never.
+     */
+    lastUsedAt?: string;
+    /**
+     * Whether its holder copies it to other devices of the person. One that is not copied is lost with its device.
+     */
+    synced: boolean;
+};
+
+/**
+ * How a person can sign in beside the password.
+ */
+export type OwnPasskeys = {
+    /**
+     * All passkeys of the person, the latest added first.
+     */
+    items: Array<Passkey>;
+    /**
+     * How many recovery codes still work.
+     */
+    recoveryCodesLeft: number;
+    /**
+     * Whether the dealer requires a passkey of everybody.
+     */
+    required: boolean;
+    /**
+     * The name that passkeys of this service belong to: browsers use them at addresses with that name alone. Absent when the service is
+     * reached by an IP address, for which there are no passkeys.
+     *
+     */
+    rpId?: string;
+};
+
+/**
+ * A passkey that was added.
+ */
+export type AddedPasskey = {
+    passkey: Passkey;
+    recoveryCodes?: Codes;
+};
+
+/**
+ * What is to change of a passkey.
+ */
+export type PasskeyUpdate = {
+    name: PasskeyName;
+};
+
+/**
+ * Codes that sign in once each, with the password, in place of a passkey.
+ */
+export type RecoveryCodes = {
+    codes: Codes;
+};
+
+/**
+ * Whether the dealer requires a passkey of everybody.
+ */
+export type SecondFactorUpdate = {
+    /**
+     * True ends the sessions that were begun with a password alone.
+     */
+    required: boolean;
+};
+
+/**
+ * What a dealer can choose for itself.
+ */
+export type DealerSettings = {
+    /**
+     * Given by the service; it never changes, as the name may.
+     */
+    id: string;
+    /**
+     * What customers know the dealer by; mails and the dashboard show it.
+     */
+    name: string;
+    /**
+     * ISO 3166-1 alpha-2. Phone numbers without a country code are read as numbers of this country.
+     */
+    country: string;
+    /**
+     * An IANA time zone. Times without an offset are read in it.
+     */
+    timeZone: string;
+    /**
+     * BCP 47: the language of the dealer, in which new users get their mails.
+     */
+    language: string;
+    /**
+     * How many days the requests of API keys are kept. Their hourly counts are kept for 400 days.
+     */
+    requestLogDays: number;
+    /**
+     * How soon a new lead is to be taken up, in minutes.
+     */
+    responseTargetMinutes: number;
+    /**
+     * Whether everybody has to have a passkey, so that nobody signs in with a password alone.
+     */
+    secondFactorRequired: boolean;
 };
 
 /**
@@ -2537,10 +2774,11 @@ export type NotificationsUpdate = {
 
 /**
  * What a mail is about: `new_leads`, `unanswered_leads` (longer than the response target), `key_created`, `key_replaced`, `key_deleted`,
- * `key_disabled`, `key_widened` (by a new version of the service), `key_expires` (soon), `source_quiet`, `invitation` (of a new user) or `forgotten_password`. More may come.
+ * `key_disabled`, `key_widened` (by a new version of the service), `key_expires` (soon), `source_quiet`, `invitation` (of a new user), `forgotten_password` or
+ * `passkeys_changed` (or recovery codes, of the reader). More may come.
  *
  */
-export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_widened' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password';
+export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_widened' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password' | 'passkeys_changed';
 
 /**
  * One mail that was written to a person of the dealer. Its text is not shown.
@@ -2605,40 +2843,6 @@ export type PasswordLinkRequest = {
 };
 
 /**
- * What a dealer can choose for itself.
- */
-export type DealerSettings = {
-    /**
-     * Given by the service; it never changes, as the name may.
-     */
-    id: string;
-    /**
-     * What customers know the dealer by; mails and the dashboard show it.
-     */
-    name: string;
-    /**
-     * ISO 3166-1 alpha-2. Phone numbers without a country code are read as numbers of this country.
-     */
-    country: string;
-    /**
-     * An IANA time zone. Times without an offset are read in it.
-     */
-    timeZone: string;
-    /**
-     * BCP 47: the language of the dealer, in which new users get their mails.
-     */
-    language: string;
-    /**
-     * How many days the requests of API keys are kept. Their hourly counts are kept for 400 days.
-     */
-    requestLogDays: number;
-    /**
-     * How soon a new lead is to be taken up, in minutes.
-     */
-    responseTargetMinutes: number;
-};
-
-/**
  * The settings that are to change. What is left out stays.
  */
 export type DealerUpdate = {
@@ -2678,23 +2882,25 @@ export type DealerUpdate = {
  * `api_key.restored`, `api_key.replaced`, `api_key.new_secret_used`, `api_key.old_secret_ends`,
  * `api_key.replacement_cancelled`, `api_key.scopes_added`, `dealer.created`, `dealer.updated`, `user.created`, `user.updated`,
  * `user.password_reset`, `user.password_link_created`, `user.released`, `user.password_set`,
- * `user.password_changed`, `user.password_link_requested`, `user.signed_in`, `user.signed_out`, `user.session_ended`, `user.refused`,
+ * `user.password_changed`, `user.password_link_requested`, `user.passkey_added`, `user.passkey_renamed`, `user.passkey_removed`, `user.passkeys_reset`,
+ * `user.passkey_suspected`, `user.recovery_codes_created`, `user.recovery_code_used`,
+ * `user.signed_in`, `user.signed_out`, `user.session_ended`, `user.refused`,
  * `api_key.refused`, `signing_key.rotated` or `signing_key.replaced`. More may come.
  *
  */
-export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed' | 'user.password_link_requested' | 'user.signed_in' | 'user.signed_out' | 'user.session_ended' | 'user.refused' | 'api_key.refused' | 'signing_key.rotated' | 'signing_key.replaced';
+export type AuditActionInput = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed' | 'user.password_link_requested' | 'user.signed_in' | 'user.signed_out' | 'user.session_ended' | 'user.refused' | 'api_key.refused' | 'signing_key.rotated' | 'signing_key.replaced' | 'user.passkey_added' | 'user.passkey_renamed' | 'user.passkey_removed' | 'user.passkeys_reset' | 'user.passkey_suspected' | 'user.recovery_codes_created' | 'user.recovery_code_used';
 
 /**
  * What was done: `api_key.created`, `api_key.updated`, `api_key.deleted`, `api_key.restored`, `api_key.replaced`,
  * `api_key.new_secret_used`, `api_key.old_secret_ends`, `api_key.replacement_cancelled`,
  * `api_key.scopes_added` (a new version gave it more), `dealer.created`, `dealer.updated`, `user.created`, `user.updated`, `user.password_reset`, `user.password_link_created`, `user.released`,
- * `user.password_set`,
- * `user.password_changed`, `user.password_link_requested` (by somebody who forgot it), `user.signed_in`, `user.signed_out`, `user.session_ended`
- * (elsewhere, or by another sign-in), `user.refused` (failed attempts), `api_key.refused`, `signing_key.rotated` or `signing_key.replaced` (by
- * the operator, for all dealers). More may come.
+ * `user.password_set`, `user.password_changed`, `user.password_link_requested` (by somebody who forgot it), `user.passkey_added`, `user.passkey_renamed`, `user.passkey_removed`, `user.passkeys_reset` (all were removed),
+ * `user.passkey_suspected` (its counter went back: there may be a copy of it), `user.recovery_codes_created`, `user.recovery_code_used`,
+ * `user.signed_in`, `user.signed_out`, `user.session_ended` (elsewhere, or by another sign-in), `user.refused` (failed attempts),
+ * `api_key.refused`, `signing_key.rotated` or `signing_key.replaced` (by the operator, for all dealers). More may come.
  *
  */
-export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed' | 'user.password_link_requested' | 'user.signed_in' | 'user.signed_out' | 'user.session_ended' | 'user.refused' | 'api_key.refused' | 'signing_key.rotated' | 'signing_key.replaced';
+export type AuditAction = 'api_key.created' | 'api_key.updated' | 'api_key.deleted' | 'api_key.restored' | 'api_key.replaced' | 'api_key.new_secret_used' | 'api_key.old_secret_ends' | 'api_key.replacement_cancelled' | 'api_key.scopes_added' | 'dealer.created' | 'dealer.updated' | 'user.created' | 'user.updated' | 'user.password_reset' | 'user.password_link_created' | 'user.released' | 'user.password_set' | 'user.password_changed' | 'user.password_link_requested' | 'user.signed_in' | 'user.signed_out' | 'user.session_ended' | 'user.refused' | 'api_key.refused' | 'signing_key.rotated' | 'signing_key.replaced' | 'user.passkey_added' | 'user.passkey_renamed' | 'user.passkey_removed' | 'user.passkeys_reset' | 'user.passkey_suspected' | 'user.recovery_codes_created' | 'user.recovery_code_used';
 
 /**
  * Who did it. The operator of the service has no id, nor has whoever is unknown.
@@ -2803,6 +3009,16 @@ export type Readiness = {
 };
 
 /**
+ * Which of the person's passkeys, as `listOwnPasskeys` names them. One of somebody else is 404.
+ */
+export type PasskeyId = string;
+
+/**
+ * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
+ */
+export type UserId = string;
+
+/**
  * How many items a page holds at the most.
  */
 export type Limit = number;
@@ -2884,11 +3100,6 @@ export type ApiKeyId = string;
  * Why, for the audit log.
  */
 export type Reason = string;
-
-/**
- * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
- */
-export type UserId = string;
 
 export type ExchangeApiKeyData = {
     body?: TokenRequest;
@@ -3051,9 +3262,11 @@ export type SignInErrors = {
      */
     400: Problem;
     /**
-     * The e-mail is unknown, the password is wrong, or the user was deactivated.
+     * The e-mail is unknown, the password is wrong, or the user was deactivated. With `second-factor-needed` and `passkey-to-be-added` the
+     * password was right: send it again with what is asked for.
+     *
      */
-    401: Problem;
+    401: SignInProblem;
     /**
      * A page of another origin tried to use the session.
      */
@@ -3234,6 +3447,517 @@ export type ChangeOwnPasswordResponses = {
 };
 
 export type ChangeOwnPasswordResponse = ChangeOwnPasswordResponses[keyof ChangeOwnPasswordResponses];
+
+export type CreatePasskeyChallengeData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/session/passkey-challenge';
+};
+
+export type CreatePasskeyChallengeErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * A page of another origin tried to use the session.
+     */
+    403: Problem;
+    /**
+     * The service is reached by an IP address.
+     */
+    409: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreatePasskeyChallengeError = CreatePasskeyChallengeErrors[keyof CreatePasskeyChallengeErrors];
+
+export type CreatePasskeyChallengeResponses = {
+    /**
+     * Ask for a passkey with it.
+     */
+    200: PasskeyRequest;
+};
+
+export type CreatePasskeyChallengeResponse = CreatePasskeyChallengeResponses[keyof CreatePasskeyChallengeResponses];
+
+export type SignInWithPasskeyData = {
+    body: PasskeyAssertion;
+    path?: never;
+    query?: never;
+    url: '/v1/session/passkey';
+};
+
+export type SignInWithPasskeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * The passkey is unknown, was removed, or its answer is not valid; or the user was deactivated.
+     */
+    401: Problem;
+    /**
+     * A page of another origin tried to use the session.
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * Too many failed attempts.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type SignInWithPasskeyError = SignInWithPasskeyErrors[keyof SignInWithPasskeyErrors];
+
+export type SignInWithPasskeyResponses = {
+    /**
+     * Signed in.
+     */
+    200: SessionTokenResponse;
+};
+
+export type SignInWithPasskeyResponse = SignInWithPasskeyResponses[keyof SignInWithPasskeyResponses];
+
+export type ListOwnPasskeysData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/me/passkeys';
+};
+
+export type ListOwnPasskeysErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListOwnPasskeysError = ListOwnPasskeysErrors[keyof ListOwnPasskeysErrors];
+
+export type ListOwnPasskeysResponses = {
+    /**
+     * The passkeys of the person.
+     */
+    200: OwnPasskeys;
+};
+
+export type ListOwnPasskeysResponse = ListOwnPasskeysResponses[keyof ListOwnPasskeysResponses];
+
+export type AddPasskeyData = {
+    body: NewPasskey;
+    path?: never;
+    query?: never;
+    url: '/v1/me/passkeys';
+};
+
+export type AddPasskeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * There are too many.
+     */
+    409: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * The answer is not valid.
+     */
+    422: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type AddPasskeyError = AddPasskeyErrors[keyof AddPasskeyErrors];
+
+export type AddPasskeyResponses = {
+    /**
+     * Added. Keep the recovery codes, if there are any.
+     */
+    200: AddedPasskey;
+};
+
+export type AddPasskeyResponse = AddPasskeyResponses[keyof AddPasskeyResponses];
+
+export type CreatePasskeyOptionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/me/passkeys/options';
+};
+
+export type CreatePasskeyOptionsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * There are too many, or the service is reached by an IP address.
+     */
+    409: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreatePasskeyOptionsError = CreatePasskeyOptionsErrors[keyof CreatePasskeyOptionsErrors];
+
+export type CreatePasskeyOptionsResponses = {
+    /**
+     * Make a passkey with it.
+     */
+    200: PasskeyCreation;
+};
+
+export type CreatePasskeyOptionsResponse = CreatePasskeyOptionsResponses[keyof CreatePasskeyOptionsResponses];
+
+export type DeletePasskeyData = {
+    body?: never;
+    path: {
+        /**
+         * Which of the person's passkeys, as `listOwnPasskeys` names them. One of somebody else is 404.
+         */
+        passkeyId: string;
+    };
+    query?: never;
+    url: '/v1/me/passkeys/{passkeyId}';
+};
+
+export type DeletePasskeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The dealer requires one.
+     */
+    409: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type DeletePasskeyError = DeletePasskeyErrors[keyof DeletePasskeyErrors];
+
+export type DeletePasskeyResponses = {
+    /**
+     * Removed.
+     */
+    204: void;
+};
+
+export type DeletePasskeyResponse = DeletePasskeyResponses[keyof DeletePasskeyResponses];
+
+export type UpdatePasskeyData = {
+    body: PasskeyUpdate;
+    path: {
+        /**
+         * Which of the person's passkeys, as `listOwnPasskeys` names them. One of somebody else is 404.
+         */
+        passkeyId: string;
+    };
+    query?: never;
+    url: '/v1/me/passkeys/{passkeyId}';
+};
+
+export type UpdatePasskeyErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type UpdatePasskeyError = UpdatePasskeyErrors[keyof UpdatePasskeyErrors];
+
+export type UpdatePasskeyResponses = {
+    /**
+     * The passkey as it is now.
+     */
+    200: Passkey;
+};
+
+export type UpdatePasskeyResponse = UpdatePasskeyResponses[keyof UpdatePasskeyResponses];
+
+export type CreateRecoveryCodesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/me/recovery-codes';
+};
+
+export type CreateRecoveryCodesErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
+     */
+    401: Problem;
+    /**
+     * The access token is one of an API key.
+     */
+    403: Problem;
+    /**
+     * The person has no passkey.
+     */
+    409: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreateRecoveryCodesError = CreateRecoveryCodesErrors[keyof CreateRecoveryCodesErrors];
+
+export type CreateRecoveryCodesResponses = {
+    /**
+     * Keep them where no passkey is needed to get at them.
+     */
+    200: RecoveryCodes;
+};
+
+export type CreateRecoveryCodesResponse = CreateRecoveryCodesResponses[keyof CreateRecoveryCodesResponses];
+
+export type ResetPasskeysData = {
+    body?: never;
+    path: {
+        /**
+         * Which user of the dealer, as `listUsers` names them. One of another dealer is 404.
+         */
+        userId: string;
+    };
+    query?: never;
+    url: '/v1/users/{userId}/passkeys';
+};
+
+export type ResetPasskeysErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ResetPasskeysError = ResetPasskeysErrors[keyof ResetPasskeysErrors];
+
+export type ResetPasskeysResponses = {
+    /**
+     * Removed.
+     */
+    204: void;
+};
+
+export type ResetPasskeysResponse = ResetPasskeysResponses[keyof ResetPasskeysResponses];
+
+export type SetSecondFactorData = {
+    body: SecondFactorUpdate;
+    path?: never;
+    query?: never;
+    url: '/v1/dealer/second-factor';
+};
+
+export type SetSecondFactorErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, it has expired or been ended, or it is one of a person who signed in more than 15 minutes ago where the
+     * operation asks for a fresh sign-in (RFC 9470).
+     *
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * Whoever asks has no passkey.
+     */
+    409: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type SetSecondFactorError = SetSecondFactorErrors[keyof SetSecondFactorErrors];
+
+export type SetSecondFactorResponses = {
+    /**
+     * The settings as they are now.
+     */
+    200: DealerSettings;
+};
+
+export type SetSecondFactorResponse = SetSecondFactorResponses[keyof SetSecondFactorResponses];
 
 export type ListOwnSessionsData = {
     body?: never;

@@ -5,6 +5,7 @@ import { runningEmbedded, startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { type Database, openDatabase } from '../db/pool.ts'
 import { inner, outer } from '../ids.ts'
+import { resetPasskeys } from '../passkeys/operator.ts'
 import { secretsFrom } from '../secrets.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../tokens/keyring.ts'
 import { openGuessing } from '../users/guessing.ts'
@@ -133,6 +134,17 @@ async function requireHardToGuess(password: string, known: string[]): Promise<vo
   const guessing = openGuessing()
   await guessing.requireHardToGuess(password, known).finally(() => guessing.stop())
 }
+
+program
+  .command('reset-passkeys')
+  .description('removes the passkeys and recovery codes of a person who has lost them, and ends their sessions')
+  .argument('<email>', '', email)
+  .action((address: string) =>
+    withDatabase(async ({ db }) => {
+      const count = await resetPasskeys(db, config.mail !== undefined, address)
+      console.log(`User      ${address}\nPasskeys  ${count} removed; the password alone signs in, to add one`)
+    }),
+  )
 
 program
   .command('rotate-signing-key')

@@ -19,6 +19,7 @@ import {
   listEvents,
   listLeads,
   listMails,
+  listOwnPasskeys,
   listOwnSessions,
   listSources,
   listUsers,
@@ -182,6 +183,11 @@ export const ownSessions = queryOptions({
   queryKey: ['own-sessions'],
   queryFn: () => answered(listOwnSessions({ client })),
   refetchInterval: refreshMs,
+})
+
+export const ownPasskeys = queryOptions({
+  queryKey: ['own-passkeys'],
+  queryFn: () => answered(listOwnPasskeys({ client })),
 })
 
 export const notifications = queryOptions({

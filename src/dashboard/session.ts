@@ -4,13 +4,18 @@ import {
   type Client,
   connectWith,
   createClient,
+  createPasskeyChallenge,
   exchangeSession,
   getMe,
   type Me,
+  type PasskeyAssertion,
+  type PasskeyRequest,
   requestPasswordLink,
   type SessionTokenResponse,
   setPassword,
+  type SignIn,
   signIn,
+  signInWithPasskey,
   signOut,
 } from './client.ts'
 
@@ -95,9 +100,32 @@ export async function askForPasswordLink(email: string): Promise<void> {
   await answered(requestPasswordLink({ client: anonymous, body: { email } }))
 }
 
+/** What is sent beside a password. */
+export type Beside = Pick<SignIn, 'passkey' | 'recoveryCode' | 'newPasskey'>
+
+/**
+ * Signs in. What is on the screen stays until `go`, so that recovery codes can be shown that came with a first passkey.
+ *
+ * @throws {Failure}
+ */
+export async function enterWith(
+  email: string,
+  password: string,
+  beside: Beside = {},
+): Promise<{ recoveryCodes: readonly string[] | undefined; go: () => Promise<void> }> {
+  const token = await answered(signIn({ client: anonymous, body: { email, password, ...beside } }))
+  return { recoveryCodes: token.recoveryCodes, go: () => enterAs(token) }
+}
+
+/** What a passkey is asked for with, where nobody has said who they are. @throws {Failure} */
+export const askForPasskey = (): Promise<PasskeyRequest> => answered(createPasskeyChallenge({ client: anonymous }))
+
 /** @throws {Failure} */
-export async function enterWith(email: string, password: string): Promise<void> {
-  const token = await answered(signIn({ client: anonymous, body: { email, password } }))
+export async function enterWithPasskey(passkey: PasskeyAssertion): Promise<void> {
+  await enterAs(await answered(signInWithPasskey({ client: anonymous, body: passkey })))
+}
+
+async function enterAs(token: SessionTokenResponse): Promise<void> {
   if ((session.state === 'ended' || session.state === 'stale') && session.user.id !== token.user.id) {
     // Somebody else has nothing to do with what is on the screen.
     location.assign('/')

@@ -33,6 +33,7 @@ const names = [
   '0024-limits.sql',
   '0025-proven-people.sql',
   '0026-refusals.sql',
+  '0027-passkeys.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -9,6 +9,7 @@ export interface DealerRow {
   language: string
   request_log_days: number
   response_target_minutes: number
+  second_factor_required: boolean
 }
 
 export function dealerBody(row: DealerRow): DealerSettings {
@@ -20,6 +21,7 @@ export function dealerBody(row: DealerRow): DealerSettings {
     language: row.language,
     requestLogDays: row.request_log_days,
     responseTargetMinutes: row.response_target_minutes,
+    secondFactorRequired: row.second_factor_required,
   }
 }
 

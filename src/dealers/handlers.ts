@@ -29,7 +29,7 @@ export const updateDealer =
         responseTargetMinutes = before.response_target_minutes,
       } = body
       const after = {
-        id: dealerId,
+        ...before,
         name: name.trim(),
         country,
         time_zone: timeZone,

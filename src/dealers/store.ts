@@ -4,7 +4,16 @@ import type { DealerRow } from './dealer.ts'
 export async function findDealer(db: Knex, dealerId: string): Promise<DealerRow | undefined> {
   return db('dealers')
     .where({ id: dealerId })
-    .first('id', 'name', 'country', 'time_zone', 'language', 'request_log_days', 'response_target_minutes')
+    .first(
+      'id',
+      'name',
+      'country',
+      'time_zone',
+      'language',
+      'request_log_days',
+      'response_target_minutes',
+      'second_factor_required',
+    )
 }
 
 export async function findDealers(db: Knex): Promise<{ id: string; name: string }[]> {
@@ -19,6 +28,11 @@ export async function saveDealer(
   await trx('dealers')
     .where({ id: dealerId })
     .update({ name, country, time_zone, language, request_log_days, response_target_minutes })
+}
+
+/** Whether everybody of the dealer has to have a passkey. */
+export async function saveSecondFactor(trx: Knex.Transaction, dealerId: string, required: boolean): Promise<void> {
+  await trx('dealers').where({ id: dealerId }).update({ second_factor_required: required })
 }
 
 export interface NewDealer {

@@ -16,6 +16,14 @@ export const advice = {
     'What lets data be reached asks for a password that was typed within the last 15 minutes, so that a screen that was left alone is not enough: to make, replace, widen, enable, prolong or restore a key that can read customer data, to invite or reactivate somebody or make them an Admin, to shorten the log of requests, or to be told less by mail of keys. Sign in again and send the same request with the new access token (RFC 9470).',
   'sign-in-refused':
     'The answer is the same for an unknown e-mail address, a wrong password and a deactivated user. Check both; an admin of the dealer can tell whether the user is active.',
+  'second-factor-needed':
+    'The person has a passkey, so the password alone signs nobody in. The answer has passkeyRequest, with which a browser asks for the passkey; send the password again with its answer as passkey, or with a recoveryCode. Whoever has lost both asks an admin of the dealer, who can reset them.',
+  'passkey-to-be-added':
+    'The dealer requires a passkey of everybody, and this person has none yet. The answer has passkeyCreation, with which a browser makes one; send the password again with its answer as newPasskey. The recovery codes that come with it are shown once.',
+  'passkey-refused':
+    'The answer is the same for a passkey that is unknown or was removed, a challenge that is over or was answered before, another address than that of this service, and a passkey of which there may be a copy. Begin again; if it is refused again, sign in with the password and a recovery code, and remove the passkey.',
+  'recovery-code-refused':
+    'Each recovery code works once, and new ones end all earlier ones. Try another one; case, blanks and hyphens do not count. Whoever has none left asks an admin of the dealer.',
   'scope-missing':
     'The WWW-Authenticate header names the scope that is needed. A key for digital requests can create leads and read nothing; reading needs a key for extensive integrations. To look for leads by phone number or e-mail address, and to read their originals, customers:read is needed, too. Whoever replaces or deletes their own key needs a token with all of its scopes: exchange the key without naming any.',
   'address-not-allowed':
@@ -40,6 +48,13 @@ export const advice = {
     'Somebody who was deactivated cannot sign in, so a link to choose a password would be of no use. Reactivate the user, then make the link.',
   'mail-not-set-up':
     'The operator of this service has not named a mail server (SMTP_URL and MAIL_FROM). An admin of the dealer can make a link to choose a password in Settings > Users.',
+  'passkeys-not-here':
+    'Browsers keep passkeys for a name that is reached by https, or for localhost, but not for an IP address. The operator of the service gives it such an address with PUBLIC_URL; passkeys belong to that name and do not move to another.',
+  'passkey-needed':
+    'Recovery codes take the place of a passkey, so there are none without one; and whoever requires a passkey of everybody has one, so that they do not lock themselves out. Add a passkey in My account.',
+  'last-passkey':
+    'The dealer requires a passkey of everybody. Add another one and remove this one then, or ask an admin to require none.',
+  'too-many-passkeys': 'A person has 20 passkeys at the most. Remove one that is not used any more.',
   'lead-move-illegal':
     'The problem names the statuses that the lead can move to, as legalStatuses. Read the lead again: somebody may have moved it meanwhile.',
   'feed-restarted':
@@ -71,6 +86,8 @@ export const advice = {
     'An e-mail address is the first thing that anybody would try. Any other 12 to 200 characters will do.',
   'password-guessable':
     'The password would be found within 10^8 guesses by somebody who knows common passwords, words, keyboards, dates, and the names and addresses of the person and the dealer. Longer is better than odder: four words that have nothing to do with each other will do, and so does what a password manager suggests.',
+  'passkey-not-added':
+    'The answer of the browser does not fit the challenge, which works once and for 5 minutes, or comes from another address than that of this service, or the passkey is there already. Ask for new options and begin again.',
   'if-match-missing':
     'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read, with its double quotes: If-Match: "3".',
   'too-many-attempts':

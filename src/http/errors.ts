@@ -23,6 +23,10 @@ const challenges: Partial<Record<Problem['code'], string>> = {
   'token-malformed': 'Bearer realm="CarBuddii", error="invalid_request"',
   'session-ended': 'Session realm="CarBuddii"',
   'sign-in-refused': 'Session realm="CarBuddii"',
+  'second-factor-needed': 'Session realm="CarBuddii"',
+  'passkey-to-be-added': 'Session realm="CarBuddii"',
+  'passkey-refused': 'Session realm="CarBuddii"',
+  'recovery-code-refused': 'Session realm="CarBuddii"',
 }
 
 /**

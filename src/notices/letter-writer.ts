@@ -101,6 +101,17 @@ async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matt
           }
         : undefined
     }
+    case 'passkeys_changed':
+      return data.deed === undefined
+        ? undefined
+        : {
+            kind,
+            deed: data.deed,
+            name: data.name,
+            by: data.by ?? '',
+            address: data.address,
+            at: momentOf(data.at ?? never),
+          }
     case 'invitation':
     case 'forgotten_password': {
       const url = linkIn(mail, secrets)

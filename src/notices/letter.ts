@@ -1,4 +1,4 @@
-import type { LeadType, MailKind } from '../../generated/server/types.gen.ts'
+import type { AuditAction, LeadType, MailKind } from '../../generated/server/types.gen.ts'
 import { escaped } from '../html.ts'
 import type { Letter } from '../outbox/mail.ts'
 
@@ -22,6 +22,14 @@ export type Matter =
   | { kind: 'key_expires'; key: string; keyId: string; expiresAt: Date }
   | { kind: 'source_quiet'; key: string; keyId: string; since: Date; expected: number }
   | { kind: 'invitation' | 'forgotten_password'; url: string; expiresAt: Date }
+  | {
+      kind: 'passkeys_changed'
+      deed: AuditAction
+      name: string | undefined
+      by: string
+      address: string | undefined
+      at: Date
+    }
 
 export interface Reader {
   name: string
@@ -198,6 +206,26 @@ function written(
           { label: say('Choose a password', 'Vælg en adgangskode'), url: matter.url },
         ],
       }
+    case 'passkeys_changed': {
+      const { deed, name, by, address, at } = matter
+      const [english, danish] = passkeyDeeds[deed] ?? ['Your passkeys were changed', 'Dine adgangsnøgler blev ændret']
+      const which = name === undefined ? '' : ` (“${plain(name)}”)`
+      const where = address === undefined ? '' : say(` from ${address}`, ` fra ${address}`)
+      return {
+        subject: say(english, danish),
+        paragraphs: [
+          say(
+            `${english}${which}, by ${plain(by)}${where}, ${time(at)}.`,
+            `${danish}${which} af ${plain(by)}${where}, ${time(at)}.`,
+          ),
+          say(
+            'If it was not you, and you do not know why, tell an admin of your dealership at once, and change your password.',
+            'Hvis det ikke var dig, og du ikke ved hvorfor, så sig det straks til en administrator hos din forhandler, og skift din adgangskode.',
+          ),
+          { label: say('See your account', 'Se din konto'), url: `${publicUrl}/settings/account` },
+        ],
+      }
+    }
     case 'forgotten_password':
       return {
         subject: say('Choose a new password', 'Vælg en ny adgangskode'),
@@ -211,6 +239,21 @@ function written(
         ],
       }
   }
+}
+
+const passkeyDeeds: Partial<Record<AuditAction, readonly [string, string]>> = {
+  'user.passkey_added': ['A passkey was added to your account', 'En adgangsnøgle blev føjet til din konto'],
+  'user.passkey_removed': ['A passkey of your account was removed', 'En adgangsnøgle til din konto blev fjernet'],
+  'user.passkeys_reset': ['All your passkeys were removed', 'Alle dine adgangsnøgler blev fjernet'],
+  'user.passkey_suspected': [
+    'A passkey of yours was refused: there may be a copy of it',
+    'En af dine adgangsnøgler blev afvist: der kan være en kopi af den',
+  ],
+  'user.recovery_codes_created': [
+    'New recovery codes were made for you',
+    'Der blev lavet nye genoprettelseskoder til dig',
+  ],
+  'user.recovery_code_used': ['A recovery code of yours was used', 'En af dine genoprettelseskoder blev brugt'],
 }
 
 const keyDeeds = {

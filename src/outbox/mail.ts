@@ -1,4 +1,4 @@
-import type { Mail, MailKind } from '../../generated/server/types.gen.ts'
+import type { AuditAction, Mail, MailKind } from '../../generated/server/types.gen.ts'
 
 /** How long mails are kept. What one must not be told twice of is over by then. */
 export const mailKeptDays = 30
@@ -29,6 +29,11 @@ export interface MailData {
   expected?: number
   since?: string
   expiresAt?: string
+  deed?: AuditAction
+  name?: string
+  by?: string
+  address?: string
+  at?: string
 }
 
 export interface NewMail {

@@ -8,6 +8,7 @@ import type { Refusals } from '../audit/refusals.ts'
 import { inner, newId, outer } from '../ids.ts'
 import { type Cookies, cookieIn } from '../cookies.ts'
 import type { Http, Principal } from '../operation.ts'
+import { accepted, type Evidence, evidenceBeside, type Passkeys, personProven } from '../passkeys/second-factor.ts'
 import { Problem } from '../problem.ts'
 import { requireSameOrigin } from '../same-origin.ts'
 import type { Secrets } from '../secrets.ts'
@@ -25,12 +26,9 @@ import { isPassword, personId, scopesOfRole, type UserRow, userBody } from '../u
 import { type Cookie, newCookie, parseCookie, sessionSeconds } from './session.ts'
 import * as store from './store.ts'
 
-export interface Sessions extends Audited {
-  db: Knex
+export interface Sessions extends Audited, Passkeys {
   clocks: Clocks
-  secrets: Secrets
   keyring: Keyring
-  issuer: string
   cookies: Cookies
   /** How long a session lives in which no page asks for a token. */
   idleSeconds: number
@@ -50,38 +48,38 @@ const addressLengthMax = limits.OwnSession.address.maxLength
  * nobody would have its cookie any more.
  */
 export const signIn = (sessions: Sessions): Handlers['signIn'] => {
-  const { db, keyring, issuer, cookies, idleSeconds, attempts, passwords, devices } = sessions
+  const { db, issuer, attempts, passwords, devices } = sessions
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     let known: UserRow | undefined
     const enter = async () => {
-      const { person, isNewDevice } = await passwords.inTurn(http, body.email, async () => {
+      const { person, right, isNewDevice } = await passwords.inTurn(http, body.email, async () => {
         const { account, user } = await findByEmail(db, body.email)
         known = user
         const device = devices.known(http, user)
         const right = await attempts.count(http, account, device)
         if (!(await isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
-        await right()
-        return { person: user, isNewDevice: device === undefined }
+        return { person: user, right, isNewDevice: device === undefined }
       })
-      return startSession(sessions, person, http, isNewDevice)
+      // A wrong passkey or recovery code counts as a wrong password does, so nobody tries them at leisure.
+      const evidence = await evidenceBeside(sessions, person, body)
+      try {
+        return await signedIn(sessions, person, evidence, http, isNewDevice, right)
+      } catch (error) {
+        if (isOneStep(error)) await right()
+        throw error
+      }
     }
-    const { cookie, grant, current } = await enter().catch((refusal: unknown) => {
-      if (refusal instanceof Problem && refusal.status < 500) tell(sessions, known, body.email, refusal, http)
+    return enter().catch((refusal: unknown) => {
+      if (refusal instanceof Problem && refusal.status < 500 && !isOneStep(refusal))
+        tell(sessions, known, body.email, refusal, http)
       throw refusal
     })
-    // A key that was withdrawn a moment ago must not sign.
-    await keyring.reload(db)
-    return {
-      status: 200,
-      headers: {
-        'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, current)],
-        'Cache-Control': 'no-store',
-      },
-      body: tokenBody(grant, current, keyring, issuer, Math.min(sessionSeconds, idleSeconds)),
-    }
   }
 }
+
+/** The password was right, and is to be sent again with what it is asked for. */
+const isOneStep = (refusal: unknown): boolean => refusal instanceof Problem && refusal.more.members !== undefined
 
 /** Who fails as somebody stands in the audit log; who fails as nobody in that of the operator alone. */
 function tell(
@@ -96,27 +94,70 @@ function tell(
   else refusals.note({ dealerId: user.dealer_id, subject: { type: 'user', id: user.id }, code, address })
 }
 
+/** Signs in whoever was recognised by a device that holds a passkey of theirs. */
+export const signInWithPasskey = (sessions: Sessions): Handlers['signInWithPasskey'] => {
+  const { db, issuer, attempts, devices } = sessions
+  return async ({ body, http }) => {
+    requireSameOrigin(http, issuer)
+    const right = await attempts.countPasskey(http)
+    const { dealerId, userId, evidence } = await personProven(sessions, body)
+    const user = await findUser(db, dealerId, userId)
+    if (!user || user.deactivated_at !== null) throw new Problem('passkey-refused')
+    return signedIn(sessions, user, evidence, http, devices.known(http, user) === undefined, right)
+  }
+}
+
+/** The session and its first token. @throws {Problem} when the evidence is not enough. */
+async function signedIn(
+  sessions: Sessions,
+  user: UserRow,
+  evidence: Evidence,
+  http: Http,
+  isNewDevice: boolean,
+  right: () => Promise<void>,
+): Promise<{ status: 200; headers: Record<string, string | string[]>; body: SessionTokenResponse }> {
+  const { db, keyring, issuer, cookies, devices, idleSeconds } = sessions
+  const started = await startSession(sessions, user, evidence, http, isNewDevice)
+  if (!started) throw new Problem('passkey-refused')
+  await right()
+  const { cookie, grant, current, recoveryCodes } = started
+  // A key that was withdrawn a moment ago must not sign.
+  await keyring.reload(db)
+  return {
+    status: 200,
+    headers: {
+      'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, user)],
+      'Cache-Control': 'no-store',
+    },
+    body: {
+      ...tokenBody(grant, current, keyring, issuer, Math.min(sessionSeconds, idleSeconds)),
+      ...(recoveryCodes && { recoveryCodes }),
+    },
+  }
+}
+
 /**
  * Adds the credential under the dealer's lock, after reading the user again: whoever was deactivated meanwhile gets
- * none.
+ * none, and what a sign-in needs is what it needs now. Undefined: refused, and written down.
  */
 async function startSession(
   sessions: Sessions,
   user: UserRow,
+  evidence: Evidence,
   http: Http,
   isNewDevice: boolean,
-): Promise<{ cookie: Cookie; grant: Grant; current: UserRow }> {
+): Promise<{ cookie: Cookie; grant: Grant; current: UserRow; recoveryCodes?: string[] } | undefined> {
   const { db, clocks, secrets, cookies, idleSeconds, recordChange } = sessions
   const replaced = await living(db, cookieIn(http.header('cookie'), cookies.session) ?? '', secrets).catch(isNone)
   const isOfOther = replaced !== undefined && replaced.cookie.dealerId !== user.dealer_id
-  // Whoever comes from another dealer holds one clock after the other: no two wait for each other.
-  if (isOfOther) await endSession(sessions, replaced, 'user.session_ended', http)
   const start = async (trx: Knex.Transaction) => {
     const current = await findUser(trx, user.dealer_id, user.id)
     if (!current || current.deactivated_at !== null || current.password_hash !== user.password_hash)
       throw new Problem('sign-in-refused')
 
     const now = await readClock(trx)
+    const proof = await accepted(trx, sessions, current, evidence, http, now)
+    if (!proof) return undefined
     if (replaced && !isOfOther) await end(trx, sessions, replaced, 'user.session_ended', http, now)
     const cookie = newCookie(user.dealer_id, newId())
     const subject = { type: 'user', id: user.id } as const
@@ -154,14 +195,20 @@ async function startSession(
       signed_in_at: now,
       address: http.address().slice(0, addressLengthMax),
       user_agent: userAgent,
+      factor: proof.factor,
+      passkey_id: proof.passkeyId ?? null,
     })
     return {
       cookie,
-      current,
+      current: proof.recoveryCodes ? { ...current, passkey_count: current.passkey_count + 1 } : current,
+      ...(proof.recoveryCodes && { recoveryCodes: proof.recoveryCodes }),
       grant: { dealerId: user.dealer_id, subject, credentialId: cookie.credentialId, epoch: 1, scopes, authTime: now },
     }
   }
-  return clocks.hold({ dealerId: user.dealer_id, subject: user }, start, http)
+  const started = await clocks.hold({ dealerId: user.dealer_id, subject: user }, start, http)
+  // Whoever comes from another dealer holds one clock after the other: no two wait for each other.
+  if (started && isOfOther) await endSession(sessions, replaced, 'user.session_ended', http)
+  return started
 }
 
 /** What is needed of a session to end it. */

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import type { Factor } from '../passkeys/factor.ts'
 
 export interface SessionRow {
   user_id: string
@@ -100,10 +101,43 @@ export interface NewSession {
   signed_in_at: Date
   address: string
   user_agent: string | null
+  factor: Factor
+  passkey_id: string | null
 }
 
 export async function addSession(trx: Knex.Transaction, dealerId: string, session: NewSession): Promise<void> {
   await trx('sessions').insert({ ...session, dealer_id: dealerId })
+}
+
+/** Ends the sessions that were begun with a passkey, but one, and the tokens that they bought. */
+export async function endSessionsOfPasskey(
+  trx: Knex.Transaction,
+  dealerId: string,
+  passkeyId: string,
+  but: string,
+): Promise<void> {
+  await endSessions(trx, dealerId, 's.passkey_id = :passkeyId and s.credential_id <> :but', { passkeyId, but })
+}
+
+/** Ends the sessions that were begun with a password alone, and the tokens that they bought. */
+export async function endSessionsOfPassword(trx: Knex.Transaction, dealerId: string): Promise<void> {
+  await endSessions(trx, dealerId, "s.factor = 'password'", {})
+}
+
+async function endSessions(
+  trx: Knex.Transaction,
+  dealerId: string,
+  which: string,
+  values: Record<string, string>,
+): Promise<void> {
+  await trx.raw(
+    `update credentials c
+     set ends_at = '-infinity', epoch = epoch + 1
+     from sessions s
+     where s.dealer_id = :dealerId and c.dealer_id = :dealerId and c.id = s.credential_id
+       and c.ends_at > clock_timestamp() and ${which}`,
+    { dealerId, ...values },
+  )
 }
 
 /** Which master secrets the cookies of living sessions were hashed with. */

@@ -6,7 +6,16 @@ import type { Secrets } from '../secrets.ts'
 import * as store from './store.ts'
 
 /** How often somebody may fail, or ask for a mail, in a quarter of an hour, over all processes. */
-const most = { account: 10, device: 10, session: 10, address: 100, linkAddress: 100, mailAccount: 3, mailAddress: 30 }
+const most = {
+  account: 10,
+  device: 10,
+  session: 10,
+  address: 100,
+  linkAddress: 100,
+  passkeyAddress: 100,
+  mailAccount: 3,
+  mailAddress: 30,
+}
 type Kind = keyof typeof most
 /**
  * Failures are counted in so many places of each kind, by a keyed hash: whoever tries millions of e-mails from millions
@@ -31,6 +40,8 @@ export interface Attempts {
   countInSession(credentialId: string): Promise<() => Promise<void>>
   /** The same for a link to choose a password. */
   countLink(http: Http): Promise<() => Promise<void>>
+  /** The same for a passkey alone, which cannot be guessed: what is bounded is the work. */
+  countPasskey(http: Http): Promise<() => Promise<void>>
   /** Counts a mail that somebody asks for without being signed in. */
   countMail(http: Http, account: Account): Promise<void>
 }
@@ -56,6 +67,7 @@ export function openAttempts(db: Knex, secrets: Secrets): Attempts {
       ),
     countInSession: (credentialId) => count({ session: credentialId }),
     countLink: (http) => count({ linkAddress: networkOf(http.address()) }),
+    countPasskey: (http) => count({ passkeyAddress: networkOf(http.address()) }),
     countMail: async (http, account) =>
       void (await count({ mailAccount: account, mailAddress: networkOf(http.address()) })),
   }

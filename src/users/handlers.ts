@@ -68,6 +68,7 @@ export const createUser =
         password_hash: null,
         password_temporary: false,
         deactivated_at: null,
+        passkey_count: 0,
         created_at: now,
       }
 

@@ -67,7 +67,7 @@ export async function countOtherActiveAdmins(trx: Knex.Transaction, dealerId: st
 export async function addUser(
   trx: Knex.Transaction,
   dealerId: string,
-  user: Omit<UserRow, 'dealer_id' | 'deactivated_at'>,
+  user: Omit<UserRow, 'dealer_id' | 'deactivated_at' | 'passkey_count'>,
 ): Promise<void> {
   await trx('users').insert({ ...user, dealer_id: dealerId })
 }

@@ -54,6 +54,8 @@ export interface UserRow {
   /** The operator made the password, and knows it. */
   password_temporary: boolean
   deactivated_at: Date | null
+  /** How many the person has, as the room of passkeys counts them. */
+  passkey_count: number
   created_at: Date
 }
 
@@ -68,6 +70,7 @@ export function userBody(row: UserRow, lockedUntil?: Date): User {
     createdAt: row.created_at.toISOString(),
     ...(row.password_temporary && { passwordTemporary: true }),
     ...(lockedUntil && { signInLockedUntil: lockedUntil.toISOString() }),
+    passkeys: row.passkey_count,
   }
 }
 

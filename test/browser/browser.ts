@@ -37,16 +37,19 @@ interface Look {
   rules?: string[]
 }
 
-/** The real service on a database of its own, the dashboard as its source is now, and a browser. */
-export async function startDashboard(limits?: Limits) {
+/**
+ * The real service on a database of its own, the dashboard as its source is now, and a browser. As `localhost` it has
+ * passkeys, which browsers keep for names alone.
+ */
+export async function startDashboard(limits?: Limits, host: '127.0.0.1' | 'localhost' = '127.0.0.1') {
   const folder = mkdtempSync(join(tmpdir(), 'dashboard-'))
   const built = join(folder, 'built')
   await buildAsPublished(built)
-  const service = await startService(undefined, undefined, { limits })
   const app = express()
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = `http://${host}:${(server.address() as AddressInfo).port}`
+  const service = await startService(undefined, undefined, { issuer: url, limits }, host)
   const pages = await dashboard(url, await documentation(url), built)
   if (!pages) throw new Error('The dashboard was not built')
   app.use(pages, service.service.app)
@@ -55,7 +58,7 @@ export async function startDashboard(limits?: Limits) {
   let checked = 0
 
   /** A page in a browser context of its own. What it does that it should not is complained about when the test ends. */
-  async function open(options: BrowserContextOptions = {}) {
+  async function open(options: BrowserContextOptions = {}, home = url) {
     const context = await browser.newContext({
       viewport: { width: 1100, height: 900 },
       reducedMotion: 'reduce',
@@ -71,7 +74,7 @@ export async function startDashboard(limits?: Limits) {
       (request) =>
         void (
           /^(data|blob):/.test(request.url()) ||
-          request.url().startsWith(`${url}/`) ||
+          request.url().startsWith(`${home}/`) ||
           complaints.push(`outside: ${request.url()}`)
         ),
     )

@@ -10,6 +10,7 @@ import { inner } from '../../src/ids.ts'
 import { accessToken } from '../../src/tokens/token.ts'
 import { addLink } from '../../src/users/links.ts'
 import { createUser } from '../../src/users/operator.ts'
+import { authenticator } from '../authenticator.ts'
 import { lead, password, type Reply, startService, type TestService } from '../service.ts'
 
 /**
@@ -21,6 +22,8 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   getAuthorizationServerMetadata: 'nothing',
   getJwks: 'nothing',
   signIn: 'nothing',
+  createPasskeyChallenge: 'nothing',
+  signInWithPasskey: 'nothing',
   exchangeSession: 'session',
   signOut: 'session',
   getMe: 'any token',
@@ -63,6 +66,14 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   changeOwnPassword: 'a person',
   listOwnSessions: 'a person',
   endOwnSession: 'a person',
+  listOwnPasskeys: 'a person',
+  createPasskeyOptions: 'a person',
+  addPasskey: 'a person',
+  updatePasskey: 'a person',
+  deletePasskey: 'a person',
+  createRecoveryCodes: 'a person',
+  resetPasskeys: 'users:manage',
+  setSecondFactor: 'dealer:manage',
   listAuditEntries: 'audit:read',
   getNotifications: 'a person',
   updateNotifications: 'a person',
@@ -138,6 +149,7 @@ async function tokenOf(who: string, id: OperationId): Promise<string> {
   if (kind && (id === 'deleteOwnApiKey' || id === 'replaceOwnApiKey'))
     return service.exchange((await service.createKey(ours.admin.token, { kind })).secret)
   if (!kind && id === 'changeOwnPassword') return (await service.signIn(await aPerson())).token
+  if (!kind && ofPasskeys.includes(id)) return (holder = await aPersonWithPasskey()).token
   const { website, dms, admin, sales } = ours
   return { website: website.token, dms: dms.token, admin: admin.token, sales: sales.token, narrowed, reader }[who] ?? ''
 }
@@ -147,6 +159,19 @@ async function aPerson(): Promise<string> {
   const email = `${randomUUID()}@ours.example`
   await createUser(service.db, ours.dealerId, 'sales', { email, name: 'Somebody', password })
   return email
+}
+
+const ofPasskeys: OperationId[] = ['updatePasskey', 'deletePasskey', 'createRecoveryCodes', 'addPasskey']
+/** The last one whose token was asked for. */
+let holder: Awaited<ReturnType<typeof aPersonWithPasskey>> | undefined
+
+/** Signed in before the passkey was added. */
+async function aPersonWithPasskey() {
+  const { token } = await service.signIn(await aPerson())
+  const device = authenticator(service.url)
+  const creation = async () => (await service.call('POST', '/v1/me/passkeys/options', { token })).body
+  const added = await service.call('POST', '/v1/me/passkeys', { token, body: device.create(await creation()) })
+  return { token, device, creation, passkeyId: added.body.passkey.id as string }
 }
 
 async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<string, string> = {}): Promise<Reply> {
@@ -170,7 +195,8 @@ async function shoot(id: OperationId, shot: Shot, token?: string, more: Record<s
 
 beforeAll(async () => {
   // A mail server that is not there: mail is set up, and waits.
-  service = await startService(undefined, { smtpUrl: 'smtp://127.0.0.1:9', from: 'CarBuddii <mail@service.example>' })
+  const mail = { smtpUrl: 'smtp://127.0.0.1:9', from: 'CarBuddii <mail@service.example>' }
+  service = await startService(undefined, mail, {}, 'localhost')
   ours = await service.dealer('ours')
   theirs = await service.dealer('theirs')
   const { admin } = ours
@@ -468,6 +494,41 @@ beforeAll(async () => {
           { path: `/v1/me/sessions/session_${missing}`, status: 404 },
         ]
       }
+      case 'listOwnPasskeys':
+        return [{ path: '/v1/me/passkeys', status: 200 }]
+      case 'createPasskeyOptions':
+        return [{ path: '/v1/me/passkeys/options', status: 200 }]
+      case 'addPasskey': {
+        const of = holder ?? (await aPersonWithPasskey())
+        const body = authenticator(service.url).create(await of.creation())
+        return [
+          { path: '/v1/me/passkeys', body, status: 200 },
+          { path: '/v1/me/passkeys', body: { ...body, id: 'AAAA' }, status: 422 },
+        ]
+      }
+      case 'updatePasskey':
+      case 'deletePasskey': {
+        const { passkeyId } = holder ?? (await aPersonWithPasskey())
+        const more = id === 'updatePasskey' && { body: { name: 'Phone' } }
+        return [
+          { path: `/v1/me/passkeys/${passkeyId}`, ...more, status: id === 'updatePasskey' ? 200 : 204 },
+          { path: `/v1/me/passkeys/passkey_${missing}`, ...more, status: 404 },
+        ]
+      }
+      case 'createRecoveryCodes':
+        return [{ path: '/v1/me/recovery-codes', status: 200 }]
+      case 'resetPasskeys': {
+        const { userId } = await service.signIn(await aPerson())
+        return [
+          { path: `/v1/users/${userId}/passkeys`, status: 204 },
+          { path: `/v1/users/user_${missing}/passkeys`, status: 404 },
+        ]
+      }
+      case 'setSecondFactor':
+        return [
+          { path: '/v1/dealer/second-factor', body: { required: false }, status: 200 },
+          { path: '/v1/dealer/second-factor', body: { required: true }, status: 409 },
+        ]
       case 'getNotifications':
         return [{ path: '/v1/me/notifications', status: 200 }]
       case 'updateNotifications':
@@ -506,7 +567,7 @@ it('agrees with what integrators are handed about what a key may call', () => {
   const { paths } = parse(readFileSync('generated/integrators.yaml', 'utf8'))
   const handedOut = ids.filter((id) => paths[operations[id].path]?.[operations[id].method.toLowerCase()])
   const ofKeys = Object.values(scopesOfKind).flatMap(({ usual, onRequest }): string[] => [...usual, ...onRequest])
-  const ofPeople = ['signIn', 'setPassword', 'requestPasswordLink']
+  const ofPeople = ['signIn', 'createPasskeyChallenge', 'signInWithPasskey', 'setPassword', 'requestPasswordLink']
   const ofEverybody = ids.filter((id) => needs[id] === 'nothing' && !ofPeople.includes(id))
   const withTokens = guarded.filter(
     (id) => needs[id] !== 'a person' && operations[id].scopes.every((scope) => ofKeys.includes(scope)),
@@ -597,6 +658,7 @@ describe('what any operation refuses', () => {
       ...(operations[id].access === 'session' && { headers: await sessionCookie() }),
       status: 200,
       ...(id === 'signIn' && { body: { email: ours.admin.email, password } }),
+      ...(id === 'signInWithPasskey' && { body: authenticator(service.url).get({ challenge: 'AAAA' }) }),
       ...(id === 'requestPasswordLink' && { body: { email: 'nobody@ours.example' } }),
       ...(id === 'setPassword' && { body: { token: 'nothing', password } }),
     }
@@ -665,6 +727,8 @@ describe('what any operation refuses', () => {
           )
         ).status,
       ).toBe(403)
+      for (const id of ['createPasskeyChallenge', 'signInWithPasskey'] as const)
+        expect((await shoot(id, await first(id), undefined, more)).status).toBe(403)
     }
   })
 
@@ -701,6 +765,43 @@ it('lets a person choose a password by a link', async () => {
   const { email } = theirs.sales
   await service.call('POST', '/v1/users', { token: ours.admin.token, body: { email, name: 'Taken', role: 'sales' } })
   expect(await choose(await tokenOf(email, ours.dealerId), 409)).toBe(409)
+})
+
+it('lets a person sign in with a passkey, and refuses what passkeys do not allow', async () => {
+  const strict = await service.dealer('strict')
+  const path = '/v1/me/passkeys'
+  const device = authenticator(service.url)
+  const { token } = strict.admin
+  expect((await shoot('createRecoveryCodes', { path: '/v1/me/recovery-codes', status: 409 }, token)).status).toBe(409)
+  const options = async (by: string) =>
+    (await shoot('createPasskeyOptions', { path: `${path}/options`, status: 200 }, by)).body
+  const body = device.create(await options(token))
+  const added = await shoot('addPasskey', { path, body, status: 200 }, token)
+  const asked = await shoot('createPasskeyChallenge', { path: '/v1/session/passkey-challenge', status: 200 })
+  const entered = await shoot('signInWithPasskey', {
+    path: '/v1/session/passkey',
+    body: device.get(asked.body),
+    status: 200,
+  })
+  expect(entered.status).toBe(200)
+  const strong = entered.body.access_token
+  const policy = { path: '/v1/dealer/second-factor', body: { required: true }, status: 200 }
+  expect((await shoot('setSecondFactor', policy, strong)).status).toBe(200)
+  const last = { path: `${path}/${added.body.passkey.id}`, status: 409 }
+  expect((await shoot('deletePasskey', last, strong)).status).toBe(409)
+  for (let count = 1; count < 20; count++)
+    await service.call('POST', path, { token: strong, body: authenticator(service.url).create(await options(strong)) })
+  expect((await shoot('createPasskeyOptions', { path: `${path}/options`, status: 409 }, strong)).status).toBe(409)
+
+  const { token: other, creation } = await aPersonWithPasskey()
+  const late = authenticator(service.url).create(await creation())
+  for (let count = 1; count < 20; count++)
+    await service.call('POST', path, { token: other, body: authenticator(service.url).create(await creation()) })
+  expect((await shoot('addPasskey', { path, body: late, status: 409 }, other)).body.code).toBe('too-many-passkeys')
+  const byAddress = await startService()
+  expect((await byAddress.call('POST', '/v1/session/passkey-challenge')).status).toBe(409)
+  await byAddress.close()
+  seen.add('createPasskeyChallenge 409')
 })
 
 it('slows down whoever guesses, and never a right key', async () => {
@@ -745,9 +846,16 @@ it('slows down whoever guesses, and never a right key', async () => {
         status: 422,
       })
     ).status
+  const guessPasskey = async () => {
+    const body = authenticator(service.url).get({ challenge: 'AAAA' })
+    return (await shoot('signInWithPasskey', { path: '/v1/session/passkey', body, status: 401 })).status
+  }
+  const passkeyStatuses = new Set<number>()
   const linkStatuses = new Set<number>()
   for (let count = 0; count < 105; count++) linkStatuses.add(await guessLink())
   expect(linkStatuses).toEqual(new Set([422, 429]))
+  for (let count = 0; count < 105; count++) passkeyStatuses.add(await guessPasskey())
+  expect(passkeyStatuses).toEqual(new Set([401, 429]))
   const wrong = () =>
     shoot('exchangeApiKey', { path: '/v1/auth/token', headers: { 'x-api-key': 'cb_dr_live_nothing' }, status: 401 })
   const statuses = new Set<number>()

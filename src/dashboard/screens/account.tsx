@@ -9,6 +9,7 @@ import { ownSessions } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { enterWith, leave, service, usePerson } from '../session.ts'
 import { Asked, Chip, Failed, Heads, Page, Panel, useDeed, When } from './components.tsx'
+import { OwnPasskeysPanel } from './passkeys.tsx'
 import { NewPasswordFields, useNewPassword } from './password.tsx'
 import { SettingsMenu } from './shell.tsx'
 
@@ -33,6 +34,7 @@ export function Account() {
       <Panel title={t('account.password')}>
         <OwnPassword email={user.email} />
       </Panel>
+      <OwnPasskeysPanel />
       <Panel title={t('account.sessions')}>
         <Text>{t('account.sessionsText')}</Text>
         <Asked query={query}>{({ items }) => <Sessions sessions={items} />}</Asked>
@@ -58,7 +60,10 @@ export function OwnPassword({ email }: { email: string }) {
         changeOwnPassword({ client: service, body: { currentPassword: current, newPassword: chosen.password } }),
       )
       // The password is changed, whatever becomes of this: then the next request asks for it.
-      await enterWith(email, chosen.password).catch(() => undefined)
+      await enterWith(email, chosen.password).then(
+        ({ go }) => go(),
+        () => undefined,
+      )
       return true
     })
     if (!changed) return

@@ -10,6 +10,7 @@ import { service, usePerson } from '../session.ts'
 import { type Language, languages } from '../words/words.ts'
 import { Forbidden } from './home.tsx'
 import { Asked, Failed, Page, useDeed } from './components.tsx'
+import { SecondFactorPanel } from './passkeys.tsx'
 import { SettingsMenu } from './shell.tsx'
 
 const countries =
@@ -25,9 +26,16 @@ function AskedDealer() {
   const { t } = useTranslation()
   return (
     <Page title={t('settings.dealer')} before={<SettingsMenu />}>
-      <div className="panel">
-        <Asked query={useQuery(dealerSettings)}>{(dealer) => <DealerForm dealer={dealer} />}</Asked>
-      </div>
+      <Asked query={useQuery(dealerSettings)}>
+        {(dealer) => (
+          <>
+            <div className="panel">
+              <DealerForm dealer={dealer} />
+            </div>
+            <SecondFactorPanel dealer={dealer} />
+          </>
+        )}
+      </Asked>
     </Page>
   )
 }

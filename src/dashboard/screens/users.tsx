@@ -20,13 +20,14 @@ import { isolated, useFormats } from '../formats.ts'
 import { service, usePerson } from '../session.ts'
 import { Forbidden } from './home.tsx'
 import { Asked, Chip, Dialog, Failed, More, Page, Panel, useDeed } from './components.tsx'
+import { ResetPasskeys } from './passkeys.tsx'
 import { CopyButton } from './secret.tsx'
 import { SettingsMenu } from './shell.tsx'
 
 const roles = ['sales', 'admin'] as const
 const tones = { invited: 'notice', active: 'good', deactivated: 'quiet' } as const
 
-type Deed = 'link' | 'change' | 'release' | 'deactivate' | 'reactivate'
+type Deed = 'link' | 'change' | 'passkeys' | 'release' | 'deactivate' | 'reactivate'
 
 export function Users() {
   return usePerson().can('users:manage') ? <AllUsers /> : <Forbidden />
@@ -56,6 +57,7 @@ function AllUsers() {
       {invite && <Invite close={() => show({})} />}
       {open?.deed === 'link' && <NewLink user={open.user} close={close} />}
       {open?.deed === 'change' && <Change user={open.user} close={close} />}
+      {open?.deed === 'passkeys' && <ResetPasskeys user={open.user} close={close} />}
       {open?.deed === 'release' && <Release user={open.user} close={close} />}
       {open?.deed === 'deactivate' && <Confirm user={open.user} deed="deactivate" close={close} />}
       {open?.deed === 'reactivate' && <Confirm user={open.user} deed="reactivate" close={close} />}
@@ -68,9 +70,10 @@ function Rows({ users, open }: { users: readonly User[]; open: (deed: Deed, user
   const { short } = useFormats()
   const { user: self } = usePerson()
   const heads = ['name', 'email', 'role', 'state', 'deeds'] as const
-  const deedsOf = ({ state, signInLockedUntil }: User): readonly Deed[] => [
+  const deedsOf = ({ state, signInLockedUntil, passkeys = 0 }: User): readonly Deed[] => [
     ...(signInLockedUntil === undefined ? [] : ['release' as const]),
     ...(state === 'deactivated' ? (['change', 'reactivate'] as const) : (['change', 'link', 'deactivate'] as const)),
+    ...(passkeys > 0 ? ['passkeys' as const] : []),
   ]
   return (
     <table className="rows">
@@ -98,7 +101,14 @@ function Rows({ users, open }: { users: readonly User[]; open: (deed: Deed, user
             </td>
             <td data-label={t('column.role')}>{t(`users.role.${user.role}`)}</td>
             <td>
-              <Chip tone={tones[user.state]}>{t(`users.state.${user.state}`)}</Chip>
+              <Group gap={6}>
+                <Chip tone={tones[user.state]}>{t(`users.state.${user.state}`)}</Chip>
+                {user.state !== 'invited' && (
+                  <Chip tone={user.passkeys ? 'good' : 'quiet'}>
+                    {t('passkeys.count', { count: user.passkeys ?? 0 })}
+                  </Chip>
+                )}
+              </Group>
               {user.signInLockedUntil !== undefined && (
                 <Text size="sm">{t('users.locked', { when: short(user.signInLockedUntil) })}</Text>
               )}
