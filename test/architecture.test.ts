@@ -162,6 +162,7 @@ it('lets nobody wait for a clock inside a transaction of their own: requests hol
   expect(named(/\.transaction\(/)).toEqual([
     'src/db/turn.ts',
     'src/notices/notifier.ts',
+    'src/passkeys/operator.ts',
     'src/tokens/clocks.ts',
     'src/tokens/keyring.ts',
     'src/users/operator.ts',

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { startEmbedded } from '../src/db/embedded.ts'
 import { migrate } from '../src/db/migrate.ts'
+import { connectionsOfProcessMax } from '../src/db/pool.ts'
 import { openRunFolder } from './run-folder.ts'
 
 declare module 'vitest' {
@@ -10,6 +11,9 @@ declare module 'vitest' {
     server: { host: string; port: number; user: string; database: string }
   }
 }
+
+/** Some files open several. */
+const servicesAtOnce = 12
 
 /**
  * One PostgreSQL for the whole run; every test file makes a database of its own from the migrated template. Whatever
@@ -19,7 +23,11 @@ export default async function setup(project: TestProject) {
   const folder = openRunFolder()
   // For the tests, too, which inherit it.
   process.env['TMPDIR'] = folder
-  const server = await startEmbedded(join(folder, 'database'), () => undefined)
+  const server = await startEmbedded(
+    join(folder, 'database'),
+    () => undefined,
+    servicesAtOnce * connectionsOfProcessMax,
+  )
   await migrate(server.connection, () => undefined)
   project.provide('server', server.connection)
   return async () => {

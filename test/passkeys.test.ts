@@ -27,6 +27,7 @@ const auditOf = async (dealerId: string, userId: string) =>
     await service
       .db('audit_entries')
       .where({ dealer_id: dealerId, subject_id: inner(userId) })
+      .whereNot({ action: 'user.signed_in' })
       .orderBy('id')
   ).map(({ action }) => action as string)
 const mailsTo = async (dealerId: string, userId: string) =>

@@ -113,7 +113,7 @@ it('shows what a key has used of its limits, and lets an Admin choose others', a
   await panel.getByLabel('Size of leads: MB a day').fill('many')
   await save.click()
   // Of a rate both numbers are needed.
-  expect(await panel.getByText('A number is needed here.').count()).toBe(2)
+  await expect.poll(() => panel.getByText('A number is needed here.').count()).toBe(2)
   await inspect(page, 'limits-wrong')
   await panel.getByLabel('Leads: at once').fill('5000')
   await panel.getByLabel('Size of leads: MB a day').fill('1.5')
