@@ -10,6 +10,7 @@ import { type OperationId, operations } from '../generated/server/express.gen.ts
 import { runningEmbedded } from '../src/db/embedded.ts'
 import { openDatabase } from '../src/db/pool.ts'
 import { secretsFrom } from '../src/secrets.ts'
+import { authenticator } from './authenticator.ts'
 import { freePort, isReady } from './faults/processes.ts'
 import { onLeash } from './leash.ts'
 import { until } from './patience.ts'
@@ -198,13 +199,13 @@ afterAll(async () => {
 })
 
 async function everything(url: string, port: number): Promise<void> {
-  /** Keeps the answer for the search, without the one place in it that is there to carry a secret. */
+  /** Keeps the answer for the search, without the places in it that are there to carry secrets. */
   const call = async (method: string, path: string, options: Parameters<typeof send>[2] = {}): Promise<Reply> => {
     const reply = await send(url + path, method, options)
-    const { access_token: token, secret, url: ownLink, passwordLink } = reply.body ?? {}
+    const { access_token: token, secret, url: ownLink, passwordLink, recoveryCodes = [], codes = [] } = reply.body ?? {}
     let headers = [...reply.headers].map(([name, value]) => `${name}: ${value}`).join('\n')
     let text = reply.text
-    for (const purpose of [token, secret, ownLink, passwordLink?.url])
+    for (const purpose of [token, secret, ownLink, passwordLink?.url, ...recoveryCodes, ...codes])
       if (typeof purpose === 'string') text = text.replace(purpose, '')
     for (const cookie of reply.headers.getSetCookie()) headers = headers.replace(cookie.split(';')[0] ?? '', '')
     put(`answer ${reply.status} to ${method} ${path}`, `${headers}\n\n${text}`)
@@ -565,7 +566,8 @@ async function everything(url: string, port: number): Promise<void> {
   expectStatus(409, await call('POST', '/v1/password-link', { body: { email: 'nobody@canary.example' } }))
   const { items: users } = (await asAdmin('GET', '/v1/users')).body
   for (const { id } of [website, dms, test, own, agent, request, member])
-    for (const sub of ['', '/requests', '/usage']) await asAdmin('GET', `/v1/api-keys/${id}${sub}`)
+    for (const sub of ['', '/requests', '/usage', '/addresses', '/limits'])
+      await asAdmin('GET', `/v1/api-keys/${id}${sub}`)
   for (const query of [
     '/v1/audit-entries',
     '/v1/api-keys',
@@ -619,6 +621,23 @@ async function everything(url: string, port: number): Promise<void> {
   )
   keep('cookie of the invited', (sofie.headers.getSetCookie()[0] ?? '').split(';')[0]?.replace('session=', '') ?? '')
   const token = keepToken('token of the invited', sofie.body.access_token)
+  // A passkey, and the codes for whoever has lost it.
+  const device = authenticator(url)
+  const asked = expectStatus(200, await call('POST', '/v1/me/passkeys/options', { token })).body
+  const added = expectStatus(200, await call('POST', '/v1/me/passkeys', { token, body: device.create(asked) })).body
+  const renewed = expectStatus(200, await call('POST', '/v1/me/recovery-codes', { token })).body.codes
+  for (const [at, code] of [...added.recoveryCodes, ...renewed].entries()) keep(`recovery code ${at}`, code)
+  expectStatus(200, await call('GET', '/v1/me/passkeys', { token }))
+  const passkey = `/v1/me/passkeys/${added.passkey.id}`
+  expectStatus(200, await call('PATCH', passkey, { token, body: { name: 'Key at the counter' } }))
+  const challenge = expectStatus(200, await call('POST', '/v1/session/passkey-challenge')).body
+  const alone = expectStatus(200, await call('POST', '/v1/session/passkey', { body: device.get(challenge) }))
+  keepToken('token of the passkey', alone.body.access_token)
+  for (const recoveryCode of [renewed[0], renewed[0]])
+    await call('POST', '/v1/session', {
+      body: { email: 'sofie@canary.example', password: chosen.first, recoveryCode },
+    })
+  expectStatus(204, await call('DELETE', passkey, { token }))
   const [session] = expectStatus(200, await call('GET', '/v1/me/sessions', { token })).body.items
   expectStatus(
     422,
@@ -636,6 +655,8 @@ async function everything(url: string, port: number): Promise<void> {
     }),
   )
   expectStatus(401, await call('DELETE', `/v1/me/sessions/${session.id}`, { token }))
+  expectStatus(204, await asAdmin('DELETE', `/v1/users/${invited.user.id}/passkeys`))
+  expectStatus(200, await asAdmin('PUT', '/v1/dealer/second-factor', { required: false }))
   expectStatus(404, await asAdmin('GET', `/v1/leads/lead_${'0'.repeat(32)}`))
   for (const open of [
     '/',

@@ -234,7 +234,7 @@ screens({
       await dialog.getByLabel('Name').fill(turned)
       await dialog.getByLabel('E-mail').fill(sales.email)
       await button('Make the link').click()
-      await state('invite-taken', dialog.getByText('Somebody has this e-mail address already.'))
+      await state('invite-taken', dialog.getByText('Somebody signs in with this e-mail address already.'))
       await dialog.getByLabel('E-mail').fill('anne@screens.example')
       await button('Make the link').click()
       await state('invite-link', dialog.getByLabel('Link', { exact: true }))

@@ -31,7 +31,7 @@ it.each([
 ])('refuses %s, naming the operation', async (_fault, security) => {
   const document = parse(contract)
   document.paths['/v1/leads/{leadId}'].get.security = security
-  const message = 'getLead: security must be accessToken alone, session alone, or none'
+  const message = 'getLead: security must be accessToken alone, session or secureSession, or none'
   await expect(emitted(document)).rejects.toMatchObject({ originalError: { error: { message } } })
 })
 
