@@ -261,7 +261,28 @@ describe('a locked account', () => {
       404,
       'not-found',
     ])
+    // Whoever may invite the same address has an invitation, and not the account.
+    const invited = await service.call('POST', '/v1/users', {
+      token: stranger.admin.token,
+      body: { email, name: 'Sofie Sales', role: 'sales' },
+    })
+    const path = `/v1/users/${invited.body.user.id}`
+    expect((await service.call('POST', `${path}/release`, { token: stranger.admin.token })).status).toBe(204)
+    expect((await service.call('GET', path, { token: stranger.admin.token })).body.signInLockedUntil).toBe(undefined)
     expect(told(await trySignIn(email))).toEqual(tooMany)
+  })
+
+  it('is not what a sign-in comes to that the database had no time for', async () => {
+    const email = await newPerson()
+    const { dealer_id } = await service.db('users').where({ email }).first('dealer_id')
+    await service.db.transaction(async (trx) => {
+      await trx('dealer_clocks').where({ dealer_id }).forUpdate()
+      expect((await trySignIn(email)).status).toBe(503)
+    })
+    const { count } = (await service.db('attempts').where({ kind: 'account' }).sum({ count: 'failures' }).first()) ?? {}
+    expect((await trySignIn(email)).status).toBe(200)
+    const after = await service.db('attempts').where({ kind: 'account' }).sum({ count: 'failures' }).first()
+    expect(after).toEqual({ count })
   })
 
   it('is released by the operator', async () => {

@@ -62,13 +62,9 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
         return { person: user, right, isNewDevice: device === undefined }
       })
       // A wrong passkey or recovery code counts as a wrong password does, so nobody tries them at leisure.
-      const evidence = await evidenceBeside(sessions, person, body)
-      try {
-        return await signedIn(sessions, person, evidence, http, isNewDevice, right)
-      } catch (error) {
-        if (isOneStep(error)) await right()
-        throw error
-      }
+      return counted(right, async () =>
+        signedIn(sessions, person, await evidenceBeside(sessions, person, body), http, isNewDevice),
+      )
     }
     return enter().catch((refusal: unknown) => {
       if (refusal instanceof Problem && refusal.status < 500 && !isOneStep(refusal))
@@ -76,6 +72,18 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
       throw refusal
     })
   }
+}
+
+const wrong: ReadonlySet<string> = new Set(['sign-in-refused', 'passkey-refused', 'recovery-code-refused'])
+
+/** An attempt has failed where what was sent is wrong, and not where nobody could look at it. */
+async function counted<T>(right: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+  const answer = await work().catch(async (failure: unknown) => {
+    if (!(failure instanceof Problem && wrong.has(failure.code))) await right()
+    throw failure
+  })
+  await right()
+  return answer
 }
 
 /** The password was right, and is to be sent again with what it is asked for. */
@@ -100,10 +108,12 @@ export const signInWithPasskey = (sessions: Sessions): Handlers['signInWithPassk
   return async ({ body, http }) => {
     requireSameOrigin(http, issuer)
     const right = await attempts.countPasskey(http)
-    const { dealerId, userId, evidence } = await personProven(sessions, body)
-    const user = await findUser(db, dealerId, userId)
-    if (!user || user.deactivated_at !== null) throw new Problem('passkey-refused')
-    return signedIn(sessions, user, evidence, http, devices.known(http, user) === undefined, right)
+    return counted(right, async () => {
+      const { dealerId, userId, evidence } = await personProven(sessions, body)
+      const user = await findUser(db, dealerId, userId)
+      if (!user || user.deactivated_at !== null) throw new Problem('passkey-refused')
+      return signedIn(sessions, user, evidence, http, devices.known(http, user) === undefined)
+    })
   }
 }
 
@@ -114,12 +124,10 @@ async function signedIn(
   evidence: Evidence,
   http: Http,
   isNewDevice: boolean,
-  right: () => Promise<void>,
 ): Promise<{ status: 200; headers: Record<string, string | string[]>; body: SessionTokenResponse }> {
   const { db, keyring, issuer, cookies, devices, idleSeconds } = sessions
   const started = await startSession(sessions, user, evidence, http, isNewDevice)
   if (!started) throw new Problem('passkey-refused')
-  await right()
   const { cookie, grant, current, recoveryCodes } = started
   // A key that was withdrawn a moment ago must not sign.
   await keyring.reload(db)

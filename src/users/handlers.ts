@@ -118,7 +118,8 @@ export const releaseUser =
     write(principal, async (trx, now) => {
       const user = await store.findUser(trx, principal.dealerId, inner(path.userId))
       if (!user) throw new Problem('not-found')
-      await release(trx, secrets, await store.accountOf(trx, user.email))
+      // An invitation is of nobody's account: the address may be that of somebody at another dealer.
+      if (user.password_hash !== null) await release(trx, secrets, await store.accountOf(trx, user.email))
       await recordChange(
         trx,
         principal,
@@ -302,7 +303,7 @@ async function bodies(db: Knex, secrets: Secrets, dealerId: string, users: reado
   const accounts = await store.findAccounts(
     db,
     dealerId,
-    users.map(({ id }) => id),
+    users.filter(({ password_hash }) => password_hash !== null).map(({ id }) => id),
   )
   const locks = await lockedUntil(db, secrets, [...accounts.values()])
   return users.map((user) => userBody(user, locks.get(accounts.get(user.id) ?? '')))
