@@ -126,11 +126,14 @@ describe('a credential that has ended', () => {
     expect([reply.status, reply.body.code]).toEqual([401, 'token-invalid'])
   })
 
-  it('is told so before its body has come', async () => {
+  it.each([
+    ['is said to be long', 'Content-Length: 3000000\r\n\r\n{'],
+    ['comes in chunks', `Transfer-Encoding: chunked\r\n\r\n5000\r\n${' '.repeat(0x5000)}\r\n`],
+  ])('is told so before its body has come, when that %s', async (_, rest) => {
     const token = await ended()
     const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
     socket.write(
-      `POST /v1/leads/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 3000000\r\n\r\n{`,
+      `POST /v1/leads/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n${rest}`,
     )
     const [answer] = await once(socket, 'data')
     socket.destroy()

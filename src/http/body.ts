@@ -97,11 +97,22 @@ function readerOf(
       if (!isOver) next(failure)
       isOver = true
     }
-    const early = Number(length) > unjudgedBytesMax ? judged(res) : undefined
-    early?.catch(go)
+    let early: Promise<unknown> | undefined
+    const judge = () => {
+      early ??= judged(res)
+      early.catch(go)
+    }
+    if (Number(length) > unjudgedBytesMax) judge()
     if (req.headers.expect !== undefined && req.httpVersion === '1.1')
       if (early) early.then(() => res.writeContinue()).catch(() => undefined)
       else res.writeContinue()
+    let come = 0
+    // Of one that comes in chunks nobody has said how long it is.
+    if (length === undefined)
+      req.on('data', (chunk: Buffer) => {
+        come += chunk.length
+        if (come > unjudgedBytesMax) judge()
+      })
     // Listens from the start: what is wrong with a body may come at once.
     readStream(req, { limit, length }, (error: unknown, bytes: Buffer) => {
       // It was left paused in the middle.
