@@ -1,7 +1,7 @@
 -- What was refused to a key or a person, gathered: one row for each, with the reason, the address and the hour. Beyond
 -- so many addresses in an hour they share the row without one. They are forgotten in time, which audit entries are not.
 create table refusals (
-  dealer_id uuid not null references dealers,
+  dealer_id uuid not null,
   id uuid not null,
   subject_type text not null check (subject_type in ('user', 'api_key')),
   subject_id uuid not null,
