@@ -392,6 +392,12 @@ describe('a key for digital requests', () => {
       updateNotifications: [json({ keys: false })],
       replaceOwnApiKey: [json({}), json({})],
       deleteOwnApiKey: [{}],
+      listOwnPasskeys: [{}],
+      createPasskeyOptions: [{}],
+      addPasskey: [json({ name: 'a', id: 'A'.repeat(22), clientDataJSON: 'AAAA', attestationObject: 'AAAA' })],
+      updatePasskey: [{ path: `/v1/me/passkeys/passkey_${'0'.repeat(32)}`, body: { name: 'a' } }],
+      deletePasskey: [{ path: `/v1/me/passkeys/passkey_${'0'.repeat(32)}` }],
+      createRecoveryCodes: [{}],
     }
     expect(Object.keys(shots).toSorted()).toEqual(mine.toSorted())
 
