@@ -26,6 +26,7 @@ it('changes what is sent and leaves the rest, and another dealer, as they are', 
     language: 'da',
     requestLogDays: 14,
     responseTargetMinutes: 30,
+    secondFactorRequired: false,
   })
   const { status, body } = await change({ name: ' Nordhavn Biler ', requestLogDays: 30 })
   expect([status, body]).toEqual([200, { ...before, name: 'Nordhavn Biler', requestLogDays: 30 }])

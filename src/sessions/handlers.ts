@@ -74,7 +74,7 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
   }
 }
 
-const wrong: ReadonlySet<string> = new Set(['sign-in-refused', 'passkey-refused', 'recovery-code-refused'])
+const wrong: ReadonlySet<string> = new Set(['passkey-refused', 'recovery-code-refused'])
 
 /** An attempt has failed where what was sent is wrong, and not where nobody could look at it. */
 async function counted<T>(right: () => Promise<void>, work: () => Promise<T>): Promise<T> {
