@@ -129,6 +129,8 @@ export async function openService({
     const cookies = cookiesOf(issuer)
     const guessing = openGuessing()
     parts.push({ name: 'guessing', stop: () => guessing.stop() })
+    const passwords = openPasswords()
+    parts.push({ name: 'passwords', stop: () => passwords.stop() })
     let isStopping = false
     const refusals = openRefusals(db, report)
     parts.push({ name: 'refusals', stop: () => refusals.stop() })
@@ -150,7 +152,7 @@ export async function openService({
       unknownTried: (email, address) =>
         log.warn({ email: maskedEmail(email), address }, 'somebody tried to sign in with an e-mail that nobody has'),
       attempts: openAttempts(db, secrets),
-      passwords: openPasswords(),
+      passwords,
       devices: devices(secrets, cookies),
       guessing,
       meter,

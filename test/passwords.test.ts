@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { expect, it } from 'vitest'
 import type { Http } from '../src/operation.ts'
@@ -67,4 +68,38 @@ it('refuses what one address or e-mail sends too much of, says when to come agai
   const still = Symbol('still')
   const waiting = attempt('198.51.100.7', 'anna@customer.example')
   expect(await Promise.race([waiting, Promise.resolve(still)])).toBe(still)
+})
+
+it('hashes and compares, and finds nothing right where there is no hash', async () => {
+  const passwords = openPasswords()
+  try {
+    const passwordHash = await passwords.hash('four words and a horse')
+    expect(await passwords.isRight(passwordHash, 'four words and a horse')).toBe(true)
+    expect(await passwords.isRight(passwordHash, 'four words and a cow')).toBe(false)
+    expect(await passwords.isRight(null, 'four words and a horse')).toBe(false)
+    expect(await passwords.isRight(undefined, '')).toBe(false)
+  } finally {
+    await passwords.stop()
+  }
+})
+
+it.runIf(process.platform === 'linux')('hashes with a lower priority than everything else has', async () => {
+  const passwords = openPasswords()
+  try {
+    await passwords.hash('four words and a horse')
+    // The 19th field of `stat`; the name before it may have blanks (proc(5)).
+    const niceOf = (task: string) =>
+      Number(readFileSync(`/proc/self/task/${task}/stat`, 'utf8').split(') ')[1]?.split(' ')[16])
+    expect(niceOf(String(process.pid))).toBe(0)
+    expect(readdirSync('/proc/self/task').map(niceOf)).toContain(10)
+  } finally {
+    await passwords.stop()
+  }
+})
+
+it('fails what is asked when it is stopped', async () => {
+  const passwords = openPasswords()
+  const refused = expect(passwords.hash('four words and a horse')).rejects.toMatchObject({ code: 'unavailable' })
+  await passwords.stop()
+  await refused
 })

@@ -22,7 +22,7 @@ import type { Attempts } from '../users/attempts.ts'
 import type { Devices } from '../users/device.ts'
 import type { Passwords } from '../users/passwords.ts'
 import { findByEmail, findUser } from '../users/store.ts'
-import { isPassword, personId, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
+import { personId, scopesOfRole, type UserRow, userBody } from '../users/user.ts'
 import { type Cookie, newCookie, parseCookie, sessionSeconds } from './session.ts'
 import * as store from './store.ts'
 
@@ -58,7 +58,7 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
         known = user
         const device = devices.known(http, user)
         const right = await attempts.count(http, account, device)
-        if (!(await isPassword(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
+        if (!(await passwords.isRight(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
         return { person: user, right, isNewDevice: device === undefined }
       })
       // A wrong passkey or recovery code counts as a wrong password does, so nobody tries them at leisure.

@@ -1,6 +1,6 @@
-import { parentPort } from 'node:worker_threads'
 import { ZxcvbnFactory } from '@zxcvbn-ts/core'
 import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common'
+import { answerWith } from '../thread.ts'
 
 // What is tried of a long password: the work grows much faster than its length.
 const lengthTriedMax = 64
@@ -11,16 +11,10 @@ const common = `adgangskode kodeord hemmelig hemmeligt velkommen login admin adm
   bil biler bilen bilhuset auto autohuset forhandler carbuddii volkswagen skoda mercedes toyota peugeot citroen
   renault volvo tesla hyundai`.split(/\s+/)
 
-export interface Asked {
-  id: number
+export interface Guessed {
   password: string
   /** What an attacker would try first: the e-mail, the names. */
   known: string[]
-}
-export interface Answered {
-  id: number
-  /** How many guesses it takes, as a power of ten. */
-  guessesLog10: number
 }
 
 const estimator = new ZxcvbnFactory({
@@ -29,7 +23,5 @@ const estimator = new ZxcvbnFactory({
   maxLength: lengthTriedMax,
 })
 
-parentPort?.on('message', ({ id, password, known }: Asked) => {
-  const { guessesLog10 } = estimator.check(password, known)
-  parentPort?.postMessage({ id, guessesLog10 } satisfies Answered)
-})
+/** How many guesses it takes, as a power of ten. */
+answerWith<Guessed, number>(({ password, known }) => estimator.check(password, known).guessesLog10)

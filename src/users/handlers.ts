@@ -23,7 +23,7 @@ import { addLink } from './links.ts'
 import { type LinkToken, parseLinkToken } from './password-link.ts'
 import type { Passwords } from './passwords.ts'
 import * as store from './store.ts'
-import { hashPassword, isPassword, isTaken, personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
+import { isTaken, personId, requireOtherThanEmail, type UserRow, userBody } from './user.ts'
 
 export interface People extends Audited {
   db: Knex
@@ -231,7 +231,7 @@ export const setPassword =
       if (!user) throw new Problem('password-link-invalid')
       await right()
       await requireGoodPassword(guessing, db, body.password, user)
-      return { token, user, passwordHash: await hashPassword(body.password) }
+      return { token, user, passwordHash: await passwords.hash(body.password) }
     })
 
     const save = async (trx: Knex.Transaction) => {
@@ -272,14 +272,14 @@ export const changeOwnPassword =
     const before = await write(principal, (trx) => ownUser(trx, principal.dealerId, personId(principal)))
     const passwordHash = await passwords.inTurn(http, before.email, async () => {
       const right = await attempts.countInSession(principal.credentialId)
-      if (!(await isPassword(before.password_hash, body.currentPassword))) {
+      if (!(await passwords.isRight(before.password_hash, body.currentPassword))) {
         const { dealerId, subject } = principal
         refusals.note({ dealerId, subject, code: 'password-wrong', address: http.address() })
         throw new Problem('password-wrong')
       }
       await right()
       await requireGoodPassword(guessing, db, body.newPassword, before)
-      return hashPassword(body.newPassword)
+      return passwords.hash(body.newPassword)
     })
 
     await write(principal, async (trx, now) => {

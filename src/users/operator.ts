@@ -5,9 +5,10 @@ import { addDealer, findDealers, type NewDealer } from '../dealers/store.ts'
 import { newId, outer } from '../ids.ts'
 import { endCredentials, lockDealer, readClock } from '../tokens/store.ts'
 import type { Secrets } from '../secrets.ts'
+import { hashPassword } from './argon2.ts'
 import { release } from './attempts.ts'
 import * as store from './store.ts'
-import { hashPassword, isTaken, newPassword } from './user.ts'
+import { isTaken, newPassword } from './user.ts'
 
 // What the operator of the service does from the command line or at the first start; no client can.
 

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto'
-import { hash, verify } from '@node-rs/argon2'
 import { type Scope, scopes } from '../../generated/server/express.gen.ts'
 import type { Role, User } from '../../generated/server/types.gen.ts'
 import { outer } from '../ids.ts'
@@ -10,19 +9,6 @@ const scopesOfSales: readonly Scope[] = ['leads:read', 'leads:update', 'customer
 
 /** What a role may do. Admins hold every scope but the one for machines that only push. */
 export const scopesOfRole: Record<Role, readonly Scope[]> = { admin: scopes, sales: scopesOfSales }
-
-// Argon2id with 19 MiB, 2 passes, 1 lane (OWASP Password Storage Cheat Sheet).
-const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
-
-export const hashPassword = (password: string): Promise<string> => hash(password, cost)
-
-// An unknown e-mail, or somebody without a password, is verified against this hash of nothing anybody knows, so that it
-// takes as long as a wrong password.
-const nobody = hash(String(randomInt(2 ** 47)) + String(randomInt(2 ** 47)), cost)
-
-export async function isPassword(passwordHash: string | null | undefined, password: string): Promise<boolean> {
-  return (await verify(passwordHash ?? (await nobody), password)) && typeof passwordHash === 'string'
-}
 
 /** For the operator's log: enough to tell one from another who asks what became of it. */
 export const maskedEmail = (email: string): string => email.replace(/^(.).*@/s, '$1…@')
