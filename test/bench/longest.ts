@@ -305,8 +305,10 @@ function send(
         const chunks: Buffer[] = []
         reply.on('data', (chunk) => {
           chunks.push(chunk)
+          if (reply.headers['content-type'] !== 'text/event-stream') return
           // A stream of events goes on.
-          if (reply.headers['content-type'] === 'text/event-stream') sent.destroy()
+          resolve({ status: reply.statusCode ?? 0, text: '' })
+          sent.destroy()
         })
         reply.once('close', () => resolve({ status: reply.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
         reply.once('error', reject)
