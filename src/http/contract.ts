@@ -161,6 +161,7 @@ async function layersOf(handlers: Record<string, SecurityHandler>): Promise<Laye
     fileUploader: false,
   })
   const made: Partial<Layers> = {}
+  const documents = new Set<unknown>()
   // The cast: the methods that make the middlewares are private by their types only.
   const makers = validator as unknown as Record<string, (...args: unknown[]) => RequestHandler>
   for (const [layer, maker] of Object.entries({
@@ -171,7 +172,10 @@ async function layersOf(handlers: Record<string, SecurityHandler>): Promise<Laye
   })) {
     const make = makers[maker]
     if (!make) throw new Error(`express-openapi-validator has no ${maker}`)
-    makers[maker] = (...args) => (made[layer as keyof Layers] = make.apply(validator, args))
+    makers[maker] = (...args) => {
+      documents.add(args[0])
+      return (made[layer as keyof Layers] = make.apply(validator, args))
+    }
   }
 
   const loaded = new OpenApiSpecLoader({ apiDoc: documentPath, validateApiSpec: true })
@@ -184,6 +188,7 @@ async function layersOf(handlers: Record<string, SecurityHandler>): Promise<Laye
   const { metadata, security, request, response } = made
   if (!metadata || !security || !request || !response)
     throw new Error('express-openapi-validator did not make all its middlewares')
+  for (const document of documents) hideParts(document)
   return { metadata, security, request, response }
 }
 
@@ -238,6 +243,19 @@ function takingAnything(loaded: Loaded): Loaded {
     for (const inner of Object.values(node)) nodes.add(inner)
   }
   return loaded
+}
+
+/**
+ * The validator puts the whole document into the schema of every operation, so that its references lead somewhere, and
+ * Ajv would walk through all of it each time, which were three quarters of a start. References are found by their
+ * names, also in what cannot be listed.
+ */
+function hideParts(document: unknown): void {
+  for (const part of ['paths', 'components']) {
+    const parts = isObject(document) ? document[part] : undefined
+    if (!isObject(parts)) continue
+    for (const name of Object.keys(parts)) Object.defineProperty(parts, name, { enumerable: false })
+  }
 }
 
 function run(layer: RequestHandler, req: Request, res: Response = {} as Response): Promise<void> {
