@@ -1,33 +1,27 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import express from 'express'
-import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
+import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { changelog } from '../src/docs/changelog.ts'
 import { documentation } from '../src/docs/pages.ts'
 import { problems } from '../src/problem.ts'
+import { accessibilityFaults } from './browser/axe.ts'
+import { launchChromium } from './browser/chromium.ts'
 import { patienceMs } from './patience.ts'
 import { startService, type TestService } from './service.ts'
 
 const publicUrl = 'https://leads.dealer.example'
-const directory = mkdtempSync(join(tmpdir(), 'docs-browser-'))
 let browser: Browser
 let url = ''
 beforeAll(async () => {
   const { port, close } = await listen(express().use(await documentation(publicUrl)))
   url = `http://127.0.0.1:${port}`
-  browser = await launch()
+  browser = await launchChromium()
   return close
 })
-afterAll(async () => {
-  await browser?.close()
-  rmSync(directory, { recursive: true, force: true })
-})
+afterAll(() => browser?.close())
 
 it('has a page for every problem, and every link within the pages leads somewhere', async () => {
   const seen = new Set<string>()
@@ -107,8 +101,8 @@ it('shows in a browser: Swagger draws the operations, nothing comes from outside
       await page.goto(url + path)
       // Without a font every text is empty, and nothing below would mean anything.
       expect(await page.locator('h1').evaluate((heading) => heading.getBoundingClientRect().height)).toBeGreaterThan(20)
-      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze()
-      expect(violations.map(({ id, nodes }) => [path, colorScheme, id, nodes[0]?.html])).toEqual([])
+      const faults = await accessibilityFaults(page, ['wcag2a', 'wcag2aa'])
+      expect([path, colorScheme, faults]).toEqual([path, colorScheme, []])
       expect([path, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([path, 320])
     }
     await page.goto(`${url}/docs/reference/`)
@@ -220,30 +214,4 @@ async function open(origin: string, options: BrowserContextOptions = {}) {
     ...(await page.evaluate(() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)])),
   ]
   return { page, outside, complaints, stored }
-}
-
-/** Chromium from npm, unpacked into `directory`: another version's unpacked browser must not be taken for it. */
-async function launch(): Promise<Browser> {
-  process.env['TMPDIR'] = directory
-  process.env['AWS_LAMBDA_JS_RUNTIME'] = 'nodejs22.x'
-  const { default: bundled } = await import('@sparticuz/chromium')
-  const unpacked = process.env['CHROME_PATH'] === undefined ? await bundled.executablePath() : ''
-  // Its own configuration looks for fonts in /tmp/fonts only; without a font every text is empty, and Swagger makes
-  // Chromium crash.
-  writeFileSync(
-    join(directory, 'fonts.conf'),
-    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${directory}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${directory}/font-cache</cachedir></fontconfig>`,
-  )
-  process.env['FONTCONFIG_FILE'] = join(directory, 'fonts.conf')
-  const executablePath = process.env['CHROME_PATH'] ?? unpacked
-  const args = [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ]
-  return chromium.launch({ executablePath, args, headless: true })
 }

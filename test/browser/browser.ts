@@ -1,21 +1,24 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
+import { promisify } from 'node:util'
 import express from 'express'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { build } from 'vite'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import { expect, onTestFinished } from 'vitest'
 import { dashboard } from '../../src/docs/dashboard.ts'
 import { documentation } from '../../src/docs/pages.ts'
 import type { Limits } from '../../src/limit.ts'
 import { isLong } from '../long.ts'
 import { patienceMs } from '../patience.ts'
+import { madeOnce } from '../run-folder.ts'
 import { password, startService } from '../service.ts'
+import { accessibilityFaults } from './axe.ts'
+import { launchChromium } from './chromium.ts'
 
+const run = promisify(execFile)
 const screenshots = new URL('screenshots/', import.meta.url).pathname
 // Another theme changes colours alone, another language only texts. The long form checks everything in all four.
 const colours = isLong ? {} : { rules: ['color-contrast'] }
@@ -42,9 +45,7 @@ interface Look {
  * passkeys, which browsers keep for names alone.
  */
 export async function startDashboard(limits?: Limits, host: '127.0.0.1' | 'localhost' = '127.0.0.1') {
-  const folder = mkdtempSync(join(tmpdir(), 'dashboard-'))
-  const built = join(folder, 'built')
-  await buildAsPublished(built)
+  const built = await madeOnce('dashboard', buildAsPublished)
   const app = express()
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -53,7 +54,7 @@ export async function startDashboard(limits?: Limits, host: '127.0.0.1' | 'local
   const pages = await dashboard(url, await documentation(url), built)
   if (!pages) throw new Error('The dashboard was not built')
   app.use(pages, service.service.app)
-  const browser = await launch(folder)
+  const browser = await launchChromium()
   const faults: string[] = []
   let checked = 0
 
@@ -136,14 +137,8 @@ export async function startDashboard(limits?: Limits, host: '127.0.0.1' | 'local
       mkdirSync(screenshots, { recursive: true })
       await page.screenshot({ path: join(screenshots, `${name.replaceAll(' ', '-')}.png`), fullPage: true })
     }
-    // Its half a megabyte is read by a document once; that is most of the time of a check.
-    const isThere = await page.evaluate(() => 'axe' in globalThis)
-    const axe = new AxeBuilder({ page, ...(isThere && { axeSource: 'void 0' }) })
-      .options({ resultTypes: ['violations'] })
-      .setLegacyMode()
-    const { violations } = await (rules ? axe.withRules(rules) : axe.withTags(tags)).analyze()
-    for (const { id, nodes } of violations)
-      faults.push(...nodes.slice(0, 3).map(({ html, failureSummary }) => `${name}: ${id}: ${html} ${failureSummary}`))
+    const found = await accessibilityFaults(page, rules ?? tags)
+    faults.push(...found.map((fault) => `${name}: ${fault}`))
     const [wanted, window] = await page.evaluate(
       () => [document.documentElement.scrollWidth, document.documentElement.clientWidth] as const,
     )
@@ -157,7 +152,6 @@ export async function startDashboard(limits?: Limits, host: '127.0.0.1' | 'local
     server.closeAllConnections()
     server.close()
     await service.close()
-    rmSync(folder, { recursive: true, force: true })
   }
   return { url, built, service, open, inspect, checked: () => checked, faults, close }
 }
@@ -201,38 +195,9 @@ async function speak(page: Page, language: Look['language']): Promise<void> {
 
 /** vitest says that this is a test, with which React's much larger and slower development half would be built in. */
 async function buildAsPublished(outDir: string): Promise<void> {
-  const before = process.env['NODE_ENV']
-  process.env['NODE_ENV'] = 'production'
-  await build({
-    configFile: new URL('../../src/dashboard/vite.config.ts', import.meta.url).pathname,
-    logLevel: 'error',
-    build: { outDir },
-  })
-  process.env['NODE_ENV'] = before
-}
-
-/** Chromium from npm, unpacked into `folder`: another version's unpacked browser must not be taken for it. */
-async function launch(folder: string): Promise<Browser> {
-  process.env['TMPDIR'] = folder
-  process.env['AWS_LAMBDA_JS_RUNTIME'] = 'nodejs22.x'
-  const { default: bundled } = await import('@sparticuz/chromium')
-  const executablePath = process.env['CHROME_PATH'] ?? (await bundled.executablePath())
-  // Its own configuration looks for fonts in /tmp/fonts only; without a font every text is empty.
-  writeFileSync(
-    join(folder, 'fonts.conf'),
-    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${folder}/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${folder}/font-cache</cachedir></fontconfig>`,
-  )
-  process.env['FONTCONFIG_FILE'] = join(folder, 'fonts.conf')
-  const args = [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ]
-  return chromium.launch({ executablePath, args, headless: true })
+  const args = ['build', '--config', 'src/dashboard/vite.config.ts', '--outDir', outDir, '--logLevel', 'error']
+  const env = { ...process.env, NODE_ENV: 'production' }
+  await run(process.execPath, ['node_modules/vite/bin/vite.js', ...args], { env })
 }
 
 export type TestDashboard = Awaited<ReturnType<typeof startDashboard>>
