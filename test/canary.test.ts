@@ -12,7 +12,7 @@ import { openDatabase } from '../src/db/pool.ts'
 import { secretsFrom } from '../src/secrets.ts'
 import { authenticator } from './authenticator.ts'
 import { freePort, isReady } from './faults/processes.ts'
-import { onLeash } from './leash.ts'
+import { bareEnvironment, onLeash } from './leash.ts'
 import { until } from './patience.ts'
 import { lead, type Reply, send } from './service.ts'
 
@@ -146,7 +146,7 @@ beforeAll(async () => {
   const url = `http://localhost:${port}`
   const server = spawn(...onLeash('src/main.ts'), {
     env: {
-      PATH: process.env['PATH'],
+      ...bareEnvironment,
       PORT: String(port),
       DATA_DIR: dataDir,
       LOG_LEVEL: 'debug',

@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect, createLead, listLeads } from '../src/client/client.ts'
 import { isReady } from './faults/processes.ts'
-import { onLeash } from './leash.ts'
+import { bareEnvironment, onLeash } from './leash.ts'
 import { until } from './patience.ts'
 import { password, send } from './service.ts'
 
@@ -39,7 +39,7 @@ const url = () => `http://localhost:${port}`
 
 function run(script: string, args: string[] = [], env: Record<string, string> = {}, input = '') {
   const started = spawn(...onLeash(script, ...args), {
-    env: { PATH: process.env['PATH'] ?? '', PORT: String(port), DATA_DIR: dataDir, DRAIN_SECONDS: '0', ...env },
+    env: { ...bareEnvironment, PORT: String(port), DATA_DIR: dataDir, DRAIN_SECONDS: '0', ...env },
   })
   children.push(started)
   let output = ''

@@ -23,6 +23,8 @@ export default async function setup(project: TestProject) {
   const folder = openRunFolder()
   // For the tests, too, which inherit it.
   process.env['TMPDIR'] = folder
+  // Whatever is started again and again is compiled once.
+  process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
   const server = await startEmbedded(
     join(folder, 'database'),
     () => undefined,

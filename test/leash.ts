@@ -9,3 +9,9 @@ const isHere = process.platform === 'linux' && existsSync(setpriv)
  */
 export const onLeash = (...args: string[]): [command: string, args: string[]] =>
   isHere ? [setpriv, ['--pdeathsig', 'KILL', process.execPath, ...args]] : [process.execPath, args]
+
+/** What a process is given of the environment of this one, and nothing else. */
+export const bareEnvironment = {
+  PATH: process.env['PATH'] ?? '',
+  ...(process.env['NODE_COMPILE_CACHE'] !== undefined && { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
+}

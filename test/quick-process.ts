@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { openDatabase } from '../src/db/pool.ts'
 import { createDealer } from '../src/users/operator.ts'
-import { onLeash } from './leash.ts'
+import { bareEnvironment, onLeash } from './leash.ts'
 import { freshDatabase, password, secretKeys, send } from './service.ts'
 
 /** The service as main.ts starts it, whose limits of time pass `speed` times as fast; with a dealer and its admin. */
@@ -26,7 +26,7 @@ export async function startQuickly(speed: number, onLine: (line: { msg: string }
   `
   const DATABASE_URL = `postgres:///${connection.database}?host=${encodeURIComponent(connection.host)}&user=${connection.user}&port=${connection.port}`
   const env = {
-    PATH: process.env['PATH'],
+    ...bareEnvironment,
     PORT: '0',
     DATABASE_URL,
     SECRET_KEYS: secretKeys,

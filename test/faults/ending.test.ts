@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { onLeash } from '../leash.ts'
+import { bareEnvironment, onLeash } from '../leash.ts'
 import { amount, isLong } from '../long.ts'
 import { patienceMs } from '../patience.ts'
 import { lead, send, startService, type TestService } from '../service.ts'
@@ -41,7 +41,7 @@ async function start(env: Record<string, string> = {}) {
   const port = Number(env['PORT'] ?? (await freePort()))
   const child = spawn(...onLeash('src/main.ts'), {
     env: {
-      PATH: process.env['PATH'],
+      ...bareEnvironment,
       ...onDatabase(service.connection, service.url),
       DRAIN_SECONDS: String(drainSeconds),
       LIMITS: 'off',

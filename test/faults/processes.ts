@@ -9,7 +9,7 @@ import type { Knex } from 'knex'
 import { onTestFinished } from 'vitest'
 import { lockDealer } from '../../src/tokens/store.ts'
 import { createDealer } from '../../src/users/operator.ts'
-import { onLeash } from '../leash.ts'
+import { bareEnvironment, onLeash } from '../leash.ts'
 import { until } from '../patience.ts'
 import { password, secretKeys, send } from '../service.ts'
 
@@ -62,7 +62,7 @@ export async function startServer(
   const [program, args] = onLeash('src/main.ts')
   const [command = '', ...rest] = [...within, program, ...args]
   const child = spawn(command, rest, {
-    env: { PATH: process.env['PATH'], LOG_LEVEL: 'error', DRAIN_SECONDS: '0', LIMITS: 'off', ...env, PORT: port },
+    env: { ...bareEnvironment, LOG_LEVEL: 'error', DRAIN_SECONDS: '0', LIMITS: 'off', ...env, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('{') && lines.push(JSON.parse(line)))
