@@ -8,6 +8,8 @@ import { lead, password, startService, type TestService } from './service.ts'
 
 // What one dealer, key or person can do to the others: nothing.
 
+const waitingOfKeyMax = 100
+
 type Dealer = Awaited<ReturnType<TestService['dealer']>>
 let service: TestService
 /** Waits for nothing that the service waits for. */
@@ -100,29 +102,37 @@ it('takes no place for what is sent with a key that is no more', async () => {
   await Promise.allSettled(rest)
 })
 
-it('changes nothing for a client who left while it waited', async () => {
+it('changes nothing for clients who left while they waited, and gives their places to the next', async () => {
   const { body } = await service.call('POST', '/v1/leads', { token: one.dms.token, body: lead() })
+  const noted = vi.spyOn(service.service.recorder, 'note')
+  onTestFinished(() => noted.mockRestore())
+  const leaving = new AbortController()
+  const change = (status: string, signal?: AbortSignal) =>
+    fetch(`${service.url}/v1/leads/${body.id}`, {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${one.dms.token}`, 'content-type': 'application/json', 'if-match': '*' },
+      body: JSON.stringify({ status }),
+      ...(signal && { signal }),
+    }).then(({ status }) => status)
   const clock = await holdClock(aside.db, one.dealerId)
+  const next: Promise<number>[] = []
   await whileHeld(clock, [() => rename(one.admin.token, 'One')], async () => {
-    const leaving = new AbortController()
-    const noted = vi.spyOn(service.service.recorder, 'note')
-    onTestFinished(() => noted.mockRestore())
-    const [sent] = await allArrive([
-      () =>
-        fetch(`${service.url}/v1/leads/${body.id}`, {
-          method: 'PATCH',
-          headers: { authorization: `Bearer ${one.dms.token}`, 'content-type': 'application/json', 'if-match': '*' },
-          body: JSON.stringify({ status: 'won' }),
-          signal: leaving.signal,
-        }),
-    ])
+    // One more than may wait with a key: when one is refused, all others have a place.
+    const told = { refused: 0, gone: 0 }
+    for (let count = 0; count <= waitingOfKeyMax; count++)
+      change('won', leaving.signal).then(
+        (status) => (told.refused += Number(status === 503)),
+        () => told.gone++,
+      )
+    await until(() => told.refused === 1)
     leaving.abort()
-    await expect(sent).rejects.toThrow('abort')
-    await until(() => noted.mock.calls.some(([{ status }]) => status === 0))
+    await until(() => told.gone === waitingOfKeyMax)
+    await until(() => noted.mock.calls.filter(([{ status }]) => status === 0).length === waitingOfKeyMax)
+    next.push(...(await allArrive([() => change('acknowledged')])))
   })
-  expect((await rename(one.admin.token, 'One')).status).toBe(200)
+  expect(await Promise.all(next)).toEqual([200])
   const after = await service.call('GET', `/v1/leads/${body.id}`, { token: one.dms.token })
-  expect(after.body.status).toBe('new')
+  expect([after.body.status, after.body.version]).toEqual(['acknowledged', 2])
 })
 
 it('lets everybody read while many dealers write at once', async () => {

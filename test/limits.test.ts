@@ -9,6 +9,7 @@ import { readConfig } from '../src/config.ts'
 import { defaultLimits, type Limits } from '../src/limit.ts'
 import { inner } from '../src/ids.ts'
 import { openService } from '../src/service.ts'
+import { patienceMs } from './patience.ts'
 import { lead, masters, type Reply, send, startService, type TestService } from './service.ts'
 
 // What is used hardly comes back, so that nothing depends on how fast this machine is.
@@ -213,7 +214,7 @@ it('counts right over several processes, whichever of them is asked', async () =
     await Promise.all([push(token), push(token, other.url)])
     return (await leadsOf(id)) === 20
   }
-  await vi.waitUntil(accepted, { timeout: 60_000, interval: 500 })
+  await vi.waitUntil(accepted, { timeout: patienceMs, interval: 500 })
   expectRefused(await push(token))
   expectRefused(await push(token, other.url))
   expect(await leadsOf(id)).toBe(20)
@@ -239,7 +240,7 @@ it('lets what was used come back by the clock of the database', async () => {
     .db('limit_levels')
     .where({ holder_id: inner(id), name: 'leads' })
     .update({ at: new Date(0) })
-  await vi.waitUntil(async () => (await push(token)).status === 201, { timeout: 60_000, interval: 100 })
+  await vi.waitUntil(async () => (await push(token)).status === 201, { timeout: patienceMs, interval: 100 })
 })
 
 it('takes the limits that an Admin chooses for a key, shows what is used, and writes it down', async () => {
@@ -250,7 +251,7 @@ it('takes the limits that an Admin chooses for a key, shows what is used, and wr
   expect((await change({ limits: { leads: { perSecond: 1, most: 1_000 }, bytes: { most: 5_000_000 } } })).status).toBe(
     200,
   )
-  await vi.waitUntil(async () => (await push(token)).status === 201, { timeout: 60_000, interval: 100 })
+  await vi.waitUntil(async () => (await push(token)).status === 201, { timeout: patienceMs, interval: 100 })
   expect(said(await push(token), 'leads')).toMatchObject({ quota: 1_000, window: 1_000 })
   const own = await levelOf(id, 'leads')
   expect(own).toMatchObject({ most: 1_000, perSecond: 1, isOwn: true })

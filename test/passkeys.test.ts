@@ -4,6 +4,8 @@ import { resetPasskeys } from '../src/passkeys/operator.ts'
 import { siteOf } from '../src/passkeys/site.ts'
 import { inner } from '../src/ids.ts'
 import { authenticator, cborText, type Quirks } from './authenticator.ts'
+import { waitingForLocks } from './faults/processes.ts'
+import { until } from './patience.ts'
 import { password, type Reply, startService, type TestService } from './service.ts'
 
 let service: TestService
@@ -396,14 +398,7 @@ describe('a dealer that requires a passkey of everybody', () => {
   )
 
   /** Until one waits for a lock of this database. */
-  async function oneWaits(): Promise<void> {
-    for (;;) {
-      const { rows } = await service.db.raw(
-        `select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      )
-      if (rows[0].waiting > 0) return
-    }
-  }
+  const oneWaits = () => until(async () => (await waitingForLocks(service.db)) > 0)
 })
 
 describe('somebody who has lost them', () => {
