@@ -374,6 +374,24 @@ describe('a dealer that requires a passkey of everybody', () => {
     expect((await require(strong, false)).body.secondFactorRequired).toBe(false)
   })
 
+  it('ends a session that is prolonged in that moment', async () => {
+    const { dealerId, admin, sales } = await newDealer()
+    const { device } = await add(admin.token)
+    const strong = (await alone(device.get(await challenge()))).body.access_token
+    const ofSales = () => service.db('credentials').where({ dealer_id: dealerId, subject_id: inner(sales.userId) })
+    const endsIn = (seconds: number) => ({
+      ends_at: service.db.raw(`clock_timestamp() + interval '${seconds} seconds'`),
+    })
+    // It has just ended by itself, as everybody sees it; but whoever looked a moment before is about to prolong it.
+    await ofSales().update(endsIn(-1))
+    const held = await service.db.transaction()
+    await ofSales().transacting(held).update(endsIn(3_600))
+    const required = require(strong)
+    await Promise.race([required, oneWaits()])
+    await held.commit()
+    expect([(await required).status, await lives(sales.token)]).toEqual([200, false])
+  })
+
   it.each(['the sign-in', 'the requirement'])(
     'lets no password alone through, also when both come at once: %s first',
     async (first) => {

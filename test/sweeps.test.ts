@@ -6,7 +6,9 @@ import { inTurn } from '../src/db/turn.ts'
 import { inner, newId } from '../src/ids.ts'
 import { addMails } from '../src/outbox/store.ts'
 import { addRequests } from '../src/requests/store.ts'
+import { endCredentials } from '../src/tokens/store.ts'
 import { openSweeps, rowsAtOnceMax, sweeps, swept } from '../src/sweeps.ts'
+import { until } from './patience.ts'
 import { idAt, lead, startService, type TestService } from './service.ts'
 
 const hourMs = 3_600_000
@@ -27,6 +29,8 @@ const times = <T>(count: number, make: (at: number) => T): T[] => Array.from({ l
 const count = async (rows: Knex.QueryBuilder) => Number((await rows.count({ count: '*' }))[0]?.['count'])
 const tryToSweep = (name: string) =>
   swept(service.db, sweeps.find((each) => each.name === name) ?? expect.fail(name), new AbortController().signal)
+const waiting = () =>
+  count(service.db('pg_stat_activity').whereRaw("datname = current_database() and wait_event_type = 'Lock'"))
 /** The service sweeps, too. */
 const sweep = async (name: string) => {
   await expect.poll(() => inTurn(service.db, name, async () => true)).toBe(true)
@@ -195,6 +199,47 @@ describe('a sweep', () => {
     await holder('lead_claims').where({ value: 'young' }).forUpdate().select('value')
     await sweep('sweeping Idempotency-Keys')
     expect(await count(young.clone())).toBe(1)
+  })
+
+  it('waits for no row that a change holds, and no change for one that is swept', async () => {
+    const { dealerId, sales } = dealer
+    const user = inner(sales.userId)
+    const mine = () => service.db('credentials').where({ dealer_id: dealerId, subject_id: user })
+    const [living] = await mine().where('ends_at', '>', new Date())
+    const [session] = await service.db('sessions').where({ credential_id: living.id })
+    // The sweep goes by the ids, a change by where they lie.
+    const ids = times(3, (at) => idAt(ago(2 * dayMs - at * 1_000)))
+    for (const id of ids.toReversed()) {
+      await service.db('credentials').insert({ ...living, id, ends_at: ago(dayMs) })
+      await service.db('sessions').insert({ ...session, credential_id: id })
+    }
+    const holder = await service.db.transaction()
+    onTestFinished(async () => void (holder.isCompleted() || (await holder.rollback())))
+    await holder('credentials').where({ id: ids[1] }).forUpdate().select('id')
+    const both = Promise.all([
+      sweep('sweeping sessions'),
+      service.db.transaction((trx) => endCredentials(trx, dealerId, user)),
+    ])
+    await Promise.race([both, until(async () => (await waiting()) === 2)])
+    await holder.commit()
+    await both
+    expect((await mine().whereIn('id', ids)).length).toBe(1)
+    const left = await mine().where({ id: living.id }).first()
+    expect([left.ends_at, left.epoch]).toEqual([-Infinity, living.epoch + 1])
+    await sweep('sweeping sessions')
+    expect(await mine().whereIn('id', ids)).toEqual([])
+  })
+
+  it.each(sweeps)('waits for nobody: $name', async ({ batch }) => {
+    const said: string[] = []
+    const listen = ({ sql }: { sql: string }) => void said.push(sql)
+    await service.db.transaction(async (trx) => {
+      trx.on('query', listen)
+      await batch(trx, 1)
+    })
+    const changes = said.filter((sql) => /\b(delete from|update)\b/.test(sql))
+    expect(changes.length).toBeGreaterThan(0)
+    for (const sql of changes) expect(sql).toMatch(/for update skip locked/)
   })
 
   it('says so once when it begins to fail, and again when it fails after it has worked', async () => {

@@ -89,9 +89,16 @@ export async function settleMail(
 /** Those whose sender was lost while it handed them over. */
 export async function giveUpLostMails(db: Knex): Promise<void> {
   await db.raw(
-    `update mails
+    `with lost as materialized (
+       select dealer_id, id
+       from mails
+       where state = 'handing_over' and changed_at < clock_timestamp() - interval '5 minutes'
+       for update skip locked
+     )
+     update mails m
      set state = 'unknown', sealed = null, changed_at = clock_timestamp()
-     where state = 'handing_over' and changed_at < clock_timestamp() - interval '5 minutes'`,
+     from lost
+     where m.dealer_id = lost.dealer_id and m.id = lost.id`,
   )
 }
 

@@ -225,6 +225,7 @@ export async function sweepRequests(db: Knex, atMost: number): Promise<number> {
            and id < first_id_at(clock_timestamp() - d.request_log_days * interval '1 day')
          order by id
          limit :atMost
+         for update skip locked
        ) as r
        limit :atMost
      )
@@ -249,6 +250,7 @@ export async function sweepUsage(db: Knex, days: number, atMost: number): Promis
            and hour < clock_timestamp() - :days * interval '1 day'
          order by hour
          limit :atMost
+         for update skip locked
        ) as u
        limit :atMost
      )

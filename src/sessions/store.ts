@@ -124,6 +124,7 @@ export async function endSessionsOfPassword(trx: Knex.Transaction, dealerId: str
   await endSessions(trx, dealerId, "s.factor = 'password'", {})
 }
 
+/** As `endCredentials`: one that ends by itself at this moment may be prolonged at the same. */
 async function endSessions(
   trx: Knex.Transaction,
   dealerId: string,
@@ -135,7 +136,7 @@ async function endSessions(
      set ends_at = '-infinity', epoch = epoch + 1
      from sessions s
      where s.dealer_id = :dealerId and c.dealer_id = :dealerId and c.id = s.credential_id
-       and c.ends_at > clock_timestamp() and ${which}`,
+       and c.ends_at > clock_timestamp() - interval '1 hour' and ${which}`,
     { dealerId, ...values },
   )
 }
@@ -160,10 +161,11 @@ export async function sweepSessions(db: Knex, seconds: number, atMost: number): 
        select s.*
        from dealers d,
        lateral (
-         select dealer_id, credential_id
-         from sessions
-         where dealer_id = d.id and credential_id < first_id_at(clock_timestamp() - :seconds * interval '1 second')
-         order by credential_id
+         select s.dealer_id, s.credential_id
+         from sessions s
+         join credentials c on c.dealer_id = s.dealer_id and c.id = s.credential_id
+         where s.dealer_id = d.id and s.credential_id < first_id_at(clock_timestamp() - :seconds * interval '1 second')
+         order by s.credential_id
          limit :atMost
          for update skip locked
        ) as s

@@ -107,10 +107,14 @@ export async function findCreatedAt(trx: Knex.Transaction, dealerId: string, id:
   return row?.created_at
 }
 
-/** Ends every credential of a subject, and with each the tokens that it bought. */
+/**
+ * Ends every credential of a subject, and with each the tokens that it bought. What has been over for an hour is left
+ * alone, for it may be forgotten at this moment; what ends by itself just now is not, for it may be prolonged.
+ */
 export async function endCredentials(trx: Knex.Transaction, dealerId: string, subjectId: string): Promise<void> {
   await trx('credentials')
     .where({ dealer_id: dealerId, subject_id: subjectId })
+    .whereRaw("ends_at > clock_timestamp() - interval '1 hour'")
     .update({ ends_at: '-infinity', epoch: trx.raw('epoch + 1') })
 }
 

@@ -187,12 +187,18 @@ export async function findFullPlaces(
 }
 
 export async function forgetFailures(db: Knex, places: readonly Place[]): Promise<void> {
-  await db('attempts')
-    .whereIn(
-      ['kind', 'place'],
-      places.map(({ kind, place }) => [kind, place]),
-    )
-    .delete()
+  await db.raw(
+    `with counted as materialized (
+       select kind, place
+       from attempts join unnest(?::text[], ?::integer[]) as a(kind, place) using (kind, place)
+       order by kind, place
+       for update of attempts
+     )
+     delete from attempts a
+     using counted
+     where a.kind = counted.kind and a.place = counted.place`,
+    arraysOf(places),
+  )
 }
 
 /** Forgets failures that count no more; says of how many places. */
