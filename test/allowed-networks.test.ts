@@ -64,6 +64,13 @@ describe('a key with a list of networks', () => {
     expect(new Set((await ways(bought, elsewhere)).map(String))).toEqual(new Set(['403,address-not-allowed']))
     expect(told(await exchanged(secret, elsewhere))).toEqual([400, 'unauthorized_client'])
     expect(await service.db('leads').count()).toEqual(before)
+    await service.service.refusals.flush()
+    const path = `/v1/audit-entries?subjectId=${id}&action=api_key.refused`
+    const { items } = (await service.call('GET', path, { token: dealer.admin.token })).body
+    expect(items.map(({ reason, address, after }: any) => [reason, address, after.requests]).toSorted()).toEqual([
+      ['address-not-allowed', elsewhere, 10],
+      ['unauthorized_client', elsewhere, 1],
+    ])
 
     const here = await token(secret)
     expect((await ways(here, elsewhere))[0]).toEqual([403, 'address-not-allowed'])

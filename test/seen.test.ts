@@ -175,6 +175,12 @@ describe('what is refused to a key', () => {
     const { id, secret } = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
     const token = await service.exchange(secret)
     for (let count = 0; count < 4; count++) await service.call('GET', '/v1/leads', { token })
+    const more = { raw: 'grant_type=client_credentials&scope=leads:read' }
+    for (let count = 0; count < 3; count++)
+      await service.call('POST', '/v1/auth/token', {
+        ...more,
+        headers: { 'x-api-key': secret, 'content-type': 'application/x-www-form-urlencoded' },
+      })
     await service.call('DELETE', `/v1/api-keys/${id}`, { token: dealer.admin.token })
     for (let count = 0; count < 5; count++) await service.call('GET', '/v1/me', { token })
     for (let count = 0; count < 6; count++)
@@ -182,6 +188,7 @@ describe('what is refused to a key', () => {
     expect(await refused(id)).toEqual([
       ['invalid_client', 6, here, id],
       ['token-invalid', 5, here, id],
+      ['invalid_scope', 3, here, id],
       ['scope-missing', 4, here, id],
     ])
   })

@@ -70,8 +70,12 @@ function onceEnded(res: Response, then: () => void): void {
   }
 }
 
+/** What OAuth answers 400 to (RFC 6749, section 5.2) although it is a right that is missing. */
+const refusedByOAuth: ReadonlySet<string> = new Set(['unauthorized_client', 'invalid_scope'])
+
 /** For lack of a right, or over a limit; whatever else does not fit is for the log of requests. */
-const isRefusal = (status: number): boolean => status === 401 || status === 403 || status === 429
+const isRefusal = (status: number, problem: string): boolean =>
+  status === 401 || status === 403 || status === 429 || refusedByOAuth.has(problem)
 
 /** `status` is 0 when the sender left before the answer. */
 function record(
@@ -91,7 +95,7 @@ function record(
   if (!key || !call) return
   // That a token expires is how things are: its holder buys another.
   const isOver = problem === 'token-invalid' && caller !== undefined && caller.expiresAt.getTime() <= Date.now()
-  if (problem !== null && isRefusal(status) && !isOver)
+  if (problem !== null && isRefusal(status, problem) && !isOver)
     refusals.note({
       dealerId: key.dealerId,
       subject: { type: 'api_key', id: key.apiKeyId },
