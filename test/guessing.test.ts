@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { crc32 } from 'node:zlib'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { openFailures } from '../src/api-keys/failures.ts'
 import { openService, type Service } from '../src/service.ts'
 import { amount } from './long.ts'
 import { masters, send, startService, type TestService } from './service.ts'
@@ -90,4 +91,13 @@ it(`refuses ${keys} guessed keys alike, be their lookup somebody's or nobody's`,
     console.log(
       `${values.length} keys of ${whose} lookup: p10 ${at(values, 0.1)}, p50 ${at(values, 0.5)}, p90 ${at(values, 0.9)} ms`,
     )
+})
+
+it('counts failures by network for a minute, in as much room however many there are', () => {
+  const failures = openFailures()
+  const told = (network: string, ms: number) => failures.count(network, ms)
+  for (let count = 0; count < 300; count++) expect(told('192.0.2.1', 1_000 + count)).toBe(undefined)
+  expect([told('192.0.2.1', 2_000), told('192.0.2.1', 60_900)]).toEqual([59, 1])
+  for (let at = 0; at < amount(20_000, 1_000_000); at++) expect(told(`network ${at}`, 61_000)).toBe(undefined)
+  expect(told('192.0.2.1', 61_000)).toBe(undefined)
 })

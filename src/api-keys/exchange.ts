@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Knex } from 'knex'
 import type pg from 'pg'
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { type Handlers, scopes } from '../../generated/server/express.gen.ts'
 import type { TokenRequest } from '../../generated/server/types.gen.ts'
 import { networkOf, plainAddress } from '../address.ts'
@@ -16,6 +15,7 @@ import type { Keyring } from '../tokens/keyring.ts'
 import { inForce } from '../tokens/scope.ts'
 import { readClock } from '../tokens/store.ts'
 import { accessToken, secondsOfToken } from '../tokens/token.ts'
+import { openFailures } from './failures.ts'
 import { holdsKey, parseKeyText } from './key-text.ts'
 import { firstUsed } from './replacement.ts'
 import { saveSecrets } from './key-secrets.ts'
@@ -39,9 +39,6 @@ const replacedByNewer =
   'This secret of the API key was replaced by a newer one. Use that one, or ask the dealer for it.'
 const calledOff =
   'This secret of the API key has ended, and no newer one has taken its place: its replacement was called off. Use the secret from before, or ask the dealer for one.'
-// Failures, not requests: a client library that probes one way of authentication after the other doubles its requests
-// on a bad day.
-const failuresPerMinuteMax = 300
 
 /**
  * Exchanges an API key for an access token: OAuth 2.0 client credentials (RFC 6749, section 4.4), and `X-Api-Key` by
@@ -56,20 +53,18 @@ export const exchangeApiKey = ({
   issuer,
   recordChange,
 }: Exchange): Handlers['exchangeApiKey'] => {
-  const failures = new RateLimiterMemory({ points: failuresPerMinuteMax, duration: 60 })
+  const failures = openFailures()
 
   /** Counting never stands in the way of a right key; only a wrong one is told to wait. */
-  const refuse = async (description: string, http: Http): Promise<never> => {
-    await failures.consume(networkOf(http.address())).catch((limit: RateLimiterRes) => {
+  const refuse = (description: string, http: Http): never => {
+    const seconds = failures.count(networkOf(http.address()), performance.now())
+    if (seconds !== undefined)
       throw new OAuthError(
         'temporarily_unavailable',
         'Too many failed attempts from this address. Wait, then try again with a valid key.',
         429,
-        {
-          'Retry-After': String(Math.ceil(limit.msBeforeNext / 1000) || 1),
-        },
+        { 'Retry-After': String(seconds) },
       )
-    })
     throw new OAuthError('invalid_client', description, 401, challenge)
   }
 
