@@ -50,7 +50,12 @@ import {
   signInWithPasskey,
   signOut,
 } from './sessions/handlers.ts'
-import { endSessionsOfPasskey, endSessionsOfPassword } from './sessions/store.ts'
+import {
+  endSessionsOfPasskey,
+  endSessionsOfPassword,
+  isSessionOfPassword,
+  strengthenSession,
+} from './sessions/store.ts'
 import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'
 import { listSources } from './sources/handlers.ts'
 import { silencesOf } from './sources/silences.ts'
@@ -83,6 +88,8 @@ const fromAbove = {
   silencesOf,
   endSessionsOfPasskey,
   endSessionsOfPassword,
+  isSessionOfPassword,
+  strengthenSession,
 }
 
 interface Lifecycle {

@@ -338,7 +338,8 @@ describe('a dealer that requires a passkey of everybody', () => {
     const strong = (await alone(device.get(await challenge()))).body.access_token
     const answer = await require(strong)
     expect([answer.status, answer.body.secondFactorRequired]).toEqual([200, true])
-    expect([await lives(admin.token), await lives(sales.token), await lives(strong)]).toEqual([false, false, true])
+    // The passkey was added in the session of the admin, which so has shown it.
+    expect([await lives(admin.token), await lives(sales.token), await lives(strong)]).toEqual([true, false, true])
     expect((await service.call('POST', '/v1/session/token', { headers: { cookie: sales.cookie } })).status).toBe(401)
 
     const asked = await byPassword(sales.email)
@@ -372,6 +373,24 @@ describe('a dealer that requires a passkey of everybody', () => {
       { secondFactorRequired: true },
     ])
     expect((await require(strong, false)).body.secondFactorRequired).toBe(false)
+  })
+
+  it('ends no session of whoever asks: it has shown the passkey, or asks for a sign-in with it', async () => {
+    const { dealerId, admin } = await newDealer()
+    const before = await byPassword(admin.email)
+    const { device } = await add(admin.token)
+    const old: string = before.body.access_token
+    expect(codeOf(await require(old))).toEqual([401, 'sign-in-too-old'])
+    expect(await service.db('dealers').where({ id: dealerId }).pluck('second_factor_required')).toEqual([false])
+
+    const strong = (await alone(device.get(await challenge()))).body.access_token
+    expect((await require(admin.token)).status).toBe(200)
+    expect([await lives(admin.token), await lives(old), await lives(strong)]).toEqual([true, false, true])
+    // With the passkey ends the session that has shown it.
+    await add(strong)
+    const { items } = (await service.call('GET', '/v1/me/passkeys', { token: strong })).body
+    await service.call('DELETE', `/v1/me/passkeys/${items[1].id}`, { token: strong })
+    expect([await lives(admin.token), await lives(strong)]).toEqual([false, true])
   })
 
   it('ends a session that is prolonged in that moment', async () => {

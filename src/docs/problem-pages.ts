@@ -13,7 +13,7 @@ export const advice = {
   'session-ended':
     'A session lasts 12 hours, and ends when the person signs out, is deactivated, gets another role or a new password. Sign in again.',
   'sign-in-too-old':
-    'What lets data be reached asks for a password that was typed within the last 15 minutes, so that a screen that was left alone is not enough: to make, replace, widen, enable, prolong or restore a key that can read customer data, to invite or reactivate somebody or make them an Admin, to shorten the log of requests, or to be told less by mail of keys. Sign in again and send the same request with the new access token (RFC 9470).',
+    'What lets data be reached asks for a password that was typed within the last 15 minutes, so that a screen that was left alone is not enough: to make, replace, widen, enable, prolong or restore a key that can read customer data, to invite or reactivate somebody or make them an Admin, to shorten the log of requests, to be told less by mail of keys or of who gets in, or to require passkeys of everybody, which also asks for a sign-in with one. Sign in again and send the same request with the new access token (RFC 9470).',
   'sign-in-refused':
     'The answer is the same for an unknown e-mail address, a wrong password and a deactivated user. Check both; an admin of the dealer can tell whether the user is active.',
   'second-factor-needed':

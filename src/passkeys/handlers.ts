@@ -29,6 +29,9 @@ export interface SignedInWith {
   endSessionsOfPasskey(trx: Knex.Transaction, dealerId: string, passkeyId: string, but: string): Promise<void>
   /** Ends the sessions of the dealer that were begun with a password alone. */
   endSessionsOfPassword(trx: Knex.Transaction, dealerId: string): Promise<void>
+  isSessionOfPassword(trx: Knex.Transaction, dealerId: string, credentialId: string): Promise<boolean>
+  /** Of a session of a password alone, in which a passkey was shown. */
+  strengthenSession(trx: Knex.Transaction, dealerId: string, credentialId: string, passkeyId: string): Promise<void>
 }
 
 export const createPasskeyChallenge =
@@ -68,7 +71,7 @@ export const createPasskeyOptions =
     })
 
 export const addPasskey =
-  (passkeys: Passkeys): Handlers['addPasskey'] =>
+  (passkeys: Passkeys & SignedInWith): Handlers['addPasskey'] =>
   async ({ body, principal, http }, { write }) => {
     // Signatures take their time, so they are checked while nobody waits.
     const user = await write(principal, (trx) => self(trx, principal.dealerId, personId(principal)))
@@ -80,6 +83,7 @@ export const addPasskey =
       const current = await self(trx, user.dealer_id, user.id)
       const recoveryCodes = await add(trx, passkeys, current, made, http, now)
       if (!recoveryCodes) throw new Problem('passkey-not-added')
+      await passkeys.strengthenSession(trx, user.dealer_id, principal.credentialId, made.passkey.id)
       return {
         status: 200,
         headers: { 'Cache-Control': 'no-store' },
@@ -175,7 +179,7 @@ export const setSecondFactor =
   (passkeys: Passkeys & SignedInWith): Handlers['setSecondFactor'] =>
   ({ body: { required }, principal, http }, { write }) =>
     write(principal, async (trx, now) => {
-      const { dealerId } = principal
+      const { dealerId, credentialId } = principal
       const dealer = await findDealer(trx, dealerId)
       if (!dealer) throw new Problem('token-invalid')
       if (required && !dealer.second_factor_required) {
@@ -183,6 +187,12 @@ export const setSecondFactor =
         // Else the first whom it locks out is the one who could undo it.
         const user = await self(trx, dealerId, personId(principal))
         if (user.passkey_count === 0) throw new Problem('passkey-needed')
+        // Its session would be the first to end; and whoever signs in with the passkey now has seen that it works.
+        if (await passkeys.isSessionOfPassword(trx, dealerId, credentialId))
+          throw new Problem(
+            'sign-in-too-old',
+            'This session was begun before you had a passkey. Sign in with the passkey, so that requiring one of everybody does not lock you out.',
+          )
       }
       if (required !== dealer.second_factor_required) {
         await saveSecondFactor(trx, dealerId, required)

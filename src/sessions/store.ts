@@ -109,6 +109,30 @@ export async function addSession(trx: Knex.Transaction, dealerId: string, sessio
   await trx('sessions').insert({ ...session, dealer_id: dealerId })
 }
 
+/** Somebody who came with a password alone has shown a passkey since. */
+export async function strengthenSession(
+  trx: Knex.Transaction,
+  dealerId: string,
+  credentialId: string,
+  passkeyId: string,
+): Promise<void> {
+  await trx('sessions')
+    .where({ dealer_id: dealerId, credential_id: credentialId, factor: 'password' })
+    .update({ factor: 'password_and_passkey', passkey_id: passkeyId })
+}
+
+export async function isSessionOfPassword(
+  trx: Knex.Transaction,
+  dealerId: string,
+  credentialId: string,
+): Promise<boolean> {
+  return (
+    (await trx('sessions')
+      .where({ dealer_id: dealerId, credential_id: credentialId, factor: 'password' })
+      .first('credential_id')) !== undefined
+  )
+}
+
 /** Ends the sessions that were begun with a passkey, but one, and the tokens that they bought. */
 export async function endSessionsOfPasskey(
   trx: Knex.Transaction,

@@ -86,7 +86,7 @@ export const da: Words = {
     require: 'Kræv adgangsnøgler',
     requireNot: 'Kræv dem ikke længere',
     requireText:
-      'Den, der er logget ind med adgangskoden alene, bliver straks logget ud. Den, der ingen adgangsnøgle har, tilføjer en ved næste login, før alt andet.',
+      'Den, der er logget ind med adgangskoden alene, bliver straks logget ud. Den, der ingen adgangsnøgle har, tilføjer en ved næste login, før alt andet. Du forbliver logget ind; har du ikke brugt din adgangsnøgle endnu, bliver du først bedt om den.',
   },
   pipeline: {
     title: 'Pipeline',

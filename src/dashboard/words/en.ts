@@ -83,7 +83,7 @@ export const en = {
     require: 'Require passkeys',
     requireNot: 'Require them no more',
     requireText:
-      'Whoever signed in with a password alone is signed out at once. Whoever has no passkey adds one at the next sign-in, before anything else.',
+      'Whoever signed in with a password alone is signed out at once. Whoever has no passkey adds one at the next sign-in, before anything else. You stay signed in; if you have not used your passkey yet, you are asked for it first.',
   },
   pipeline: {
     title: 'Pipeline',
