@@ -107,6 +107,7 @@ describe('a word for nothing', () => {
       'Ikke oplyst',
       'Not Provided',
       'keine Angabe',
+      '\ufffd',
     ])
       expect(isProgramsNothing(said)).toBe(true)
     for (const said of ['Null', 'Nil', 'Na', 'Unknown', 'Any', 'Ida', 'Ingen', 'Nothing'])

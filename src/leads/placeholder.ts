@@ -38,6 +38,8 @@ const ordinaryStart = String.raw`(?!${words.join('|')})[a-z\d\u00c0-\u024f]`
 const ordinary = new RegExp(`^${ordinaryStart}[ ${visible}]*$`, 'i')
 const ordinaryWords = new RegExp(`^(?:${ordinaryStart}[${visible}]*(?: +|$))+$`, 'i')
 const marks = /^[\s_.,;:/'"?*\u2013\u2014-]*$/
+/** Of a name: nothing, or letters that were all lost on the way. */
+const lost = /^[\s\ufffd]*$/
 /** What programs write for nothing, in just these letters: a person may be called Null. */
 const programs = new Set('null NULL undefined None NaN nan nil N/A n/a #N/A (null) <null> <nil>'.split(' '))
 
@@ -62,7 +64,7 @@ export const hasOrdinaryWords = (text: string): boolean => ordinaryWords.test(te
 export function isProgramsNothing(text: string): boolean {
   if (text.length > lengthMax) return text.trim() === ''
   const said = withoutInvisible(text).trim()
-  return said === '' || programs.has(said) || phrase.test(said) || isTagOnly(said)
+  return lost.test(said) || programs.has(said) || phrase.test(said) || isTagOnly(said)
 }
 
 /** Whether a tag of a template, or what JavaScript makes of an object, is all there is. */

@@ -506,12 +506,15 @@ function isMeant({ element: { name }, attribute = '', text: word }: Said): boole
 function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading: Reading, ways: Ways = {}): Fault[] {
   const { evidence, lead, taken } = reading
   if (isBlank(decoded(said.text))) {
+    const kept = evidence.keptText(said.at, said.text, taken)
     const isShown = (place: string) =>
       textMatch(said.text, valueAt(lead, place), { isXml: true, isMasked: false }) !== 'wrong' ||
-      (shape.otherwise !== undefined && valueAt(lead, place) === shape.otherwise && evidence.warns(place))
+      (shape.otherwise !== undefined &&
+        valueAt(lead, place) === shape.otherwise &&
+        (evidence.warns(place) || kept !== undefined))
     const [shown] = places.filter((place) => !taken.has(place) && valueAt(lead, place) !== undefined).filter(isShown)
     if (shown) taken.add(shown)
-    for (const claim of evidence.keptText(said.at, said.text, taken)?.claims ?? []) taken.add(claim)
+    for (const claim of kept?.claims ?? []) taken.add(claim)
     return []
   }
   const open = places.filter((place) => (ways.isPart || !taken.has(place)) && valueAt(lead, place) !== undefined)
@@ -544,8 +547,10 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
   if (left) taken.add(left)
   // What two elements say alike is shown of one of them.
   const isTwin = places.some((place) => {
+    if (!taken.has(place)) return false
     const shown = valueAt(lead, place)
-    return taken.has(place) && (readings.includes(shown) || matchAt(shape, said.text, shown, reading, ways) === 'same')
+    const match = matchAt(shape, said.text, shown, reading, ways)
+    return readings.includes(shown) || (match !== 'wrong' && isTold(place, match))
   })
   if (kept || isTwin || evidence.covers(said.at) || evidence.overflowsWith(said.at)) return []
   if (ways.isPart && places.some((place) => evidence.covers(place))) return []

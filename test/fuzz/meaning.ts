@@ -59,10 +59,12 @@ export function textMatch(
     decoded(withoutMarkup(known)),
   ]
   const seen = visible(read)
+  const shown = (text: string) =>
+    repaired(text)
+      .replaceAll(/\p{Cf}/gu, '')
+      .trim()
   if (seen === '')
-    return ways.some((way) => repaired(way).trim() === read.trim() || (read === '' && isBlank(way)))
-      ? 'changed'
-      : 'wrong'
+    return ways.some((way) => shown(way) === shown(read) || (read === '' && isBlank(way))) ? 'changed' : 'wrong'
   if (ways.some((way) => visible(way) === seen)) return 'changed'
   // Cut: what is left is long, and begins like what was sent.
   const isBeginning = ways.some((way) => visible(way).startsWith(seen))
