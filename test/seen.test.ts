@@ -232,6 +232,25 @@ describe('what is refused to a key', () => {
     },
   )
 
+  it('is not lost because somebody else is refused from more addresses than are kept in memory', async () => {
+    const noted = openRefusals(service.db, expect.fail)
+    const keyOf = async () => {
+      const { id } = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
+      return { type: 'api_key', id: inner(id) } as const
+    }
+    const [loud, quiet] = [await keyOf(), await keyOf()]
+    const refusal = { dealerId: dealer.dealerId, code: 'invalid_client' }
+    for (let at = 0; at < 25_000; at++)
+      noted.note({ ...refusal, subject: loud, address: `2001:db8::${at.toString(16)}` })
+    noted.note({ ...refusal, subject: quiet, address: '192.0.2.1' })
+    await noted.stop()
+    const requestsOf = async ({ id }: { id: string }) =>
+      Number(
+        (await service.db('refusals').where({ subject_id: id }).sum({ requests: 'requests' }).first())?.['requests'],
+      )
+    expect([await requestsOf(quiet), await requestsOf(loud)]).toEqual([1, 25_000])
+  })
+
   it('fills the log of requests no further than it may, and is counted whole', async () => {
     const { id } = await service.createKey(dealer.admin.token, { kind: 'digital_requests' })
     const recorder = openRecorder(service.service.database.hot, expect.fail, () => expect.fail())
