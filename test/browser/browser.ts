@@ -20,12 +20,14 @@ import { launchChromium } from './chromium.ts'
 
 const run = promisify(execFile)
 const screenshots = new URL('screenshots/', import.meta.url).pathname
-// Another theme changes colours alone, another language only texts. The long form checks everything in all four.
-const colours = isLong ? {} : { rules: ['color-contrast'] }
+// Another theme changes colours alone, another language only texts: whether those fit is seen without axe, and what it
+// says of them is asked for on the phone, which is looked at in the last language. The long form checks everything in
+// all four.
+const only = (...rules: string[]) => (isLong ? {} : { rules })
 const looks: readonly Look[] = [
   { language: 'en', scheme: 'light' },
-  { language: 'en', scheme: 'dark', ...colours },
-  { language: 'da', scheme: 'light' },
+  { language: 'en', scheme: 'dark', ...only('color-contrast') },
+  { language: 'da', scheme: 'light', ...only() },
   ...(isLong ? [{ language: 'da', scheme: 'dark' } as const] : []),
 ]
 /** In each of those, and on a phone. */
@@ -137,7 +139,7 @@ export async function startDashboard(limits?: Limits, host: '127.0.0.1' | 'local
       mkdirSync(screenshots, { recursive: true })
       await page.screenshot({ path: join(screenshots, `${name.replaceAll(' ', '-')}.png`), fullPage: true })
     }
-    const found = await accessibilityFaults(page, rules ?? tags)
+    const found = rules?.length === 0 ? [] : await accessibilityFaults(page, rules ?? tags)
     faults.push(...found.map((fault) => `${name}: ${fault}`))
     const [wanted, window] = await page.evaluate(
       () => [document.documentElement.scrollWidth, document.documentElement.clientWidth] as const,
