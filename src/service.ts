@@ -29,6 +29,7 @@ import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
 import { sessionSeconds } from './sessions/session.ts'
 import * as sessions from './sessions/store.ts'
+import { openUnfinished } from './sessions/unfinished.ts'
 import { openWatcher, type Watcher } from './sources/watcher.ts'
 import { openSweeps } from './sweeps.ts'
 import { openClocks } from './tokens/clocks.ts'
@@ -167,6 +168,7 @@ export async function openService({
       parts.push({ name: 'sender', stop: () => sender.stop() })
       parts.push(openNotifier(beside, report))
     }
+    parts.push(openUnfinished(beside, mail !== undefined, report))
     const recorder = openRecorder(hot, report, (leftOut) =>
       log.error({ leftOut }, 'requests are missing from the log of requests'),
     )

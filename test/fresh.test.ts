@@ -235,7 +235,10 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   ],
   updateNotifications: [
     asks('no more of keys', async () => changed('/v1/me/notifications', { keys: false }, { keys: true })),
-    lets('of keys', async () => changed('/v1/me/notifications', { keys: true })),
+    asks('no more of who gets in', async () =>
+      changed('/v1/me/notifications', { security: false }, { security: true }),
+    ),
+    lets('of keys and of who gets in', async () => changed('/v1/me/notifications', { keys: true, security: true })),
     lets('no more of leads', async () => changed('/v1/me/notifications', { newLead: false, unansweredLead: false })),
     lets('in another language', async () => changed('/v1/me/notifications', { language: 'en' })),
   ],

@@ -66,22 +66,32 @@ const got = async (to: string, count = 1): Promise<Received[]> => {
   await expect.poll(() => received.filter((mail) => mail.to === to).length).toBeGreaterThanOrEqual(count)
   return received.filter((mail) => mail.to === to)
 }
+/** But for what each is told of who has signed in. */
+const mailsOf = (dealerId: string) =>
+  service.db('mails').where({ dealer_id: dealerId }).whereNot({ kind: 'new_device' })
 const states = async (dealerId: string) =>
-  (await service.db('mails').where({ dealer_id: dealerId }).orderBy('id')).map(({ kind, state, attempts }) => [
-    kind,
-    state,
-    attempts,
-  ])
-const settled = (dealerId: string) =>
+  (await mailsOf(dealerId).orderBy('id')).map(({ kind, state, attempts }) => [kind, state, attempts])
+const settled = (dealerId?: string) =>
   expect
-    .poll(async () => (await states(dealerId)).every(([, state]) => state !== 'due' && state !== 'handing_over'))
-    .toBe(true)
+    .poll(async () =>
+      service
+        .db('mails')
+        .where({ ...(dealerId && { dealer_id: dealerId }) })
+        .whereIn('state', ['due', 'handing_over']),
+    )
+    .toEqual([])
+/** As if whoever was told something had not been told anything for an hour. */
+const rested = (dealerId: string) =>
+  service
+    .db('mails')
+    .where({ dealer_id: dealerId })
+    .update({ created_at: service.db.raw("created_at - interval '61 minutes'") })
 /** From now on; what the service told of the dealer's keys by itself before is as if it had never been. */
 async function tellNothingOfKeys(token: string, dealerId: string): Promise<void> {
   await service.call('PATCH', '/v1/me/notifications', { token, body: { keys: false } })
   await tellPeople(service.db)
-  await settled(dealerId)
-  await service.db('mails').where({ dealer_id: dealerId }).delete()
+  await settled()
+  await mailsOf(dealerId).delete()
   received.length = 0
 }
 /** What the mail says, as a reader sees it. */
@@ -105,9 +115,10 @@ const decoded = ({ content }: Received) => {
 it('tells admins what happened to keys, in the language of each, by a real exchange with a mail server', async () => {
   const { admin, sales, dealerId, website, dms } = await service.dealer('keys')
   await tellPeople(service.db)
+  await rested(dealerId)
   await tellPeople(service.db)
-  expect(await got(admin.email, 2)).toHaveLength(2)
   await settled(dealerId)
+  expect((await states(dealerId)).every(([kind]) => kind === 'key_created')).toBe(true)
   received.length = 0
   expect(
     (await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })).body,
@@ -141,6 +152,167 @@ it('tells admins what happened to keys, in the language of each, by a real excha
   await tellPeople(service.db)
   await settled(dealerId)
   expect((await states(dealerId)).every(([, state]) => state === 'sent')).toBe(true)
+})
+
+it('tells of the first of like news at once, and of all that follow in one mail after a rest', async () => {
+  const { admin, dealerId } = await service.dealer('gathered')
+  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { language: 'en' } })
+  await tellPeople(service.db)
+  await rested(dealerId)
+  await tellPeople(service.db)
+  await settled(dealerId)
+  const before = (await states(dealerId)).length
+  await rested(dealerId)
+  await service.createKey(admin.token, { name: 'The first', kind: 'digital_requests' })
+  await tellPeople(service.db)
+  await settled(dealerId)
+  expect((await states(dealerId)).length).toBe(before + 1)
+  received.length = 0
+
+  for (let number = 1; number <= 13; number++)
+    await service.createKey(admin.token, { name: `Form ${number}`, kind: 'digital_requests' })
+  await tellPeople(service.db)
+  expect((await states(dealerId)).length).toBe(before + 1)
+  await rested(dealerId)
+  // Each process tells, and none of them twice.
+  await Promise.all([1, 2, 3].map(() => tellPeople(service.db)))
+  await settled(dealerId)
+  expect((await states(dealerId)).length).toBe(before + 2)
+  const [mail, ...others] = (await got(admin.email)).map(decoded)
+  expect([mail?.subject, others]).toEqual(['13 API keys were created', []])
+  for (let number = 1; number <= 13; number++) expect(mail?.body.includes(`“Form ${number}”`)).toBe(number > 3)
+  expect(mail?.body).toContain('And 3 more.')
+})
+
+it('tells admins of whoever becomes one, and of many failures, but those who want it no more', async () => {
+  const { admin, dealerId, sales } = await service.dealer('alarmed')
+  const other = await service.call('POST', '/v1/users', {
+    token: admin.token,
+    body: { email: 'sofie@alarmed.example', name: 'Sofie', role: 'sales' },
+  })
+  for (const { email } of [admin, sales])
+    await service.db('users').where({ dealer_id: dealerId, email }).update({ language: 'en' })
+  await tellNothingOfKeys(admin.token, dealerId)
+
+  await service.call('PATCH', `/v1/users/${other.body.user.id}`, { token: admin.token, body: { role: 'admin' } })
+  await tellPeople(service.db)
+  const [mail] = (await got(admin.email)).map(decoded)
+  expect(mail?.subject).toBe('Sofie is an admin now')
+  expect(mail?.body).toContain('Sofie was made an admin by Admin from 127.0.0.1')
+  await service.call('PATCH', `/v1/users/${sales.userId}`, { token: admin.token, body: { role: 'admin' } })
+  await service.call('PATCH', '/v1/me/notifications', { token: admin.token, body: { security: false } })
+  await rested(dealerId)
+  await tellPeople(service.db)
+  await settled(dealerId)
+  // Neither whoever wants no such mail, nor the one whom it is about.
+  expect(received.filter(({ to }) => to === admin.email)).toHaveLength(1)
+  expect(received.map((sent) => decoded(sent).subject)).not.toContain('Sales is an admin now')
+})
+
+describe('many failures', () => {
+  const subjectsTo = async (email: string) =>
+    received.filter(({ to }) => to === email).map((mail) => decoded(mail).subject)
+  const quiet = async (name: string) => {
+    const made = await service.dealer(name)
+    await service.db('users').where({ dealer_id: made.dealerId }).update({ language: 'en' })
+    await tellNothingOfKeys(made.admin.token, made.dealerId)
+    return made
+  }
+  const told = async (dealerId: string) => {
+    await service.service.refusals.flush()
+    await Promise.all([1, 2].map(() => tellPeople(service.db)))
+    await settled(dealerId)
+  }
+
+  it('to sign in as somebody are told to admins and to the person, once', async () => {
+    const { admin, sales, dealerId } = await quiet('guessed')
+    const fail = () => service.call('POST', '/v1/session', { body: { email: sales.email, password: 'wrong' } })
+    for (let count = 0; count < 9; count++) await fail()
+    await told(dealerId)
+    expect(received).toEqual([])
+    for (let count = 0; count < 5; count++) {
+      await fail()
+      await told(dealerId)
+    }
+    expect(await subjectsTo(admin.email)).toEqual(['Many failed attempts to sign in as Sales'])
+    expect(await subjectsTo(sales.email)).toEqual(['Many failed attempts to sign in as you'])
+    await service.call('POST', `/v1/users/${sales.userId}/release`, { token: admin.token })
+  })
+
+  it('with a key are one mail, and not one for each', async () => {
+    const { admin, sales, dealerId } = await quiet('tried')
+    const { id, secret } = await service.createKey(admin.token, { name: 'Old form', kind: 'digital_requests' })
+    await service.call('DELETE', `/v1/api-keys/${id}`, { token: admin.token })
+    for (let count = 0; count < 31; count++) {
+      if (count === 29) {
+        await told(dealerId)
+        expect(received).toEqual([])
+      }
+      await service.call('POST', '/v1/auth/token', { headers: { 'x-api-key': secret } })
+    }
+    await told(dealerId)
+    await told(dealerId)
+    expect(await subjectsTo(admin.email)).toEqual(['API key “Old form” was refused many times'])
+    expect(received.filter(({ to }) => to === sales.email)).toEqual([])
+  })
+
+  it('from one address are told where they are at several accounts', async () => {
+    const { admin, dealerId } = await quiet('sprayed')
+    const people = await Promise.all(
+      [1, 2, 3].map(async (number) => {
+        const { body } = await service.call('POST', '/v1/users', {
+          token: admin.token,
+          body: { email: `somebody.${number}@sprayed.example`, name: 'Somebody', role: 'sales' },
+        })
+        return inner(body.user.id)
+      }),
+    )
+    const note = (id: string, address: string, times: number) => {
+      for (let count = 0; count < times; count++)
+        service.service.refusals.note({ dealerId, subject: { type: 'user', id }, code: 'sign-in-refused', address })
+    }
+    const [one = '', two = '', three = ''] = people
+    for (const id of [one, two]) note(id, '203.0.113.8', 9)
+    for (const id of people) note(id, '203.0.113.9', 3)
+    await told(dealerId)
+    const about = async () =>
+      (await mailsOf(dealerId).where({ kind: 'many_failures' })).map(({ data }) => [data.aboutType, data.about])
+    // Two accounts have had more than enough by now, from two addresses.
+    expect(new Set(await about())).toEqual(new Set([one, two].map((id) => ['user', id])))
+    for (const id of [one, two, three]) note(id, '203.0.113.9', 4)
+    await told(dealerId)
+    expect(await about()).toContainEqual(['address', '203.0.113.9'])
+    expect(await subjectsTo(admin.email)).toContain('Many failed attempts to sign in from one address')
+  })
+})
+
+it('tells a person of a sign-in from a device that was not used before, whether they want mails or not', async () => {
+  const { sales, admin, dealerId } = await service.dealer('devices')
+  await service.db('users').where({ dealer_id: dealerId }).update({ language: 'en' })
+  await tellNothingOfKeys(admin.token, dealerId)
+  await rested(dealerId)
+  const enter = (cookie?: string) =>
+    service.call('POST', '/v1/session', {
+      body: { email: sales.email, password: 'a-password-for-tests' },
+      ...(cookie && { headers: { cookie } }),
+    })
+  const first = await enter()
+  await tellPeople(service.db)
+  await settled(dealerId)
+  const [mail, ...others] = (await got(sales.email)).map(decoded)
+  expect([mail?.subject, others]).toEqual(['New sign-in to your account', []])
+  expect(mail?.body).toContain('from 127.0.0.1')
+  received.length = 0
+
+  const cookie = first.headers
+    .getSetCookie()
+    .map((each) => each.split(';')[0])
+    .join('; ')
+  expect((await enter(cookie)).status).toBe(200)
+  await rested(dealerId)
+  await tellPeople(service.db)
+  await settled(dealerId)
+  expect(received).toEqual([])
 })
 
 it('tells admins once that a source has gone quiet', async () => {
@@ -226,7 +398,8 @@ it('tells once of leads that nobody took up within the target, and not of those 
 })
 
 it('sends a forgotten password’s link to its reader only, and answers everybody alike', async () => {
-  const { sales, dealerId } = await service.dealer('forgotten')
+  const { admin, sales, dealerId } = await service.dealer('forgotten')
+  await tellNothingOfKeys(admin.token, dealerId)
   const ask = (email: string) => service.call('POST', '/v1/password-link', { body: { email } })
   // Held, so that whatever waited for the dealer before it answers would not answer.
   const held = await service.db.transaction()
@@ -237,7 +410,7 @@ it('sends a forgotten password’s link to its reader only, and answers everybod
   const [mail] = (await got(sales.email)).map(decoded)
   const token = /\/password#([\w-]+)/.exec(mail?.body ?? '')?.[1] ?? ''
   await settled(dealerId)
-  const [row] = await service.db('mails').where({ dealer_id: dealerId })
+  const [row] = await mailsOf(dealerId)
   expect([row.state, row.sealed, JSON.stringify(row).includes(token)]).toEqual(['sent', null, false])
   expect(
     (await service.call('POST', '/v1/password', { body: { token, password: 'another-good-password' } })).status,
@@ -307,10 +480,8 @@ describe('a mail server that does not take a mail', () => {
     let refusals = 1
     refuse = (at, to) => (at === stage && to === email && refusals-- > 0 ? { responseCode } : undefined)
     await queue()
-    await expect
-      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).failure)
-      .toContain(String(responseCode))
-    const [row] = await service.db('mails').where({ dealer_id: dealerId })
+    await expect.poll(async () => (await mailsOf(dealerId).first()).failure).toContain(String(responseCode))
+    const [row] = await mailsOf(dealerId)
     expect([row.state, row.due_at.getTime() - row.changed_at.getTime()]).toEqual(['due', 60_000])
     await service.db('mails').where({ dealer_id: dealerId }).update({ due_at: new Date() })
     await waitFor(dealerId, 'sent')
@@ -325,9 +496,9 @@ describe('a mail server that does not take a mail', () => {
     refuse = (at, to) => (at === stage && to === email ? { responseCode } : undefined)
     await queue()
     await waitFor(dealerId, 'given_up')
-    expect(
-      (await service.call('GET', '/v1/mails', { token: (await service.signIn(email)).token })).body.items,
-    ).toMatchObject([
+    const { token } = await service.signIn(email)
+    const { items } = (await service.call('GET', '/v1/mails', { token })).body
+    expect(items.filter(({ kind }: { kind: string }) => kind !== 'new_device')).toMatchObject([
       {
         kind: 'key_created',
         to: email,
@@ -344,9 +515,7 @@ describe('a mail server that does not take a mail', () => {
     await until(() => server.connections.size === 0)
     server.server.close()
     await queue()
-    await expect
-      .poll(async () => (await service.db('mails').where({ dealer_id: dealerId }).first()).failure)
-      .toContain('ECONNREFUSED')
+    await expect.poll(async () => (await mailsOf(dealerId).first()).failure).toContain('ECONNREFUSED')
     await waitFor(dealerId, 'due')
     server.server.listen(port, '127.0.0.1')
     await service.db('mails').where({ dealer_id: dealerId }).update({ due_at: new Date() })
@@ -374,9 +543,7 @@ it('sends each of many mails once, from two senders side by side', async () => {
     })),
   )
   await expect
-    .poll(async () =>
-      Number((await service.db('mails').where({ dealer_id: dealerId, state: 'sent' }).count())[0]?.['count']),
-    )
+    .poll(async () => Number((await mailsOf(dealerId).where({ state: 'sent' }).count())[0]?.['count']))
     .toBe(200)
   await other.stop()
   // Others are told of keys meanwhile.
@@ -425,11 +592,22 @@ it('writes every letter in both languages, with names that do harm nowhere', () 
   const matters: Matter[] = [
     { kind: 'new_leads', count: 1, leads, targetMinutes: 30 },
     { kind: 'unanswered_leads', count: 12, leads, targetMinutes: 30 },
-    { kind: 'key_created', ...key, by: hostile, address: '127.0.0.1', at },
-    { kind: 'key_replaced', ...key, by: hostile, address: null, at },
-    { kind: 'key_deleted', ...key, by: hostile, address: null, at },
-    { kind: 'key_disabled', ...key, by: hostile, address: null, at },
-    { kind: 'key_widened', ...key, scopes: [hostile], at },
+    { kind: 'key_created', count: 1, deeds: [{ ...key, by: hostile, address: '127.0.0.1', at }] },
+    { kind: 'key_replaced', count: 1, deeds: [{ ...key, by: hostile, address: null, at }] },
+    { kind: 'key_deleted', count: 12, deeds: [{ ...key, by: hostile, address: null, at }] },
+    { kind: 'key_disabled', count: 1, deeds: [{ ...key, by: hostile, address: null, at }] },
+    { kind: 'key_widened', count: 1, keys: [{ ...key, scopes: [hostile], at }] },
+    { kind: 'key_widened', count: 12, keys: [{ ...key, scopes: [hostile], at }] },
+    { kind: 'admin_added', count: 1, deeds: [{ name: hostile, isInvited: true, by: hostile, address: null, at }] },
+    { kind: 'admin_added', count: 12, deeds: [{ name: hostile, isInvited: false, by: hostile, address: null, at }] },
+    { kind: 'new_device', count: 1, signIns: [{ address: hostile, at, browser: hostile }] },
+    { kind: 'new_device', count: 12, signIns: [{ address: null, at, browser: undefined }] },
+    { kind: 'second_factor_missing', count: 1, address: hostile, at },
+    { kind: 'second_factor_missing', count: 12, address: undefined, at },
+    { kind: 'many_failures', of: 'account', name: hostile, count: 12, addresses: 1, since: at, at },
+    { kind: 'many_failures', of: 'own-account', name: hostile, count: 12, addresses: 3, since: at, at },
+    { kind: 'many_failures', of: 'address', name: hostile, count: 12, addresses: 1, since: at, at },
+    { kind: 'many_failures', of: 'key', name: hostile, keyId: 'key_1', count: 12, addresses: 1, since: at, at },
     { kind: 'key_expires', ...key, expiresAt: at },
     { kind: 'source_quiet', ...key, since: at, expected: 9 },
     { kind: 'invitation', url: 'https://service.example/password#token', expiresAt: at },

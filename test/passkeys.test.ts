@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newChallenge } from '../src/passkeys/challenge.ts'
 import { resetPasskeys } from '../src/passkeys/operator.ts'
 import { siteOf } from '../src/passkeys/site.ts'
-import { inner } from '../src/ids.ts'
+import { inner, newId } from '../src/ids.ts'
+import { tellOfUnfinished } from '../src/sessions/unfinished.ts'
+import { placeOf } from '../src/users/attempts.ts'
+import { findByEmail } from '../src/users/store.ts'
 import { authenticator, cborText, type Quirks } from './authenticator.ts'
 import { waitingForLocks } from './faults/processes.ts'
 import { until } from './patience.ts'
@@ -465,6 +468,132 @@ describe('somebody who has lost them', () => {
     expect(await auditOf(dealerId, userId)).toContain('user.passkeys_reset')
     expect(await mailsTo(dealerId, userId)).toContain('user.passkeys_reset')
   })
+})
+
+describe('a right password that nothing follows', () => {
+  const unfinished = (dealerId: string) => service.db('unfinished_sign_ins').where({ dealer_id: dealerId })
+  /** As if there were no time left to answer. */
+  const laterOn = async (dealerId: string) => {
+    await unfinished(dealerId).update({ begun_at: service.db.raw("begun_at - interval '7 minutes'") })
+    const left = () => unfinished(dealerId).whereRaw("begun_at < clock_timestamp() - interval '6 minutes'")
+    await expect.poll(async () => (await tellOfUnfinished(service.db, true), left())).toEqual([])
+  }
+  const seen = async (dealerId: string) => ({
+    refused: (await service.db('refusals').where({ dealer_id: dealerId, code: 'second-factor-needed' })).map(
+      ({ requests }) => Number(requests),
+    ),
+    told: (await service.db('mails').where({ dealer_id: dealerId, kind: 'second_factor_missing' })).map(
+      ({ user_id, data }) => [user_id, data.count],
+    ),
+  })
+
+  it('is gathered with what is refused, and told to the person when it was on a new device', async () => {
+    const { dealerId, email, userId, device } = await somebody()
+    const nobody = { refused: [], told: [] }
+    for (let count = 0; count < 2; count++) await byPassword(email)
+    await tellOfUnfinished(service.db, true)
+    expect(await seen(dealerId)).toEqual(nobody)
+    await laterOn(dealerId)
+    expect(await seen(dealerId)).toEqual({ refused: [2], told: [[inner(userId), 2]] })
+    expect(await unfinished(dealerId)).toEqual([])
+
+    const entered = await alone(device.get(await challenge()))
+    const cookie = entered.headers
+      .getSetCookie()
+      .map((each) => each.split(';')[0])
+      .join('; ')
+    await service.call('POST', '/v1/session', { body: { email, password }, headers: { cookie } })
+    await laterOn(dealerId)
+    expect(await seen(dealerId)).toEqual({ refused: [3], told: [[inner(userId), 2]] })
+  })
+
+  it('is none when the person goes on, also after a code that was mistyped', async () => {
+    const { dealerId, email, device, codes = [] } = await somebody()
+    const { passkeyRequest } = (await byPassword(email)).body
+    expect((await byPassword(email, { passkey: device.get(passkeyRequest) })).status).toBe(200)
+    await byPassword(email)
+    for (let count = 0; count < 2; count++) await byPassword(email, { recoveryCode: 'aaaaa-aaaaa' })
+    expect((await byPassword(email, { recoveryCode: codes[0] })).status).toBe(200)
+    await byPassword(email)
+    expect((await alone(device.get(await challenge()))).status).toBe(200)
+    await laterOn(dealerId)
+    expect(await seen(dealerId)).toEqual({ refused: [], told: [] })
+  })
+
+  it('is one of somebody else who is at the same address as the person', async () => {
+    const { dealerId, email, userId, device } = await somebody()
+    await byPassword(email)
+    const { passkeyRequest } = (await byPassword(email)).body
+    expect((await byPassword(email, { passkey: device.get(passkeyRequest) })).status).toBe(200)
+    await laterOn(dealerId)
+    expect(await seen(dealerId)).toEqual({ refused: [1], told: [[inner(userId), 1]] })
+  })
+
+  it('is one, too, where a wrong code was sent with it at once, or the dealer requires a passkey', async () => {
+    const { dealerId, email, userId } = await somebody()
+    await byPassword(email, { recoveryCode: 'aaaaa-aaaaa' })
+    await laterOn(dealerId)
+    expect(await seen(dealerId)).toEqual({ refused: [1], told: [[inner(userId), 1]] })
+
+    const { admin, sales, ...other } = await newDealer()
+    const { device } = await add(admin.token)
+    const { access_token: token } = (await alone(device.get(await challenge()))).body
+    await service.call('PUT', '/v1/dealer/second-factor', { token, body: { required: true } })
+    expect(codeOf(await byPassword(sales.email))).toEqual([401, 'passkey-to-be-added'])
+    await laterOn(other.dealerId)
+    expect(await service.db('refusals').where({ dealer_id: other.dealerId }).pluck('code')).toEqual([
+      'passkey-to-be-added',
+    ])
+    const { items } = (await service.call('GET', '/v1/audit-entries?action=user.refused', { token })).body
+    expect(items).toMatchObject([{ subject: { id: sales.userId }, reason: 'passkey-to-be-added' }])
+  })
+
+  it('counts as a failure until the person has gone on, so nobody learns at leisure that it is right', async () => {
+    const { email, device } = await somebody()
+    const failures = async () => {
+      const { account } = await findByEmail(service.db, email)
+      const rows = await service.db('attempts').where(placeOf(service.service.secrets, 'account', account))
+      return rows.map(({ failures: count }) => count)
+    }
+    const { passkeyRequest } = (await byPassword(email)).body
+    expect(await failures()).toEqual([1])
+    expect((await byPassword(email, { passkey: device.get(passkeyRequest) })).status).toBe(200)
+    expect(await failures()).toEqual([0])
+    const statuses: number[] = []
+    for (let count = 0; count < 12; count++) statuses.push((await byPassword(email)).status)
+    expect(statuses).toEqual([...Array<number>(10).fill(401), 429, 429])
+  })
+})
+
+it('lets no process of the version before begin a session of somebody who needs more than the password', async () => {
+  const { dealerId, userId, admin, ...person } = await somebody()
+  const begin = async (id: string) => {
+    const session = await service.db('sessions').where({ dealer_id: dealerId }).first()
+    const credential = await service.db('credentials').where({ id: session.credential_id }).first()
+    const credentialId = newId()
+    await service.db.transaction(async (trx) => {
+      await trx('credentials').insert({ ...credential, id: credentialId, subject_id: inner(id) })
+      // It knows of neither `factor` nor `passkey_id`.
+      const { hash, secret_version, signed_in_at } = session
+      await trx('sessions').insert({
+        dealer_id: dealerId,
+        credential_id: credentialId,
+        user_id: inner(id),
+        hash,
+        secret_version,
+        signed_in_at,
+      })
+    })
+  }
+  await expect(begin(userId)).rejects.toThrow('somebody who needs a second factor')
+  await begin(admin.userId)
+  const { device } = await add(admin.token)
+  await service.call('DELETE', `/v1/users/${userId}/passkeys`, { token: admin.token })
+  await begin(userId)
+  const { access_token: token } = (await alone(device.get(await challenge()))).body
+  await service.call('PUT', '/v1/dealer/second-factor', { token, body: { required: true } })
+  await expect(begin(userId)).rejects.toThrow('somebody who needs a second factor')
+  expect(codeOf(await byPassword(person.email))).toEqual([401, 'passkey-to-be-added'])
 })
 
 it('keeps nothing of those who ask and do not sign in', async () => {

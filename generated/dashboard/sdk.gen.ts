@@ -83,7 +83,7 @@ export const signOut = <ThrowOnError extends boolean = false>(options?: Options<
  * `__Secure-device`) says who has signed in with a browser. An unknown e-mail and a wrong password get the same answer. Failed attempts
  * are limited by account and by address; those from a device that the person has signed in with before are counted apart.
  * Whoever has a passkey, or is to have one, gets 401 for the password alone, and sends it again with `passkey`, `recoveryCode` or
- * `newPasskey`.
+ * `newPasskey`. Until that has come, the password counts as a failed attempt.
  *
  */
 export const signIn = <ThrowOnError extends boolean = false>(options: Options<SignInData, ThrowOnError>): RequestResult<SignInResponses, SignInErrors, ThrowOnError> => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
@@ -270,7 +270,8 @@ export const resetPasskeys = <ThrowOnError extends boolean = false>(options: Opt
  * Require a passkey of everybody, or not
  *
  * Scope: `dealer:manage`. Once it is required, sessions that were begun with a password alone end at once; whoever has no passkey adds one at
- * the next sign-in, before anything else. Whoever requires it has a passkey already. Only somebody who signed in within the last 15 minutes may do it.
+ * the next sign-in, before anything else. Whoever requires it has a passkey already, and has shown it in this session, else 401: so their own
+ * session stays. Only somebody who signed in within the last 15 minutes may do it.
  *
  */
 export const setSecondFactor = <ThrowOnError extends boolean = false>(options: Options<SetSecondFactorData, ThrowOnError>): RequestResult<SetSecondFactorResponses, SetSecondFactorErrors, ThrowOnError> => (options.client ?? client).put<SetSecondFactorResponses, SetSecondFactorErrors, ThrowOnError>({
@@ -864,8 +865,8 @@ export const getNotifications = <ThrowOnError extends boolean = false>(options?:
 /**
  * Choose what I am told by mail
  *
- * Scope: any access token, of a person. An API key answers 403. Whoever no longer wants to be told of API keys must have signed in within
- * the last 15 minutes.
+ * Scope: any access token, of a person. An API key answers 403. Whoever no longer wants to be told of API keys, or of who
+ * gets in, must have signed in within the last 15 minutes.
  *
  */
 export const updateNotifications = <ThrowOnError extends boolean = false>(options: Options<UpdateNotificationsData, ThrowOnError>): RequestResult<UpdateNotificationsResponses, UpdateNotificationsErrors, ThrowOnError> => (options.client ?? client).patch<UpdateNotificationsResponses, UpdateNotificationsErrors, ThrowOnError>({

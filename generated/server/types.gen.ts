@@ -2744,6 +2744,11 @@ export type Notifications = {
      * When API keys are created, replaced, disabled or deleted, expire soon or go quiet. Admins only.
      */
     keys: boolean;
+    /**
+     * When somebody becomes an admin, and when many attempts to sign in or to use a key fail. Admins only. What concerns the own account is told in any case.
+     *
+     */
+    security: boolean;
     language: MailLanguage;
 };
 
@@ -2769,16 +2774,23 @@ export type NotificationsUpdate = {
      *
      */
     keys?: boolean;
+    /**
+     * Whether to tell when somebody becomes an admin, and when many attempts to sign in or to use a key fail. Only Admins get such mails.
+     *
+     */
+    security?: boolean;
     language?: MailLanguageInput;
 };
 
 /**
  * What a mail is about: `new_leads`, `unanswered_leads` (longer than the response target), `key_created`, `key_replaced`, `key_deleted`,
- * `key_disabled`, `key_widened` (by a new version of the service), `key_expires` (soon), `source_quiet`, `invitation` (of a new user), `forgotten_password` or
- * `passkeys_changed` (or recovery codes, of the reader). More may come.
+ * `key_disabled`, `key_widened` (by a new version of the service), `key_expires` (soon), `source_quiet`, `invitation` (of a new user), `forgotten_password`,
+ * `passkeys_changed` (or recovery codes, of the reader), `admin_added`, `new_device` (the reader's account was signed in to from one),
+ * `second_factor_missing` (the reader's password was typed on a new device, and nothing more) or `many_failures` (at an account, with a key or
+ * from one address). Like news makes one mail. More may come.
  *
  */
-export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_widened' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password' | 'passkeys_changed';
+export type MailKind = 'new_leads' | 'unanswered_leads' | 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled' | 'key_widened' | 'key_expires' | 'source_quiet' | 'invitation' | 'forgotten_password' | 'passkeys_changed' | 'admin_added' | 'new_device' | 'second_factor_missing' | 'many_failures';
 
 /**
  * One mail that was written to a person of the dealer. Its text is not shown.

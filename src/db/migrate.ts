@@ -34,6 +34,8 @@ const names = [
   '0025-proven-people.sql',
   '0026-refusals.sql',
   '0027-passkeys.sql',
+  '0028-who-gets-in.sql',
+  '0029-refusals-by-hour.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -35,7 +35,12 @@ ${table(
     [
       'Anybody on the net',
       'an address',
-      'Keys cannot be guessed, and a typo is refused without a look into the database. Passwords that are easily guessed are refused, and failures are counted over all servers. What is sent is bounded in size and time before it is read.',
+      'Keys cannot be guessed, and a typo is refused without a look into the database. Passwords that are easily guessed are refused, and failures are counted over all servers; people and Admins are told by mail when there are many. Whoever has a passkey is let in by it alone, or by the password and it. What is sent is bounded in size and time before it is read.',
+    ],
+    [
+      'Whoever has learned a password',
+      'an e-mail address and its password',
+      'With a passkey it is not enough, and an Admin can require one of everybody. A sign-in from a new device is told to its person by mail, and so is a right password on one that the passkey or a recovery code did not follow.',
     ],
     [
       'Whoever finds the key of a web site',
@@ -45,7 +50,7 @@ ${table(
     [
       'Whoever finds a key of a DMS, or a token of it',
       'a key for extensive integrations',
-      'It does what its scopes say, for this dealer only, from the addresses that it is held to, until somebody ends it. A token lives 1800 seconds, and is dead at once when its key is. A token with fewer scopes than its key can neither replace nor delete it.',
+      'It does what its scopes say, for this dealer only, from the addresses that it is held to and within its limits, until somebody ends it. Admins are told by mail when it is replaced, and when it is refused again and again. A token lives 1800 seconds, and is dead at once when its key is. A token with fewer scopes than its key can neither replace nor delete it.',
     ],
     [
       'Another dealer',
@@ -55,12 +60,12 @@ ${table(
     [
       'Somebody who works for the dealer',
       'a role',
-      'The role says which scopes. What makes data reachable asks Admins for a sign-in of the last 15 minutes. Every change of keys, people and settings is written down, and no statement changes what is written.',
+      'The role says which scopes. What makes data reachable asks Admins for a sign-in of the last 15 minutes, and so does switching off their mails. Every change of keys, people and settings and every sign-in is written down, and no statement changes what is written. Whoever becomes an Admin is told to all others.',
     ],
     [
       'A page of somebody else, in the browser of a person who is signed in',
       'what a browser sends by itself',
-      'The session is sent to three operations only, which refuse other origins. Everything else takes a token that only the page of the dashboard has. No page of another origin may read an answer.',
+      'The session ends after 12 hours, or earlier when no page of the dashboard is open. It is sent to three operations only, which refuse other origins. Everything else takes a token that only the page of the dashboard has. No page of another origin may read an answer.',
     ],
     [
       'Whoever writes a lead',
@@ -85,6 +90,8 @@ ${table(
 <li><strong>No dealer waits for another</strong>: what one has under way takes its own places, and no more.</li>
 <li><strong>A secret is shown once.</strong> Keys, passwords, links and session cookies are in no answer afterwards, and in no log.</li>
 <li><strong>An accepted lead is stored</strong>, and a lead that is sent again is stored once.</li>
+<li><strong>A password alone lets nobody in who has a passkey</strong>, or whose dealer requires one. Recovery codes work once, and a wrong one counts as a wrong password.</li>
+<li><strong>What is refused is seen</strong>: one line an hour for each key or person, reason and address, for 90 days, and a mail when it is much. It takes no room without an end.</li>
 <li><strong>National identity numbers are masked</strong> in what people write.</li>
 </ul>
 <p>Known, and not hidden: the numbers of a dealer's events count test leads and real ones together, so whoever may read only test leads can tell from the gaps how many real events there were. A search by <code>contact</code> has the e-mail address or phone number in the address of the request: our log leaves queries out, and so should those of proxies in between.</p>
@@ -105,6 +112,8 @@ ${table(
 <li>Make a key for each system, with a name that says which. Give out one for extensive integrations only where somebody has to read; narrow it, hold it to the addresses that it is used from, and let it expire.</li>
 <li>Look at the page of a key: who uses it, from where, and whether somebody still tries one that has ended.</li>
 <li>Read the audit log after a surprise, and delete a key first when in doubt: it can be restored.</li>
+<li>Add a passkey, keep its recovery codes where you need none to get at them, and require passkeys of everybody in <em>Settings &gt; Dealership</em>. Let nobody in who has lost theirs before you are sure of the person.</li>
+<li>Read the mails about who gets in. If one says that your password was typed and nothing more, somebody knows it: change it.</li>
 <li>Use a password that is used nowhere else, and a manager that keeps it.</li>
 </ul>
 
@@ -114,6 +123,8 @@ ${table(
 <li>Give the database a role of its own and TLS (<code>sslmode=verify-full</code>), back it up apart from <code>SECRET_KEYS</code>, and encrypt its disks.</li>
 <li>Take <code>SECRET_KEYS</code> and <code>SMTP_URL</code> from a store for secrets, and run the service as a user who can write <code>DATA_DIR</code> and nothing else.</li>
 <li>Send standard output to a machine that the service cannot reach otherwise, and look for <code>"level":50</code>.</li>
+<li>Set <code>SMTP_URL</code>, so that people are told, and choose the name in <code>PUBLIC_URL</code> before anybody adds a passkey: passkeys belong to it.</li>
+<li>Stop the old version when a new one is ready: until then, what is new holds at the new one alone.</li>
 <li>Set <code>SECURITY_CONTACT</code>, so that this page and <code>/.well-known/security.txt</code> say where weaknesses are told of.</li>
 </ul>`,
   )

@@ -24,14 +24,15 @@ export const updateNotifications =
   ({ mailIsReady }: Notices): Handlers['updateNotifications'] =>
   ({ body, principal }, { write }) =>
     write(principal, async (trx, now) => {
-      const { newLead, unansweredLead, keys, language } = body
+      const { newLead, unansweredLead, keys, security, language } = body
       const id = personId(principal)
       // Whoever is at somebody's desk is not to be unseen.
-      if (keys === false) await requireFreshSignIn(trx, principal, now)
+      if (keys === false || security === false) await requireFreshSignIn(trx, principal, now)
       await store.savePreferences(trx, principal.dealerId, id, {
         ...(newLead !== undefined && { mail_new_lead: newLead }),
         ...(unansweredLead !== undefined && { mail_unanswered_lead: unansweredLead }),
         ...(keys !== undefined && { mail_keys: keys }),
+        ...(security !== undefined && { mail_security: security }),
         ...(language && { language }),
       })
       const reader = await store.findReader(trx, principal.dealerId, id)

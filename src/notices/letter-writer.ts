@@ -5,9 +5,10 @@ import { momentOf } from '../moment.ts'
 import { linkIn } from '../outbox/sealed-link.ts'
 import type { Letter, MailRow } from '../outbox/mail.ts'
 import type { Secrets } from '../secrets.ts'
+import { findUser } from '../users/store.ts'
 import { letterOf, type Matter } from './letter.ts'
 import { languageOf } from './preferences.ts'
-import { findDeed, findKey, findReader } from './store.ts'
+import { findDeeds, findKey, findReader } from './store.ts'
 
 const never = '1970-01-01T00:00:00Z'
 
@@ -29,6 +30,10 @@ export function letterWriter(db: Knex, secrets: Secrets, publicUrl: string) {
     )
   }
 }
+
+/** What was done, the latest first. */
+const deedsOf = (db: Knex, { dealer_id, data }: MailRow) =>
+  findDeeds(db, dealer_id, data.auditIds ?? (data.auditId === undefined ? [] : [data.auditId]))
 
 /** What a mail says, as things are now; undefined when there is nothing to say any more. */
 async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matter | undefined> {
@@ -58,30 +63,74 @@ async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matt
     case 'key_replaced':
     case 'key_deleted':
     case 'key_disabled': {
-      const deed = await findDeed(db, dealerId, data.auditId ?? '')
-      return (
-        deed && {
-          kind,
-          key: deed.subject_name,
-          keyId: outer('key', deed.subject_id),
-          by: deed.actor_name,
-          address: deed.address,
-          at: deed.at,
-        }
-      )
+      const deeds = await deedsOf(db, mail)
+      return deeds.length === 0
+        ? undefined
+        : {
+            kind,
+            count: data.count ?? 1,
+            deeds: deeds.map(({ subject_name, subject_id, actor_name, address, at }) => ({
+              key: subject_name,
+              keyId: outer('key', subject_id),
+              by: actor_name,
+              address,
+              at,
+            })),
+          }
     }
     case 'key_widened': {
-      const deed = await findDeed(db, dealerId, data.auditId ?? '')
-      const { scopes: before = [] } = deed?.before ?? {}
-      return (
-        deed && {
-          kind,
-          key: deed.subject_name,
-          keyId: outer('key', deed.subject_id),
-          scopes: (deed.after.scopes ?? []).filter((scope) => !before.includes(scope)),
-          at: deed.at,
-        }
-      )
+      const deeds = await deedsOf(db, mail)
+      return deeds.length === 0
+        ? undefined
+        : {
+            kind,
+            count: data.count ?? 1,
+            keys: deeds.map(({ subject_name, subject_id, before, after, at }) => ({
+              key: subject_name,
+              keyId: outer('key', subject_id),
+              scopes: (after.scopes ?? []).filter((scope) => !before.scopes?.includes(scope)),
+              at,
+            })),
+          }
+    }
+    case 'admin_added': {
+      const deeds = await deedsOf(db, mail)
+      return deeds.length === 0
+        ? undefined
+        : {
+            kind,
+            count: data.count ?? 1,
+            deeds: deeds.map(({ action, subject_name, actor_name, address, at }) => ({
+              name: subject_name,
+              isInvited: action === 'user.created',
+              by: actor_name,
+              address,
+              at,
+            })),
+          }
+    }
+    case 'new_device': {
+      const deeds = await deedsOf(db, mail)
+      return deeds.length === 0
+        ? undefined
+        : {
+            kind,
+            count: data.count ?? 1,
+            signIns: deeds.map(({ address, at, after }) => ({ address, at, browser: after.userAgent })),
+          }
+    }
+    case 'second_factor_missing':
+      return { kind, count: data.count ?? 1, address: data.address, at: momentOf(data.at ?? never) }
+    case 'many_failures': {
+      const { about = '', count = 0, addresses = 1 } = data
+      const common = { kind, count, addresses, since: momentOf(data.since ?? never), at: momentOf(data.at ?? never) }
+      if (data.aboutType === 'address') return { ...common, of: 'address', name: about }
+      if (data.aboutType === 'api_key') {
+        const key = await findKey(db, dealerId, about)
+        return key && { ...common, of: 'key', name: key.name, keyId: outer('key', about) }
+      }
+      const user = await findUser(db, dealerId, about)
+      return user && { ...common, of: about === mail.user_id ? 'own-account' : 'account', name: user.name }
     }
     case 'key_expires': {
       const key = await findKey(db, dealerId, data.keyId ?? '')

@@ -12,13 +12,24 @@ export type Matter =
     }
   | {
       kind: 'key_created' | 'key_replaced' | 'key_deleted' | 'key_disabled'
-      key: string
-      keyId: string
-      by: string
-      address: string | null
-      at: Date
+      count: number
+      deeds: readonly (Deed & { key: string; keyId: string })[]
     }
-  | { kind: 'key_widened'; key: string; keyId: string; scopes: readonly string[]; at: Date }
+  | {
+      kind: 'key_widened'
+      count: number
+      keys: readonly { key: string; keyId: string; scopes: readonly string[]; at: Date }[]
+    }
+  | { kind: 'admin_added'; count: number; deeds: readonly (Deed & { name: string; isInvited: boolean })[] }
+  | {
+      kind: 'new_device'
+      count: number
+      signIns: readonly { address: string | null; at: Date; browser: string | undefined }[]
+    }
+  | { kind: 'second_factor_missing'; count: number; address: string | undefined; at: Date }
+  | ({ kind: 'many_failures'; name: string; count: number; addresses: number; since: Date; at: Date } & (
+      { of: 'account' } | { of: 'own-account' } | { of: 'address' } | { of: 'key'; keyId: string }
+    ))
   | { kind: 'key_expires'; key: string; keyId: string; expiresAt: Date }
   | { kind: 'source_quiet'; key: string; keyId: string; since: Date; expected: number }
   | { kind: 'invitation' | 'forgotten_password'; url: string; expiresAt: Date }
@@ -31,6 +42,12 @@ export type Matter =
       at: Date
     }
 
+interface Deed {
+  by: string
+  address: string | null
+  at: Date
+}
+
 export interface Reader {
   name: string
   dealer: string
@@ -38,7 +55,8 @@ export interface Reader {
   timeZone: string
 }
 
-type Paragraph = string | { label: string; url: string }
+type Link = { label: string; url: string }
+type Paragraph = string | Link
 
 /**
  * The mail about a matter, in the language of its reader, as plain text and as simple HTML. It names nobody who asked
@@ -88,10 +106,15 @@ function written(
   const say = (english: string, danish: string) => (isDanish ? danish : english)
   const time = (at: Date) =>
     new Intl.DateTimeFormat(isDanish ? 'da' : 'en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone }).format(at)
-  const keyLink = (id: string): Paragraph => ({
+  const keyLink = (id: string): Link => ({
     label: say('See the key', 'Se nøglen'),
     url: `${publicUrl}/settings/integrations/${id}`,
   })
+  const account: Link = { label: say('See your account', 'Se din konto'), url: `${publicUrl}/settings/account` }
+  const from = (address: string | null | undefined) =>
+    address === null || address === undefined ? '' : say(` from ${plain(address)}`, ` fra ${plain(address)}`)
+  const more = (count: number, named: number): string[] =>
+    count > named ? [say(`And ${count - named} more.`, `Og ${count - named} til.`)] : []
 
   switch (matter.kind) {
     case 'new_leads':
@@ -119,7 +142,7 @@ function written(
         label: [leadTypes[type][language], vehicle, source].map(plain).filter(Boolean).join(' · '),
         url: `${publicUrl}/leads/${id}`,
       }))
-      const more: Paragraph[] =
+      const others: Paragraph[] =
         count > leads.length
           ? [
               {
@@ -131,45 +154,214 @@ function written(
               },
             ]
           : []
-      return { subject, paragraphs: [opening, ...links, ...more] }
+      return { subject, paragraphs: [opening, ...links, ...others] }
     }
     case 'key_created':
     case 'key_replaced':
     case 'key_deleted':
     case 'key_disabled': {
-      const { key, keyId, by, address, at } = matter
+      const { count, deeds } = matter
       const [english, danish] = keyDeeds[matter.kind]
-      const where = address === null ? '' : say(` from ${address}`, ` fra ${address}`)
-      return {
-        subject: say(`API key “${key}” was ${english}`, `API-nøglen “${key}” blev ${danish}`),
-        paragraphs: [
-          say(
-            `The API key “${plain(key)}” was ${english} by ${plain(by)}${where}, ${time(at)}.`,
-            `API-nøglen “${plain(key)}” blev ${danish} af ${plain(by)}${where}, ${time(at)}.`,
-          ),
-          say(
-            'If you do not know why, ask, or disable the key at once.',
-            'Hvis du ikke ved hvorfor, så spørg, eller slå nøglen fra med det samme.',
-          ),
-          keyLink(keyId),
-        ],
-      }
+      const sentences = deeds.map(({ key, keyId, by, address, at }) => ({
+        keyId,
+        said: say(
+          `The API key “${plain(key)}” was ${english} by ${plain(by)}${from(address)}, ${time(at)}.`,
+          `API-nøglen “${plain(key)}” blev ${danish} af ${plain(by)}${from(address)}, ${time(at)}.`,
+        ),
+      }))
+      const why = say(
+        'If you do not know why, ask, or disable the key at once.',
+        'Hvis du ikke ved hvorfor, så spørg, eller slå nøglen fra med det samme.',
+      )
+      const [only] = sentences
+      const [{ key = '' } = {}] = deeds
+      return count === 1 && only
+        ? {
+            subject: say(`API key “${key}” was ${english}`, `API-nøglen “${key}” blev ${danish}`),
+            paragraphs: [only.said, why, keyLink(only.keyId)],
+          }
+        : {
+            subject: say(`${count} API keys were ${english}`, `${count} API-nøgler blev ${danish}`),
+            paragraphs: [
+              ...sentences.map(({ said, keyId }): Paragraph => ({ ...keyLink(keyId), label: said })),
+              ...more(count, deeds.length),
+              why,
+            ],
+          }
     }
     case 'key_widened': {
-      const { key, keyId, scopes, at } = matter
-      const list = scopes.map(plain).join(', ')
+      const { count, keys } = matter
+      const [{ key = '' } = {}] = keys
+      const sentences = keys.map(({ key, scopes, at }) => {
+        const list = scopes.map(plain).join(', ')
+        return say(
+          `CarBuddii can do more, and the API key “${plain(key)}” has got what is new: ${list}, ${time(at)}.`,
+          `CarBuddii kan mere, og API-nøglen “${plain(key)}” har fået det nye: ${list}, ${time(at)}.`,
+        )
+      })
       return {
-        subject: say(`API key “${key}” may do more now`, `API-nøglen “${key}” må mere nu`),
+        subject:
+          count === 1
+            ? say(`API key “${key}” may do more now`, `API-nøglen “${key}” må mere nu`)
+            : say(`${count} API keys may do more now`, `${count} API-nøgler må mere nu`),
         paragraphs: [
-          say(
-            `CarBuddii can do more, and the API key “${plain(key)}” has got what is new: ${list}, ${time(at)}.`,
-            `CarBuddii kan mere, og API-nøglen “${plain(key)}” har fået det nye: ${list}, ${time(at)}.`,
-          ),
+          ...sentences.flatMap((said, at): Paragraph[] => [said, keyLink(keys[at]?.keyId ?? '')]),
+          ...more(count, keys.length),
           say(
             'A key that may do everything of its kind gets what comes. If this one is not to have it, take it away there.',
             'En nøgle, der må alt for sin type, får det, der kommer. Skal denne ikke have det, så fjern det der.',
           ),
-          keyLink(keyId),
+        ],
+      }
+    }
+    case 'admin_added': {
+      const { count, deeds } = matter
+      const [{ name = '' } = {}] = deeds
+      return {
+        subject:
+          count === 1
+            ? say(`${name} is an admin now`, `${name} er nu administrator`)
+            : say(`${count} new admins`, `${count} nye administratorer`),
+        paragraphs: [
+          ...deeds.map(({ name, isInvited, by, address, at }) =>
+            isInvited
+              ? say(
+                  `${plain(name)} was invited as an admin by ${plain(by)}${from(address)}, ${time(at)}.`,
+                  `${plain(name)} blev inviteret som administrator af ${plain(by)}${from(address)}, ${time(at)}.`,
+                )
+              : say(
+                  `${plain(name)} was made an admin by ${plain(by)}${from(address)}, ${time(at)}.`,
+                  `${plain(name)} blev gjort til administrator af ${plain(by)}${from(address)}, ${time(at)}.`,
+                ),
+          ),
+          ...more(count, deeds.length),
+          say(
+            'An admin can make API keys, read all leads and let others in. If you do not know why, ask, and deactivate whoever should not be one.',
+            'En administrator kan lave API-nøgler, læse alle leads og lukke andre ind. Hvis du ikke ved hvorfor, så spørg, og deaktivér den, der ikke skal være det.',
+          ),
+          { label: say('See who there is', 'Se, hvem der er'), url: `${publicUrl}/settings/users` },
+        ],
+      }
+    }
+    case 'new_device': {
+      const { count, signIns } = matter
+      return {
+        subject:
+          count === 1
+            ? say('New sign-in to your account', 'Nyt login på din konto')
+            : say(`${count} new sign-ins to your account`, `${count} nye logins på din konto`),
+        paragraphs: [
+          ...signIns.map(({ address, at, browser }) => {
+            const device = browser === undefined ? '' : ` (${plain(browser)})`
+            return say(
+              `Somebody signed in to your account${from(address)}, ${time(at)}, from a device that had not been used for it before${device}.`,
+              `Nogen loggede ind på din konto${from(address)}, ${time(at)}, fra en enhed, der ikke var brugt til det før${device}.`,
+            )
+          }),
+          ...more(count, signIns.length),
+          say(
+            'If it was you, there is nothing to do. If it was not, change your password at once, end the session there, and tell an admin of your dealership.',
+            'Hvis det var dig, behøver du ikke gøre noget. Hvis ikke, så skift din adgangskode med det samme, afslut sessionen der, og sig det til en administrator hos din forhandler.',
+          ),
+          account,
+        ],
+      }
+    }
+    case 'second_factor_missing': {
+      const { count, address, at } = matter
+      return {
+        subject: say('Somebody else may know your password', 'En anden kender måske din adgangskode'),
+        paragraphs: [
+          count === 1
+            ? say(
+                `Somebody typed your password${from(address)}, ${time(at)}, on a device that you have not used before, and did not give what is asked for after it.`,
+                `Nogen skrev din adgangskode${from(address)}, ${time(at)}, på en enhed, du ikke har brugt før, og gav ikke det, der bliver spurgt om bagefter.`,
+              )
+            : say(
+                `Somebody typed your password ${count} times${from(address)}, ${time(at)}, on a device that you have not used before, and did not give what is asked for after it.`,
+                `Nogen skrev din adgangskode ${count} gange${from(address)}, ${time(at)}, på en enhed, du ikke har brugt før, og gav ikke det, der bliver spurgt om bagefter.`,
+              ),
+          say(
+            'Nobody got in. If it was not you, change your password at once, wherever you use it, and tell an admin of your dealership.',
+            'Ingen kom ind. Hvis det ikke var dig, så skift adgangskoden med det samme, overalt hvor du bruger den, og sig det til en administrator hos din forhandler.',
+          ),
+          account,
+        ],
+      }
+    }
+    case 'many_failures': {
+      const { name, count, addresses, since, at } = matter
+      const when = say(
+        `from ${time(since)} to ${time(at)}, from ${addresses === 1 ? 'one address' : `${addresses} addresses`}`,
+        `fra ${time(since)} til ${time(at)}, fra ${addresses === 1 ? 'én adresse' : `${addresses} adresser`}`,
+      )
+      const log: Link = {
+        label: say('See what was refused', 'Se, hvad der blev afvist'),
+        url: `${publicUrl}/settings/audit`,
+      }
+      if (matter.of === 'own-account')
+        return {
+          subject: say('Many failed attempts to sign in as you', 'Mange mislykkede forsøg på at logge ind som dig'),
+          paragraphs: [
+            say(
+              `${count} attempts to sign in as you have failed, ${when}.`,
+              `${count} forsøg på at logge ind som dig er mislykkedes, ${when}.`,
+            ),
+            say(
+              'If it was not you, somebody is guessing. A passkey cannot be guessed: add one, and use a password that you use nowhere else.',
+              'Hvis det ikke var dig, er der nogen, der gætter. En adgangsnøgle kan ikke gættes: tilføj en, og brug en adgangskode, du ikke bruger andre steder.',
+            ),
+            account,
+          ],
+        }
+      if (matter.of === 'account')
+        return {
+          subject: say(
+            `Many failed attempts to sign in as ${name}`,
+            `Mange mislykkede forsøg på at logge ind som ${name}`,
+          ),
+          paragraphs: [
+            say(
+              `${count} attempts to sign in as ${plain(name)} have failed, ${when}.`,
+              `${count} forsøg på at logge ind som ${plain(name)} er mislykkedes, ${when}.`,
+            ),
+            say(
+              'Ask them. If it was not them, somebody is guessing. A passkey cannot be guessed; you can require one of everybody.',
+              'Spørg vedkommende. Hvis det var en anden, er der nogen, der gætter. En adgangsnøgle kan ikke gættes; du kan kræve en af alle.',
+            ),
+            log,
+          ],
+        }
+      if (matter.of === 'address')
+        return {
+          subject: say(
+            'Many failed attempts to sign in from one address',
+            'Mange mislykkede forsøg på at logge ind fra én adresse',
+          ),
+          paragraphs: [
+            say(
+              `${count} attempts to sign in to several accounts of ${plain(dealer)} have failed from ${plain(name)}, from ${time(since)} to ${time(at)}.`,
+              `${count} forsøg på at logge ind på flere konti hos ${plain(dealer)} er mislykkedes fra ${plain(name)}, fra ${time(since)} til ${time(at)}.`,
+            ),
+            say(
+              'If it is not your own office, somebody tries passwords at all of you. Passkeys cannot be guessed; you can require one of everybody.',
+              'Hvis det ikke er jeres eget kontor, er der nogen, der prøver adgangskoder hos jer alle. Adgangsnøgler kan ikke gættes; du kan kræve en af alle.',
+            ),
+            log,
+          ],
+        }
+      return {
+        subject: say(`API key “${name}” was refused many times`, `API-nøglen “${name}” blev afvist mange gange`),
+        paragraphs: [
+          say(
+            `The API key “${plain(name)}” was refused ${count} times, ${when}: it has ended, is disabled, or came from where it may not be used.`,
+            `API-nøglen “${plain(name)}” blev afvist ${count} gange, ${when}: den virker ikke mere, er slået fra eller kom fra et sted, hvor den ikke må bruges.`,
+          ),
+          say(
+            'If a system of yours still has an old key, give it the new one. If none has, somebody else has the key.',
+            'Hvis et af jeres systemer stadig har en gammel nøgle, så giv det den nye. Hvis ingen har, har en anden nøglen.',
+          ),
+          keyLink(matter.keyId),
         ],
       }
     }
@@ -210,19 +402,18 @@ function written(
       const { deed, name, by, address, at } = matter
       const [english, danish] = passkeyDeeds[deed] ?? ['Your passkeys were changed', 'Dine adgangsnøgler blev ændret']
       const which = name === undefined ? '' : ` (“${plain(name)}”)`
-      const where = address === undefined ? '' : say(` from ${address}`, ` fra ${address}`)
       return {
         subject: say(english, danish),
         paragraphs: [
           say(
-            `${english}${which}, by ${plain(by)}${where}, ${time(at)}.`,
-            `${danish}${which} af ${plain(by)}${where}, ${time(at)}.`,
+            `${english}${which}, by ${plain(by)}${from(address)}, ${time(at)}.`,
+            `${danish}${which} af ${plain(by)}${from(address)}, ${time(at)}.`,
           ),
           say(
             'If it was not you, and you do not know why, tell an admin of your dealership at once, and change your password.',
             'Hvis det ikke var dig, og du ikke ved hvorfor, så sig det straks til en administrator hos din forhandler, og skift din adgangskode.',
           ),
-          { label: say('See your account', 'Se din konto'), url: `${publicUrl}/settings/account` },
+          account,
         ],
       }
     }

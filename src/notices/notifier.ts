@@ -11,12 +11,21 @@ const newsMax = 500
 export const openNotifier = (db: Knex, report: Report): Job =>
   openJob('telling people', roundMs, report, () => tellPeople(db))
 
+const findings = [
+  store.findKeyDeeds,
+  store.findExpiringKeys,
+  store.findQuietSources,
+  store.findNewAdmins,
+  store.findNewDevices,
+  store.findManyFailures,
+]
+
 /**
  * Puts what people are to be told into the outbox. Every process may do it at any time: what was told is remembered in
  * the same transaction, or by the name that each mail has.
  */
 export async function tellPeople(db: Knex): Promise<void> {
-  for (const find of [store.findKeyDeeds, store.findExpiringKeys, store.findQuietSources])
+  for (const find of findings)
     for (const { dealer_id, ...mail } of await find(db, newsMax)) await addMails(db, dealer_id, [mail])
   for (const dealerId of await store.findDealersToTell(db)) await db.transaction((trx) => tellOfLeads(trx, dealerId))
 }

@@ -5,6 +5,7 @@ export const wants = {
   newLeads: 'coalesce(u.mail_new_lead, false)',
   unansweredLeads: "coalesce(u.mail_unanswered_lead, u.role = 'admin')",
   keys: "(u.role = 'admin' and coalesce(u.mail_keys, true))",
+  security: "(u.role = 'admin' and coalesce(u.mail_security, true))",
 }
 /** Somebody who has been invited and has no password yet is told of nothing but that. */
 export const isReader = 'u.deactivated_at is null and u.password_hash is not null'
@@ -17,6 +18,7 @@ export interface ReaderRow {
   wants_new_leads: boolean
   wants_unanswered_leads: boolean
   wants_keys: boolean
+  wants_security: boolean
   dealer_name: string
   dealer_language: string
   time_zone: string
@@ -34,6 +36,7 @@ export function notificationsBody(reader: ReaderRow, mailIsReady: boolean): Noti
     newLead: reader.wants_new_leads,
     unansweredLead: reader.wants_unanswered_leads,
     keys: reader.wants_keys,
+    security: reader.wants_security,
     language: languageOf(reader),
   }
 }

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { MailKind } from '../../generated/server/types.gen.ts'
+import type { AuditAction, MailKind } from '../../generated/server/types.gen.ts'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 import { mailKeptDays, type MailRow, type NewMail } from '../outbox/mail.ts'
 import { isReader, type ReaderRow, wants } from './preferences.ts'
@@ -16,6 +16,7 @@ export async function findReader(db: Knex, dealerId: string, userId: string): Pr
       db.raw(`${wants.newLeads} as wants_new_leads`),
       db.raw(`${wants.unansweredLeads} as wants_unanswered_leads`),
       db.raw(`${wants.keys} as wants_keys`),
+      db.raw(`${wants.security} as wants_security`),
       { dealer_name: 'd.name', dealer_language: 'd.language', time_zone: 'd.time_zone' },
     )
 }
@@ -25,6 +26,7 @@ export interface PreferencesChange {
   mail_new_lead?: boolean
   mail_unanswered_lead?: boolean
   mail_keys?: boolean
+  mail_security?: boolean
 }
 
 export async function savePreferences(
@@ -52,20 +54,26 @@ export async function findMails(
 }
 
 interface Deed {
+  action: AuditAction
   subject_name: string
   subject_id: string
   actor_name: string
   address: string | null
   at: Date
   before: { scopes?: string[] }
-  after: { scopes?: string[] }
+  after: { scopes?: string[]; userAgent?: string }
 }
 
-/** What an audit entry says of a key, for a mail about it. */
-export async function findDeed(db: Knex, dealerId: string, auditId: string): Promise<Deed | undefined> {
+/** What audit entries say, for a mail about them; the latest first. */
+export async function findDeeds(db: Knex, dealerId: string, auditIds: readonly string[]): Promise<Deed[]> {
   return db('audit_entries')
-    .where({ dealer_id: dealerId, id: auditId })
-    .first('subject_name', 'subject_id', 'actor_name', 'address', 'at', 'before', 'after')
+    .where({ dealer_id: dealerId })
+    .whereIn('id', auditIds)
+    .orderBy([
+      { column: 'at', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .select('action', 'subject_name', 'subject_id', 'actor_name', 'address', 'at', 'before', 'after')
 }
 
 export async function findKey(
@@ -79,8 +87,9 @@ export async function findKey(
 /** A mail that somebody is to get and has not got yet. */
 export type News = { dealer_id: string } & Pick<NewMail, 'user_id' | 'kind' | 'data' | 'dedupe'>
 
-const untold = `${isReader} and ${wants.keys}
-  and not exists (select from mails m where m.dealer_id = news.dealer_id and m.dedupe = news.fact || ' ' || u.id::text)`
+/** No mail names the fact yet. */
+const isUntold =
+  "not exists (select from mails m where m.dealer_id = news.dealer_id and m.dedupe = news.fact || ' ' || u.id::text)"
 
 /** News of keys for each reader; `facts` has dealer_id, fact (what no other piece of news is called), kind and data. */
 async function findNews(db: Knex, facts: string, atMost: number): Promise<News[]> {
@@ -88,33 +97,178 @@ async function findNews(db: Knex, facts: string, atMost: number): Promise<News[]
     `select news.dealer_id, u.id as user_id, news.kind, news.data, news.fact || ' ' || u.id::text as dedupe
      from (${facts}) as news
      join users u on u.dealer_id = news.dealer_id
-     where ${untold}
+     where ${isReader} and ${wants.keys} and ${isUntold}
      limit ?`,
     [atMost],
   )
   return rows
 }
 
-const deeds = {
+/** What is done in the audit log, and whom it concerns. */
+interface Deeds {
+  /** A condition on a row `a` of `audit_entries`. */
+  which: string
+  kind: string
+  /** A condition on a row `u` of `users`. */
+  readers: string
+  /** Whoever was told is not told again for so long, and then of all that came since. */
+  restMinutes: number
+}
+
+// By far longer than anybody rests; what is older than that when a process comes to it is no news.
+const newsHours = 2
+const deedsNamedMax = 10
+
+/**
+ * Like news makes one mail: the first is told at once, what follows when its reader has had a rest. Entries are written
+ * with the dealer's clock in hand, so none that is older comes after one that was told.
+ */
+async function findDeedNews(db: Knex, { which, kind, readers, restMinutes }: Deeds, atMost: number): Promise<News[]> {
+  const { rows } = await db.raw<{ rows: News[] }>(
+    `select news.dealer_id, u.id as user_id, news.kind,
+       (array_agg(news.fact order by news.at, news.fact))[1] || ' ' || u.id::text as dedupe,
+       jsonb_build_object(
+         'auditId', (array_agg(news.fact order by news.at, news.fact))[1],
+         'auditIds', (array_agg(news.fact order by news.at desc, news.fact desc))[1:${deedsNamedMax}],
+         'count', count(*),
+         'until', max(news.at)
+       ) as data
+     from (
+       select a.dealer_id, a.id::text as fact, a.at, a.subject_id, ${kind} as kind
+       from audit_entries a
+       where a.at > clock_timestamp() - interval '${newsHours} hours' and ${which}
+     ) as news
+     join users u on u.dealer_id = news.dealer_id
+     left join lateral (
+       select m.created_at, coalesce((m.data ->> 'until')::timestamptz, m.created_at) as until
+       from mails m
+       where m.dealer_id = news.dealer_id and m.user_id = u.id and m.kind = news.kind
+         and m.id > first_id_at(clock_timestamp() - interval '1 day')
+       order by m.id desc
+       limit 1
+     ) as told on true
+     where ${isReader} and ${readers} and ${isUntold}
+       and (told.until is null or (
+         news.at > told.until and told.created_at < clock_timestamp() - interval '${restMinutes} minutes'
+       ))
+     group by news.dealer_id, u.id, news.kind
+     limit ?`,
+    [atMost],
+  )
+  return rows
+}
+
+const keyDeeds = {
   'api_key.created': 'key_created',
   'api_key.replaced': 'key_replaced',
   'api_key.deleted': 'key_deleted',
   'api_key.scopes_added': 'key_widened',
 } as const satisfies Record<string, MailKind>
 
-/** What was done to keys in the last hour. */
+/** What was done to keys. */
 export async function findKeyDeeds(db: Knex, atMost: number): Promise<News[]> {
-  const kinds = Object.entries(deeds).map(([action, kind]) => `when '${action}' then '${kind}'`)
-  return findNews(
+  const kinds = Object.entries(keyDeeds).map(([action, kind]) => `when '${action}' then '${kind}'`)
+  return findDeedNews(
     db,
-    `select a.dealer_id, a.id::text as fact, jsonb_build_object('auditId', a.id) as data,
-       case a.action ${kinds.join(' ')} else 'key_disabled' end as kind
-     from audit_entries a
-     where a.at > clock_timestamp() - interval '1 hour'
-       and (a.action in ('${Object.keys(deeds).join("', '")}')
-         or (a.action = 'api_key.updated' and a.after ->> 'disabled' = 'true'))`,
+    {
+      which: `(a.action in ('${Object.keys(keyDeeds).join("', '")}')
+        or (a.action = 'api_key.updated' and a.after ->> 'disabled' = 'true'))`,
+      kind: `case a.action ${kinds.join(' ')} else 'key_disabled' end`,
+      readers: wants.keys,
+      restMinutes: 10,
+    },
     atMost,
   )
+}
+
+/** Whoever has become an Admin, also by an invitation or by being let in again; all Admins but that one are told. */
+export async function findNewAdmins(db: Knex, atMost: number): Promise<News[]> {
+  return findDeedNews(
+    db,
+    {
+      which: `((a.action in ('user.created', 'user.updated') and a.after ->> 'role' = 'admin')
+        or (a.action = 'user.updated' and a.after ->> 'deactivated' = 'false' and exists (
+          select
+          from users became
+          where became.dealer_id = a.dealer_id and became.id = a.subject_id and became.role = 'admin'
+        )))`,
+      kind: "'admin_added'",
+      readers: `${wants.security} and u.id <> news.subject_id`,
+      restMinutes: 10,
+    },
+    atMost,
+  )
+}
+
+/** Sign-ins from devices that a person had not signed in with before. Nobody but the person knows whose they were. */
+export async function findNewDevices(db: Knex, atMost: number): Promise<News[]> {
+  return findDeedNews(
+    db,
+    {
+      which: "a.action = 'user.signed_in' and a.after ->> 'newDevice' = 'true'",
+      kind: "'new_device'",
+      readers: 'u.id = news.subject_id',
+      restMinutes: 60,
+    },
+    atMost,
+  )
+}
+
+/** How often somebody may fail within an hour or two before it is told; by address, at so many accounts. */
+const failuresMin = { account: 10, key: 30, address: 20, accountsOfAddress: 3 }
+const failures = {
+  user: ['sign-in-refused', 'too-many-attempts', 'password-wrong', 'passkey-refused', 'recovery-code-refused'],
+  api_key: ['invalid_client', 'unauthorized_client', 'address-not-allowed', 'temporarily_unavailable'],
+} as const
+
+/**
+ * Many failures at one account, with one key, or from one address at several accounts, once a day for each. Admins are
+ * told, and the person whose account it is.
+ */
+export async function findManyFailures(db: Knex, atMost: number): Promise<News[]> {
+  const listed = (codes: readonly string[]) => `('${codes.join("', '")}')`
+  const counted = `min(r.hour) as hour, sum(r.requests) as requests, min(r.first_at) as since, max(r.last_at) as until,
+    count(distinct nullif(r.address, '')) as addresses, bool_or(r.address = '') as and_more`
+  const recent = "r.hour >= date_trunc('hour', clock_timestamp()) - interval '1 hour'"
+  const { rows } = await db.raw<{ rows: News[] }>(
+    `select news.dealer_id, u.id as user_id, 'many_failures' as kind,
+       'failures ' || news.about || ' ' || news.hour::text || ' ' || u.id::text as dedupe,
+       jsonb_build_object(
+         'about', news.about,
+         'aboutType', news.type,
+         'count', news.requests,
+         'addresses', news.addresses + news.and_more::int,
+         'since', news.since,
+         'at', news.until
+       ) as data
+     from (
+       select r.dealer_id, r.subject_type as type, r.subject_id::text as about, ${counted}
+       from refusals r
+       where ${recent} and (
+         (r.subject_type = 'user' and r.code in ${listed(failures.user)})
+         or (r.subject_type = 'api_key' and r.code in ${listed(failures.api_key)})
+       )
+       group by r.dealer_id, r.subject_type, r.subject_id
+       having sum(r.requests) >= case r.subject_type when 'user' then ${failuresMin.account} else ${failuresMin.key} end
+       union all
+       select r.dealer_id, 'address', r.address, ${counted}
+       from refusals r
+       where ${recent} and r.subject_type = 'user' and r.code in ${listed(failures.user)} and r.address <> ''
+       group by r.dealer_id, r.address
+       having sum(r.requests) >= ${failuresMin.address} and count(distinct r.subject_id) >= ${failuresMin.accountsOfAddress}
+     ) as news
+     join users u on u.dealer_id = news.dealer_id
+     where ${isReader} and (${wants.security} or (news.type = 'user' and news.about = u.id::text))
+       and not exists (
+         select
+         from mails m
+         where m.dealer_id = news.dealer_id and m.user_id = u.id and m.kind = 'many_failures'
+           and m.data ->> 'about' = news.about and m.id > first_id_at(clock_timestamp() - interval '1 day')
+       )
+     limit ?`,
+    [atMost],
+  )
+  return rows
 }
 
 /** Keys that expire within a week, and again within a day; not of a key that was made for less. */

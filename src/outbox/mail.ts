@@ -25,7 +25,16 @@ export interface MailData {
   count?: number
   targetMinutes?: number
   keyId?: string
+  /** The first of `auditIds` that came; the version before knows of this one alone. */
   auditId?: string
+  /** The latest of them. */
+  auditIds?: string[]
+  /** Of like news, up to which moment it is told. */
+  until?: string
+  /** What many failures are about: the id of a person or key, or an address. */
+  about?: string
+  aboutType?: 'user' | 'api_key' | 'address'
+  addresses?: number
   expected?: number
   since?: string
   expiresAt?: string

@@ -61,10 +61,20 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
         if (!(await passwords.isRight(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
         return { person: user, right, isNewDevice: device === undefined }
       })
-      // A wrong passkey or recovery code counts as a wrong password does, so nobody tries them at leisure.
-      return counted(right, async () =>
-        signedIn(sessions, person, await evidenceBeside(sessions, person, body), http, isNewDevice),
-      )
+      // A wrong passkey or recovery code counts as a wrong password does, so nobody tries them at leisure. So does a
+      // right password as long as nothing has followed: nobody learns at leisure that it is right.
+      return counted(right, async () => {
+        try {
+          const evidence = await evidenceBeside(sessions, person, body)
+          const answer = await signedIn(sessions, person, evidence, http, isNewDevice)
+          if (evidence.type !== 'none') await right()
+          return answer
+        } catch (refusal) {
+          if (refusal instanceof Problem && (isOneStep(refusal) || wrong.has(refusal.code)))
+            await remember(sessions, person, refusal, http, isNewDevice)
+          throw refusal
+        }
+      })
     }
     return enter().catch((refusal: unknown) => {
       if (refusal instanceof Problem && refusal.status < 500 && !isOneStep(refusal))
@@ -76,10 +86,10 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
 
 const wrong: ReadonlySet<string> = new Set(['passkey-refused', 'recovery-code-refused'])
 
-/** An attempt has failed where what was sent is wrong, and not where nobody could look at it. */
+/** An attempt has failed where what was sent is wrong, or not enough, and not where nobody could look at it. */
 async function counted<T>(right: () => Promise<void>, work: () => Promise<T>): Promise<T> {
   const answer = await work().catch(async (failure: unknown) => {
-    if (!(failure instanceof Problem && wrong.has(failure.code))) await right()
+    if (!(failure instanceof Problem && (wrong.has(failure.code) || isOneStep(failure)))) await right()
     throw failure
   })
   await right()
@@ -88,6 +98,26 @@ async function counted<T>(right: () => Promise<void>, work: () => Promise<T>): P
 
 /** The password was right, and is to be sent again with what it is asked for. */
 const isOneStep = (refusal: unknown): boolean => refusal instanceof Problem && refusal.more.members !== undefined
+
+/** Whoever is not heard of again is told of (`unfinished.ts`). */
+const remember = (
+  { db }: Sessions,
+  { dealer_id, id: user_id }: UserRow,
+  refusal: Problem,
+  http: Http,
+  new_device: boolean,
+): Promise<void> =>
+  store.addUnfinished(
+    db,
+    {
+      dealer_id,
+      user_id,
+      address: http.address().slice(0, addressLengthMax),
+      code: isOneStep(refusal) ? refusal.code : 'second-factor-needed',
+      new_device,
+    },
+    isOneStep(refusal),
+  )
 
 /** Who fails as somebody stands in the audit log; who fails as nobody in that of the operator alone. */
 function tell(
@@ -166,6 +196,8 @@ async function startSession(
     const now = await readClock(trx)
     const proof = await accepted(trx, sessions, current, evidence, http, now)
     if (!proof) return undefined
+    const address = http.address().slice(0, addressLengthMax)
+    if (evidence.type !== 'none') await store.finishSignIn(trx, user.dealer_id, user.id, address)
     if (replaced && !isOfOther) await end(trx, sessions, replaced, 'user.session_ended', http, now)
     const cookie = newCookie(user.dealer_id, newId())
     const subject = { type: 'user', id: user.id } as const
@@ -201,7 +233,7 @@ async function startSession(
       hash: secrets.hash('session', version, cookie.text),
       secret_version: version,
       signed_in_at: now,
-      address: http.address().slice(0, addressLengthMax),
+      address,
       user_agent: userAgent,
       factor: proof.factor,
       passkey_id: proof.passkeyId ?? null,

@@ -165,6 +165,70 @@ async function endSessions(
   )
 }
 
+interface Unfinished {
+  dealer_id: string
+  user_id: string
+  address: string
+  /** Of the problem that says what was asked for. */
+  code: string
+  new_device: boolean
+  /** Sign-ins that were not finished. */
+  steps: number
+  begun_at: Date
+}
+
+/**
+ * Somebody typed a right password and has to give more. `isFirstStep`: nothing beside it was sent yet, so another
+ * sign-in has begun.
+ */
+export async function addUnfinished(
+  db: Knex,
+  { dealer_id, user_id, address, code, new_device }: Omit<Unfinished, 'steps' | 'begun_at'>,
+  isFirstStep: boolean,
+): Promise<void> {
+  await db.raw(
+    `insert into unfinished_sign_ins as u (dealer_id, user_id, address, code, new_device, steps, begun_at)
+     values (:dealer_id, :user_id, :address, :code, :new_device, 1, clock_timestamp())
+     on conflict (dealer_id, user_id, address) do update set
+       code = case when :isFirstStep then excluded.code else u.code end,
+       new_device = u.new_device or excluded.new_device,
+       steps = case when :isFirstStep then u.steps + 1 else greatest(u.steps, 1) end,
+       begun_at = case when u.steps = 0 then excluded.begun_at else u.begun_at end`,
+    { dealer_id, user_id, address, code, new_device, isFirstStep },
+  )
+}
+
+/** One of the sign-ins from there was finished. */
+export async function finishSignIn(
+  trx: Knex.Transaction,
+  dealerId: string,
+  userId: string,
+  address: string,
+): Promise<void> {
+  await trx('unfinished_sign_ins')
+    .where({ dealer_id: dealerId, user_id: userId, address })
+    .update({ steps: trx.raw('greatest(steps - 1, 0)') })
+}
+
+/** Takes out those that were begun more than so many seconds ago. */
+export async function takeUnfinished(trx: Knex.Transaction, seconds: number, atMost: number): Promise<Unfinished[]> {
+  const { rows } = await trx.raw<{ rows: Unfinished[] }>(
+    `with old as materialized (
+       select dealer_id, user_id, address
+       from unfinished_sign_ins
+       where begun_at < clock_timestamp() - :seconds * interval '1 second'
+       limit :atMost
+       for update skip locked
+     )
+     delete from unfinished_sign_ins u
+     using old
+     where u.dealer_id = old.dealer_id and u.user_id = old.user_id and u.address = old.address
+     returning u.*`,
+    { seconds, atMost },
+  )
+  return rows
+}
+
 /** Which master secrets the cookies of living sessions were hashed with. */
 export async function findSecretVersionsInUse(db: Knex): Promise<string[]> {
   return db('sessions as s')

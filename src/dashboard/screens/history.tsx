@@ -62,7 +62,9 @@ export function Entries({
                       <bdi>{entry.actor.type === 'unknown' ? t('audit.unknown') : entry.actor.name}</bdi>
                       {entry.address !== undefined && ` (${entry.address})`}
                     </td>
-                    <td data-label={entry.reason && t('column.reason')}>{entry.reason && <bdi>{entry.reason}</bdi>}</td>
+                    <td data-label={entry.reason && t('column.reason')}>
+                      {entry.reason && <Reason reason={entry.reason} />}
+                    </td>
                   </tr>
                 ))}
               </tbody>
@@ -82,6 +84,20 @@ function Subject({ subject: { type, id, name } }: { subject: AuditSubject }) {
     </Link>
   ) : (
     <bdi>{name}</bdi>
+  )
+}
+
+function Reason({ reason }: { reason: string }) {
+  const { t } = useTranslation()
+  return (
+    <>
+      <bdi>{reason}</bdi>
+      {isKnown(en.audit.refused, reason) && (
+        <Text size="sm" c="dimmed">
+          {t(`audit.refused.${reason}`)}
+        </Text>
+      )}
+    </>
   )
 }
 

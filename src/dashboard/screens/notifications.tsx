@@ -76,6 +76,14 @@ function Choices({ settings }: { settings: Settings }) {
           onChange={(event) => choose({ keys: event.currentTarget.checked })}
         />
       )}
+      {can('users:manage') && (
+        <Checkbox
+          label={t('notifications.security')}
+          description={t('notifications.securityText')}
+          checked={settings.security}
+          onChange={(event) => choose({ security: event.currentTarget.checked })}
+        />
+      )}
       <NativeSelect
         label={t('notifications.language')}
         value={settings.language}

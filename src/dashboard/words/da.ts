@@ -433,6 +433,9 @@ export const da: Words = {
     unansweredLead: 'Leads, som ingen tog op i tide',
     keys: 'API-nøgler',
     keysText: 'Når en nøgle oprettes, udskiftes, slås fra eller slettes, snart udløber eller bliver stille.',
+    security: 'Hvem der kommer ind',
+    securityText:
+      'Når nogen bliver administrator, og når mange forsøg på at logge ind eller bruge en nøgle mislykkes. Det, der vedrører din egen konto, får du altid besked om.',
     language: 'Mailenes sprog',
     mails: 'Mails fra de seneste 30 dage',
     none: 'Ingen mails endnu.',
@@ -450,6 +453,10 @@ export const da: Words = {
       invitation: 'Invitation',
       forgotten_password: 'Link til adgangskode',
       passkeys_changed: 'Adgangsnøgler ændret',
+      admin_added: 'Ny administrator',
+      new_device: 'Ny enhed',
+      second_factor_missing: 'Adgangskode måske kendt',
+      many_failures: 'Mange mislykkede forsøg',
     },
     state: { due: 'Venter', handing_over: 'På vej', sent: 'Sendt', given_up: 'Opgivet', unknown: 'Vides ikke' },
     unknownText: 'Forbindelsen blev brudt, før mailserveren svarede. Den sendes ikke igen, så ingen får den to gange.',
@@ -882,6 +889,12 @@ export const da: Words = {
     userAgent: 'med',
   },
   audit: {
+    refused: {
+      'second-factor-needed': 'Adgangskoden var rigtig; det, der bliver spurgt om bagefter, kom ikke.',
+      'passkey-to-be-added': 'Adgangskoden var rigtig; ingen adgangsnøgle blev tilføjet.',
+      unauthorized_client: 'Nøglen var rigtig og blev brugt fra et sted, hvor den ikke må bruges.',
+      'address-not-allowed': 'Tokenet var rigtigt og blev brugt fra et sted, hvor det ikke må bruges.',
+    },
     text: 'Alle ændringer af API-nøgler, brugere og indstillinger, hvem der loggede ind, og hvad der blev afvist, de nyeste først. Ingen kan ændre eller fjerne en linje; det afviste samles time for time og glemmes efter 90 dage.',
     filter: 'Vis kun',
     action: 'Ændring',

@@ -429,6 +429,9 @@ export const en = {
     unansweredLead: 'Leads that nobody took up in time',
     keys: 'API keys',
     keysText: 'When a key is created, replaced, disabled or deleted, expires soon, or goes quiet.',
+    security: 'Who gets in',
+    securityText:
+      'When somebody becomes an admin, and when many attempts to sign in, or to use a key, fail. What concerns your own account you are told in any case.',
     language: 'Language of the mails',
     mails: 'Mails of the last 30 days',
     none: 'No mails yet.',
@@ -446,6 +449,10 @@ export const en = {
       invitation: 'Invitation',
       forgotten_password: 'Password link',
       passkeys_changed: 'Passkeys changed',
+      admin_added: 'New admin',
+      new_device: 'New device',
+      second_factor_missing: 'Password may be known',
+      many_failures: 'Many failures',
     },
     state: { due: 'Waiting', handing_over: 'On its way', sent: 'Sent', given_up: 'Given up', unknown: 'Not known' },
     unknownText: 'The line broke before the mail server answered. It is not sent again, so that nobody gets it twice.',
@@ -868,6 +875,12 @@ export const en = {
     userAgent: 'with',
   },
   audit: {
+    refused: {
+      'second-factor-needed': 'The password was right; what is asked for after it did not come.',
+      'passkey-to-be-added': 'The password was right; no passkey was added.',
+      unauthorized_client: 'The key was right, and used from where it may not be.',
+      'address-not-allowed': 'The token was right, and used from where it may not be.',
+    },
     text: 'Every change of API keys, people and settings, who signed in, and what was refused, newest first. Nobody can change or remove an entry; what was refused is gathered by the hour and forgotten after 90 days.',
     filter: 'Show only',
     action: 'Change',
