@@ -4,6 +4,9 @@ type Wide = 'utf-16le' | 'utf-16be' | 'utf-32le' | 'utf-32be'
 
 /** Where a text says what encoding it is in. */
 const startBytesMax = 1024
+const mendedAtOnce = 128 * 1024
+/** More than the longest letter has, which is a pair of surrogates, and what may follow it. */
+const letterBytesMax = 16
 
 const wideClaim = /16|32|ucs|unicode/i
 const byteOrderMark = '\uFEFF'
@@ -17,10 +20,35 @@ export const windows1252 = new TextDecoder('windows-1252').decode(Uint8Array.fro
  * @param claimIn the label of the encoding that they claim, which may stand in the text itself; undefined when they
  *   claim none, which is right for UTF-8 and for what shows itself.
  */
-export function decoded(
+export function decoded(bytes: Buffer, claimIn: (start: string) => string | undefined): Decoded {
+  return decodedAsItIs(bytes, claimIn) ?? { text: withoutMark(mended(bytes)), asClaimed: false }
+}
+
+/** The same of many bytes: what takes long is done in slices of time. */
+export async function decodedInSlices(
   bytes: Buffer,
   claimIn: (start: string) => string | undefined,
-): { text: string; asClaimed: boolean } {
+  giveWay: () => Promise<void> | undefined,
+): Promise<Decoded> {
+  const known = decodedAsItIs(bytes, claimIn)
+  if (known) return known
+  const parts: string[] = []
+  for (let start = 0; start < bytes.length;) {
+    const end = endOfLetter(bytes, start + mendedAtOnce)
+    parts.push(mended(bytes.subarray(start, end)))
+    start = end
+    await giveWay()
+  }
+  return { text: withoutMark(parts.join('')), asClaimed: false }
+}
+
+interface Decoded {
+  text: string
+  asClaimed: boolean
+}
+
+/** Undefined when it must be mended. */
+function decodedAsItIs(bytes: Buffer, claimIn: (start: string) => string | undefined): Decoded | undefined {
   const wide = wideEncodingOf(bytes)
   if (wide) {
     const { text, isWhole } = decodedWide(wide, bytes)
@@ -35,7 +63,16 @@ export function decoded(
   if (utf8 !== undefined && (claimed === 'utf-8' || claimed === undefined || /[\u0080-\uffff]/.test(utf8)))
     return { text: utf8, asClaimed: claimed === 'utf-8' }
   const text = claimed === undefined || claimed === 'utf-8' ? undefined : decodedAs(claimed, bytes)
-  return { text: text ?? mended(bytes), asClaimed: text !== undefined }
+  return text === undefined ? undefined : { text, asClaimed: true }
+}
+
+/** The first place from `at` on where no letter of several bytes goes on; behind so many that go on there is none. */
+function endOfLetter(bytes: Buffer, at: number): number {
+  for (let end = at; end < at + letterBytesMax && end < bytes.length; end++) {
+    const isSecondHalf = bytes[end] === 0xed && (bytes[end + 1] ?? 0) >= 0xb0
+    if (!isContinued(bytes[end]) && !isSecondHalf) return end
+  }
+  return Math.min(at + letterBytesMax, bytes.length)
 }
 
 /** Whether a label names an encoding that can be read (WHATWG Encoding Standard, and UTF-32). */
@@ -76,7 +113,7 @@ function decodedWide(encoding: Wide, bytes: Buffer): { text: string; isWhole: bo
     isWhole &&= isCharacter
     length = append(units, length, isCharacter ? point : 0xfffd)
   }
-  return { text: textOf(units, length), isWhole }
+  return { text: withoutMark(textOf(units, length)), isWhole }
 }
 
 /** Writes a character in UTF-16; says how long it is then. */
@@ -89,7 +126,7 @@ function append(units: Uint16Array, length: number, point: number): number {
 }
 
 const textOf = (units: Uint16Array, length: number): string =>
-  withoutMark(Buffer.from(units.buffer, 0, length * 2).toString('utf16le'))
+  Buffer.from(units.buffer, 0, length * 2).toString('utf16le')
 
 /**
  * What is UTF-8 is read as that, every other byte as windows-1252: so one that is wrong does not turn the others. Pairs

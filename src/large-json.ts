@@ -1,12 +1,16 @@
 import { isUtf8 } from 'node:buffer'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { decoded, wideEncodingOf } from './encoding.ts'
+import * as limits from '../generated/server/limits.gen.ts'
+import { decodedInSlices, wideEncodingOf } from './encoding.ts'
 import { depthMax, type JsonFaults, pointerTo, readJson } from './json.ts'
+import { givingWay } from './slices.ts'
 
 /** What is read in one go; what cannot be divided may be as long as a lead that comes by itself. */
 const pieceBytesMin = 32 * 1024
 export const partBytesMax = 256 * 1024
 const scannedAtOnce = 512 * 1024
+/** As many as any list of the contract takes. That a list has more is enough to refuse it. */
+const entriesMax = limits.Reconciliation.references.maxItems
 
 /** Entries of a list that stand side by side, or one that is too large to be read. */
 interface Piece {
@@ -26,7 +30,9 @@ interface Piece {
  */
 export async function readLargeJson(bytes: Buffer, charset?: string): Promise<{ value: unknown; faults?: JsonFaults }> {
   const isPlain = (charset === undefined || charset === 'utf-8') && isUtf8(bytes) && !wideEncodingOf(bytes)
-  const { text, asClaimed } = isPlain ? { text: '', asClaimed: true } : decoded(bytes, () => charset ?? 'utf-8')
+  const { text, asClaimed } = isPlain
+    ? { text: '', asClaimed: true }
+    : await decodedInSlices(bytes, () => charset ?? 'utf-8', givingWay())
   const json = isPlain ? bytes : Buffer.from(text)
   await nextTurn()
   const { pieces, rest } = await dividedIn(json)
@@ -51,6 +57,7 @@ export async function readLargeJson(bytes: Buffer, charset?: string): Promise<{ 
     const into = lists.get(list) ?? []
     const at = pointerTo('', names.get(list) ?? '')
     const first = into.length
+    if (first > entriesMax) continue
     if (isTooLarge) {
       if (lists.has(list)) tooLarge.push(`${at}/${first}`)
       into.push(null)

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { decoded, decodedInSlices } from '../src/encoding.ts'
 import { readJson } from '../src/json.ts'
 import { partBytesMax, readLargeJson } from '../src/large-json.ts'
 
@@ -19,6 +20,28 @@ const plainly = (json: string) => {
   }
 }
 const inPieces = (json: string) => readLargeJson(bytesOf(json)).then(sorted, (error: { type: string }) => error.type)
+
+describe('bytes that are no text of any encoding', () => {
+  it('are read in slices as they are at once, wherever they are cut', async () => {
+    const letters = ['a', 'æ', '€', '😀', '\ufeff'].map((letter) => [...Buffer.from(letter)])
+    const pair = [0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80]
+    const piece = fc.constantFrom(...letters, pair, [0xe6], [0x80], [0xed], [0xbf], [0xf0, 0x9f])
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 12 }), fc.nat(8), async (pieces, shift) => {
+        const around = Buffer.from(pieces.flat())
+        // Somewhere in the repetition a slice ends, at another place of it each time.
+        const bytes = Buffer.concat([Buffer.alloc(shift, 0x41), Buffer.from([0xe6]), Buffer.alloc(300_000, around)])
+        const { text } = await decodedInSlices(
+          bytes,
+          () => 'utf-8',
+          () => undefined,
+        )
+        expect(text === decoded(bytes, () => 'utf-8').text).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
 
 describe('a large text of JSON', () => {
   it.each([
@@ -93,8 +116,22 @@ describe('a large text of JSON', () => {
       if (!isOver) setImmediate(turn)
     }
     setImmediate(turn)
-    await readLargeJson(bytesOf(`{"leads":[${Array(100_000).fill('{"lead":{"a":1}}').join()}]}`))
+    await readLargeJson(
+      bytesOf(
+        `{"leads":[${Array(9_000)
+          .fill(`{"lead":{"a":"${'x'.repeat(200)}"}}`)
+          .join()}]}`,
+      ),
+    )
     isOver = true
     expect(turns).toBeGreaterThan(20)
+  })
+
+  it('is read no further where a list has more entries than any may have', async () => {
+    const { value } = await readLargeJson(bytesOf(`{"a":[${Array(1_000_000).fill('{}').join()}],"leads":[1]}`))
+    const { a, leads } = value as { a: unknown[]; leads: unknown[] }
+    expect(leads).toEqual([1])
+    expect(a.length).toBeGreaterThan(10_000)
+    expect(a.length).toBeLessThan(50_000)
   })
 })

@@ -7,10 +7,10 @@ import { newId, outer } from '../ids.ts'
 import type { Meter } from '../limits/meter.ts'
 import type { Principal } from '../operation.ts'
 import { badRequest, Problem, problemBody, problems, type Violation } from '../problem.ts'
-import { settledInSlices } from '../slices.ts'
+import { givingWay, settledInSlices } from '../slices.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
 import { type BatchItem, batchItem, clientRefOf, sentLeads } from './batch.ts'
-import { tellingReference } from './external-reference.ts'
+import { type TellingReference, tellingReference } from './external-reference.ts'
 import { type Idempotency, keyOf, keyOfItem, keyOfPlace, ofDocument, ofLead, tellsApart } from './idempotency.ts'
 import { newLead } from './input.ts'
 import type { Intake, Push, Stored } from './intake.ts'
@@ -20,6 +20,8 @@ import { suggestionsFor } from './suggestion.ts'
 import { tellsOfLoss, warn } from './warnings.ts'
 
 const originalBytesMax = operations.createLead.bodyBytesMax
+/** Looked for in one statement. */
+const referencesAtOnceMax = 1_000
 
 /** How leads get in, and the contract's word on a lead that did not come as a body of its own. */
 export interface LeadIntake {
@@ -122,36 +124,39 @@ export const createLeadsFromAdf =
     return { status: 207, body: { results: outcomes.map((outcome) => resultOf(outcome, {}, http.requestId)) } }
   }
 
-/** Judged like a read: what arrives meanwhile may be answered either way. */
+/** Judged like a read: what arrives meanwhile may be answered either way. In slices: they may be 10,000. */
 export const reconcileReferences =
   ({ intake, meter, db }: Pick<LeadIntake, 'intake' | 'meter'> & { db: Knex }): Handlers['reconcileReferences'] =>
   async ({ body, principal, http }) => {
     await intake.judge(principal)
     await meter.use(principal, http, { reads: 1 })
-    const asked = distinct(body.references)
-    const told = asked.flatMap((reference) => {
-      const telling = tellingReference(reference)
-      return telling ? [{ reference, telling }] : []
-    })
-    const received = await store.findClaimed(
-      db,
-      principal.dealerId,
-      principal.subject.id,
-      told.map(({ telling }) => telling),
-    )
-    return {
-      status: 200,
-      body: {
-        received: received.size,
-        missing: told.filter((_, at) => !received.has(at)).map(({ reference }) => reference),
-        unusable: asked.filter((reference) => !tellingReference(reference)),
-      },
+    const giveWay = givingWay()
+    const asked = new Map<string, ExternalReference>()
+    for (const reference of body.references) {
+      asked.set(JSON.stringify([reference.source, reference.id]), reference)
+      await giveWay()
     }
+    const told: { reference: ExternalReference; telling: TellingReference }[] = []
+    const unusable: ExternalReference[] = []
+    for (const reference of asked.values()) {
+      const telling = tellingReference(reference)
+      if (telling) told.push({ reference, telling })
+      else unusable.push(reference)
+      await giveWay()
+    }
+    const missing: ExternalReference[] = []
+    for (let from = 0; from < told.length; from += referencesAtOnceMax) {
+      const some = told.slice(from, from + referencesAtOnceMax)
+      const received = await store.findClaimed(
+        db,
+        principal.dealerId,
+        principal.subject.id,
+        some.map(({ telling }) => telling),
+      )
+      some.forEach(({ reference }, at) => received.has(at) || missing.push(reference))
+    }
+    return { status: 200, body: { received: told.length - missing.length, missing, unusable } }
   }
-
-function distinct(references: readonly ExternalReference[]): ExternalReference[] {
-  return [...new Map(references.map((each) => [JSON.stringify([each.source, each.id]), each])).values()]
-}
 
 /**
  * A prospect without an id that counts is known again by all that it says. One that says not even when it was made, or
