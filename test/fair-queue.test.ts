@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest'
-import { type Bounds, openFairQueue, type WhileWaiting } from '../src/fair-queue.ts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Bounds, openFairQueue, type Place, type WhileWaiting } from '../src/fair-queue.ts'
 
 const many = { ofMemberMax: 9, ofGroupMax: 9, inAllMax: 9, msMax: 60_000 }
 const bounds: Bounds = { atOnceMax: 2, atOnceOfGroupMax: 1, waiting: many }
@@ -108,4 +109,130 @@ it('asks what is first of whoever has to wait alone, and gives no place to whom 
   await end('')
   await end('a 1')
   expect([asked, begun]).toEqual([['a 3'], ['a 1', 'a 3']])
+})
+
+describe('work that weighs more than other work', () => {
+  /** A queue of which each place is known by the name of who has it, as soon as it does. */
+  function weighed(bounds: Partial<Bounds>) {
+    const queue = openFairQueue({ atOnceMax: 10, atOnceOfGroupMax: 6, waiting: many, ...bounds })
+    const places = new Map<string, Place>()
+    const enter = (name: string, weight: number, whileWaiting?: WhileWaiting) => {
+      const [group = '', member = ''] = name.split(' ')
+      const entered = queue.enter({ group, member: member[0] ?? '' }, weight, whileWaiting)
+      entered.then(
+        (place) => places.set(name, place),
+        () => undefined,
+      )
+      return entered
+    }
+    const turns = () => new Promise((resolve) => setImmediate(resolve))
+    const leave = async (name: string, weight?: number) => {
+      places.get(name)?.leave(weight)
+      await turns()
+    }
+    return { enter, leave, turns, names: () => [...places.keys()] }
+  }
+
+  it('is bounded by its weight, of a member, of a group and of all', async () => {
+    const { enter, turns, names } = weighed({ atOnceOfMemberMax: 4 })
+    for (const [name, weight] of [
+      ['a x1', 4],
+      ['a x2', 1],
+      ['a y1', 3],
+      ['a y2', 2],
+      ['b z1', 4],
+      ['c w1', 1],
+    ] as const)
+      void enter(name, weight)
+    await turns()
+    expect(names()).toEqual(['a x1', 'b z1', 'c w1'])
+  })
+
+  it('is overtaken by nothing that weighs less', async () => {
+    const { enter, leave, turns, names } = weighed({})
+    for (const [name, weight] of [
+      ['a x1', 6],
+      ['b y1', 2],
+      ['c z1', 5],
+      ['d w1', 1],
+      ['d w2', 1],
+    ] as const)
+      void enter(name, weight)
+    await turns()
+    expect(names()).toEqual(['a x1', 'b y1'])
+    await leave('b y1')
+    expect(names()).toEqual(['a x1', 'b y1'])
+    await leave('a x1')
+    expect(names()).toEqual(['a x1', 'b y1', 'c z1', 'd w1', 'd w2'])
+  })
+
+  it('gives back a part, once, and to whom it is enough', async () => {
+    const { enter, leave, turns, names } = weighed({})
+    void enter('a x1', 6)
+    void enter('a y1', 3)
+    await turns()
+    await leave('a x1', 2)
+    expect(names()).toEqual(['a x1'])
+    await leave('a x1', 1)
+    expect(names()).toEqual(['a x1', 'a y1'])
+    await leave('a x1')
+    await leave('a x1')
+    void enter('a z1', 3)
+    void enter('a z2', 1)
+    await turns()
+    expect(names()).toEqual(['a x1', 'a y1', 'a z1'])
+  })
+
+  it('holds nobody up once it has left', async () => {
+    const { enter, turns, names } = weighed({})
+    const leaving = new AbortController()
+    void enter('a x1', 6)
+    void enter('b y1', 3)
+    const gone = enter('c z1', 2, { left: () => leaving.signal })
+    void enter('d w1', 1)
+    await turns()
+    expect(names()).toEqual(['a x1', 'b y1'])
+    leaving.abort()
+    await expect(gone).rejects.toMatchObject({ code: 'unavailable' })
+    expect(names()).toEqual(['a x1', 'b y1', 'd w1'])
+  })
+
+  it('is begun in the end, whatever comes, and never more of it than may be', async () => {
+    const step = fc.record({
+      group: fc.constantFrom('a', 'b', 'c'),
+      member: fc.constantFrom('x', 'y'),
+      weight: fc.integer({ min: 1, max: 4 }),
+      leaves: fc.nat(3),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const queue = openFairQueue({ atOnceMax: 10, atOnceOfGroupMax: 6, atOnceOfMemberMax: 4 })
+        const held: { group: string; member: string; weight: number; place: Place }[] = []
+        const weightOf = (some: typeof held) => some.reduce((sum, { weight }) => sum + weight, 0)
+        const turns = () => new Promise((resolve) => setImmediate(resolve))
+        let begun = 0
+        for (const { leaves, weight, ...whose } of steps) {
+          void queue.enter(whose, weight).then((place) => {
+            begun++
+            held.push({ ...whose, weight, place })
+          })
+          await turns()
+          for (const { place } of held.splice(0, leaves)) place.leave()
+          await turns()
+          expect(weightOf(held)).toBeLessThanOrEqual(10)
+          for (const group of ['a', 'b', 'c']) {
+            const ofGroup = held.filter((each) => each.group === group)
+            expect(weightOf(ofGroup)).toBeLessThanOrEqual(6)
+            for (const member of ['x', 'y'])
+              expect(weightOf(ofGroup.filter((each) => each.member === member))).toBeLessThanOrEqual(4)
+          }
+        }
+        while (held.length > 0) {
+          held.shift()?.place.leave()
+          await turns()
+        }
+        expect(begun).toBe(steps.length)
+      }),
+    )
+  })
 })

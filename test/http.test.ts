@@ -211,6 +211,22 @@ describe('a body that is too large', () => {
   })
 })
 
+it('refuses the long body of whoever is not let in in words that its sender reads, and ends the connection', async () => {
+  const ended = await service.createKey({ name: 'Ended', kind: 'digital_requests' })
+  await service.call('DELETE', `/v1/api-keys/${ended.id}`, { token: service.admin })
+  const { socket, answer } = await opened()
+  socket.pause()
+  const sent = (text: string) =>
+    new Promise<void>((resolve, reject) => socket.write(text, (error) => (error ? reject(error) : resolve())))
+  await sent(head('Content-Length: 4000000').replace(token, ended.token).replace('/v1/leads ', '/v1/leads/batch '))
+  for (let count = 0; count < 39; count++) await sent('x'.repeat(100_000))
+  socket.resume()
+  const { headers } = await expectProblem(answer(), 401, 'token-invalid')
+  expect(headers['connection']).toBe('close')
+  // All that came is passed over, and nothing more is waited for.
+  if (!socket.readableEnded) await once(socket, 'end')
+})
+
 describe('requests that come one behind the other', () => {
   it('are answered in their order, and what is not HTTP behind them is answered last', async () => {
     const { socket, answer } = await opened()

@@ -1,11 +1,12 @@
 import { parse, type ParsedUrlQuery } from 'node:querystring'
 import type { Request, RequestHandler, Response } from 'express'
-import readStream from 'raw-body'
 import { decoded, encodingCalled, isEncoding } from '../encoding.ts'
+import { type FairQueue, openFairQueue } from '../fair-queue.ts'
 import { readJson } from '../json.ts'
 import { partBytesMax, readLargeJson } from '../large-json.ts'
 import { badRequest, Problem } from '../problem.ts'
 import type { Call } from './contract.ts'
+import { leaving } from './leaving.ts'
 
 const formParametersMax = 64
 
@@ -52,16 +53,40 @@ export function reduceContentType(req: Request, res: Response, { operation }: Ca
   if (charset !== undefined) res.locals.charset = isUtf8 ? 'utf-8' : charset
 }
 
-/** A body of more bytes is read only for whoever is still let in. */
+/** A body of more bytes is read only for whoever is still let in. A shorter one weighs no more than its head. */
 export const unjudgedBytesMax = 16_384
 
 /**
+ * Of the longer ones one process holds so many bytes, from the first that comes to the end of the request. Each must
+ * hold the longest body that there is.
+ */
+const room = {
+  atOnceMax: 33_554_432,
+  /** Of a dealer. */
+  atOnceOfGroupMax: 16_777_216,
+  /** Of a key or a person. */
+  atOnceOfMemberMax: 8_388_608,
+  waiting: { ofMemberMax: 32, ofGroupMax: 128, inAllMax: 1_024, msMax: 5_000 },
+}
+
+/**
  * Reads the body of an operation, up to its own limit; a body that no operation asked for is left alone. `judged` is
- * asked before much is read; what has come until it says no is thrown away.
+ * asked before much is read. What comes of one that is refused is thrown away.
+ *
+ * For a long one there must be room. Who finds none waits, and nothing is read: the sender is slowed down by TCP, and
+ * need not send anything twice. After 5 s, or when too many wait, it is 503, while whoever sends slowly may take 30 s.
  */
 export function bodyReader(judged: (res: Response) => Promise<unknown>): (call: Call) => RequestHandler {
   const readers = new Map<string, RequestHandler>()
   const nothing: RequestHandler = (_req, _res, next) => next()
+  const long = openFairQueue(
+    room,
+    'More long bodies are under way than there is room for at this moment. Nothing was done; try again in a moment.',
+  )
+  const admit = async (res: Response, bytes: number) => {
+    await judged(res)
+    res.locals.room = await roomFor(long, res, bytes)
+  }
   return ({ operation }) => {
     const limit = operation.bodyBytesMax
     if (limit === 0) return nothing
@@ -72,11 +97,20 @@ export function bodyReader(judged: (res: Response) => Promise<unknown>): (call: 
         : 'form'
     let reader = readers.get(`${kind} ${limit}`)
     if (!reader) {
-      reader = readerOf(kind, limit, judged)
+      reader = readerOf(kind, limit, admit)
       readers.set(`${kind} ${limit}`, reader)
     }
     return reader
   }
+}
+
+async function roomFor(long: FairQueue, res: Response, bytes: number) {
+  const principal = res.locals.admission?.principal
+  const whose = { group: principal?.dealerId ?? '', member: principal?.subject.id ?? res.req.ip ?? '' }
+  const place = await long.enter(whose, bytes, { left: () => leaving(res) })
+  // Nobody gives it back any more.
+  if (res.closed) place.leave()
+  return place
 }
 
 /**
@@ -86,43 +120,78 @@ export function bodyReader(judged: (res: Response) => Promise<unknown>): (call: 
 function readerOf(
   kind: 'json' | 'form' | 'raw',
   limit: number,
-  judged: (res: Response) => Promise<unknown>,
+  admit: (res: Response, bytes: number) => Promise<void>,
 ): RequestHandler {
   return (req, res, next) => {
     if (!hasBody(req)) return next()
     const length = req.headers['content-length']
-    if (Number(length) > limit) throw tooLarge(limit)
+    const bytesMax = length === undefined ? limit : Number(length)
+    if (bytesMax > limit) throw tooLarge(limit)
+    if (!req.readable) throw notWhole()
+    const isAwaited = req.headers.expect !== undefined && req.httpVersion === '1.1'
+
     let isOver = false
-    const go = (failure?: unknown) => {
-      if (!isOver) next(failure)
-      isOver = true
-    }
-    let early: Promise<unknown> | undefined
-    const judge = () => {
-      early ??= judged(res)
-      early.catch(go)
-    }
-    if (Number(length) > unjudgedBytesMax) judge()
-    if (req.headers.expect !== undefined && req.httpVersion === '1.1')
-      if (early) early.then(() => res.writeContinue()).catch(() => undefined)
-      else res.writeContinue()
+    // Grows with what comes: of a body that comes in very small pieces they would weigh much more than it.
+    let bytes: Buffer = nothingCame
     let come = 0
-    // Of one that comes in chunks nobody has said how long it is.
-    if (length === undefined)
-      req.on('data', (chunk: Buffer) => {
-        come += chunk.length
-        if (come > unjudgedBytesMax) judge()
-      })
-    // Listens from the start: what is wrong with a body may come at once.
-    readStream(req, { limit, length }, (error: unknown, bytes: Buffer) => {
-      // It was left paused in the middle.
-      if (error) req.resume()
-      if (error) return go(error)
-      if (bytes.length <= unjudgedBytesMax) return go(parseBody(kind, bytes, req, res))
-      ;(early ?? judged(res)).then(() => parseLarge(kind, bytes, req, res)).then(go, go)
-    })
+    const end = (failure?: unknown) => {
+      if (isOver) return
+      isOver = true
+      req.off('data', take).off('end', whole).off('error', cut)
+      if (failure !== undefined) {
+        bytes = nothingCame
+        req.resume()
+        return next(failure)
+      }
+      const body = bytes.subarray(0, come)
+      if (come <= unjudgedBytesMax) return next(parseBody(kind, body, req, res))
+      parseLong(kind, body, req, res).then(next, next)
+    }
+    const take = (chunk: Buffer) => {
+      const before = come
+      come += chunk.length
+      if (come > limit) return end(tooLarge(limit))
+      bytes = before === 0 ? chunk : joined(bytes, before, chunk, bytesMax)
+      // Of one that comes in chunks nobody has said how long it is.
+      if (length === undefined && before <= unjudgedBytesMax && come > unjudgedBytesMax) {
+        req.pause()
+        admit(res, limit).then(() => req.resume(), end)
+      }
+    }
+    const whole = () => {
+      // What the others have no use for.
+      res.locals.room?.leave(bytesMax - come)
+      end()
+    }
+    const cut = (error: unknown) => end(error instanceof Problem ? error : notWhole())
+    const begin = () => {
+      if (isOver) return
+      if (isAwaited) res.writeContinue()
+      req.on('data', take)
+    }
+
+    // What is wrong with a body may come at once.
+    req.on('end', whole).on('error', cut)
+    if (bytesMax > unjudgedBytesMax && length !== undefined) admit(res, bytesMax).then(begin, end)
+    else begin()
   }
 }
+
+const nothingCame: Buffer = Buffer.alloc(0)
+
+/** The bytes that have come, and those that come now, with room for more of up to `bytesMax`. */
+function joined(bytes: Buffer, come: number, chunk: Buffer, bytesMax: number): Buffer {
+  const needed = come + chunk.length
+  if (needed > bytes.length) {
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(2 * needed, bytesMax)))
+    bytes.copy(larger, 0, 0, come)
+    bytes = larger
+  }
+  chunk.copy(bytes, come)
+  return bytes
+}
+
+const notWhole = () => badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
 
 const tooLarge = (limit: number) => new Problem('body-too-large', `The body may have ${limit} bytes at the most.`)
 
@@ -159,7 +228,7 @@ function parseBody(kind: 'json' | 'form' | 'raw', bytes: Buffer, req: Request, {
 }
 
 /** The same, of a body that would hold up others if it were read in one go. */
-async function parseLarge(kind: 'json' | 'form' | 'raw', bytes: Buffer, req: Request, res: Response): Promise<unknown> {
+async function parseLong(kind: 'json' | 'form' | 'raw', bytes: Buffer, req: Request, res: Response): Promise<unknown> {
   if (kind !== 'json' || bytes.length <= partBytesMax) return parseBody(kind, bytes, req, res)
   const { value, faults } = await readLargeJson(bytes, res.locals.charset)
   res.locals.rawBody = bytes

@@ -10,6 +10,7 @@ import { Problem } from '../problem.ts'
 import type { Meter } from '../limits/meter.ts'
 import type { Judge } from '../tokens/liveness.ts'
 import type { Contract } from './contract.ts'
+import { leaving } from './leaving.ts'
 
 interface Reply {
   status: number
@@ -61,13 +62,6 @@ export function dispatch(
     else if (body === undefined) res.writeHead(status).end()
     else contract.answer(req, res, status, 'application/json', body)
   }
-}
-
-function leaving(res: Response): AbortSignal {
-  const controller = new AbortController()
-  if (res.closed) controller.abort()
-  else res.once('close', () => controller.abort())
-  return controller.signal
 }
 
 /** Sends on what comes, at once and for as long as it comes; ends it when the client goes. */

@@ -89,15 +89,6 @@ export function asProblem(error: unknown, req: Request): Problem {
       return badRequest([
         { in: 'body', pointer: '', message: `has more than ${partBytesMax} bytes beside the entries of its lists` },
       ])
-    case 'entity.too.large':
-      return new Problem(
-        'body-too-large',
-        `The body may have ${'limit' in error ? error.limit : 'fewer'} bytes at the most.`,
-      )
-    case 'request.aborted':
-    case 'stream.not.readable':
-    case 'request.size.invalid':
-      return badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
   }
   if ('status' in error && error.status === 400) return badRequest(withSuggestions(violationsIn(error), req))
   if ('status' in error && error.status === 415) return new Problem('unsupported-media-type')

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
 import type { Refusals } from '../audit/refusals.ts'
+import type { Place } from '../fair-queue.ts'
 import type { JsonFaults } from '../json.ts'
 import type { Http } from '../operation.ts'
 import type { Violation } from '../problem.ts'
@@ -19,6 +20,8 @@ declare global {
       /** The credential was judged since the request began. */
       isJudged?: boolean
       rawBody?: Buffer
+      /** What a long body takes of that which the process may hold. */
+      room?: Place
       jsonFaults?: JsonFaults | undefined
       /** The code of the problem that was answered, or OAuth's word for it. */
       problem?: string
@@ -46,6 +49,7 @@ export function logRequests(log: Logger, recorder: Recorder, refusals: Pick<Refu
     res.locals.requestId = requestId
     res.setHeader('X-Request-Id', requestId)
     const over = () => {
+      res.locals.room?.leave()
       const durationMs = Math.round((performance.now() - started) * 100) / 100
       const isAnswered = res.writableFinished || (res.locals.isStream === true && res.headersSent)
       if (!isAnswered) delete res.locals.problem
