@@ -117,3 +117,6 @@ export function unavailableFor(error: unknown): Problem | undefined {
   const headers = { 'Retry-After': String(retryAfterSeconds[cause] ?? 1) }
   return new Problem('unavailable', `${wordsOf[cause]}. Nothing is known to have been written; try again.`, { headers })
 }
+
+/** Whether the server itself said that it did not do it. Of a call whose connection broke nobody knows. */
+export const isAnswer = (error: unknown): boolean => error instanceof Error && 'severity' in error

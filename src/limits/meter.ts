@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
 import { openAlarm, openJob, type Report } from '../background.ts'
+import { isAnswer } from '../db/away.ts'
 import { type Limit, type Limits, usedByKeys, type UsedByKeys } from '../limit.ts'
 import type { Http, Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
@@ -217,17 +218,32 @@ function countingMeter(hot: pg.Pool, judge: Judge, limits: Limits, report: Repor
     if (account.waiting.length > 0) ask(account)
   }
 
-  /** What a process has no use for goes back, and is forgotten here. */
+  /** What a process has no use for goes back, and is forgotten here. @throws when it could not be given back */
   const giveBack = async (isOver: (account: Account) => boolean) => {
-    const over = [...accounts].filter(
-      ([, account]) => !account.isAsked && account.waiting.length === 0 && isOver(account),
-    )
-    for (const [key] of over) accounts.delete(key)
-    const full = over.map(([, account]) => account).filter(({ share }) => share > 0)
-    for (let at = 0; at < full.length; at += sharesAtOnceMax)
+    const isIdle = (account: Account) => !account.isAsked && account.waiting.length === 0
+    const over = [...accounts].filter(([, account]) => isIdle(account) && isOver(account))
+    for (let at = 0; at < over.length; at += sharesAtOnceMax) {
+      const some = over.slice(at, at + sharesAtOnceMax)
+      // Those who come meanwhile ask for a share of their own.
+      const given = some.map(([, account]) => ({ account, share: account.share, askedAt: account.askedAt }))
+      for (const { account } of given) account.share = 0
+      await giveShares(given.filter(({ share }) => share > 0))
+      given.forEach(({ account, askedAt }, place) => {
+        const key = some[place]?.[0]
+        if (key && isIdle(account) && account.share === 0 && account.askedAt === askedAt) accounts.delete(key)
+      })
+    }
+  }
+  const giveShares = async (given: readonly { account: Account; share: number }[]) => {
+    if (given.length === 0) return
+    let wasSent = false
+    try {
+      const connection = await hot.connect()
+      connection.release()
+      wasSent = true
       await takeShares(
         hot,
-        full.slice(at, at + sharesAtOnceMax).map(({ dealerId, holderId, name, share }) => ({
+        given.map(({ account: { dealerId, holderId, name }, share }) => ({
           dealerId,
           holderId,
           name,
@@ -237,6 +253,11 @@ function countingMeter(hot: pg.Pool, judge: Judge, limits: Limits, report: Repor
           limit: limits[name],
         })),
       )
+    } catch (failure) {
+      // Where nobody knows whether it went back, it is gone: what is given twice would be used twice.
+      if (!wasSent || isAnswer(failure)) for (const { account, share } of given) account.share += share
+      throw failure
+    }
   }
   const job = openJob('giving shares of limits back', lookMs, report, () => {
     const now = performance.now()
