@@ -193,10 +193,14 @@ describe('the embedded PostgreSQL', () => {
       fs.existsSync(dataDir) &&
       fs
         .readdirSync(dataDir)
-        .some((name) => name.startsWith('postgres.new-') && fs.existsSync(join(dataDir, name, 'base')))
+        .some((name) => name.startsWith('postgres.new-') && fs.existsSync(join(dataDir, name, 'cluster', 'base')))
     await until(halfMade, 20)
     await kill(owner)
     expect(fs.existsSync(join(dataDir, 'postgres'))).toBe(false)
+    // Others of the name that root borrows for it do not get in.
+    const [half = ''] = fs.readdirSync(dataDir).filter((name) => name.startsWith('postgres.new-'))
+    const { uid, mode } = fs.statSync(join(dataDir, half))
+    expect([uid, mode & 0o007]).toEqual([process.getuid?.() ?? 0, 0])
     fs.mkdirSync(join(dataDir, 'postgres.new-xxx', 'base'), { recursive: true })
 
     const { connection } = await start()
@@ -254,6 +258,77 @@ describe('the embedded PostgreSQL', () => {
     await sleep(300)
     if (isLinux) expect(postmastersOf()).toEqual([])
   })
+
+  const idsOf = (file: string) =>
+    fs
+      .readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => Number(line.split(':')[2]))
+
+  it.runIf(isRoot)('runs, started by root, as a user that nobody else has, with its group', async () => {
+    const taken = new Set([...idsOf('/etc/passwd'), ...idsOf('/etc/group')])
+    const users = new Set<number>()
+    for (const dir of [dataDir, join(root, 'other')]) {
+      await start(dir)
+      const [pid = ''] = fs.readFileSync(join(dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')
+      const ids = /Uid:\t(\d+)[^]*Gid:\t(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
+      const { uid, gid } = fs.statSync(join(dir, 'postgres'))
+      expect([Number(ids?.[1]), Number(ids?.[2])]).toEqual([uid, gid])
+      expect([taken.has(uid), taken.has(gid), uid]).toEqual([false, false, gid])
+      users.add(uid)
+      for (const entry of fs.readdirSync(join(dir, 'postgres'), { recursive: true, withFileTypes: true }))
+        expect(fs.lstatSync(join(entry.parentPath, entry.name)).uid).toBe(uid)
+    }
+    expect(users.size).toBe(2)
+  })
+
+  it.runIf(isRoot)(
+    'takes what a version before left to a user that others have, too, and nothing of anybody else',
+    async () => {
+      const cluster = join(dataDir, 'postgres')
+      const [, , nobody = 0] =
+        fs
+          .readFileSync('/etc/passwd', 'utf8')
+          .split('\n')
+          .find((line) => line.startsWith('nobody:'))
+          ?.split(':')
+          .map(Number) ?? []
+      const ownersOf = () => {
+        const entries = fs.readdirSync(cluster, { recursive: true, withFileTypes: true })
+        return new Set(
+          [cluster, ...entries.map((entry) => join(entry.parentPath, entry.name))].map(
+            (path) => fs.lstatSync(path).uid,
+          ),
+        )
+      }
+      const giveToNobody = () => {
+        for (const entry of fs.readdirSync(cluster, { recursive: true, withFileTypes: true }))
+          fs.lchownSync(join(entry.parentPath, entry.name), nobody, nobody)
+        fs.chownSync(cluster, nobody, nobody)
+      }
+      const first = await start()
+      await saveRow(first.connection)
+      await first.stop()
+      const { uid } = fs.statSync(cluster)
+
+      giveToNobody()
+      // Cut short in the middle of it.
+      fs.chownSync(join(cluster, 'base'), uid, uid)
+      const second = await start()
+      expect(await savedRows(second.connection)).toEqual([{ place: 'Ærø' }])
+      expect(messages).toContain(`The database in ${cluster} belongs to user id ${uid} now, which nobody else has`)
+      await second.stop()
+      expect(ownersOf()).toEqual(new Set([uid]))
+
+      // Whose folder it is starts the service as that user.
+      giveToNobody()
+      fs.chownSync(dataDir, nobody, nobody)
+      const third = await start()
+      expect(await savedRows(third.connection)).toEqual([{ place: 'Ærø' }])
+      await third.stop()
+      expect(ownersOf()).toEqual(new Set([nobody]))
+    },
+  )
 
   it.runIf(isRoot)('keeps the database elsewhere when its account cannot reach DATA_DIR', async () => {
     const hadState = fs.existsSync('/var/lib/carbuddii')

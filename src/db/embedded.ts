@@ -2,14 +2,15 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { makeFolderDurably } from '../files.ts'
 import { Refusal } from '../refusal.ts'
-import { isRoot, run, serverAccount } from './embedded/account.ts'
+import { isRoot, isSharedAccount, run, serverAccount } from './embedded/account.ts'
 import { findBinaries } from './embedded/binaries.ts'
-import { chooseHome, clusterMissing, createCluster } from './embedded/cluster.ts'
+import { chooseHome, clusterMissing, createCluster, giveTo } from './embedded/cluster.ts'
 import { readOwner, takeLock, writeOwner } from './embedded/owner.ts'
+import { stopPredecessor } from './embedded/postmaster.ts'
 import { remove } from './embedded/removal.ts'
 import { withoutRepeats } from './embedded/repeats.ts'
 import { launch } from './embedded/server.ts'
-import { type Connection, database, type Log, port, type Site, user } from './embedded/site.ts'
+import { type Connection, database, type Log, port, shortHash, type Site, user } from './embedded/site.ts'
 import { chooseSocketFolder } from './embedded/socket-folder.ts'
 import { keepRunning } from './embedded/supervision.ts'
 
@@ -96,7 +97,7 @@ export async function runningEmbedded(dataDir: string): Promise<Connection | und
 }
 
 async function prepare(dir: string, connectionsMax: number, log: Log, needing?: string): Promise<Site> {
-  const preferred = isRoot() ? serverAccount() : undefined
+  const preferred = isRoot() ? serverAccount(shortHash(dir)) : undefined
   const home = await chooseHome(dir, preferred, log)
   const cluster = join(home, 'postgres')
   const owner = fs.existsSync(cluster) ? fs.statSync(cluster) : undefined
@@ -105,8 +106,15 @@ async function prepare(dir: string, connectionsMax: number, log: Log, needing?: 
     throw new Refusal(
       `${cluster} belongs to user id ${owner.uid}: start as that user or as root, or set another DATA_DIR`,
     )
-  // The user who made the cluster keeps it, also when root starts the service for once.
-  const account = preferred && owner ? { uid: owner.uid, gid: owner.gid } : preferred
+  // The user who made the cluster keeps it, also when root starts the service for once; but what root itself left to an
+  // account that others have, too, gets one of its own.
+  const isShared = preferred && owner && isSharedAccount(owner.uid) && fs.statSync(dir).uid === 0
+  const account = preferred && owner && !isShared ? { uid: owner.uid, gid: owner.gid } : preferred
+  if (isShared) {
+    await stopPredecessor(cluster, log)
+    giveTo(preferred, cluster)
+    log('info', `The database in ${cluster} belongs to user id ${preferred.uid} now, which nobody else has`)
+  }
 
   const bin = await findBinaries(home, account)
   const wrapper = await deathSignalWrapper()

@@ -8,7 +8,7 @@ import { onTestFinished } from 'vitest'
 import { serverAccount } from '../../src/db/embedded/account.ts'
 import { findBinaries } from '../../src/db/embedded/binaries.ts'
 import { createCluster } from '../../src/db/embedded/cluster.ts'
-import { user } from '../../src/db/embedded/site.ts'
+import { shortHash, user } from '../../src/db/embedded/site.ts'
 import { until } from '../patience.ts'
 
 /** A folder that the user postgres can work in, removed after the test. */
@@ -38,9 +38,8 @@ export async function startPostgres(
   settings: Record<string, string | number>,
   within: readonly string[] = [],
 ): Promise<{ host: string; port: number; user: string; database: string }> {
-  const account = serverAccount()
-  if (!account) throw new Error('There is nobody to run PostgreSQL')
   const folder = mkdtempSync(join(tmpdir(), 'cb-machines-'))
+  const account = serverAccount(shortHash(folder))
   chmodSync(folder, 0o711)
   chownSync(folder, account.uid, account.gid)
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

@@ -2,7 +2,8 @@ import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeFolderDurably, syncFolder } from '../../files.ts'
 import { Refusal } from '../../refusal.ts'
-import { type Account, canEnter, isRoot, run } from './account.ts'
+import { type Account, canEnter, isRoot, makerFor, run } from './account.ts'
+import { remove } from './removal.ts'
 import { type Log, shortHash, user } from './site.ts'
 
 const walSegmentMegabytes = 4
@@ -45,8 +46,16 @@ export async function createCluster(
   wrapper: string[],
   log: Log,
 ): Promise<void> {
-  const fresh = fs.mkdtempSync(`${cluster}.new-`)
-  if (account) fs.chownSync(fresh, account.uid, account.gid)
+  const maker = account && makerFor(account)
+  // Nobody else who has the name of the maker gets in here.
+  const around = fs.mkdtempSync(`${cluster}.new-`)
+  const fresh = join(around, 'cluster')
+  fs.mkdirSync(fresh, { mode: 0o700 })
+  if (maker) {
+    fs.chownSync(fresh, maker.uid, maker.gid)
+    fs.chownSync(around, 0, maker.gid)
+    fs.chmodSync(around, 0o710)
+  }
   const initdb = [...wrapper, join(bin, 'initdb'), '--pgdata', fresh]
   const flags = [
     '--no-sync',
@@ -58,10 +67,21 @@ export async function createCluster(
   ]
   await run(
     [...initdb, ...flags, `--username=${user}`, `--wal-segsize=${walSegmentMegabytes}`, '--no-instructions'],
-    account,
+    maker,
   )
+  if (account) giveTo(account, fresh)
   await run([...initdb, '--sync-only'], account)
   fs.renameSync(fresh, cluster)
   syncFolder(dirname(cluster))
+  await remove(around)
   log('info', `Created a new database cluster in ${cluster}`)
+}
+
+/**
+ * Gives a cluster to the account that is to run it. The folder itself comes last: cut short, it is begun anew.
+ */
+export function giveTo({ uid, gid }: NonNullable<Account>, cluster: string): void {
+  for (const entry of fs.readdirSync(cluster, { recursive: true, withFileTypes: true }))
+    fs.lchownSync(join(entry.parentPath, entry.name), uid, gid)
+  fs.chownSync(cluster, uid, gid)
 }
