@@ -207,6 +207,24 @@ it('reads the environment in config.ts alone', () => {
   expect(others.map(({ path }) => path)).toEqual(['src/db/embedded/account.ts', 'src/workers.ts'])
 })
 
+it('runs without the packages for development, but for the mock; the dashboard is built', () => {
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const named = (code: string) => [...code.matchAll(/\bresolve\(['"]([^'"]+)['"]\)/g)].map(([, name = '']) => name)
+  const packageOf = (name: string) => name.split('/', name.startsWith('@') ? 2 : 1).join('/')
+  const loaded = modules
+    .filter(({ path }) => /^(src|generated)\//.test(path) && !/^(src|generated)\/dashboard\//.test(path))
+    .flatMap(({ path, code, loads }) => [...loads, ...named(code)].map((name) => ({ path, name })))
+    .filter(({ name }) => !isOurs(name) && !name.startsWith('node:'))
+    .map(({ path, name }) => ({ path, name: packageOf(name) }))
+  const isThere = (name: string) => name in dependencies || name in optionalDependencies
+  expect(loaded.filter(({ name }) => !isThere(name))).toEqual([
+    { path: 'src/cli/mock.ts', name: '@stoplight/prism-cli' },
+  ])
+  // What nobody loads is not there.
+  const names = new Set(loaded.map(({ name }) => name))
+  expect(Object.keys(dependencies).filter((name) => !names.has(name))).toEqual([])
+})
+
 function isOurs(name: string): boolean {
   return /^(openapi|generated|src|test)\//.test(name)
 }

@@ -12,7 +12,7 @@ type Responses = Record<string, object>
 type Document = { paths: Record<string, Record<string, { responses?: Responses }>> }
 
 const contract = new URL('../../generated/integrators.yaml', import.meta.url)
-const prism = fileURLToPath(import.meta.resolve('@stoplight/prism-cli/dist/index.js'))
+const prism = whereIsPrism()
 const folder = mkdtempSync(join(tmpdir(), 'carbuddii-mock-'))
 const arranged = join(folder, 'openapi.json')
 
@@ -35,6 +35,15 @@ function rename(responses: Responses, from: string, to: string): void {
   if (!response) return
   responses[to] = response
   delete responses[from]
+}
+
+function whereIsPrism(): string {
+  try {
+    return fileURLToPath(import.meta.resolve('@stoplight/prism-cli/dist/index.js'))
+  } catch {
+    console.error('The mock is for development, and so is the package that it needs: npm ci brings it.')
+    process.exit(1)
+  }
 }
 
 process.once('exit', () => rmSync(folder, { recursive: true }))
