@@ -770,24 +770,28 @@ describe('a national identity number', () => {
         appointment: { comments: cpr },
         externalReference: { source: 'website', id: '0101505000' },
         submittedAt: cpr,
-        extra: { deep: [{ deeper: cpr }], plain: 101505000 },
+        attribution: { campaignId: '0101505000', landingPage: `https://dealer.example/?cpr=${cpr}` },
+        extra: { deep: [{ deeper: cpr }], plain: 101505000, number: 3112505000, [`nr. ${cpr}`]: { [cpr]: 1 } },
       },
       { ...context, country },
     )
 
-  it('is masked in what people write, and in extra, but nowhere else', () => {
+  it('is masked wherever it may stand, but in what tells things apart or reaches somebody', () => {
     const lead = at('DK')
     const masked = '010150-****'
     expect(lead.data).toMatchObject({
       message: `My CPR is ${masked}, my phone 32 12 34 56`,
-      customer: { name: { full: cpr }, phones: [{ number: '0101505000' }] },
-      vehiclesOfInterest: [{ stockNumber: cpr, comments: masked }],
+      customer: { name: { full: masked }, phones: [{ number: '0101505000' }] },
+      vehiclesOfInterest: [{ stockNumber: masked, comments: masked }],
       tradeIns: [{ vin: 'WVW0101505000ABCD', comments: masked }],
       consents: [{ text: `I, ${masked}, agree` }],
       appointment: { comments: masked },
+      attribution: { campaignId: '0101505000', landingPage: `https://dealer.example/?cpr=${masked}` },
       extra: {
         deep: [{ deeper: masked }],
         plain: 101505000,
+        number: '311250****',
+        'nr. 010150-****': { [masked]: 1 },
         '/type': masked,
         '/customer/phones/0/note': masked,
         '/customer/cpr': '010150****',
@@ -797,15 +801,21 @@ describe('a national identity number', () => {
     expect(lead.externalReference).toEqual({ source: 'website', id: '0101505000' })
     expect(lead.warnings.filter(({ code }) => code === 'national-id-masked').map(({ pointer }) => pointer)).toEqual([
       '/extra/deep/0/deeper',
+      '/extra/number',
+      '/extra/nr. 010150-****',
+      '/extra/nr. 010150-****/010150-****',
       '/type',
       '/message',
+      '/customer/name/full',
       '/customer/phones/0/note',
       '/customer/cpr',
+      '/vehiclesOfInterest/0/stockNumber',
       '/vehiclesOfInterest/0/comments',
       '/tradeIns/0/comments',
       '/consents/0/text',
       '/appointment/comments',
       '/submittedAt',
+      '/attribution/landingPage',
     ])
     expect(JSON.stringify(lead.warnings)).not.toContain('5000')
   })

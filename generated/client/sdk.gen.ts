@@ -128,7 +128,7 @@ export const createLeadBatch = <ThrowOnError extends boolean = false>(options: O
  * Scope: `leads:create`. Takes ADF 1.0 as it is really sent: any letter case, order, encoding and namespace, elements missing, unknown, one
  * level off or under another usual name; also in a whole mail, quoted-printable, base64, a form, JSON or escaped as in HTML. A document
  * type is passed over; one that declares anything itself is refused. Each prospect is a lead; what has no member of its own is kept in
- * `extra`, what is odd costs a warning, and the document is stored unchanged (`getLeadOriginal`).
+ * `extra`, what is odd costs a warning, and the document is stored as it came, but for national identity numbers (`getLeadOriginal`).
  *
  * A trade-in is told from a wanted vehicle by `interest`; only `status` makes a vehicle new or used. `primarycontact` and
  * `preferredcontact` come first. The price of a wanted vehicle is what is asked or was quoted for it; of a trade-in, `price` of type
@@ -214,7 +214,8 @@ export const getLeadReceipt = <ThrowOnError extends boolean = false>(options: Op
  *
  * Scope: `leads:read` and `customers:read`. Byte for byte: the document of a lead that came as ADF; the JSON of a lead of which something was repaired, cut,
  * converted or set aside (its media type names the charset that was said; what comes in a batch is in UTF-8, or nearly). Others have all that was sent on themselves, and no
- * original: 404. What is masked in the lead is not masked in it.
+ * original: 404. The serials of national identity numbers of the dealer's country are stars in it, in as many bytes and in the same encoding; the lead has the
+ * warning `national-id-masked`.
  *
  */
 export const getLeadOriginal = <ThrowOnError extends boolean = false>(options: Options<GetLeadOriginalData, ThrowOnError>): RequestResult<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError> => (options.client ?? client).get<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError>({

@@ -1384,7 +1384,7 @@ export type ExternalReferenceInput = {
 };
 
 /**
- * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning, and national identity numbers in its texts are masked.
+ * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning, and national identity numbers in it are masked.
  */
 export type LeadExtraInput = {
     [key: string]: unknown;
@@ -1604,7 +1604,7 @@ export type LeadReceipt = {
 };
 
 /**
- * What a lead came as, before anything was read into it.
+ * What a lead came as, before anything was read into it, with national identity numbers masked.
  */
 export type LeadOriginal = {
     /**
@@ -1612,7 +1612,7 @@ export type LeadOriginal = {
      */
     mediaType: string;
     /**
-     * The document, byte for byte, in base64.
+     * The document, byte for byte but for national identity numbers, in base64.
      */
     content: string;
 };
@@ -1770,7 +1770,7 @@ export type Source = {
  */
 export type SourcePage = {
     /**
-     * As many as `limit` allows; deleted keys are among them when leads came by them.
+     * As many as `limit` allows, or fewer where they are large; deleted keys are among them when leads came by them. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<Source>;
     /**

@@ -1761,7 +1761,7 @@ export type ExternalReferenceInput = {
 } | null;
 
 /**
- * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning, and national identity numbers in its texts are masked.
+ * Anything else, 8 kB as JSON at the most; what does not fit is left out with a warning, and national identity numbers in it are masked.
  */
 export type LeadExtraInput = {
     [key: string]: unknown;
@@ -1988,7 +1988,7 @@ export type LeadReceipt = {
 };
 
 /**
- * What a lead came as, before anything was read into it.
+ * What a lead came as, before anything was read into it, with national identity numbers masked.
  */
 export type LeadOriginal = {
     /**
@@ -1996,7 +1996,7 @@ export type LeadOriginal = {
      */
     mediaType: string;
     /**
-     * The document, byte for byte, in base64.
+     * The document, byte for byte but for national identity numbers, in base64.
      */
     content: string;
 };
@@ -2154,7 +2154,7 @@ export type Source = {
  */
 export type SourcePage = {
     /**
-     * As many as `limit` allows; deleted keys are among them when leads came by them.
+     * As many as `limit` allows, or fewer where they are large; deleted keys are among them when leads came by them. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<Source>;
     /**
@@ -2325,7 +2325,7 @@ export type ApiKey = {
  */
 export type ApiKeyPage = {
     /**
-     * As many as `limit` allows.
+     * As many as `limit` allows, or fewer where they are large. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<ApiKey>;
     /**
@@ -2522,7 +2522,7 @@ export type ApiKeyRequest = {
  */
 export type ApiKeyRequestPage = {
     /**
-     * As many as `limit` allows. They are kept for as many days as the dealer chose.
+     * As many as `limit` allows, or fewer where they are large. They are kept for as many days as the dealer chose. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<ApiKeyRequest>;
     /**
@@ -2633,7 +2633,7 @@ export type ApiKeyLimits = {
  */
 export type UserPage = {
     /**
-     * As many as `limit` allows, deactivated ones included.
+     * As many as `limit` allows, or fewer where they are large, deactivated ones included. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<User>;
     /**
@@ -2835,7 +2835,7 @@ export type Mail = {
  */
 export type MailPage = {
     /**
-     * As many as `limit` allows.
+     * As many as `limit` allows, or fewer where they are large. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<Mail>;
     /**
@@ -2991,7 +2991,7 @@ export type AuditEntry = {
  */
 export type AuditEntryPage = {
     /**
-     * As many as `limit` allows.
+     * As many as `limit` allows, or fewer where they are large. Whether it is the last page is told by `nextCursor` alone.
      */
     items: Array<AuditEntry>;
     /**

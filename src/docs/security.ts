@@ -92,7 +92,7 @@ ${table(
 <li><strong>An accepted lead is stored</strong>, and a lead that is sent again is stored once.</li>
 <li><strong>A password alone lets nobody in who has a passkey</strong>, or whose dealer requires one. Recovery codes work once, and a wrong one counts as a wrong password.</li>
 <li><strong>What is refused is seen</strong>: one line an hour for each key or person, reason and address, for 90 days, and a mail when it is much. It takes no room without an end.</li>
-<li><strong>National identity numbers are masked</strong> in what people write.</li>
+<li><strong>National identity numbers are masked</strong> in what people write, and in what is kept of it as it came.</li>
 </ul>
 <p>Known, and not hidden: the numbers of a dealer's events count test leads and real ones together, so whoever may read only test leads can tell from the gaps how many real events there were. A search by <code>contact</code> has the e-mail address or phone number in the address of the request: our log leaves queries out, and so should those of proxies in between.</p>
 

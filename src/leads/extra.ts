@@ -37,15 +37,12 @@ export function keepUnknown(
   if (longNumber !== undefined) warn('number-long', at, reading)
 }
 
-/**
- * Puts `value`, sent at `at`, into `extra` if it fits, with national identity numbers masked in its texts; says whether
- * it did.
- */
+/** Puts `value`, sent at `at`, into `extra` if it fits, with national identity numbers masked; says whether it did. */
 export function keep(name: string, value: unknown, at: string, reading: Reading): boolean {
   const { extra } = reading
   const changes: Change[] = []
   if (!isDeeper(value, nestingMax) && roomAfter(value, extraBytesMax - extra.bytes) >= 0) {
-    const free = freeName(name, extra.members, extra)
+    const free = freeName(maskedName(name, at, changes, reading), extra.members, extra)
     const whole = storable(value, at, changes, reading)
     const bytes = Buffer.byteLength(JSON.stringify(free)) + Buffer.byteLength(JSON.stringify(whole)) + 2
     if (extra.bytes + bytes <= extraBytesMax) {
@@ -83,8 +80,8 @@ function isDeeper(value: unknown, levels: number): boolean {
 type Change = { code: 'text-repaired' | 'national-id-masked' | 'number-long'; pointer: string }
 
 /**
- * A copy of a JSON value with every text and name well formed, without national identity numbers in its texts, and
- * with texts for the numbers that no double can be; `changes` gets what is new.
+ * A copy of a JSON value with every text and name well formed and without national identity numbers, and with texts for
+ * the numbers that no double can be, or that are a national identity number; `changes` gets what is new.
  */
 function storable(value: unknown, at: string, changes: Change[], reading: Reading): unknown {
   if (typeof value === 'string') {
@@ -92,6 +89,12 @@ function storable(value: unknown, at: string, changes: Change[], reading: Readin
     if (whole !== value) changes.push({ code: 'text-repaired', pointer: at })
     const masked = maskNationalIds(whole, reading.country)
     if (masked !== whole) changes.push({ code: 'national-id-masked', pointer: at })
+    return masked
+  }
+  if (typeof value === 'number') {
+    const masked = maskNationalIds(String(value), reading.country)
+    if (masked === String(value)) return value
+    changes.push({ code: 'national-id-masked', pointer: at })
     return masked
   }
   if (typeof value !== 'object' || value === null) return value
@@ -109,10 +112,17 @@ function storable(value: unknown, at: string, changes: Change[], reading: Readin
     const whole = wellFormed(name)
     const pointer = pointerTo(at, whole)
     if (whole !== name) changes.push({ code: 'text-repaired', pointer })
-    members.set(freeName(whole, members, reading.extra), inside(inner, name, pointer))
+    const free = freeName(maskedName(whole, pointer, changes, reading), members, reading.extra)
+    members.set(free, inside(inner, name, pointer))
   }
   // Unlike an assignment, it makes `__proto__` a member like any other.
   return Object.fromEntries(members)
+}
+
+function maskedName(name: string, at: string, changes: Change[], { country }: Reading): string {
+  const masked = maskNationalIds(name, country)
+  if (masked !== name) changes.push({ code: 'national-id-masked', pointer: at })
+  return masked
 }
 
 function freeName(wanted: string, taken: ReadonlyMap<string, unknown>, extra: Extra): string {

@@ -14,7 +14,8 @@ import { type TellingReference, tellingReference } from './external-reference.ts
 import { type Idempotency, keyOf, keyOfItem, keyOfPlace, ofDocument, ofLead, tellsApart } from './idempotency.ts'
 import { newLead } from './input.ts'
 import type { Intake, Push, Stored } from './intake.ts'
-import type { NewLead } from './lead.ts'
+import type { LeadContext, NewLead } from './lead.ts'
+import { maskedOriginal } from './original.ts'
 import * as store from './store.ts'
 import { suggestionsFor } from './suggestion.ts'
 import { tellsOfLoss, warn } from './warnings.ts'
@@ -34,7 +35,8 @@ export const createLead =
   ({ intake, meter }: LeadIntake): Handlers['createLead'] =>
   ({ body, headers, principal, http }) =>
     meter.used(principal, http, { leads: 1, bytes: http.rawBody?.length ?? 0 }, async () => {
-      const lead = newLead(body, await intake.context(principal), http.jsonFaults)
+      const context = await intake.context(principal)
+      const lead = newLead(body, context, http.jsonFaults)
       const key = telling(headers['idempotency-key'], keyOf, lead)
       const idempotency =
         key === undefined
@@ -43,7 +45,11 @@ export const createLead =
       // Nothing will be written, but a dead token is told so before anything else.
       if (!lead.reachable && !http.isJudged) await intake.judge(principal)
       requireReachable(lead)
-      const original = originalOf(lead, () => http.rawBody ?? Buffer.alloc(0), http.charset)
+      const original = await masked(
+        originalOf(lead, () => http.rawBody ?? Buffer.alloc(0), http.charset),
+        lead,
+        context,
+      )
       const stored = await intake.store(principal, { lead, idempotency, original })
       http.note({ leadId: stored.lead_id })
       return answerOf(stored)
@@ -71,6 +77,8 @@ export const createLeadBatch =
           : ofLead(key, input, 'createLeadBatch', JSON.stringify(input), http.jsonFaults?.longNumbers)
       return { lead, idempotency, original }
     })
+    for (const push of pushes)
+      if (push.status === 'fulfilled') push.value.original = await masked(push.value.original, push.value.lead, context)
     const outcomes = await storedTogether(intake, principal, pushes)
     requireSomeOutcome(outcomes)
     return {
@@ -94,9 +102,10 @@ export const createLeadsFromAdf =
     const prospects = readAdf(document, context.country, http.charset)
     // How many leads it has is known only now.
     if (prospects.length > 1) await meter.use(principal, http, { leads: prospects.length - 1 })
+    const content = await maskedOriginal(document, context.country)
     const original = {
       mediaType: mediaTypeIn(mediaType, http.charset),
-      content: document,
+      content,
       ...(prospects.length > 1 && { shared: { id: newId(), leads: prospects.length } }),
     }
     const pushes = await settledInSlices(prospects, (adf, at): Push => {
@@ -104,6 +113,7 @@ export const createLeadsFromAdf =
       if (violations.length > 0)
         throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')
       const lead = withWarningsOf(adf, newLead(adf.input, context))
+      if (content !== document) tellOfMasking(lead)
       requireReachable(lead)
       const key = telling(
         headers['idempotency-key'],
@@ -181,6 +191,20 @@ function originalOf({ warnings }: NewLead, bytes: () => Buffer, charset?: string
   const content = bytes()
   if (content.length > originalBytesMax) throw leadTooLarge()
   return { mediaType: mediaTypeIn('application/json', charset), content }
+}
+
+/** As it is kept. Claims compare what was sent, of which they have a hash. */
+async function masked(original: Push['original'], lead: NewLead, { country }: LeadContext): Promise<Push['original']> {
+  if (!original) return undefined
+  const content = await maskedOriginal(original.content, country)
+  if (content === original.content) return original
+  tellOfMasking(lead)
+  return { ...original, content }
+}
+
+/** Unless some place in the lead tells of it. */
+function tellOfMasking(lead: NewLead): void {
+  if (!lead.warnings.some(({ code }) => code === 'national-id-masked')) warn('national-id-masked', '', lead)
 }
 
 const leadTooLarge = () => new Problem('body-too-large', `A lead may have ${originalBytesMax} bytes at the most.`)

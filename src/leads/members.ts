@@ -112,15 +112,15 @@ interface TextLimit {
 export function text({ maxLength }: TextLimit): Reader<string, string | undefined> {
   return (sent, at, reading) => {
     const said = storable(sent, at, reading)
-    return isNothing(said, at, reading) ? undefined : cut(said, maxLength, at, reading)
+    return isNothing(said, at, reading) ? undefined : cut(masked(said, at, reading, 'program'), maxLength, at, reading)
   }
 }
 
-/** What people write on one line, as it reads. */
+/** What people write on one line, as it reads; national identity numbers are masked in it. */
 export function line({ maxLength }: TextLimit): Reader<string, string | undefined> {
   return (sent, at, reading) => {
     const said = wholeLine(sent, at, reading)
-    return said === undefined ? undefined : cut(said, maxLength, at, reading)
+    return said === undefined ? undefined : cut(masked(said, at, reading), maxLength, at, reading)
   }
 }
 
@@ -128,7 +128,8 @@ export function line({ maxLength }: TextLimit): Reader<string, string | undefine
 export function identifier({ maxLength }: TextLimit): Reader<string, string | undefined> {
   return (sent, at, reading) => {
     const said = shownLine(sent, at, reading)
-    if (said.trim() === '' || !isUnset(said.trim())) return cut(said, maxLength, at, reading)
+    if (said.trim() === '' || !isUnset(said.trim()))
+      return cut(masked(said, at, reading, 'program'), maxLength, at, reading)
     keep(at, said, at, reading)
     return undefined
   }
@@ -142,7 +143,7 @@ export function wholeLine(sent: string, at: string, reading: Reading): string | 
 
 /** A line in which words for nothing may be meant. */
 export function lineAsSaid({ maxLength }: TextLimit): Reader<string, string> {
-  return (sent, at, reading) => cut(shownLine(sent, at, reading), maxLength, at, reading)
+  return (sent, at, reading) => cut(masked(shownLine(sent, at, reading), at, reading), maxLength, at, reading)
 }
 
 /** What people write as they like, as it reads; national identity numbers of the dealer's country are masked in it. */
@@ -158,8 +159,8 @@ export function exactText({ maxLength }: TextLimit): Reader<string, string> {
   return (sent, at, reading) => cut(masked(storable(sent, at, reading), at, reading), maxLength, at, reading)
 }
 
-function masked(said: string, at: string, reading: Reading): string {
-  const whole = maskNationalIds(said, reading.country)
+function masked(said: string, at: string, reading: Reading, as: 'person' | 'program' = 'person'): string {
+  const whole = maskNationalIds(said, reading.country, as)
   if (whole !== said) warn('national-id-masked', at, reading)
   return whole
 }

@@ -8,6 +8,8 @@ interface Scheme {
    */
   readonly form: RegExp
   readonly isNumber: (born: string, sign: string, serial: string) => boolean
+  /** What has no hyphen is one all the same: it has two check digits. */
+  readonly isSureWithoutSign?: true
 }
 
 // A hyphen of any kind, with a blank on each side or without; or a blank; or nothing.
@@ -23,7 +25,14 @@ const schemes: ReadonlyMap<string, Scheme> = new Map([
     },
   ],
   ['SE', { form: new RegExp(`(?<!\\d)((?:18|19|20)?\\d{6})(${sign}|\\+)(\\d{4})(?!\\d)`, 'g'), isNumber: isSwedish }],
-  ['NO', { form: new RegExp(`(?<!\\d)(\\d{6})(${sign})(\\d{5})(?!\\d)`, 'g'), isNumber: isNorwegian }],
+  [
+    'NO',
+    {
+      form: new RegExp(`(?<!\\d)(\\d{6})(${sign})(\\d{5})(?!\\d)`, 'g'),
+      isNumber: isNorwegian,
+      isSureWithoutSign: true,
+    },
+  ],
   ['FI', { form: /(?<!\d)(\d{6})([-+\u2010-\u2015\u2212A-FU-Y])(\d{3}[0-9A-Y])(?![0-9A-Z])/gi, isNumber: isFinnish }],
 ])
 
@@ -57,14 +66,15 @@ const finnishChecks = '0123456789ABCDEFHJKLMNPRSTUVWXY'
  * In doubt it masks. Three in a hundred Danish order numbers of ten digits lose their last four, and so do a Swedish
  * mobile number without its country code and the time in `DDMMYY-HHMM`: that costs a look at the warning and a
  * question, a CPR number in the wrong hands costs its owner more. Phone numbers have a place of their own, which is not
- * masked.
+ * masked. Of what programs write (`as: 'program'`), where ten digits are mostly something else, only those are masked
+ * that are surely one: with their hyphen, or Norwegian.
  */
-export function maskNationalIds(text: string, country: string): string {
+export function maskNationalIds(text: string, country: string, as: 'person' | 'program' = 'person'): string {
   const scheme = schemes.get(country)
   if (!scheme || !/\d{6}/.test(text)) return text
   return text.replace(scheme.form, (found: string, born: string, sign: string, serial: string, at: number) =>
     scheme.isNumber(born, sign, serial) &&
-    !(sign.trim() === '' && isDialled(text, at)) &&
+    !(sign.trim() === '' && (isDialled(text, at) || (as === 'program' && !scheme.isSureWithoutSign))) &&
     !isInVin(text, at, at + found.length)
       ? born + sign + '*'.repeat(serial.length)
       : found,

@@ -1,5 +1,6 @@
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { Warning } from '../../generated/server/types.gen.ts'
+import { maskNationalIds } from './national-id.ts'
 import { roomIn, startOfLetter, wellFormed } from './text.ts'
 
 const warningsMax = limits.Lead.warnings.maxItems
@@ -81,10 +82,15 @@ const tooMany: Warning = { code: 'too-many-warnings', pointer: '', message: mess
 
 /**
  * Adds a warning. One about a place too deep to be named is about the next one above it; a name in it may hold what
- * cannot be stored.
+ * cannot be stored, or a national identity number of `country`.
  */
-export function warn(code: keyof typeof messages, at: string, { warnings }: { warnings: Warning[] }): void {
-  const pointer = wellFormed(at.length <= pointerLengthMax ? at : at.slice(0, at.lastIndexOf('/', pointerLengthMax)))
+export function warn(
+  code: keyof typeof messages,
+  at: string,
+  { warnings, country = '' }: { warnings: Warning[]; country?: string },
+): void {
+  const named = at.length <= pointerLengthMax ? at : at.slice(0, at.lastIndexOf('/', pointerLengthMax))
+  const pointer = maskNationalIds(wellFormed(named), country)
   if (warnings.length < warningsMax) warnings.push({ code, pointer, message: messages[code] })
   else warnings[warningsMax - 1] = tooMany
 }

@@ -1,0 +1,268 @@
+import { decodeHTMLStrict } from 'entities'
+import { wideEncodingOf } from '../encoding.ts'
+import { givingWay } from '../slices.ts'
+import { maskNationalIds } from './national-id.ts'
+
+// What was sent is kept in whatever it was written in, and so is what is masked in it: a star has as many bytes as what
+// stood there.
+
+/** A text, and how a character of it, which is of ASCII, is written to where it stands. */
+interface View {
+  readonly text: string
+  readonly put: (at: number, character: string) => void
+}
+
+/** So many times the bytes of a document are looked at, whatever it is wrapped in; those of a short one more often. */
+const looksMax = 12
+const charactersMin = 500_000
+/** Longer than a national identity number in base64; a shorter one is a word. */
+const base64LengthMin = 14
+const star = '*'
+
+/**
+ * The bytes of a document without the serials of national identity numbers of `country`, as many as there were; the
+ * same buffer when there is none.
+ *
+ * They are looked for in all that a reader might make of it, in turn and within each other: any encoding that has ASCII
+ * in it, UTF-16 and UTF-32, character references, escapes of JSON, percent-encoding, quoted-printable, base64, and
+ * between tags. What is masked too often in a copy is in the lead. In slices of time, so that others get their turn.
+ */
+export async function maskedOriginal(content: Buffer, country: string): Promise<Buffer> {
+  let bytes = content
+  const giveWay = givingWay()
+  // Whatever is found is written at once, and all is looked at anew: no view is older than the bytes.
+  for (let looks = Math.max(looksMax * content.length, charactersMin); looks > 0;) {
+    const masked = Buffer.from(bytes)
+    let isMasked = false
+    for (const view of viewsOf(masked)) {
+      looks -= view.text.length + 1
+      isMasked = maskIn(view, country)
+      if (isMasked || looks <= 0) break
+      await giveWay()
+    }
+    if (!isMasked) break
+    bytes = masked
+  }
+  return bytes
+}
+
+function maskIn({ text, put }: View, country: string): boolean {
+  const masked = maskNationalIds(text, country)
+  if (masked === text) return false
+  for (let at = 0; at < text.length; at++) if (text[at] !== masked[at]) put(at, star)
+  return true
+}
+
+/** All that is read in the bytes, what is least wrapped first; each text once. */
+function* viewsOf(bytes: Buffer): Generator<View> {
+  const seen = new Set<string>()
+  const waiting = [rootOf(bytes)]
+  for (const view of waiting) {
+    if (seen.has(view.text)) continue
+    seen.add(view.text)
+    for (const each of [view, signed(view)]) {
+      if (!each) continue
+      yield each
+      const untagged = dividedPattern.test(each.text) ? reread(each, tagPattern, () => '') : undefined
+      if (untagged) yield untagged
+    }
+    for (const unwrap of unwrappings) {
+      const inner = unwrap(view)
+      if (inner) waiting.push(inner)
+    }
+  }
+}
+
+const tagPattern = /<!\[CDATA\[|\]\]>|<[^<>]*>/g
+/** There may be digits with tags between them. */
+const dividedPattern = /\d[^<>\w]{0,4}(?:<|\]\]>)/
+const signPattern = /[\x80-\xff]{1,4}/g
+/** Of UTF-8 or windows-1252; and whatever stands right behind a digit. */
+const hasSign = /[\x96\x97\xa0]|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\d[^\S\r\n]?[\x80-\xff]/
+const noBreakSpaces = /^(?:\xc2?\xa0)+$/
+const escapePattern = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});|\\(?:u[\da-f]{4}|[^])|\0/gi
+/** Any but an `&` that stands for itself. */
+const hasEscape = /&(?!amp;(?![a-z#]))[a-z#]|\\|\0/i
+const percentPattern = /%[\da-f]{2}|\+/gi
+/** Where a `+` is a blank; elsewhere it stands before phone numbers. */
+const formPattern = /%[\da-f]{2}|^[\w.[\]-]{1,64}=/i
+const quotedPattern = /=(?:[\da-f]{2}|\r?\n)/gi
+
+/** Letters that are none of ASCII are not told apart: between digits they are taken for a sign. */
+const signed = (view: View): View | undefined =>
+  hasSign.test(view.text) ? reread(view, signPattern, (bytes) => (noBreakSpaces.test(bytes) ? ' ' : '-')) : undefined
+
+const unwrappings: readonly ((view: View) => View | undefined)[] = [
+  (view) =>
+    hasEscape.test(view.text)
+      ? reread(view, escapePattern, (escape) => (escape === '\0' ? '' : characterOf(escape)))
+      : undefined,
+  (view) =>
+    formPattern.test(view.text)
+      ? reread(view, percentPattern, (byte) => (byte === '+' ? ' ' : byteOf(byte)))
+      : undefined,
+  (view) => reread(view, quotedPattern, (byte) => (byte.endsWith('\n') ? '' : byteOf(byte))),
+  outOfBase64,
+]
+
+const byteOf = (written: string): string => String.fromCharCode(Number.parseInt(written.slice(1), 16))
+
+const slashed = new Map(Object.entries({ n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' }))
+
+function characterOf(escape: string): string {
+  if (escape.startsWith('&')) return decodeHTMLStrict(escape)
+  const letter = escape.charAt(1)
+  return escape.length === 2
+    ? (slashed.get(letter) ?? letter)
+    : String.fromCharCode(Number.parseInt(escape.slice(2), 16))
+}
+
+/** The same escape, as long as it was, of another character. */
+function escapeLike(escape: string, character: string): string {
+  const code = character.charCodeAt(0)
+  const hex = code.toString(16)
+  if (escape.startsWith('%') || escape.startsWith('=')) return escape.charAt(0) + hex.toUpperCase()
+  if (escape.startsWith('\\')) return escape.length === 2 ? `\\${character}` : `\\u${hex.padStart(4, '0')}`
+  if (/^&#x/i.test(escape)) return `${escape.slice(0, 3)}${hex.padStart(escape.length - 4, '0')};`
+  return `&#${String(code).padStart(escape.length - 3, '0')};`
+}
+
+/** A text in which what fits `pattern` is read as something else. Undefined when nothing does. */
+function reread(outer: View, pattern: RegExp, read: (token: string) => string): View | undefined {
+  const { text } = outer
+  const tokens: { at: number; length: number; start: number; end: number }[] = []
+  const parts: string[] = []
+  let end = 0
+  let at = 0
+  for (const { 0: token, index } of text.matchAll(pattern)) {
+    const said = read(token)
+    parts.push(text.slice(end, index), said)
+    at += index - end
+    end = index + token.length
+    tokens.push({ at, length: said.length, start: index, end })
+    at += said.length
+  }
+  if (tokens.length === 0) return undefined
+  parts.push(text.slice(end))
+  return {
+    text: parts.join(''),
+    put: (place, character) => {
+      const token = lastUpTo(tokens, place)
+      if (!token) return outer.put(place, character)
+      const beyond = place - token.at - token.length
+      if (beyond >= 0) return outer.put(token.end + beyond, character)
+      const escape = text.slice(token.start, token.end)
+      write(outer, token.start, escape, escapeLike(escape, character))
+    },
+  }
+}
+
+function write(outer: View, start: number, before: string, after: string): void {
+  for (let at = 0; at < after.length; at++) if (after[at] !== before[at]) outer.put(start + at, after.charAt(at))
+}
+
+/** The last that begins at `place` or before it. */
+function lastUpTo<Part extends { readonly at: number }>(parts: readonly Part[], place: number): Part | undefined {
+  let [low, high] = [0, parts.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((parts[middle]?.at ?? 0) <= place) low = middle + 1
+    else high = middle
+  }
+  return parts[low - 1]
+}
+
+const rootOf = (bytes: Buffer): View => textOf(bytes, (at, character) => void (bytes[at] = character.charCodeAt(0)))
+
+/** One character for each byte, or for each two or four, where they show themselves as that. */
+function textOf(bytes: Buffer, put: View['put']): View {
+  const wide = wideEncodingOf(bytes)
+  if (!wide) return { text: bytes.toString('latin1'), put }
+  const size = wide.startsWith('utf-16') ? 2 : 4
+  const isLittle = wide.endsWith('le')
+  const units = new Uint16Array(Math.floor(bytes.length / size))
+  for (let at = 0; at < units.length; at++) {
+    const low = bytes[at * size + (isLittle ? 0 : size - 1)] ?? 0
+    const high = bytes[at * size + (isLittle ? 1 : size - 2)] ?? 0
+    units[at] = low | (high << 8)
+  }
+  const text = Buffer.from(units.buffer).toString('utf16le')
+  return { text, put: (at, character) => put(at * size + (isLittle ? 0 : size - 1), character) }
+}
+
+const base64Digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+const values = new Int8Array(256).fill(-1)
+for (const [value, digit] of [...base64Digits, '+', '/'].entries()) values[digit.charCodeAt(0)] = value
+values['-'.charCodeAt(0)] = 62
+values['_'.charCodeAt(0)] = 63
+
+/** All that is, or might be, base64 in a text, one behind the other. */
+function outOfBase64(outer: View): View | undefined {
+  const parts: (View & { at: number })[] = []
+  let at = 0
+  for (const run of base64RunsIn(outer.text)) {
+    const part = decodedRun(outer, run)
+    if (!part) continue
+    parts.push({ ...part, at })
+    at += part.text.length + 1
+  }
+  if (parts.length === 0) return undefined
+  return {
+    text: parts.map(({ text }) => text).join('\n'),
+    put: (place, character) => {
+      const part = lastUpTo(parts, place)
+      part?.put(place - part.at, character)
+    },
+  }
+}
+
+/** The places of the digits of each run. One goes on behind the end of a line, but not behind an empty one. */
+function base64RunsIn(text: string): Int32Array[] {
+  const runs: Int32Array[] = []
+  const places = new Int32Array(text.length)
+  let count = 0
+  /** What of a run that begins within a line is on its first line: perhaps a header stands there. */
+  let ofFirstLine = 0
+  let isWithinLine = false
+  const end = () => {
+    if (count >= base64LengthMin) runs.push(places.slice(0, count))
+    if (isWithinLine && ofFirstLine > 0 && count - ofFirstLine >= base64LengthMin)
+      runs.push(places.slice(ofFirstLine, count))
+    count = ofFirstLine = 0
+  }
+  for (let at = 0, previous = 0x0a; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code < 256 && (values[code] ?? -1) >= 0) {
+      if (count === 0) isWithinLine = previous !== 0x0a
+      places[count++] = at
+    } else if (code === 0x0a && previous !== 0x0a) ofFirstLine ||= count
+    else if (code !== 0x0d) end()
+    if (code !== 0x0d) previous = code
+  }
+  end()
+  return runs
+}
+
+const looksOfWord = 24
+/** Whether it begins with controls that no text has, as what is no base64 mostly does. */
+const isNoText = (text: string): boolean =>
+  [...text.slice(0, looksOfWord)].some((character) => character < ' ' && character !== '\0' && character.trim() !== '')
+
+/** Undefined for a word: there is nothing to read in it. */
+function decodedRun(outer: View, places: Int32Array): View | undefined {
+  let digits = ''
+  for (let at = 0; at < places.length; at += 4096)
+    digits += String.fromCharCode(...places.subarray(at, at + 4096).map((place) => outer.text.charCodeAt(place)))
+  const bytes = Buffer.from(digits, 'base64')
+  const alphabet = base64Digits + (/[-_]/.test(digits) ? '-_' : '+/')
+  const view = textOf(bytes, (at, character) => {
+    bytes[at] = character.charCodeAt(0)
+    const group = Math.floor(at / 3)
+    const bits = ((bytes[group * 3] ?? 0) << 16) | ((bytes[group * 3 + 1] ?? 0) << 8) | (bytes[group * 3 + 2] ?? 0)
+    for (let digit = 0; digit < 4; digit++) {
+      const place = places[group * 4 + digit]
+      if (place !== undefined) outer.put(place, alphabet.charAt((bits >> (18 - 6 * digit)) & 63))
+    }
+  })
+  return isNoText(view.text) ? undefined : view
+}
