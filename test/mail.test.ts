@@ -514,10 +514,13 @@ describe('a mail server that does not take a mail', () => {
     const { port } = server.server.address() as AddressInfo
     await until(() => server.connections.size === 0)
     server.server.close()
-    await queue()
-    await expect.poll(async () => (await mailsOf(dealerId).first()).failure).toContain('ECONNREFUSED')
-    await waitFor(dealerId, 'due')
-    server.server.listen(port, '127.0.0.1')
+    try {
+      await queue()
+      await expect.poll(async () => (await mailsOf(dealerId).first()).failure).toContain('ECONNREFUSED')
+      await waitFor(dealerId, 'due')
+    } finally {
+      server.server.listen(port, '127.0.0.1')
+    }
     await service.db('mails').where({ dealer_id: dealerId }).update({ due_at: new Date() })
     await waitFor(dealerId, 'sent')
     expect(await got(email)).toHaveLength(1)
