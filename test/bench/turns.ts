@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
 
 /**
  * Loaded before a server, in its own process: tells whoever asks at the socket `TURNS_SOCKET` how long the longest turn
@@ -15,13 +16,13 @@ function look(): void {
   if (askers > 0) setImmediate(look)
 }
 
-createServer((asker) => {
+const server = createServer((asker) => {
   if (askers++ === 0) setImmediate(look)
   asker.on('data', () => {
     asker.write(`${longestUs}\n`)
     longestUs = 0
   })
   asker.once('close', () => askers--)
-})
-  .listen(process.env['TURNS_SOCKET'])
-  .unref()
+}).unref()
+// What is loaded before the server is loaded before its threads, too.
+if (isMainThread) server.listen(process.env['TURNS_SOCKET'])
