@@ -18,9 +18,38 @@ import {
 } from './api-keys/handlers.ts'
 import { changeRecorder } from './audit/audit.ts'
 import { listAuditEntries } from './audit/handlers.ts'
+import {
+  createCustomer,
+  type Customers,
+  getCustomer,
+  getCustomerSources,
+  listCustomerLeads,
+  listCustomers,
+  listSuggestions,
+  mergeCustomers,
+  rejectSuggestion,
+  searchCustomers,
+  unmergeCustomer,
+  updateCustomer,
+  upsertCustomerByReference,
+  upsertCustomers,
+  withdrawEdit,
+  withdrawReference,
+} from './customers/handlers.ts'
+import { findMembers } from './customers/store.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './feed/handlers.ts'
-import { getLead, getLeadCounts, getLeadOriginal, getLeadReceipt, listLeads, updateLead } from './leads/handlers.ts'
+import {
+  getLead,
+  getLeadCounts,
+  getLeadOriginal,
+  getLeadReceipt,
+  listLeads,
+  type OfCustomers,
+  searchLeads,
+  updateLead,
+} from './leads/handlers.ts'
+import type { Linker } from './linking/linker.ts'
 import {
   createLead,
   createLeadBatch,
@@ -81,9 +110,20 @@ interface Ready {
   requireWritable(): Promise<void>
 }
 
-type Parts = Exchange & Sessions & LeadIntake & Follow & People & Notices & ApiKeys & SignedInWith & Ready
+type Parts = Exchange &
+  Sessions &
+  LeadIntake &
+  Customers &
+  OfCustomers &
+  Follow &
+  People &
+  Notices &
+  ApiKeys &
+  SignedInWith &
+  Ready
 /** What a room asks of one above it, which it must not know, is handed to it here. */
 const fromAbove = {
+  customerIdsOf: findMembers,
   recordChange: changeRecorder(findSubjectName),
   silencesOf,
   endSessionsOfPasskey,
@@ -95,6 +135,8 @@ const fromAbove = {
 interface Lifecycle {
   /** Whether this process was told to end, and still serves. */
   isStopping(): boolean
+  /** How far it is behind that leads are given to their customers; undefined where that is not done. */
+  linkingLag(): ReturnType<Linker['lag']> | undefined
 }
 
 /** One handler for every operation of the contract; the compiler finds a gap. */
@@ -115,12 +157,28 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove> & Lifecy
     createLeadBatch: createLeadBatch(parts),
     createLeadsFromAdf: createLeadsFromAdf(parts),
     reconcileReferences: reconcileReferences(parts),
-    listLeads,
+    listLeads: listLeads(parts),
+    searchLeads: searchLeads(parts),
     getLeadCounts,
     getLead,
     updateLead: updateLead(parts),
     getLeadReceipt,
     getLeadOriginal,
+    listCustomers,
+    createCustomer: createCustomer(parts),
+    upsertCustomers: upsertCustomers(parts),
+    searchCustomers: searchCustomers(parts),
+    upsertCustomerByReference: upsertCustomerByReference(parts),
+    withdrawReference: withdrawReference(parts),
+    getCustomer,
+    updateCustomer: updateCustomer(parts),
+    withdrawEdit: withdrawEdit(parts),
+    getCustomerSources,
+    listCustomerLeads,
+    mergeCustomers: mergeCustomers(parts),
+    unmergeCustomer: unmergeCustomer(parts),
+    listSuggestions,
+    rejectSuggestion: rejectSuggestion(parts),
     listEvents,
     streamEvents: streamEvents(parts),
     listSources,
@@ -169,7 +227,8 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove> & Lifecy
     getReadiness: async () => {
       if (given.isStopping()) throw new Problem('unavailable', 'This process is stopping: send to another.')
       await requireWritable()
-      return { status: 200, body: { status: 'ready' } }
+      const lag = given.linkingLag()
+      return { status: 200, body: { status: 'ready', ...(lag && { linkingLagSeconds: lag.seconds }) } }
     },
   }
 }

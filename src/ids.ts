@@ -2,7 +2,8 @@ import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
 /** Inside, ids are UUIDs; outside they carry the word for what they name: `lead_` and 32 hexadecimal digits. */
-export type IdPrefix = 'dealer' | 'user' | 'key' | 'lead' | 'evt' | 'audit' | 'mail' | 'session' | 'passkey'
+export type IdPrefix =
+  'dealer' | 'user' | 'key' | 'lead' | 'evt' | 'audit' | 'mail' | 'session' | 'passkey' | 'cust' | 'sugg'
 
 // Asking the system for 16 random bytes at a time costs more than the rest of a lead's row.
 const pool = Buffer.alloc(16 * 1024)

@@ -73,6 +73,11 @@ export const problems = {
     title: 'Only a person may do this',
     detail: 'This operation is for people. An API key has no password and no sessions.',
   },
+  'source-not-allowed': {
+    status: 403,
+    title: 'The API key may not write as this system',
+    detail: 'The API key does not have this system in its sources.',
+  },
   'foreign-origin': {
     status: 403,
     title: 'The request comes from another origin',
@@ -98,6 +103,16 @@ export const problems = {
     status: 409,
     title: 'The API key was deleted too long ago',
     detail: 'A deleted key can be restored for 24 hours. Create a new one.',
+  },
+  'source-version-older': {
+    status: 409,
+    title: 'A later version was there before',
+    detail: 'This system has sent a later version of the customer before. Nothing was changed.',
+  },
+  'merge-impossible': {
+    status: 409,
+    title: 'These customers cannot be merged',
+    detail: 'These customers cannot be merged.',
   },
   'last-admin': {
     status: 409,
@@ -147,6 +162,16 @@ export const problems = {
     detail:
       'The event of this cursor is not in the feed. Take the nextCursor of cursor=latest, read everything anew, and go on from there.',
   },
+  'customer-gone': {
+    status: 410,
+    title: 'The customer is gone',
+    detail: 'Whoever said something of this customer has taken it back.',
+  },
+  'customer-changed': {
+    status: 412,
+    title: 'The customer was changed meanwhile',
+    detail: 'Read the customer again, then send the change with its new ETag.',
+  },
   'lead-changed': {
     status: 412,
     title: 'The lead was changed meanwhile',
@@ -171,6 +196,16 @@ export const problems = {
     status: 422,
     title: 'The lead names no way to reach its customer',
     detail: 'Send an e-mail address, a phone number or a postal address of the customer.',
+  },
+  'reference-unusable': {
+    status: 422,
+    title: 'The reference tells no customers apart',
+    detail: 'The source or id is blank or damaged or is what programs write for no value.',
+  },
+  'customer-unreachable': {
+    status: 422,
+    title: 'The customer names no way to reach it',
+    detail: 'Send an e-mail address or a phone number or a postal address of the customer.',
   },
   'idempotency-key-reused': {
     status: 422,

@@ -17,6 +17,7 @@ import { openContract } from './http/contract.ts'
 import { securityHandlers } from './http/security.ts'
 import { openIntake } from './leads/intake.ts'
 import type { Limits } from './limit.ts'
+import { type Linker, openLinker } from './linking/linker.ts'
 import { openMeter } from './limits/meter.ts'
 import { letterWriter } from './notices/letter-writer.ts'
 import { openNotifier } from './notices/notifier.ts'
@@ -59,6 +60,8 @@ export interface ServiceOptions {
   log: Logger
   /** Told the e-mail address of whoever has another password, once that is committed. */
   passwordChanged?: (email: string) => void
+  /** Whether it is found out whose the leads are; tests that count events leave it out. */
+  linksLeads?: boolean
   /** Refuses to send an answer that the contract does not allow; for tests. */
   strictResponses?: boolean
 }
@@ -74,6 +77,7 @@ export interface Service {
   /** Ends the answers that would go on for ever. */
   endStreams(): void
   watcher: Watcher
+  linker: Linker | undefined
   /** Lets go of the database. The caller has stopped listening before. */
   close(): Promise<void>
 }
@@ -90,6 +94,7 @@ export async function openService({
   documentation,
   log,
   passwordChanged = () => undefined,
+  linksLeads = true,
   strictResponses = false,
 }: ServiceOptions): Promise<Service> {
   const database = openDatabase(connection, (level, message, fields) => log[level](fields, message))
@@ -127,6 +132,7 @@ export async function openService({
     parts.push({ name: 'feed', stop: () => feed.stop() })
     const contract = await openContract(securityHandlers(check.check), strictResponses)
     const leadViolations = (lead: unknown) => contract.violationsOf('createLead', lead)
+    const customerViolations = (customer: unknown) => contract.violationsOf('upsertCustomerByReference', customer)
     const cookies = cookiesOf(issuer)
     const guessing = openGuessing()
     parts.push({ name: 'guessing', stop: () => guessing.stop() })
@@ -135,7 +141,16 @@ export async function openService({
     let isStopping = false
     const refusals = openRefusals(db, report)
     parts.push({ name: 'refusals', stop: () => refusals.stop() })
+    const linker = linksLeads
+      ? openLinker(beside, report, (isLate, lag) =>
+          isLate
+            ? log.warn(lag, 'leads are given to their customers late')
+            : log.info(lag, 'leads are given to their customers in time again'),
+        )
+      : undefined
+    if (linker) parts.push({ name: 'linker', stop: () => linker.stop() })
     const handlers = handlersWith({
+      linkingLag: () => linker?.lag(),
       isStopping: () => isStopping,
       db,
       clocks,
@@ -146,6 +161,7 @@ export async function openService({
       requireWritable,
       intake,
       leadViolations,
+      customerViolations,
       feed,
       cookies,
       idleSeconds: sessionIdleSeconds,
@@ -202,6 +218,7 @@ export async function openService({
       },
       endStreams: () => feed.stop(),
       watcher,
+      linker,
       close,
     }
   } catch (error) {

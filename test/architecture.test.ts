@@ -169,6 +169,7 @@ it('lets nobody wait for a clock inside a transaction of their own: requests hol
   ])
   expect(named(/\blockDealer\(/)).toEqual([
     'src/api-keys/coming-scopes.ts',
+    'src/linking/linker.ts',
     'src/passkeys/operator.ts',
     'src/tokens/clocks.ts',
     'src/tokens/store.ts',

@@ -214,7 +214,9 @@ async function everything(url: string, port: number): Promise<void> {
       Object.entries(operations).find(
         ([, known]) =>
           known.method.toUpperCase() === method &&
-          new RegExp(`^${known.path.replaceAll(/\{[^}]+\}/g, '[a-z]+_[0-9a-f]{32}')}$`).test(path.split('?')[0] ?? ''),
+          new RegExp(
+            `^${known.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => (name.endsWith('Id') ? '[a-z]+_[0-9a-f]{32}' : '[^/]+'))}$`,
+          ).test(path.split('?')[0] ?? ''),
       )?.[0] ?? '',
     )
     return reply
@@ -517,6 +519,7 @@ async function everything(url: string, port: number): Promise<void> {
   ] as const)
     await call(method, path + sub, { token: sub === '/receipt' ? push : read })
   await call('GET', '/v1/leads', { token: read })
+  await call('POST', '/v1/leads/search', { token: read, body: { contact: '32 12 34 56' } })
   await call('GET', `/v1/leads/${fromAdf.body.id ?? fromAdf.body.results?.[0]?.id}/original`, { token: read })
   expectStatus(428, await call('PATCH', path, { token: read, body: { status: 'won' } }))
   expectStatus(
@@ -528,6 +531,36 @@ async function everything(url: string, port: number): Promise<void> {
     409,
     await call('PATCH', path, { token: read, body: { status: 'acknowledged' }, headers: { 'if-match': '*' } }),
   )
+
+  // Customers.
+  expectStatus(200, await asAdmin('PATCH', `/v1/api-keys/${dms.id}`, { sources: ['dms'] }))
+  const { customer } = lead()
+  const known = '/v1/customers/by-reference/dms/40012'
+  const made = expectStatus(201, await call('PUT', `${known}?sourceVersion=2`, { token: read, body: customer }))
+  expectStatus(409, await call('PUT', `${known}?sourceVersion=1`, { token: read, body: customer }))
+  expectStatus(422, await call('PUT', '/v1/customers/by-reference/dms/null', { token: read, body: customer }))
+  expectStatus(403, await call('PUT', '/v1/customers/by-reference/crm/1', { token: read, body: customer }))
+  const item = { source: 'dms', id: '40013', customer }
+  expectStatus(207, await call('POST', '/v1/customers/batch', { token: read, body: { customers: [item, {}] } }))
+  const typed = expectStatus(201, await call('POST', '/v1/customers', { token: read, body: customer }))
+  expectStatus(422, await call('POST', '/v1/customers', { token: read, body: {} }))
+  const place = `/v1/customers/${made.body.id}`
+  const name = { name: { family: 'Hansen' } }
+  expectStatus(428, await call('PATCH', place, { token: read, body: name }))
+  expectStatus(412, await call('PATCH', place, { token: read, body: name, headers: { 'if-match': '"77"' } }))
+  expectStatus(200, await call('PATCH', place, { token: read, body: name, headers: { 'if-match': '*' } }))
+  expectStatus(200, await call('DELETE', `${place}/edits`, { token: read }))
+  expectStatus(200, await call('PUT', `${place}/merge`, { token: read, body: { into: typed.body.id } }))
+  expectStatus(409, await call('PUT', `${place}/merge`, { token: read, body: { into: made.body.id } }))
+  for (const sub of ['', '/sources', '/leads']) expectStatus(200, await call('GET', place + sub, { token: read }))
+  expectStatus(200, await call('DELETE', `${place}/merge`, { token: read }))
+  expectStatus(200, await call('POST', '/v1/customers/search', { token: read, body: { name: 'anna' } }))
+  expectStatus(200, await call('GET', '/v1/customers', { token: read }))
+  expectStatus(200, await call('GET', '/v1/customer-suggestions', { token: read }))
+  const nobody = `/v1/customer-suggestions/sugg_${'0'.repeat(32)}/rejection`
+  expectStatus(404, await call('PUT', nobody, { token: read }))
+  expectStatus(200, await call('DELETE', known, { token: read }))
+  expectStatus(410, await call('GET', place, { token: read }))
 
   // The life of keys.
   const life = `/v1/api-keys/${website.id}`

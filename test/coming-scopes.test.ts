@@ -8,9 +8,9 @@ import { until } from './patience.ts'
 import { seed } from './seed.ts'
 import { startService, type TestService } from './service.ts'
 
-const all = ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'events:read']
+const all = ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read']
 // As the version before granted them.
-const allBefore = [...all.slice(0, 4), 'customers:write', 'events:read', 'webhooks:manage']
+const allBefore = [...all, 'webhooks:manage']
 
 let service: TestService
 let dealer: Awaited<ReturnType<TestService['dealer']>>
@@ -142,7 +142,7 @@ it('sees that the version before has narrowed a key since, and widened another',
   const emptied = await keyOfVersionBefore(allBefore)
   const widened = await newKey(['leads:read'])
   await catchUp()
-  // It shows a key with all that it knows, without customers:write.
+  // It shows a key with all that it knows, without webhooks:manage.
   await store(narrowed.id, { scopes: ['leads:read', 'events:read'] })
   await store(emptied.id, { scopes: all })
   await store(widened.id, { scopes: allBefore })
@@ -169,7 +169,7 @@ it('tells when a scope comes that a key has had stored all along', async () => {
 })
 
 it('leaves keys of a newer version alone that serves the same database', async () => {
-  const newer = [...all, 'customers:write']
+  const newer = [...all, 'customers:erase']
   const key = await keyOfBefore(newer, true)
   await catchUp()
   expect(await rowOf(key.id)).toEqual({

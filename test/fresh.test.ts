@@ -100,6 +100,23 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   getLeadReceipt: 'nothing',
   getLeadOriginal: 'nothing',
   getLeadCounts: 'nothing',
+  searchLeads: 'nothing',
+  listCustomers: 'nothing',
+  createCustomer: 'nothing',
+  searchCustomers: 'nothing',
+  getCustomer: 'nothing',
+  updateCustomer: 'nothing',
+  withdrawEdit: 'nothing',
+  getCustomerSources: 'nothing',
+  listCustomerLeads: 'nothing',
+  mergeCustomers: 'nothing',
+  unmergeCustomer: 'nothing',
+  listSuggestions: 'nothing',
+  rejectSuggestion: 'nothing',
+  // A key alone writes as a system.
+  upsertCustomerByReference: 'not by a person who is signed in',
+  withdrawReference: 'not by a person who is signed in',
+  upsertCustomers: 'not by a person who is signed in',
   listEvents: 'nothing',
   streamEvents: 'nothing',
   listSources: 'nothing',
@@ -154,6 +171,7 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
       const { scopes } = (await prepare('GET', path)).body
       return { path, body: { scopes: scopes.toReversed() } }
     }),
+    lets('written as another system', async () => changed(extensive(), { sources: ['dms'] })),
     lets('disabled', async () => changed(extensive(), { disabled: true })),
     lets('left enabled, with another name', async () => changed(extensive(), { disabled: false, name: name() })),
     lets('shortened', async () => changed(extensive(), { expiresAt: inDays(2) })),
@@ -334,7 +352,8 @@ describe('the table above', () => {
         for (const member of Object.keys((await make()).body ?? {})) sent.add(member)
       // How long the old secret of a key that was replaced lives is asked of whoever replaces it, anyway.
       const known = {
-        createApiKey: ['environment', 'expiresAt'],
+        // As which system a key writes shows it nothing.
+        createApiKey: ['environment', 'expiresAt', 'sources'],
         replaceApiKey: ['oldEnds', 'newCounts'],
         // How fast a key may go shows it nothing more.
         updateApiKey: ['limits'],

@@ -90,7 +90,7 @@ it('lets little wait for whoever follows the feed and takes nothing, and sends i
     expiresAt: new Date(Date.now() + 3_600_000),
     kid: 'k',
   } as const
-  const following = { test: false, skip: false, requestId: 'r' }
+  const following = { test: false, skip: false, excludeOwn: false, requestId: 'r' }
   const behind = await feed.follow(principal, { ...following, after: beginning })
   const atTheEnd = await feed.follow({ ...principal, credentialId: randomUUID() }, following)
   let most = 0

@@ -154,6 +154,7 @@ it('is understood or refused wherever there is one, and never a fault of ours', 
     'createApiKey expiresAt',
     'listAuditEntries since',
     'listAuditEntries until',
+    'listCustomers updatedSince',
     'listLeads updatedSince',
     'updateApiKey expiresAt',
   ])

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { connect, type Followed, followEvents } from '../src/client/client.ts'
-import { recordEvent } from '../src/events/store.ts'
+import { recordEvents } from '../src/events/store.ts'
 import { inner } from '../src/ids.ts'
 import { keepState } from './restore.ts'
 import { lead, startService, type TestService } from './service.ts'
@@ -35,12 +35,13 @@ const happenOtherwise = (dealer: Dealer, leadId: string, count: number) => (db: 
     const principal = { dealerId: dealer.dealerId, subject: { type: 'user', id: inner(dealer.sales.userId) } } as const
     const event = {
       type: 'lead.updated',
-      leadId: inner(leadId),
+      subject: { type: 'lead', id: inner(leadId) },
       test: false,
       changed: ['status'],
       status: 'won',
     } as const
-    for (let done = 0; done < count; done++) await recordEvent(trx, principal, event, new Date())
+    for (let done = 0; done < count; done++)
+      await recordEvents(trx, principal.dealerId, principal.subject, [event], new Date())
   })
 
 /**

@@ -91,6 +91,8 @@ export async function startService(
     mail,
     documentation: (_req, _res, next) => next(),
     log,
+    // Beside what most tests count, it would make events of its own.
+    linksLeads: false,
     strictResponses: true,
     ...more,
   })
@@ -109,7 +111,7 @@ export async function startService(
   }
   const createKey = async (
     token: string,
-    key: { name?: string; kind: string; scopes?: string[]; environment?: string },
+    key: { name?: string; kind: string; scopes?: string[]; environment?: string; sources?: string[] },
   ) => {
     const reply = await call('POST', '/v1/api-keys', { token, body: { name: `Key ${randomUUID()}`, ...key } })
     if (reply.status !== 201) throw new Error(`createApiKey answered ${reply.status} ${reply.text}`)
@@ -132,7 +134,8 @@ export async function startService(
     await createUser(db, dealerId, 'sales', { email: sales, name: 'Sales', password })
     const { token, userId } = await signIn(admin)
     const website = await createKey(token, { name: 'Main Website Lead Form', kind: 'digital_requests' })
-    const dms = await createKey(token, { name: 'DMS Sync', kind: 'extensive_integrations' })
+    const sources = ['dms', 'crm']
+    const dms = await createKey(token, { name: 'DMS Sync', kind: 'extensive_integrations', sources })
     const leads = { website: await exchange(website.secret), dms: await exchange(dms.secret) }
     return {
       dealerId,

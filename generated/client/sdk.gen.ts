@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type ServerSentEventsResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses } from './types.gen.ts';
+import type { CreateCustomerData, CreateCustomerErrors, CreateCustomerResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetCustomerData, GetCustomerErrors, GetCustomerResponses, GetCustomerSourcesData, GetCustomerSourcesErrors, GetCustomerSourcesResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListCustomerLeadsData, ListCustomerLeadsErrors, ListCustomerLeadsResponses, ListCustomersData, ListCustomersErrors, ListCustomersResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ListSuggestionsData, ListSuggestionsErrors, ListSuggestionsResponses, MergeCustomersData, MergeCustomersErrors, MergeCustomersResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, RejectSuggestionData, RejectSuggestionErrors, RejectSuggestionResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, SearchCustomersData, SearchCustomersErrors, SearchCustomersResponses, SearchLeadsData, SearchLeadsErrors, SearchLeadsResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UnmergeCustomerData, UnmergeCustomerErrors, UnmergeCustomerResponses, UpdateCustomerData, UpdateCustomerErrors, UpdateCustomerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpsertCustomerByReferenceData, UpsertCustomerByReferenceErrors, UpsertCustomerByReferenceResponses, UpsertCustomersData, UpsertCustomersErrors, UpsertCustomersResponses, WithdrawEditData, WithdrawEditErrors, WithdrawEditResponses, WithdrawReferenceData, WithdrawReferenceErrors, WithdrawReferenceResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -167,6 +167,23 @@ export const reconcileReferences = <ThrowOnError extends boolean = false>(option
 });
 
 /**
+ * Look for the leads of a person
+ *
+ * Scope: `leads:read` and `customers:read`. As `listLeads`, with what is looked for in the body: personal data belongs into no address, where
+ * every proxy on the way may write it down.
+ *
+ */
+export const searchLeads = <ThrowOnError extends boolean = false>(options: Options<SearchLeadsData, ThrowOnError>): RequestResult<SearchLeadsResponses, SearchLeadsErrors, ThrowOnError> => (options.client ?? client).post<SearchLeadsResponses, SearchLeadsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/leads/search',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Read a lead
  *
  * Scope: `leads:read`. The person in it is shown with `customers:read` only. Whoever has a version of the lead may ask with `If-None-Match`
@@ -238,12 +255,241 @@ export const getLeadCounts = <ThrowOnError extends boolean = false>(options?: Op
 });
 
 /**
+ * List customers
+ *
+ * Scope: `customers:read`. Newest first. A customer that was merged into another, or of whom nothing is left, is in no list.
+ * `updatedSince` is a convenience for screens; whoever keeps a copy follows the feed (`listEvents`), which misses nothing.
+ *
+ */
+export const listCustomers = <ThrowOnError extends boolean = false>(options?: Options<ListCustomersData, ThrowOnError>): RequestResult<ListCustomersResponses, ListCustomersErrors, ThrowOnError> => (options?.client ?? client).get<ListCustomersResponses, ListCustomersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers',
+    ...options
+});
+
+/**
+ * Add a customer by hand
+ *
+ * Scope: `customers:write`. For what a person types. What is sent counts as said by people, so it goes before what systems and leads
+ * say. A system that knows the customer by an id of its own uses `upsertCustomerByReference`, which can be sent again safely. What is
+ * typed oddly is kept, with a warning. A customer needs an e-mail address, a phone number or a postal address; else 422.
+ *
+ */
+export const createCustomer = <ThrowOnError extends boolean = false>(options: Options<CreateCustomerData, ThrowOnError>): RequestResult<CreateCustomerResponses, CreateCustomerErrors, ThrowOnError> => (options.client ?? client).post<CreateCustomerResponses, CreateCustomerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Say what your system knows of up to 200 customers
+ *
+ * Scope: `customers:write`. For the first load, and for whatever gathered. Each is written by itself, as by `upsertCustomerByReference`;
+ * the answer is 207 with a result for each, in order. What is wrong with one is answered at its place and never fails the others. Send
+ * again those with 503.
+ *
+ */
+export const upsertCustomers = <ThrowOnError extends boolean = false>(options: Options<UpsertCustomersData, ThrowOnError>): RequestResult<UpsertCustomersResponses, UpsertCustomersErrors, ThrowOnError> => (options.client ?? client).post<UpsertCustomersResponses, UpsertCustomersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/batch',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Look for customers
+ *
+ * Scope: `customers:read`. By any part of what is known of them: an e-mail address, a phone number in any notation or its last digits (4
+ * at least), words of a name or their beginnings, the registration or VIN of a vehicle that they have handed in. All that is named has
+ * to fit. Personal data belongs into a body, never into an address. The best known come first: the latest changed.
+ *
+ */
+export const searchCustomers = <ThrowOnError extends boolean = false>(options: Options<SearchCustomersData, ThrowOnError>): RequestResult<SearchCustomersResponses, SearchCustomersErrors, ThrowOnError> => (options.client ?? client).post<SearchCustomersResponses, SearchCustomersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/search',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Take back what your system says of a customer
+ *
+ * Scope: `customers:write`. What was said under this reference goes, the reference too. The customer stays while anybody else says
+ * something of it, be it a lead; else it is gone. Taken back again it is 404. The key must name the system in its `sources`.
+ *
+ */
+export const withdrawReference = <ThrowOnError extends boolean = false>(options: Options<WithdrawReferenceData, ThrowOnError>): RequestResult<WithdrawReferenceResponses, WithdrawReferenceErrors, ThrowOnError> => (options.client ?? client).delete<WithdrawReferenceResponses, WithdrawReferenceErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/by-reference/{source}/{id}',
+    ...options
+});
+
+/**
+ * Say what your system knows of a customer
+ *
+ * Scope: `customers:write`. The way for a DMS or CRM: the customer is known by the name of your system and by its id there, for ever,
+ * also under another API key. The first time a customer is made (201); after that, what your system says of it is replaced as a whole
+ * (200). Sent again it changes nothing. What your system leaves out it has no opinion on: it never takes away what others say.
+ *
+ * What is shown of a customer is put together of all that is said of it: people go before systems, systems before leads. So what you
+ * send may not be what is shown; `getCustomerSources` tells who says what. With `sourceVersion` a write that comes late is refused with
+ * 409 instead of undoing a later one. The key must name the system in its `sources`.
+ *
+ */
+export const upsertCustomerByReference = <ThrowOnError extends boolean = false>(options: Options<UpsertCustomerByReferenceData, ThrowOnError>): RequestResult<UpsertCustomerByReferenceResponses, UpsertCustomerByReferenceErrors, ThrowOnError> => (options.client ?? client).put<UpsertCustomerByReferenceResponses, UpsertCustomerByReferenceErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/by-reference/{source}/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read a customer
+ *
+ * Scope: `customers:read`. The id of a customer that was merged into another answers that one, whose `id` is in the body. Of one that is
+ * gone the answer is 410.
+ *
+ */
+export const getCustomer = <ThrowOnError extends boolean = false>(options: Options<GetCustomerData, ThrowOnError>): RequestResult<GetCustomerResponses, GetCustomerErrors, ThrowOnError> => (options.client ?? client).get<GetCustomerResponses, GetCustomerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/{customerId}',
+    ...options
+});
+
+/**
+ * Correct a customer by hand
+ *
+ * Scope: `customers:write`. A JSON Merge Patch (RFC 7396) on the customer as it is shown. `If-Match` is needed, with the `ETag` of the
+ * customer that you saw. What is sent counts as said by people: a value goes before what systems and leads say, and `null` shows the
+ * member empty, whatever they say. A list is replaced as a whole. `withdrawEdit` takes it back.
+ *
+ */
+export const updateCustomer = <ThrowOnError extends boolean = false>(options: Options<UpdateCustomerData, ThrowOnError>): RequestResult<UpdateCustomerResponses, UpdateCustomerErrors, ThrowOnError> => (options.client ?? client).patch<UpdateCustomerResponses, UpdateCustomerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/{customerId}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Take back a correction
+ *
+ * Scope: `customers:write`. What people said of one member, or of all when none is named, is withdrawn, so that what systems and leads
+ * say is shown again. Of a customer into which others were merged, the corrections made under the id in the path are meant;
+ * `getCustomerSources` has the ids.
+ *
+ */
+export const withdrawEdit = <ThrowOnError extends boolean = false>(options: Options<WithdrawEditData, ThrowOnError>): RequestResult<WithdrawEditResponses, WithdrawEditErrors, ThrowOnError> => (options.client ?? client).delete<WithdrawEditResponses, WithdrawEditErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/{customerId}/edits',
+    ...options
+});
+
+/**
+ * See who says what of a customer
+ *
+ * Scope: `customers:read`. Every source of the customer, also of those that were merged into it, and for each member that is shown whose
+ * word it is. Of leads the latest 200 have a say.
+ *
+ */
+export const getCustomerSources = <ThrowOnError extends boolean = false>(options: Options<GetCustomerSourcesData, ThrowOnError>): RequestResult<GetCustomerSourcesResponses, GetCustomerSourcesErrors, ThrowOnError> => (options.client ?? client).get<GetCustomerSourcesResponses, GetCustomerSourcesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/{customerId}/sources',
+    ...options
+});
+
+/**
+ * List the leads of a customer
+ *
+ * Scope: `leads:read` and `customers:read`. Newest first, those of customers that were merged into it among them.
+ *
+ */
+export const listCustomerLeads = <ThrowOnError extends boolean = false>(options: Options<ListCustomerLeadsData, ThrowOnError>): RequestResult<ListCustomerLeadsResponses, ListCustomerLeadsErrors, ThrowOnError> => (options.client ?? client).get<ListCustomerLeadsResponses, ListCustomerLeadsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/{customerId}/leads',
+    ...options
+});
+
+/**
+ * Undo a merge
+ *
+ * Scope: `customers:write`. The customer of the path stands by itself again, with what was said of it and its leads; what came since
+ * under the id of the other one stays there. Of one that is not merged nothing changes.
+ *
+ */
+export const unmergeCustomer = <ThrowOnError extends boolean = false>(options: Options<UnmergeCustomerData, ThrowOnError>): RequestResult<UnmergeCustomerResponses, UnmergeCustomerErrors, ThrowOnError> => (options.client ?? client).delete<UnmergeCustomerResponses, UnmergeCustomerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/{customerId}/merge',
+    ...options
+});
+
+/**
+ * Merge a customer into another
+ *
+ * Scope: `customers:write`. The customer of the path becomes part of the one that is named in `into`. Nothing is moved or overwritten:
+ * what is shown is put together anew, of the sources of both, and the id that was merged goes on to answer the other one.
+ * `unmergeCustomer` undoes it, exactly and in any order. With `dryRun` nothing is done, and the answer is what would be shown. Sent
+ * again it changes nothing.
+ *
+ */
+export const mergeCustomers = <ThrowOnError extends boolean = false>(options: Options<MergeCustomersData, ThrowOnError>): RequestResult<MergeCustomersResponses, MergeCustomersErrors, ThrowOnError> => (options.client ?? client).put<MergeCustomersResponses, MergeCustomersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customers/{customerId}/merge',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List customers that may be the same
+ *
+ * Scope: `customers:read`. Pairs that are alike but not enough to be linked without a person. Somebody merges them (`mergeCustomers`) or
+ * says that they are not the same (`rejectSuggestion`). Newest first.
+ *
+ */
+export const listSuggestions = <ThrowOnError extends boolean = false>(options?: Options<ListSuggestionsData, ThrowOnError>): RequestResult<ListSuggestionsResponses, ListSuggestionsErrors, ThrowOnError> => (options?.client ?? client).get<ListSuggestionsResponses, ListSuggestionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customer-suggestions',
+    ...options
+});
+
+/**
+ * Say that two customers are not the same
+ *
+ * Scope: `customers:write`. The suggestion goes, and this pair is not suggested again. Sent again it changes nothing.
+ *
+ */
+export const rejectSuggestion = <ThrowOnError extends boolean = false>(options: Options<RejectSuggestionData, ThrowOnError>): RequestResult<RejectSuggestionResponses, RejectSuggestionErrors, ThrowOnError> => (options.client ?? client).put<RejectSuggestionResponses, RejectSuggestionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/customer-suggestions/{suggestionId}/rejection',
+    ...options
+});
+
+/**
  * Read the feed of events
  *
  * Scope: `events:read`. Oldest first, in the order in which things became true: whoever goes on from `nextCursor` misses nothing and gets
- * nothing twice. Before you read leads for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
+ * nothing twice. Before you read leads or customers for the first time, take the `nextCursor` of `cursor=latest`; then read the leads, then follow the feed
  * from there. `nextCursor` is always there: keep it, and ask again later when `items` is empty. An event of a lead has the lead as it is now
- * for whoever has `leads:read`, and the person in it for whoever has `customers:read`, too. A cursor whose event is not in the feed is 410 `feed-restarted`, never a page with a gap in it.
+ * for whoever has `leads:read`, and the person in it for whoever has `customers:read`, too; one of a customer has the customer for whoever has `customers:read`. A cursor whose event is not in the feed is 410 `feed-restarted`, never a page with a gap in it.
  *
  */
 export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>): RequestResult<ListEventsResponses, ListEventsErrors, ThrowOnError> => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({

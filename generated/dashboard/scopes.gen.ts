@@ -13,6 +13,7 @@ export const scopesOfKind = {
             'leads:read',
             'leads:update',
             'customers:read',
+            'customers:write',
             'events:read'
         ],
         onRequest: []

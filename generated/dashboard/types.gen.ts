@@ -413,11 +413,11 @@ export type SignInProblem = Problem & SecondFactorAsked;
  */
 export type Subject = {
     /**
-     * `api_key` or `user`. More may come: what the service does by itself.
+     * `api_key`, `user`, or `system`: what the service does by itself. More may come.
      */
-    type: 'api_key' | 'user';
+    type: 'api_key' | 'user' | 'system';
     /**
-     * Of an API key `key_...`, of a user `user_...`.
+     * Of an API key `key_...`, of a user `user_...`, of the service `system`.
      */
     id: string;
     /**
@@ -1222,6 +1222,12 @@ export type Lead = {
     message?: string;
     customer?: LeadCustomer;
     /**
+     * The customer whose lead it is, as it was found. That one may have been merged into another meanwhile: `getCustomer` answers the
+     * right one. Absent until it is found.
+     *
+     */
+    customerId?: string;
+    /**
      * The vehicles that the customer asks about, in the order sent. Empty when none was named.
      */
     vehiclesOfInterest: Array<VehicleOfInterest>;
@@ -1950,6 +1956,30 @@ export type ReconciliationResult = {
 };
 
 /**
+ * What is looked for. All that is named has to fit.
+ */
+export type LeadSearch = {
+    /**
+     * The first phone number or the first e-mail address of the lead. A number is read like that of a lead: with its country code, or as one of the
+     * dealer's country. An address counts in any case.
+     *
+     */
+    contact: string;
+    /**
+     * Which leads come first, `newest` or `oldest`, by when they were received; left out, the newest. More may come.
+     */
+    order?: 'newest' | 'oldest';
+    /**
+     * Only leads with one of these statuses.
+     */
+    status?: Array<LeadStatusInput>;
+    /**
+     * Only leads of one of these types.
+     */
+    type?: Array<LeadTypeInput>;
+};
+
+/**
  * A `LeadStatusReason` that this version knows, for `lost` and `invalid` only: `different_vehicle`, `unaffordable`, `not_interested`,
  * `bought_elsewhere`, `vehicle_unavailable`, `vehicle_condition`, `not_reachable`, `service_complaint`, `duplicate`, `spam`, `test` or
  * `other`. More may come.
@@ -2031,6 +2061,549 @@ export type LeadCounts = {
 };
 
 /**
+ * `person`, or `organization`: a company, an authority, a club. More may come.
+ */
+export type CustomerKind = 'person' | 'organization';
+
+/**
+ * A company as it is shown.
+ */
+export type Organization = {
+    /**
+     * What the company is called.
+     */
+    name?: string;
+    /**
+     * Its number in the register of companies, in Denmark the CVR number.
+     */
+    registrationNumber?: string;
+    /**
+     * The country of the register, ISO 3166-1 alpha-2.
+     */
+    countryCode?: string;
+};
+
+/**
+ * What a system knows the customer by.
+ */
+export type CustomerReference = {
+    /**
+     * The name of the system.
+     */
+    source: string;
+    /**
+     * The id of the customer in that system.
+     */
+    id: string;
+};
+
+/**
+ * A person or company as it is shown: put together of what people, systems and leads say of it. In the feed also one that is not there any more,
+ * which shows nothing of the person.
+ *
+ */
+export type Customer = {
+    /**
+     * Given by the service and never used again. Once given, it goes on to answer, also after a merge.
+     */
+    id: string;
+    /**
+     * `active`; `merged`, it is part of the customer in `mergedInto` now; or `gone`, nobody says anything of it any more. Outside the feed
+     * it is always `active`. More may come.
+     *
+     */
+    state: 'active' | 'merged' | 'gone';
+    kind: CustomerKind;
+    name?: PersonName;
+    organization?: Organization;
+    /**
+     * Every e-mail address that somebody says, each once. Empty when there is none.
+     */
+    emails: Array<Email>;
+    /**
+     * Every phone number that somebody says, each once. Empty when there is none.
+     */
+    phones: Array<Phone>;
+    address?: PostalAddress;
+    /**
+     * By which systems the customer is known, and as what.
+     */
+    externalReferences: Array<CustomerReference>;
+    /**
+     * Of a merged one, the customer that it was merged into.
+     */
+    mergedInto?: string;
+    /**
+     * Made for trying out: it is in no list of real customers.
+     */
+    test: boolean;
+    /**
+     * Rises by one with each change of what is shown. The ETag is this number in quotes.
+     */
+    version: number;
+    /**
+     * The cursor of the last event about the customer. Of two copies the one with the higher number before the point is the newer.
+     */
+    rev: string;
+    /**
+     * When the customer was first heard of, in UTC.
+     */
+    createdAt: string;
+    /**
+     * When it last changed, in UTC. `updatedSince` asks for it.
+     */
+    updatedAt: string;
+};
+
+/**
+ * Some customers of a list, the latest first.
+ */
+export type CustomerPage = {
+    /**
+     * As many as `limit` allows.
+     */
+    items: Array<Customer>;
+    /**
+     * Send it as `cursor` for the next page. Absent on the last one.
+     */
+    nextCursor?: string;
+};
+
+/**
+ * The company, if the customer is one or asks for one.
+ */
+export type OrganizationInput = {
+    /**
+     * What the company is called, with its legal form where it is part of the name.
+     */
+    name?: string | null;
+    /**
+     * Its number in the register of companies, in Denmark the CVR number of 8 digits.
+     */
+    registrationNumber?: string | null;
+    /**
+     * ISO 3166-1 alpha-2 of the register. Names, codes of three letters and the signs of cars are understood, too.
+     */
+    countryCode?: string | null;
+} | null;
+
+/**
+ * What is said of a customer. What cannot be understood is kept with a warning, and `null` counts as left out, as in a lead; unknown members are
+ * kept in `extra` of the source.
+ *
+ */
+export type CustomerInput = {
+    /**
+     * person or organization. An unknown word is kept in `extra`.
+     */
+    kind?: string | null;
+    name?: PersonNameInput;
+    organization?: OrganizationInput;
+    /**
+     * Every e-mail address of the customer, the preferred one first. Up to 10 are kept.
+     */
+    emails?: Array<EmailInput> | null;
+    /**
+     * Every phone number of the customer, the preferred one first. Up to 10 are kept.
+     */
+    phones?: Array<PhoneInput> | null;
+    address?: PostalAddressInput;
+};
+
+/**
+ * What came of a change.
+ */
+export type CustomerWritten = {
+    /**
+     * The customer as it is read now, also where the change was made under the id of one that was merged into it.
+     */
+    id: string;
+    /**
+     * Its version after the change, which is the one before where nothing that is shown has changed.
+     */
+    version: number;
+    /**
+     * The cursor of the last event about it.
+     */
+    rev: string;
+    /**
+     * What could not be understood, or was not kept as it was sent. Empty when all is well.
+     */
+    warnings: Array<Warning>;
+    customer?: Customer;
+};
+
+/**
+ * One customer of a batch, with what the system knows it by.
+ */
+export type CustomerBatchItem = {
+    /**
+     * The name of your system, one that the API key has in its `sources`. Case counts.
+     */
+    source: string;
+    /**
+     * What the customer is known by in your system. Case counts.
+     */
+    id: string;
+    /**
+     * As the parameter of `upsertCustomerByReference`, which see.
+     */
+    sourceVersion?: number | null;
+    customer: CustomerInput;
+};
+
+/**
+ * An item that is not a `CustomerBatchItem`. Nothing is written; its result is a 400 of its own.
+ */
+export type CustomerBatchMisfit = {
+    [key: string]: unknown;
+} | Array<unknown> | string | number | boolean | null;
+
+/**
+ * What a system says of several customers, in one request.
+ */
+export type CustomerBatch = {
+    /**
+     * Up to 200 customers, written in this order.
+     */
+    customers: Array<CustomerBatchItem | CustomerBatchMisfit>;
+};
+
+/**
+ * What became of one customer. `written` is there when `status` is 200 or 201, `problem` when it is not.
+ */
+export type CustomerResult = {
+    /**
+     * What the customer would have been answered alone.
+     */
+    status: number;
+    written?: CustomerWritten;
+    problem?: Problem;
+};
+
+/**
+ * What became of the customers of a batch.
+ */
+export type CustomerBatchResult = {
+    /**
+     * A result for each customer, in the order they were sent.
+     */
+    results: Array<CustomerResult>;
+};
+
+/**
+ * What is known of the customer. All that is named has to fit.
+ */
+export type CustomerSearch = {
+    /**
+     * The whole address, in any case.
+     */
+    email?: string;
+    /**
+     * The number in any notation, or at least its last four digits.
+     */
+    phone?: string;
+    /**
+     * Words of the name of the person or company, or their beginnings, in any order and case, with or without accents.
+     */
+    name?: string;
+    /**
+     * The number plate of a vehicle that the customer has handed in or wants to.
+     */
+    registration?: string;
+    /**
+     * The vehicle identification number of such a vehicle.
+     */
+    vin?: string;
+};
+
+/**
+ * What was found.
+ */
+export type CustomerSearchResult = {
+    /**
+     * The customers that fit, the latest changed first.
+     */
+    items: Array<Customer>;
+    /**
+     * Whether there are more. Then say more of the customer.
+     */
+    more: boolean;
+};
+
+/**
+ * `person` or `organization`. More may come.
+ */
+export type CustomerKindInput = 'person' | 'organization';
+
+/**
+ * What the person is called. A part that is `null` goes, one that is left out stays.
+ */
+export type PersonNameUpdate = {
+    /**
+     * First names, middle names included.
+     */
+    given?: string | null;
+    /**
+     * Surname, as it is written in letters to the person.
+     */
+    family?: string | null;
+    /**
+     * The whole name in one piece.
+     */
+    full?: string | null;
+} | null;
+
+/**
+ * The company. A part that is `null` goes, one that is left out stays.
+ */
+export type OrganizationUpdate = {
+    /**
+     * What the company is called.
+     */
+    name?: string | null;
+    /**
+     * Its number in the register of companies.
+     */
+    registrationNumber?: string | null;
+    /**
+     * The country of the register, ISO 3166-1 alpha-2.
+     */
+    countryCode?: string | null;
+} | null;
+
+/**
+ * An e-mail address that is to be shown.
+ */
+export type EmailUpdate = {
+    /**
+     * Kept as it is typed, but for invisible characters.
+     */
+    address: string;
+};
+
+/**
+ * A phone number that is to be shown.
+ */
+export type PhoneUpdate = {
+    /**
+     * In any notation; without a country code it is one of the country in the address, or of the dealer.
+     */
+    number: string;
+    /**
+     * mobile, landline, work, fax or other. Left out, it is what the number shows.
+     */
+    type?: string;
+};
+
+/**
+ * Where the customer lives or has its seat. A part that is `null` goes, one that is left out stays.
+ */
+export type PostalAddressUpdate = {
+    /**
+     * Street, number and floor, all lines above the postal code.
+     */
+    lines?: Array<string> | null;
+    /**
+     * As the country writes it; leading zeros count.
+     */
+    postalCode?: string | null;
+    /**
+     * The town that belongs to the postal code.
+     */
+    city?: string | null;
+    /**
+     * State, province or county, in countries where letters need it.
+     */
+    region?: string | null;
+    /**
+     * ISO 3166-1 alpha-2, or the name of the country.
+     */
+    countryCode?: string | null;
+} | null;
+
+/**
+ * What is to be shown otherwise: a JSON Merge Patch. A member that is left out stays as it is; `null` shows it empty, whatever systems and leads
+ * say.
+ *
+ */
+export type CustomerUpdate = {
+    kind?: CustomerKindInput;
+    name?: PersonNameUpdate;
+    organization?: OrganizationUpdate;
+    /**
+     * All e-mail addresses that are to be shown, the preferred one first.
+     */
+    emails?: Array<EmailUpdate> | null;
+    /**
+     * All phone numbers that are to be shown, the preferred one first.
+     */
+    phones?: Array<PhoneUpdate> | null;
+    address?: PostalAddressUpdate;
+};
+
+/**
+ * A member of a customer: `kind`, `name`, `organization`, `emails`, `phones` or `address`. More may come.
+ */
+export type CustomerFieldInput = 'kind' | 'name' | 'organization' | 'emails' | 'phones' | 'address';
+
+/**
+ * A member of a customer that sources say: `kind`, `name`, `organization`, `emails`, `phones` or `address`. More may come.
+ */
+export type CustomerField = 'kind' | 'name' | 'organization' | 'emails' | 'phones' | 'address';
+
+/**
+ * Whose word one member is.
+ */
+export type CustomerOrigin = {
+    field: CustomerField;
+    /**
+     * `people`, by hand; `system`, under its reference; or `lead`, as the customer typed it. More may come.
+     */
+    type: 'people' | 'system' | 'lead';
+    reference?: CustomerReference;
+    /**
+     * Which lead said it, where `type` is `lead`.
+     */
+    leadId?: string;
+};
+
+/**
+ * What people, or one system under one id, say of the customer.
+ */
+export type CustomerSource = {
+    /**
+     * `people`, by hand, or `system`, under its reference. More may come.
+     */
+    type: 'people' | 'system';
+    /**
+     * The id under which it was said, which may be that of a customer that was merged into this one.
+     */
+    customerId: string;
+    reference?: CustomerReference;
+    /**
+     * The highest version that the system has sent, if it sends any.
+     */
+    sourceVersion?: number;
+    kind?: CustomerKind;
+    name?: PersonName;
+    organization?: Organization;
+    /**
+     * The e-mail addresses that it says. Absent when it says nothing of them.
+     */
+    emails?: Array<Email>;
+    /**
+     * The phone numbers that it says. Absent when it says nothing of them.
+     */
+    phones?: Array<Phone>;
+    address?: PostalAddress;
+    /**
+     * The members that people have emptied, whatever others say.
+     */
+    hidden: Array<CustomerField>;
+    extra?: LeadExtra;
+    /**
+     * When it last changed, in UTC.
+     */
+    updatedAt: string;
+};
+
+/**
+ * A lead that belongs to the customer.
+ */
+export type CustomerLeadSource = {
+    /**
+     * Which lead, as `getLead` takes it.
+     */
+    leadId: string;
+    /**
+     * The id to which the lead was linked, which may be that of a customer that was merged into this one.
+     */
+    customerId: string;
+    /**
+     * When the lead came, in UTC.
+     */
+    receivedAt: string;
+    customer: LeadCustomer;
+};
+
+/**
+ * Who says what of a customer, and whose word is shown.
+ */
+export type CustomerSources = {
+    /**
+     * The customer as it is read now.
+     */
+    id: string;
+    /**
+     * For each member that is shown, or that people have emptied, whose word it is; of a list one for each entry, in its order.
+     */
+    origins: Array<CustomerOrigin>;
+    /**
+     * What people and systems say, each as it was understood.
+     */
+    sources: Array<CustomerSource>;
+    /**
+     * The leads that have a say, the latest first.
+     */
+    leads: Array<CustomerLeadSource>;
+};
+
+/**
+ * Which customer it is to be part of.
+ */
+export type CustomerMerge = {
+    /**
+     * The customer that stays. When that one was merged itself, it takes this one along, and back out again with its own merge undone.
+     */
+    into: string;
+};
+
+/**
+ * Two customers that may be one.
+ */
+export type Suggestion = {
+    /**
+     * Given by the service, the same for as long as the pair is suggested.
+     */
+    id: string;
+    /**
+     * The two as they are now.
+     */
+    customers?: Array<Customer>;
+    /**
+     * How much speaks for it, the sum of the weights of `reasons`. Higher is likelier.
+     */
+    score: number;
+    /**
+     * What speaks for it: `same-email`, `same-phone`, `same-vin`, `same-plate`, `same-name`, `similar-name` (a typing error apart), `same-given-name` (the surname is missing), `compatible-name` (the given name is missing), `other-surname` (the given name agrees), `same-postal-code`; and against it: `household` (another given name), `other-name`, `other-postal-code`, `organization` (one is a company, the other a person). More may come.
+     */
+    reasons: Array<string>;
+    /**
+     * When somebody said that they are not the same.
+     */
+    rejectedAt?: string;
+    /**
+     * When it was first suggested, in UTC.
+     */
+    createdAt: string;
+};
+
+/**
+ * Some suggestions of a list, the latest first.
+ */
+export type SuggestionPage = {
+    /**
+     * As many as `limit` allows, without those whose customers have been merged meanwhile.
+     */
+    items: Array<Suggestion>;
+    /**
+     * Send it as `cursor` for the next page. Absent on the last one.
+     */
+    nextCursor?: string;
+};
+
+/**
  * A place in the feed. What comes after it can be asked for later. Keep it as it is, and read nothing from it: it names one event, and is
  * refused with `feed-restarted` where that event is not. `0.0` is the place before the first event.
  *
@@ -2042,17 +2615,17 @@ export type EventCursor = string;
  */
 export type EventSubject = {
     /**
-     * What the event is about: `lead`. More may come.
+     * What the event is about: `lead` or `customer`. More may come.
      */
-    type: 'lead';
+    type: 'lead' | 'customer';
     /**
-     * Of a lead `lead_...`. How it is now is in `lead`, not as it was when the event happened.
+     * Of a lead `lead_...`, of a customer `cust_...`. How it is now is in `lead` or `customer`, not as it was when the event happened.
      */
     id: string;
 };
 
 /**
- * One fact about a lead. Facts of a dealer are numbered in the order in which they became true, without gaps.
+ * One fact about a lead or customer. Facts of a dealer are numbered in the order in which they became true, without gaps.
  */
 export type Event = {
     /**
@@ -2061,9 +2634,11 @@ export type Event = {
     id: string;
     cursor: EventCursor;
     /**
-     * `lead.created` or `lead.updated`. More may come: pass over those that you do not know.
+     * `lead.created`, `lead.updated`, `lead.linked` (it was found whose it is), `customer.created`, `customer.updated`, `customer.merged` (it
+     * became part of another, or another part of it) or `customer.unmerged`. More may come: pass over those that you do not know.
+     *
      */
-    type: 'lead.created' | 'lead.updated';
+    type: 'lead.created' | 'lead.updated' | 'lead.linked' | 'customer.created' | 'customer.updated' | 'customer.merged' | 'customer.unmerged';
     /**
      * When it became true, in UTC. Order events by `cursor`, since clocks are set.
      */
@@ -2076,6 +2651,7 @@ export type Event = {
     changed: Array<string>;
     status?: LeadStatus;
     lead?: Lead;
+    customer?: Customer;
 };
 
 /**
@@ -2291,6 +2867,10 @@ export type ApiKey = {
      */
     allowedNetworks?: Array<string>;
     /**
+     * The names of the systems that the key may write customers as. Empty, of none.
+     */
+    sources?: Array<string>;
+    /**
      * When the key ends by itself. Left out, never.
      */
     expiresAt?: string;
@@ -2340,11 +2920,11 @@ export type ApiKeyPage = {
 export type ApiKeyName = string;
 
 /**
- * A scope that a key of some kind can have: `leads:create`, `leads:read`, `leads:update`, `customers:read` or `events:read`. What
- * each lets a key do stands at `accessToken`. More may come.
+ * A scope that a key of some kind can have: `leads:create`, `leads:read`, `leads:update`, `customers:read`, `customers:write`
+ * or `events:read`. What each lets a key do stands at `accessToken`. More may come.
  *
  */
-export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'customers:read' | 'events:read';
+export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'customers:read' | 'customers:write' | 'events:read';
 
 /**
  * From where the key may be used, tokens that it bought before included: internet addresses, or networks in CIDR notation, of IPv4 and IPv6.
@@ -2352,6 +2932,13 @@ export type ApiKeyScope = 'leads:create' | 'leads:read' | 'leads:update' | 'cust
  *
  */
 export type AllowedNetworksInput = Array<string>;
+
+/**
+ * The names of the systems that the key may write customers as, `dms` for example. They stand in the references by which such a system knows a
+ * customer, also under another key. Empty, of none.
+ *
+ */
+export type KeySourcesInput = Array<string>;
 
 /**
  * A key to be made.
@@ -2365,6 +2952,7 @@ export type ApiKeyInput = {
      */
     scopes?: Array<ApiKeyScope>;
     allowedNetworks?: AllowedNetworksInput;
+    sources?: KeySourcesInput;
     /**
      * When the key ends by itself. Left out, never.
      */
@@ -2431,6 +3019,7 @@ export type ApiKeyUpdate = {
      */
     scopes?: Array<ApiKeyScope>;
     allowedNetworks?: AllowedNetworksInput;
+    sources?: KeySourcesInput;
     /**
      * When the key ends by itself; `null` for never.
      */
@@ -2585,7 +3174,7 @@ export type ApiKeyAddresses = {
 };
 
 /**
- * What is counted: `leads` that are pushed, each of a batch or document; `reads`, requests that read; `writes`, changes of leads; `bytes` of the leads that
+ * What is counted: `leads` that are pushed, each of a batch or document; `reads`, requests that read; `writes`, changes of leads and customers; `bytes` of the leads that
  * are pushed in a day (UTC); `replacements` of the secret in the last 24 hours. More may come.
  *
  */
@@ -3018,6 +3607,10 @@ export type Readiness = {
      * `ready`. No others will come: what is not ready answers 503.
      */
     status: 'ready';
+    /**
+     * For so long the oldest lead has waited that was not given to a customer yet, as this process saw it last; 0 when none waits. Under load it waits on purpose, so that leads that come in do not. It says nothing about whether the service is ready.
+     */
+    linkingLagSeconds?: number;
 };
 
 /**
@@ -3051,9 +3644,18 @@ export type LeadTypes = Array<LeadTypeInput>;
 export type SourceKeyId = string;
 
 /**
- * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
+ * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403. Use `searchLeads`: personal data belongs into no address.
+ *
+ * @deprecated
  */
 export type Contact = string;
+
+/**
+ * Only leads of this customer, those of customers that were merged into it among them. Needs the scope `customers:read`, too; without it the
+ * answer is 403.
+ *
+ */
+export type CustomerOfLeads = string;
 
 /**
  * Test leads instead of real ones. A `test` key always sees test leads.
@@ -3080,6 +3682,68 @@ export type IdempotencyKey = string;
 export type LeadId = string;
 
 /**
+ * Only customers that changed at or after this time.
+ */
+export type UpdatedSince = string;
+
+/**
+ * Test customers instead of real ones. A `test` key always sees test customers.
+ */
+export type TestCustomers = boolean;
+
+/**
+ * The name of your system, one that the API key has in its `sources`. Case counts.
+ */
+export type ReferenceSource = string;
+
+/**
+ * What the customer is known by in your system. Any characters, percent-encoded, a slash too; case counts.
+ */
+export type ReferenceId = string;
+
+/**
+ * A number that rises with each change of the customer in your system, for example its time in milliseconds. What comes with a lower one than
+ * came before is refused with 409. Left out, what comes last counts.
+ *
+ */
+export type SourceVersion = number;
+
+/**
+ * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+ */
+export type CustomerId = string;
+
+/**
+ * The `ETag` of the customer as you have it. While that is its version the answer is 304, without the customer.
+ */
+export type IfNoneMatch = string;
+
+/**
+ * The `ETag` of the customer as you saw it, with its double quotes, or `*` for any version. Without it the answer is 428.
+ */
+export type IfMatch = string;
+
+/**
+ * The member of which the correction is taken back. Left out, all of them.
+ */
+export type EditedField = CustomerFieldInput;
+
+/**
+ * Whether nothing is to be done, and only what would come of it answered.
+ */
+export type DryRun = boolean;
+
+/**
+ * Only suggestions about this customer, or about those that were merged into it.
+ */
+export type SuggestedFor = string;
+
+/**
+ * Which suggestion, as `listSuggestions` names it.
+ */
+export type SuggestionId = string;
+
+/**
  * What comes after this place: the `nextCursor` of the page before, or `latest` for the end of the feed as it is now. Left out, the feed is
  * read from its beginning.
  *
@@ -3090,6 +3754,13 @@ export type FeedCursor = string;
  * The events of test leads instead of those of real ones. A `test` key always sees those of test leads.
  */
 export type TestEvents = boolean;
+
+/**
+ * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
+ * others did to the same lead or customer meanwhile is there.
+ *
+ */
+export type ExcludeOwn = boolean;
 
 /**
  * The `id` that came last. The stream goes on right behind it. Left out, it begins with what happens from now on.
@@ -4091,9 +4762,17 @@ export type ListLeadsData = {
          */
         sourceKeyId?: string;
         /**
-         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403. Use `searchLeads`: personal data belongs into no address.
+         *
+         * @deprecated
          */
         contact?: string;
+        /**
+         * Only leads of this customer, those of customers that were merged into it among them. Needs the scope `customers:read`, too; without it the
+         * answer is 403.
+         *
+         */
+        customerId?: string;
         /**
          * Only leads that changed at or after this time.
          */
@@ -4426,6 +5105,73 @@ export type ReconcileReferencesResponses = {
 
 export type ReconcileReferencesResponse = ReconcileReferencesResponses[keyof ReconcileReferencesResponses];
 
+export type SearchLeadsData = {
+    body: LeadSearch;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+        /**
+         * Test leads instead of real ones. A `test` key always sees test leads.
+         */
+        test?: boolean;
+    };
+    url: '/v1/leads/search';
+};
+
+export type SearchLeadsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type SearchLeadsError = SearchLeadsErrors[keyof SearchLeadsErrors];
+
+export type SearchLeadsResponses = {
+    /**
+     * A page of leads.
+     */
+    200: LeadPage;
+};
+
+export type SearchLeadsResponse = SearchLeadsResponses[keyof SearchLeadsResponses];
+
 export type GetLeadData = {
     body?: never;
     headers?: {
@@ -4699,7 +5445,9 @@ export type GetLeadCountsData = {
          */
         sourceKeyId?: string;
         /**
-         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403.
+         * Only leads whose first phone number or first e-mail address is this one. A number is read like that of a lead: with its country code, or as one of the dealer's country. An address counts in any case. Needs the scope `customers:read`, too; without it the answer is 403. Use `searchLeads`: personal data belongs into no address.
+         *
+         * @deprecated
          */
         contact?: string;
         /**
@@ -4749,6 +5497,984 @@ export type GetLeadCountsResponses = {
 
 export type GetLeadCountsResponse = GetLeadCountsResponses[keyof GetLeadCountsResponses];
 
+export type ListCustomersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+        /**
+         * Only customers that changed at or after this time.
+         */
+        updatedSince?: string;
+        /**
+         * Test customers instead of real ones. A `test` key always sees test customers.
+         */
+        test?: boolean;
+    };
+    url: '/v1/customers';
+};
+
+export type ListCustomersErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListCustomersError = ListCustomersErrors[keyof ListCustomersErrors];
+
+export type ListCustomersResponses = {
+    /**
+     * A page of customers.
+     */
+    200: CustomerPage;
+};
+
+export type ListCustomersResponse = ListCustomersResponses[keyof ListCustomersResponses];
+
+export type CreateCustomerData = {
+    body: CustomerInput;
+    path?: never;
+    query?: never;
+    url: '/v1/customers';
+};
+
+export type CreateCustomerErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * The customer names no way to reach it.
+     */
+    422: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CreateCustomerError = CreateCustomerErrors[keyof CreateCustomerErrors];
+
+export type CreateCustomerResponses = {
+    /**
+     * The customer is stored.
+     */
+    201: CustomerWritten;
+};
+
+export type CreateCustomerResponse = CreateCustomerResponses[keyof CreateCustomerResponses];
+
+export type UpsertCustomersData = {
+    body: CustomerBatch;
+    path?: never;
+    query?: never;
+    url: '/v1/customers/batch';
+};
+
+export type UpsertCustomersErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type UpsertCustomersError = UpsertCustomersErrors[keyof UpsertCustomersErrors];
+
+export type UpsertCustomersResponses = {
+    /**
+     * A result for each customer, in the order they were sent.
+     */
+    207: CustomerBatchResult;
+};
+
+export type UpsertCustomersResponse = UpsertCustomersResponses[keyof UpsertCustomersResponses];
+
+export type SearchCustomersData = {
+    body: CustomerSearch;
+    path?: never;
+    query?: {
+        /**
+         * Test customers instead of real ones. A `test` key always sees test customers.
+         */
+        test?: boolean;
+    };
+    url: '/v1/customers/search';
+};
+
+export type SearchCustomersErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type SearchCustomersError = SearchCustomersErrors[keyof SearchCustomersErrors];
+
+export type SearchCustomersResponses = {
+    /**
+     * The customers that were found, 50 at the most.
+     */
+    200: CustomerSearchResult;
+};
+
+export type SearchCustomersResponse = SearchCustomersResponses[keyof SearchCustomersResponses];
+
+export type WithdrawReferenceData = {
+    body?: never;
+    path: {
+        /**
+         * The name of your system, one that the API key has in its `sources`. Case counts.
+         */
+        source: string;
+        /**
+         * What the customer is known by in your system. Any characters, percent-encoded, a slash too; case counts.
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * A number that rises with each change of the customer in your system, for example its time in milliseconds. What comes with a lower one than
+         * came before is refused with 409. Left out, what comes last counts.
+         *
+         */
+        sourceVersion?: number;
+    };
+    url: '/v1/customers/by-reference/{source}/{id}';
+};
+
+export type WithdrawReferenceErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The token may not do this, or its key may not write as this system.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A later version of what this system says was there before.
+     */
+    409: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type WithdrawReferenceError = WithdrawReferenceErrors[keyof WithdrawReferenceErrors];
+
+export type WithdrawReferenceResponses = {
+    /**
+     * It says nothing of the customer any more.
+     */
+    200: CustomerWritten;
+};
+
+export type WithdrawReferenceResponse = WithdrawReferenceResponses[keyof WithdrawReferenceResponses];
+
+export type UpsertCustomerByReferenceData = {
+    body: CustomerInput;
+    path: {
+        /**
+         * The name of your system, one that the API key has in its `sources`. Case counts.
+         */
+        source: string;
+        /**
+         * What the customer is known by in your system. Any characters, percent-encoded, a slash too; case counts.
+         */
+        id: string;
+    };
+    query?: {
+        /**
+         * A number that rises with each change of the customer in your system, for example its time in milliseconds. What comes with a lower one than
+         * came before is refused with 409. Left out, what comes last counts.
+         *
+         */
+        sourceVersion?: number;
+    };
+    url: '/v1/customers/by-reference/{source}/{id}';
+};
+
+export type UpsertCustomerByReferenceErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The token may not do this, or its key may not write as this system.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A later version of what this system says was there before.
+     */
+    409: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * The reference tells no customers apart.
+     */
+    422: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type UpsertCustomerByReferenceError = UpsertCustomerByReferenceErrors[keyof UpsertCustomerByReferenceErrors];
+
+export type UpsertCustomerByReferenceResponses = {
+    /**
+     * The customer was known by this reference.
+     */
+    200: CustomerWritten;
+    /**
+     * A customer was made.
+     */
+    201: CustomerWritten;
+};
+
+export type UpsertCustomerByReferenceResponse = UpsertCustomerByReferenceResponses[keyof UpsertCustomerByReferenceResponses];
+
+export type GetCustomerData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of the customer as you have it. While that is its version the answer is 304, without the customer.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+         */
+        customerId: string;
+    };
+    query?: never;
+    url: '/v1/customers/{customerId}';
+};
+
+export type GetCustomerErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * Nobody says anything of this customer any more.
+     */
+    410: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetCustomerError = GetCustomerErrors[keyof GetCustomerErrors];
+
+export type GetCustomerResponses = {
+    /**
+     * The customer.
+     */
+    200: Customer;
+};
+
+export type GetCustomerResponse = GetCustomerResponses[keyof GetCustomerResponses];
+
+export type UpdateCustomerData = {
+    body: CustomerUpdate;
+    headers?: {
+        /**
+         * The `ETag` of the customer as you saw it, with its double quotes, or `*` for any version. Without it the answer is 428.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+         */
+        customerId: string;
+    };
+    query?: never;
+    url: '/v1/customers/{customerId}';
+};
+
+export type UpdateCustomerErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * Nobody says anything of this customer any more.
+     */
+    410: Problem;
+    /**
+     * Somebody changed the customer meanwhile. Read it again.
+     */
+    412: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * `If-Match` is missing.
+     */
+    428: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type UpdateCustomerError = UpdateCustomerErrors[keyof UpdateCustomerErrors];
+
+export type UpdateCustomerResponses = {
+    /**
+     * The customer as it is now.
+     */
+    200: CustomerWritten;
+};
+
+export type UpdateCustomerResponse = UpdateCustomerResponses[keyof UpdateCustomerResponses];
+
+export type WithdrawEditData = {
+    body?: never;
+    path: {
+        /**
+         * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+         */
+        customerId: string;
+    };
+    query?: {
+        /**
+         * The member of which the correction is taken back. Left out, all of them.
+         */
+        field?: CustomerFieldInput;
+    };
+    url: '/v1/customers/{customerId}/edits';
+};
+
+export type WithdrawEditErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * Nobody says anything of this customer any more.
+     */
+    410: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type WithdrawEditError = WithdrawEditErrors[keyof WithdrawEditErrors];
+
+export type WithdrawEditResponses = {
+    /**
+     * The customer as it is now.
+     */
+    200: CustomerWritten;
+};
+
+export type WithdrawEditResponse = WithdrawEditResponses[keyof WithdrawEditResponses];
+
+export type GetCustomerSourcesData = {
+    body?: never;
+    path: {
+        /**
+         * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+         */
+        customerId: string;
+    };
+    query?: never;
+    url: '/v1/customers/{customerId}/sources';
+};
+
+export type GetCustomerSourcesErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * Nobody says anything of this customer any more.
+     */
+    410: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type GetCustomerSourcesError = GetCustomerSourcesErrors[keyof GetCustomerSourcesErrors];
+
+export type GetCustomerSourcesResponses = {
+    /**
+     * What is said of the customer.
+     */
+    200: CustomerSources;
+};
+
+export type GetCustomerSourcesResponse = GetCustomerSourcesResponses[keyof GetCustomerSourcesResponses];
+
+export type ListCustomerLeadsData = {
+    body?: never;
+    path: {
+        /**
+         * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+         */
+        customerId: string;
+    };
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+    };
+    url: '/v1/customers/{customerId}/leads';
+};
+
+export type ListCustomerLeadsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * Nobody says anything of this customer any more.
+     */
+    410: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListCustomerLeadsError = ListCustomerLeadsErrors[keyof ListCustomerLeadsErrors];
+
+export type ListCustomerLeadsResponses = {
+    /**
+     * A page of leads.
+     */
+    200: LeadPage;
+};
+
+export type ListCustomerLeadsResponse = ListCustomerLeadsResponses[keyof ListCustomerLeadsResponses];
+
+export type UnmergeCustomerData = {
+    body?: never;
+    path: {
+        /**
+         * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+         */
+        customerId: string;
+    };
+    query?: never;
+    url: '/v1/customers/{customerId}/merge';
+};
+
+export type UnmergeCustomerErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * Nobody says anything of this customer any more.
+     */
+    410: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type UnmergeCustomerError = UnmergeCustomerErrors[keyof UnmergeCustomerErrors];
+
+export type UnmergeCustomerResponses = {
+    /**
+     * The customer by itself.
+     */
+    200: CustomerWritten;
+};
+
+export type UnmergeCustomerResponse = UnmergeCustomerResponses[keyof UnmergeCustomerResponses];
+
+export type MergeCustomersData = {
+    body: CustomerMerge;
+    path: {
+        /**
+         * Which customer. The id of one that was merged into another goes on to answer that one. One of another dealer is 404, as is one that never was.
+         */
+        customerId: string;
+    };
+    query?: {
+        /**
+         * Whether nothing is to be done, and only what would come of it answered.
+         */
+        dryRun?: boolean;
+    };
+    url: '/v1/customers/{customerId}/merge';
+};
+
+export type MergeCustomersErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * The two cannot be merged.
+     */
+    409: Problem;
+    /**
+     * Nobody says anything of this customer any more.
+     */
+    410: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type MergeCustomersError = MergeCustomersErrors[keyof MergeCustomersErrors];
+
+export type MergeCustomersResponses = {
+    /**
+     * The customer that it is part of now.
+     */
+    200: CustomerWritten;
+};
+
+export type MergeCustomersResponse = MergeCustomersResponses[keyof MergeCustomersResponses];
+
+export type ListSuggestionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at the most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the page before. Keep the other parameters the same.
+         */
+        cursor?: string;
+        /**
+         * Only suggestions about this customer, or about those that were merged into it.
+         */
+        customerId?: string;
+        /**
+         * Test customers instead of real ones. A `test` key always sees test customers.
+         */
+        test?: boolean;
+    };
+    url: '/v1/customer-suggestions';
+};
+
+export type ListSuggestionsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type ListSuggestionsError = ListSuggestionsErrors[keyof ListSuggestionsErrors];
+
+export type ListSuggestionsResponses = {
+    /**
+     * A page of suggestions.
+     */
+    200: SuggestionPage;
+};
+
+export type ListSuggestionsResponse = ListSuggestionsResponses[keyof ListSuggestionsResponses];
+
+export type RejectSuggestionData = {
+    body?: never;
+    path: {
+        /**
+         * Which suggestion, as `listSuggestions` names it.
+         */
+        suggestionId: string;
+    };
+    query?: never;
+    url: '/v1/customer-suggestions/{suggestionId}/rejection';
+};
+
+export type RejectSuggestionErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it belongs to somebody else. Both look the same.
+     */
+    404: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type RejectSuggestionError = RejectSuggestionErrors[keyof RejectSuggestionErrors];
+
+export type RejectSuggestionResponses = {
+    /**
+     * The suggestion, rejected.
+     */
+    200: Suggestion;
+};
+
+export type RejectSuggestionResponse = RejectSuggestionResponses[keyof RejectSuggestionResponses];
+
 export type ListEventsData = {
     body?: never;
     path?: never;
@@ -4771,6 +6497,12 @@ export type ListEventsData = {
          * The events of test leads instead of those of real ones. A `test` key always sees those of test leads.
          */
         test?: boolean;
+        /**
+         * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
+         * others did to the same lead or customer meanwhile is there.
+         *
+         */
+        excludeOwn?: boolean;
     };
     url: '/v1/events';
 };
@@ -4834,6 +6566,12 @@ export type StreamEventsData = {
          * The events of test leads instead of those of real ones. A `test` key always sees those of test leads.
          */
         test?: boolean;
+        /**
+         * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
+         * others did to the same lead or customer meanwhile is there.
+         *
+         */
+        excludeOwn?: boolean;
         /**
          * For screens that show how things are and can read them anew: when more than 20 events come at once they are left out, and one event of the
          * type `skipped` says so, whose `id` is where the stream goes on.

@@ -2,7 +2,7 @@
 
 import type { PublicOperation, ReadOperation, SessionOperation, StreamOperation, WriteOperation } from '../../src/operation.ts';
 
-import type { AddPasskeyData, AddPasskeyResponses, CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasskeyChallengeData, CreatePasskeyChallengeResponses, CreatePasskeyOptionsData, CreatePasskeyOptionsResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateRecoveryCodesData, CreateRecoveryCodesResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, DeletePasskeyData, DeletePasskeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyLimitsData, GetApiKeyLimitsResponses, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, GetUserData, GetUserResponses, ListApiKeyAddressesData, ListApiKeyAddressesResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnPasskeysData, ListOwnPasskeysResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListSourcesData, ListSourcesResponses, ListUsersData, ListUsersResponses, ReconcileReferencesData, ReconcileReferencesResponses, ReleaseUserData, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, ResetPasskeysData, ResetPasskeysResponses, RestoreApiKeyData, RestoreApiKeyResponses, SetPasswordData, SetPasswordResponses, SetSecondFactorData, SetSecondFactorResponses, SignInData, SignInResponses, SignInWithPasskeyData, SignInWithPasskeyResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdatePasskeyData, UpdatePasskeyResponses, UpdateUserData, UpdateUserResponses } from './types.gen.ts';
+import type { AddPasskeyData, AddPasskeyResponses, CancelApiKeyReplacementData, CancelApiKeyReplacementResponses, ChangeOwnPasswordData, ChangeOwnPasswordResponses, CreateApiKeyData, CreateApiKeyResponses, CreateCustomerData, CreateCustomerResponses, CreateLeadBatchData, CreateLeadBatchResponses, CreateLeadData, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfResponses, CreatePasskeyChallengeData, CreatePasskeyChallengeResponses, CreatePasskeyOptionsData, CreatePasskeyOptionsResponses, CreatePasswordLinkData, CreatePasswordLinkResponses, CreateRecoveryCodesData, CreateRecoveryCodesResponses, CreateUserData, CreateUserResponses, DeleteApiKeyData, DeleteApiKeyResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyResponses, DeletePasskeyData, DeletePasskeyResponses, EndOwnSessionData, EndOwnSessionResponses, ExchangeApiKeyData, ExchangeApiKeyResponses, ExchangeSessionData, ExchangeSessionResponses, ExpireOldApiKeySecretData, ExpireOldApiKeySecretResponses, GetApiKeyData, GetApiKeyLimitsData, GetApiKeyLimitsResponses, GetApiKeyResponses, GetApiKeyUsageData, GetApiKeyUsageResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataResponses, GetCustomerData, GetCustomerResponses, GetCustomerSourcesData, GetCustomerSourcesResponses, GetDealerData, GetDealerResponses, GetHealthData, GetHealthResponses, GetJwksData, GetJwksResponses, GetLeadCountsData, GetLeadCountsResponses, GetLeadData, GetLeadOriginalData, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeResponses, GetNotificationsData, GetNotificationsResponses, GetOwnApiKeyData, GetOwnApiKeyResponses, GetReadinessData, GetReadinessResponses, GetUserData, GetUserResponses, ListApiKeyAddressesData, ListApiKeyAddressesResponses, ListApiKeyRequestsData, ListApiKeyRequestsResponses, ListApiKeysData, ListApiKeysResponses, ListAuditEntriesData, ListAuditEntriesResponses, ListCustomerLeadsData, ListCustomerLeadsResponses, ListCustomersData, ListCustomersResponses, ListEventsData, ListEventsResponses, ListLeadsData, ListLeadsResponses, ListMailsData, ListMailsResponses, ListOwnPasskeysData, ListOwnPasskeysResponses, ListOwnSessionsData, ListOwnSessionsResponses, ListSourcesData, ListSourcesResponses, ListSuggestionsData, ListSuggestionsResponses, ListUsersData, ListUsersResponses, MergeCustomersData, MergeCustomersResponses, ReconcileReferencesData, ReconcileReferencesResponses, RejectSuggestionData, RejectSuggestionResponses, ReleaseUserData, ReleaseUserResponses, ReplaceApiKeyData, ReplaceApiKeyResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyResponses, RequestPasswordLinkData, RequestPasswordLinkResponses, ResetPasskeysData, ResetPasskeysResponses, RestoreApiKeyData, RestoreApiKeyResponses, SearchCustomersData, SearchCustomersResponses, SearchLeadsData, SearchLeadsResponses, SetPasswordData, SetPasswordResponses, SetSecondFactorData, SetSecondFactorResponses, SignInData, SignInResponses, SignInWithPasskeyData, SignInWithPasskeyResponses, SignOutData, SignOutResponses, StreamEventsData, StreamEventsResponses, UnmergeCustomerData, UnmergeCustomerResponses, UpdateApiKeyData, UpdateApiKeyResponses, UpdateCustomerData, UpdateCustomerResponses, UpdateDealerData, UpdateDealerResponses, UpdateLeadData, UpdateLeadResponses, UpdateNotificationsData, UpdateNotificationsResponses, UpdatePasskeyData, UpdatePasskeyResponses, UpdateUserData, UpdateUserResponses, UpsertCustomerByReferenceData, UpsertCustomerByReferenceResponses, UpsertCustomersData, UpsertCustomersResponses, WithdrawEditData, WithdrawEditResponses, WithdrawReferenceData, WithdrawReferenceResponses } from './types.gen.ts';
 
 export type Handlers = {
     exchangeApiKey: PublicOperation<ExchangeApiKeyData, ExchangeApiKeyResponses>;
@@ -30,11 +30,27 @@ export type Handlers = {
     createLeadBatch: WriteOperation<CreateLeadBatchData, CreateLeadBatchResponses>;
     createLeadsFromAdf: WriteOperation<CreateLeadsFromAdfData, CreateLeadsFromAdfResponses>;
     reconcileReferences: WriteOperation<ReconcileReferencesData, ReconcileReferencesResponses>;
+    searchLeads: WriteOperation<SearchLeadsData, SearchLeadsResponses>;
     getLead: ReadOperation<GetLeadData, GetLeadResponses>;
     updateLead: WriteOperation<UpdateLeadData, UpdateLeadResponses>;
     getLeadReceipt: ReadOperation<GetLeadReceiptData, GetLeadReceiptResponses>;
     getLeadOriginal: ReadOperation<GetLeadOriginalData, GetLeadOriginalResponses>;
     getLeadCounts: ReadOperation<GetLeadCountsData, GetLeadCountsResponses>;
+    listCustomers: ReadOperation<ListCustomersData, ListCustomersResponses>;
+    createCustomer: WriteOperation<CreateCustomerData, CreateCustomerResponses>;
+    upsertCustomers: WriteOperation<UpsertCustomersData, UpsertCustomersResponses>;
+    searchCustomers: WriteOperation<SearchCustomersData, SearchCustomersResponses>;
+    withdrawReference: WriteOperation<WithdrawReferenceData, WithdrawReferenceResponses>;
+    upsertCustomerByReference: WriteOperation<UpsertCustomerByReferenceData, UpsertCustomerByReferenceResponses>;
+    getCustomer: ReadOperation<GetCustomerData, GetCustomerResponses>;
+    updateCustomer: WriteOperation<UpdateCustomerData, UpdateCustomerResponses>;
+    withdrawEdit: WriteOperation<WithdrawEditData, WithdrawEditResponses>;
+    getCustomerSources: ReadOperation<GetCustomerSourcesData, GetCustomerSourcesResponses>;
+    listCustomerLeads: ReadOperation<ListCustomerLeadsData, ListCustomerLeadsResponses>;
+    unmergeCustomer: WriteOperation<UnmergeCustomerData, UnmergeCustomerResponses>;
+    mergeCustomers: WriteOperation<MergeCustomersData, MergeCustomersResponses>;
+    listSuggestions: ReadOperation<ListSuggestionsData, ListSuggestionsResponses>;
+    rejectSuggestion: WriteOperation<RejectSuggestionData, RejectSuggestionResponses>;
     listEvents: ReadOperation<ListEventsData, ListEventsResponses>;
     streamEvents: StreamOperation<StreamEventsData, StreamEventsResponses>;
     listSources: ReadOperation<ListSourcesData, ListSourcesResponses>;
@@ -329,11 +345,13 @@ export const operations = {
             'type',
             'sourceKeyId',
             'contact',
+            'customerId',
             'updatedSince',
             'test'
         ],
         parameterScopes: {
-            contact: 'customers:read'
+            contact: 'customers:read',
+            customerId: 'customers:read'
         }
     },
     createLead: {
@@ -396,6 +414,26 @@ export const operations = {
         bodyBytesMax: 4194304,
         freshSignIn: 'never',
         queryParameters: [],
+        parameterScopes: {}
+    },
+    searchLeads: {
+        method: 'POST',
+        path: '/v1/leads/search',
+        access: 'accessToken',
+        scopes: [
+            'leads:read',
+            'customers:read'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 16384,
+        freshSignIn: 'never',
+        queryParameters: [
+            'limit',
+            'cursor',
+            'test'
+        ],
         parameterScopes: {}
     },
     getLead: {
@@ -473,6 +511,237 @@ export const operations = {
             contact: 'customers:read'
         }
     },
+    listCustomers: {
+        method: 'GET',
+        path: '/v1/customers',
+        access: 'accessToken',
+        scopes: [
+            'customers:read'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [
+            'limit',
+            'cursor',
+            'updatedSince',
+            'test'
+        ],
+        parameterScopes: {}
+    },
+    createCustomer: {
+        method: 'POST',
+        path: '/v1/customers',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 65536,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    upsertCustomers: {
+        method: 'POST',
+        path: '/v1/customers/batch',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 1048576,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    searchCustomers: {
+        method: 'POST',
+        path: '/v1/customers/search',
+        access: 'accessToken',
+        scopes: [
+            'customers:read'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 16384,
+        freshSignIn: 'never',
+        queryParameters: [
+            'test'
+        ],
+        parameterScopes: {}
+    },
+    withdrawReference: {
+        method: 'DELETE',
+        path: '/v1/customers/by-reference/{source}/{id}',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [
+            'sourceVersion'
+        ],
+        parameterScopes: {}
+    },
+    upsertCustomerByReference: {
+        method: 'PUT',
+        path: '/v1/customers/by-reference/{source}/{id}',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 65536,
+        freshSignIn: 'never',
+        queryParameters: [
+            'sourceVersion'
+        ],
+        parameterScopes: {}
+    },
+    getCustomer: {
+        method: 'GET',
+        path: '/v1/customers/{customerId}',
+        access: 'accessToken',
+        scopes: [
+            'customers:read'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    updateCustomer: {
+        method: 'PATCH',
+        path: '/v1/customers/{customerId}',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 65536,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    withdrawEdit: {
+        method: 'DELETE',
+        path: '/v1/customers/{customerId}/edits',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [
+            'field'
+        ],
+        parameterScopes: {}
+    },
+    getCustomerSources: {
+        method: 'GET',
+        path: '/v1/customers/{customerId}/sources',
+        access: 'accessToken',
+        scopes: [
+            'customers:read'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    listCustomerLeads: {
+        method: 'GET',
+        path: '/v1/customers/{customerId}/leads',
+        access: 'accessToken',
+        scopes: [
+            'leads:read',
+            'customers:read'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [
+            'limit',
+            'cursor'
+        ],
+        parameterScopes: {}
+    },
+    unmergeCustomer: {
+        method: 'DELETE',
+        path: '/v1/customers/{customerId}/merge',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
+    mergeCustomers: {
+        method: 'PUT',
+        path: '/v1/customers/{customerId}/merge',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [
+            'application/json'
+        ],
+        bodyBytesMax: 16384,
+        freshSignIn: 'never',
+        queryParameters: [
+            'dryRun'
+        ],
+        parameterScopes: {}
+    },
+    listSuggestions: {
+        method: 'GET',
+        path: '/v1/customer-suggestions',
+        access: 'accessToken',
+        scopes: [
+            'customers:read'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [
+            'limit',
+            'cursor',
+            'customerId',
+            'test'
+        ],
+        parameterScopes: {}
+    },
+    rejectSuggestion: {
+        method: 'PUT',
+        path: '/v1/customer-suggestions/{suggestionId}/rejection',
+        access: 'accessToken',
+        scopes: [
+            'customers:write'
+        ],
+        mediaTypes: [],
+        bodyBytesMax: 0,
+        freshSignIn: 'never',
+        queryParameters: [],
+        parameterScopes: {}
+    },
     listEvents: {
         method: 'GET',
         path: '/v1/events',
@@ -487,7 +756,8 @@ export const operations = {
             'limit',
             'cursor',
             'leadId',
-            'test'
+            'test',
+            'excludeOwn'
         ],
         parameterScopes: {}
     },
@@ -503,6 +773,7 @@ export const operations = {
         freshSignIn: 'never',
         queryParameters: [
             'test',
+            'excludeOwn',
             'skip'
         ],
         parameterScopes: {}
@@ -983,6 +1254,7 @@ export const scopes = [
     'leads:read',
     'leads:update',
     'customers:read',
+    'customers:write',
     'events:read',
     'api-keys:manage',
     'users:manage',

@@ -354,6 +354,7 @@ export const Warning = {
 export const Lead = {
     id: { maxLength: 37 },
     message: { maxLength: 4000 },
+    customerId: { maxLength: 37 },
     vehiclesOfInterest: { maxItems: 20 },
     tradeIns: { maxItems: 5 },
     consents: { maxItems: 20 },
@@ -407,6 +408,13 @@ export const ReconciliationResult = {
     unusable: { maxItems: 10000 }
 } as const;
 
+export const LeadSearch = {
+    contact: { minLength: 3, maxLength: 320 },
+    order: { maxLength: 6 },
+    status: { minItems: 1, maxItems: 7 },
+    type: { minItems: 1, maxItems: 14 }
+} as const;
+
 export const LeadStatusReasonInput = {
     maxLength: 32
 } as const;
@@ -430,6 +438,162 @@ export const LeadCounts = {
     statuses: { maxItems: 32 },
     overdue: { minimum: 0, maximum: 1000 },
     responseTargetMinutes: { minimum: 1, maximum: 10080 }
+} as const;
+
+export const CustomerKind = {
+    maxLength: 64
+} as const;
+
+export const Organization = {
+    name: { maxLength: 200 },
+    registrationNumber: { maxLength: 64 },
+    countryCode: { maxLength: 2 }
+} as const;
+
+export const CustomerReference = {
+    source: { minLength: 1, maxLength: 64 },
+    id: { minLength: 1, maxLength: 128 }
+} as const;
+
+export const Customer = {
+    id: { maxLength: 37 },
+    state: { maxLength: 64 },
+    emails: { maxItems: 10 },
+    phones: { maxItems: 10 },
+    externalReferences: { maxItems: 100 },
+    mergedInto: { maxLength: 37 },
+    version: { minimum: 1, maximum: 2147483647 },
+    rev: { minLength: 3, maxLength: 31 }
+} as const;
+
+export const CustomerPage = {
+    items: { maxItems: 200 },
+    nextCursor: { maxLength: 32 }
+} as const;
+
+export const CustomerWritten = {
+    id: { maxLength: 37 },
+    version: { minimum: 1, maximum: 2147483647 },
+    rev: { minLength: 3, maxLength: 31 },
+    warnings: { maxItems: 100 }
+} as const;
+
+export const CustomerBatchItem = {
+    source: { minLength: 1, maxLength: 64 },
+    id: { minLength: 1, maxLength: 128 },
+    sourceVersion: { minimum: 0, maximum: 9007199254740991 }
+} as const;
+
+export const CustomerBatch = {
+    customers: { minItems: 1, maxItems: 200 }
+} as const;
+
+export const CustomerResult = {
+    status: { minimum: 200, maximum: 599 }
+} as const;
+
+export const CustomerBatchResult = {
+    results: { minItems: 1, maxItems: 200 }
+} as const;
+
+export const CustomerSearch = {
+    email: { minLength: 3, maxLength: 320 },
+    phone: { minLength: 4, maxLength: 64 },
+    name: { minLength: 2, maxLength: 200 },
+    registration: { minLength: 2, maxLength: 20 },
+    vin: { minLength: 4, maxLength: 40 }
+} as const;
+
+export const CustomerSearchResult = {
+    items: { maxItems: 50 }
+} as const;
+
+export const CustomerKindInput = {
+    maxLength: 32
+} as const;
+
+export const PersonNameUpdate = {
+    given: { maxLength: 200 },
+    family: { maxLength: 200 },
+    full: { maxLength: 400 }
+} as const;
+
+export const OrganizationUpdate = {
+    name: { maxLength: 200 },
+    registrationNumber: { maxLength: 64 },
+    countryCode: { maxLength: 64 }
+} as const;
+
+export const EmailUpdate = {
+    address: { minLength: 1, maxLength: 320 }
+} as const;
+
+export const PhoneUpdate = {
+    number: { minLength: 1, maxLength: 64 },
+    type: { maxLength: 64 }
+} as const;
+
+export const PostalAddressUpdate = {
+    lines: { maxItems: 5, items: { maxLength: 200 } },
+    postalCode: { maxLength: 32 },
+    city: { maxLength: 100 },
+    region: { maxLength: 100 },
+    countryCode: { maxLength: 64 }
+} as const;
+
+export const CustomerUpdate = {
+    emails: { maxItems: 10 },
+    phones: { maxItems: 10 }
+} as const;
+
+export const CustomerFieldInput = {
+    maxLength: 32
+} as const;
+
+export const CustomerField = {
+    maxLength: 64
+} as const;
+
+export const CustomerOrigin = {
+    type: { maxLength: 64 },
+    leadId: { maxLength: 37 }
+} as const;
+
+export const CustomerSource = {
+    type: { maxLength: 64 },
+    customerId: { maxLength: 37 },
+    sourceVersion: { minimum: 0, maximum: 9007199254740991 },
+    emails: { maxItems: 10 },
+    phones: { maxItems: 10 },
+    hidden: { maxItems: 32 }
+} as const;
+
+export const CustomerLeadSource = {
+    leadId: { maxLength: 37 },
+    customerId: { maxLength: 37 }
+} as const;
+
+export const CustomerSources = {
+    id: { maxLength: 37 },
+    origins: { maxItems: 64 },
+    sources: { maxItems: 1000 },
+    leads: { maxItems: 1000 }
+} as const;
+
+export const CustomerMerge = {
+    into: { minLength: 37, maxLength: 37 }
+} as const;
+
+export const Suggestion = {
+    id: { maxLength: 37 },
+    customers: { maxItems: 2 },
+    score: { minimum: -1000, maximum: 1000 },
+    reasons: { maxItems: 32, items: { maxLength: 64 } }
+} as const;
+
+export const SuggestionPage = {
+    items: { maxItems: 200 },
+    nextCursor: { maxLength: 32 }
 } as const;
 
 export const EventCursor = {
@@ -519,6 +683,7 @@ export const ApiKey = {
     name: { maxLength: 60 },
     mask: { maxLength: 32 },
     allowedNetworks: { maxItems: 100, items: { maxLength: 43 } },
+    sources: { maxItems: 20, items: { maxLength: 64 } },
     deleteReason: { maxLength: 200 }
 } as const;
 
@@ -539,6 +704,11 @@ export const ApiKeyScope = {
 export const AllowedNetworksInput = {
     maxItems: 100,
     items: { minLength: 2, maxLength: 50 }
+} as const;
+
+export const KeySourcesInput = {
+    maxItems: 20,
+    items: { minLength: 1, maxLength: 64 }
 } as const;
 
 export const ApiKeyInput = {
@@ -726,7 +896,8 @@ export const Health = {
 } as const;
 
 export const Readiness = {
-    status: { maxLength: 5 }
+    status: { maxLength: 5 },
+    linkingLagSeconds: { minimum: 0, maximum: 2147483647 }
 } as const;
 
 export const parameters = {
@@ -741,8 +912,17 @@ export const parameters = {
     LeadTypes: { minItems: 1, maxItems: 14 },
     SourceKeyId: { minLength: 36, maxLength: 36 },
     Contact: { minLength: 3, maxLength: 320 },
+    CustomerOfLeads: { minLength: 37, maxLength: 37 },
     IdempotencyKey: { maxLength: 512 },
     LeadId: { minLength: 37, maxLength: 37 },
+    ReferenceSource: { minLength: 1, maxLength: 64 },
+    ReferenceId: { minLength: 1, maxLength: 128 },
+    SourceVersion: { minimum: 0, maximum: 9007199254740991 },
+    CustomerId: { minLength: 37, maxLength: 37 },
+    IfNoneMatch: { minLength: 1, maxLength: 256 },
+    IfMatch: { minLength: 1, maxLength: 64 },
+    SuggestedFor: { minLength: 37, maxLength: 37 },
+    SuggestionId: { minLength: 37, maxLength: 37 },
     FeedCursor: { minLength: 1, maxLength: 31 },
     LastEventId: { minLength: 1, maxLength: 31 },
     ApiKeyId: { minLength: 36, maxLength: 36 },

@@ -39,6 +39,8 @@ export interface ApiKeyRow {
   disabled: boolean
   /** Without any, from everywhere. */
   allowed_networks: string[]
+  /** As which systems it may write customers. */
+  sources: string[]
   expires_at: Date | null
   deleted_at: Date | null
   delete_reason: string | null
@@ -73,6 +75,7 @@ export function apiKeyBody(row: ApiKeyRow, silence: Silence | undefined, reader:
     disabled: row.disabled,
     mask: row.mask,
     allowedNetworks: row.allowed_networks.map(networkText),
+    sources: row.sources,
     ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
     ...(replacement && { replacement }),
     ...(row.used && { lastUsed: useBody(row.used) }),

@@ -92,6 +92,7 @@ export const createApiKey =
           environment,
           ...granted(kind, scopes),
           allowed_networks: networks,
+          sources: body.sources ?? [],
           expires_at: expiresAt,
           created_by: principal.subject.id,
         },
@@ -118,6 +119,7 @@ export const createApiKey =
             environment,
             scopes,
             ...(networks.length > 0 && { allowedNetworks: networks.map(networkText) }),
+            ...(body.sources && body.sources.length > 0 && { sources: body.sources }),
             ...(body.expiresAt && { expiresAt }),
           },
         },
@@ -192,6 +194,7 @@ export const updateApiKey =
           ...(disabled !== undefined && { disabled }),
           ...(scopes && granted(before.kind, scopes)),
           ...(networks && { allowed_networks: networks }),
+          ...(body.sources && { sources: body.sources }),
           ...expiry,
         },
         now,
@@ -391,12 +394,13 @@ function ownId({ subject }: Principal): string {
 const isSame = (some: readonly string[], others: readonly string[]): boolean =>
   some.toSorted().join() === others.toSorted().join()
 
-const audited = ({ name, disabled, scopes, expires_at, allowed_networks }: ApiKeyRow) => ({
+const audited = ({ name, disabled, scopes, expires_at, allowed_networks, sources }: ApiKeyRow) => ({
   name,
   disabled,
   scopes: inForce(scopes),
   expiresAt: expires_at,
   allowedNetworks: allowed_networks.map(networkText),
+  sources,
 })
 
 async function recordKeyChange(

@@ -57,6 +57,7 @@ const columns = {
   scopes: 'k.scopes',
   disabled: 'k.disabled',
   allowed_networks: 'k.allowed_networks',
+  sources: 'k.sources',
   expires_at: 'k.expires_at',
   deleted_at: 'k.deleted_at',
   delete_reason: 'k.delete_reason',
@@ -140,6 +141,7 @@ export interface NewApiKey extends Granted {
   kind: ApiKeyKind
   environment: ApiKeyEnvironment
   allowed_networks: string[]
+  sources: string[]
   expires_at: Date | null
   created_by: string
 }
@@ -191,6 +193,7 @@ export interface ApiKeyChange extends Partial<Granted> {
   name?: string
   disabled?: boolean
   allowed_networks?: string[]
+  sources?: string[]
   expires_at?: Date | null
   deleted_at?: Date | null
   delete_reason?: string | null

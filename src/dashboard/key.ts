@@ -55,6 +55,16 @@ export function foreignUse({ status, lastForeign }: ApiKey, now: Date): ApiKeyUs
   return now.getTime() - Date.parse(lastForeign.at) > foreignDays * dayMs ? undefined : lastForeign
 }
 
+/** The names of systems that were typed, with commas or lines between them. */
+export const systemsIn = (text: string): string[] => [
+  ...new Set(
+    text
+      .split(/[,\n]/)
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  ),
+]
+
 /** One address or network a line, as people type lists. */
 export const networksIn = (text: string): string[] => text.split(/[\s,;]+/).filter((entry) => entry !== '')
 

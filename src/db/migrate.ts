@@ -36,6 +36,8 @@ const names = [
   '0027-passkeys.sql',
   '0028-who-gets-in.sql',
   '0029-refusals-by-hour.sql',
+  '0030-customers.sql',
+  '0031-linker.sql',
 ]
 
 // Any number that nothing else in this database locks.

@@ -17,7 +17,7 @@ export function guide(publicUrl: string, scopes: Record<string, string>): string
 <p>There are two credentials. An <strong>API key</strong> is the long-lived one: a dealer's Admin makes it in <em>Settings &gt; Integrations</em>, copies it once, and you treat it like a password. An <strong>access token</strong> is the short-lived one: you exchange the key for it, it lives <strong>1800 seconds</strong>, and every other call carries it.</p>
 <div class="table" tabindex="0" role="group" aria-label="Table"><table><thead><tr><th>Kind of key</th><th>Begins with</th><th>It can</th><th>It cannot</th></tr></thead><tbody>
 <tr><td>API keys for digital requests</td><td><code>cb_dr_</code></td><td>push new leads, and see the receipts of its own</td><td>read, list, change or delete anything</td></tr>
-<tr><td>API keys for extensive integrations</td><td><code>cb_ei_</code></td><td>push, read and move leads, and read customer data; the dealer may narrow it. Use with caution</td><td>manage keys or users</td></tr>
+<tr><td>API keys for extensive integrations</td><td><code>cb_ei_</code></td><td>push, read and move leads, read customer data, and say what it knows of customers; the dealer may narrow it. Use with caution</td><td>manage keys or users</td></tr>
 </tbody></table></div>
 
 <h2>Exchange the key</h2>
@@ -91,12 +91,24 @@ ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN
 <p>A lead is changed with <code>PATCH</code> and the <code>ETag</code> of the version that you saw, with its double quotes, as <code>If-Match</code>. Read again with it as <code>If-None-Match</code>, it is answered 304, without a body, while nothing has changed. Times in addresses are RFC 3339 with an offset: <code>updatedSince=2026-11-23T00:00:00Z</code>, or <code>%2B01:00</code> at the end.</p>
 
 <h3>Follow what happens</h3>
-<p>Everything that happens to leads is in a feed, numbered without gaps in the order in which it happened. Take the end of the feed, read the leads once, then follow the feed from there: you miss nothing and get nothing twice.</p>
+<p>Everything that happens to leads and customers is in a feed, numbered without gaps in the order in which it happened. Take the end of the feed, read the leads once, then follow the feed from there: you miss nothing and get nothing twice.</p>
 ${code(`curl "${publicUrl}/v1/events?cursor=latest" -H "Authorization: Bearer $TOKEN"   # {"items":[],"nextCursor":"1042.4c55a90d2f17"}
 curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17" -H "Authorization: Bearer $TOKEN"   # what came since, each with its lead`)}
 <p>Keep <code>nextCursor</code>, and ask again with it when you like. Or listen: <code>/v1/events/stream</code> sends the same as server-sent events within a second. When the line breaks, go on with the last <code>id</code> as <code>Last-Event-ID</code>; when the token ends, so does the stream.</p>
 ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" -H "Last-Event-ID: 1042.4c55a90d2f17"`)}
 <p>A cursor names one event. Keep it as it is, and make none yourself. Should the service ever be put back to an earlier state, events that you have read are gone, and others get their numbers: a cursor of an event that is gone is answered <a href="/docs/problems/feed-restarted">410 <code>feed-restarted</code></a>, and an open stream ends with an event of the type <code>restarted</code>. Then begin as at the first time: the end of the feed, the leads, the feed from there. Where yours and the answer differ, the answer is right, also with a lower <code>version</code>; drop the leads that are not listed any more. Whoever had not read as far as that goes on, and is told nothing.</p>
+
+<h2 id="in-step">Keep a DMS in step</h2>
+<p>Behind leads are <strong>customers</strong>: people and companies, put together of all that is said of them. Your system says what it knows under the id that it has for the customer. The Admin names your system for the key (<code>sources</code>), here <code>dms</code>.</p>
+${code(`curl -X PUT "${publicUrl}/v1/customers/by-reference/dms/40012?sourceVersion=1764576000000" \\
+  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{
+  "name": {"given": "Anna", "family": "Jensen"}, "phones": [{"number": "32 12 34 56"}]
+}'`)}
+<p>The first time a customer is made (201), after that your word on it is replaced as a whole (200), also under another key. Send it again as often as you like: what changes nothing makes no event. <code>sourceVersion</code> is any number that rises with each change in your system; what comes late is then refused with 409 instead of undoing what came after it. <code>DELETE</code> at the same address takes your word back.</p>
+<p><strong>Who says what.</strong> What people correct goes before what systems say, and that before what stands in leads. Of several systems the one goes first that wrote first. A name, an address and a company are taken as a whole, lists of addresses and numbers are put together. So what is shown may differ from what you sent, and it is no use to send it again: <code>GET /v1/customers/{customerId}/sources</code> tells whose word it is.</p>
+<p><strong>Load once, then follow.</strong> Take the end of the feed, read <code>/v1/customers</code> page by page, then follow the feed, with <code>excludeOwn=true</code> if you have no use for your own echo. Events of customers carry the customer as it is now, with its <code>rev</code>: of two copies keep the one with the higher number before the point. One whose <code>state</code> is <code>merged</code> or <code>gone</code> shows nothing any more.</p>
+${code(`curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17&excludeOwn=true" -H "Authorization: Bearer $TOKEN"`)}
+<p><strong>Merges.</strong> When two customers are found to be one, nothing is moved: the id that was merged goes on to answer, with the body of the other one, and what you write under your own reference stays yours. Undone, each is again what it was.</p>
 
 <h2>From a server, not from a page</h2>
 <p>The API answers no browser that asks from a page of another origin: it sends no CORS headers, and <code>OPTIONS</code> is a 405. An API key in a page is a key that everybody has. Have your form send to your own server, and that to us. Only the contract itself, <code>/openapi.json</code> and <code>/openapi.yaml</code>, may be read by any page.</p>

@@ -30,6 +30,8 @@ export const advice = {
     'The dealer has named the addresses that this API key, and every token that it buys, may be used from, and the request came from another: the detail says which one we saw. Ask the dealer to put it on the list, or send from where the key belongs. The token endpoint answers unauthorized_client for the same reason. If nobody of yours sent the request, somebody else has the key: have it replaced.',
   'person-needed':
     'The access token was bought with an API key. Passwords and sessions belong to people: sign in instead. A key that is to see or replace itself has /v1/api-key.',
+  'source-not-allowed':
+    'A customer is known by the name of a system and its id there, and a key writes only as the systems that an Admin has named for it, in its sources. Ask the dealer to add the name of yours, exactly as you send it. People do not write as a system: they correct customers by hand.',
   'foreign-origin':
     'Sign-in and session work only for pages of this service itself, or for clients that are no browser. Another system uses an API key instead.',
   'not-found':
@@ -41,6 +43,10 @@ export const advice = {
     'The key has two working secrets already. End the old one first (its status says until when it works), or cancel the replacement to keep the old one.',
   'restore-too-late':
     'A deleted API key can be restored for 24 hours. After that, create a new key and give its secret to the system that used the old one.',
+  'source-version-older':
+    'Your system has sent a later version of this customer before, or has taken it back: this one came late, and nothing was changed. There is nothing to send again.',
+  'merge-impossible':
+    'The detail says why: a customer cannot be part of itself, be it over others, of two customers, or of a real one when it is a test. Read both again; somebody may have merged them meanwhile.',
   'last-admin': 'Somebody must be able to manage the dealer. Make another user an admin, then change this one.',
   'email-taken':
     'An e-mail address belongs to one person, in any case of letters. The person may be there already, perhaps deactivated: look at the list of users.',
@@ -59,6 +65,10 @@ export const advice = {
     'The problem names the statuses that the lead can move to, as legalStatuses. Read the lead again: somebody may have moved it meanwhile.',
   'feed-restarted':
     'The event that the cursor names is not in the feed (any more): the service was put back to an earlier state, or the cursor is not one of this service. What has been read may be of a future that is gone. Take the nextCursor of cursor=latest, read all leads anew, and go on from that cursor. Where yours and the answer differ, the answer is right, also with a lower version; drop what it does not list.',
+  'customer-gone':
+    'The customer was there, and whoever said something of it has taken it back: no system, no person and no lead says anything of it any more. It comes back when a system sends it again under the same reference.',
+  'customer-changed':
+    'Somebody changed the customer between your reading and your writing. Read it again, decide again, and send the change with the new ETag as If-Match.',
   'lead-changed':
     'The If-Match that was sent is not the ETag of the lead any more. Read the lead, decide again, and send the new ETag.',
   'body-too-large':
@@ -69,6 +79,10 @@ export const advice = {
     'Expect: 100-continue is answered with 100 Continue when the body is wanted, and with the failure itself when it is not. There is no other expectation: leave the header out.',
   'lead-unreachable':
     'A lead needs an e-mail address, a phone number or a postal address of its customer, however odd: a dealer cannot answer without one. Nothing was stored. The violations name members that are not known where they were sent, and what was probably meant by them: phone beside customer instead of customer.phones[].number, say.',
+  'reference-unusable':
+    'What stands in the reference is not what your system knows the customer by: it is blank, damaged, or what programs and templates write for no value, so many customers would become one. Look at where your program takes it from.',
+  'customer-unreachable':
+    'A customer that is added by hand needs an e-mail address, a phone number or a postal address. A system that knows it by an id of its own can send less, by its reference.',
   'idempotency-key-reused':
     'An Idempotency-Key names one lead for 72 hours. The same key came with another lead before: make a new key for each new lead, keep it with the lead, and send it again only with the same lead. How the JSON is written makes no difference, what it says does; ADF counts byte for byte.',
   'scope-not-of-kind':

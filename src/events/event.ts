@@ -2,15 +2,24 @@ import type { Event, LeadStatus } from '../../generated/server/types.gen.ts'
 
 export type EventType = Event['type']
 
+/** Who did it: a key, a person, or the service by itself. */
+export interface Actor {
+  readonly type: 'api_key' | 'user' | 'system'
+  readonly id: string
+}
+
+/** The service, where nobody asked it. It has one id everywhere, which nobody else can have. */
+export const system: Actor = { type: 'system', id: '00000000-0000-0000-0000-000000000000' }
+
 /** One fact, as it was recorded. */
 export interface EventRow {
   seq: string
   id: string
   type: EventType
   at: Date
-  subject_type: 'lead'
+  subject_type: 'lead' | 'customer'
   subject_id: string
-  actor_type: 'api_key' | 'user'
+  actor_type: Actor['type']
   actor_id: string
   changed: string[]
   /** Of the subject after the event; null where it was not told. */

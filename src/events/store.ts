@@ -2,41 +2,67 @@ import type { Knex } from 'knex'
 import type pg from 'pg'
 import type { LeadStatus } from '../../generated/server/types.gen.ts'
 import { newId } from '../ids.ts'
-import type { Principal } from '../operation.ts'
 import { beginning, type Position, type View, viewFrom } from './cursor.ts'
-import type { EventType } from './event.ts'
+import type { Actor, EventType } from './event.ts'
+
+/** A fact that is to be recorded. */
+export interface NewEvent {
+  type: EventType
+  subject: { type: 'lead' | 'customer'; id: string }
+  test: boolean
+  changed: readonly string[]
+  /** Of a lead, after the event. */
+  status?: LeadStatus
+}
 
 /**
- * Records a fact about a lead, numbered by the dealer's clock, which the caller holds: dense, and in the order of
- * commits.
+ * Records facts, numbered in their order by the dealer's clock, which the caller holds: dense, and in the order of
+ * commits. Answers where each of them stands in the ledger.
  */
-export async function recordEvent(
+export async function recordEvents(
   trx: Knex.Transaction,
-  { dealerId, subject }: Pick<Principal, 'dealerId' | 'subject'>,
-  event: { type: EventType; leadId: string; test: boolean; changed: readonly string[]; status: LeadStatus },
+  dealerId: string,
+  actor: Actor,
+  events: readonly NewEvent[],
   now: Date,
-): Promise<void> {
-  const { type, leadId, test, changed, status } = event
-  await trx.raw(
-    `with ticked as (update dealer_clocks set seq = seq + 1 where dealer_id = :dealerId returning seq)
+): Promise<{ seq: string; id: string }[]> {
+  if (events.length === 0) return []
+  const recorded = events.map((event) => ({
+    id: newId(),
+    type: event.type,
+    subject_type: event.subject.type,
+    subject_id: event.subject.id,
+    changed: event.changed,
+    status: event.status ?? null,
+    test: event.test,
+  }))
+  const { rows } = await trx.raw<{ rows: { seq: string; id: string }[] }>(
+    `with ticked as (
+       update dealer_clocks set seq = seq + :count where dealer_id = :dealerId returning seq - :count as seq
+     )
      insert into events (
        dealer_id, seq, id, type, at, subject_type, subject_id, actor_type, actor_id, changed, status, test
      )
-     select :dealerId, seq, :id, :type, :now, 'lead', :leadId, :actorType, :actorId, :changed, :status, :test
-     from ticked`,
+     select :dealerId, ticked.seq + e.place, e.id, e.type, :now, e.subject_type, e.subject_id, :actorType, :actorId,
+       array(select jsonb_array_elements_text(e.changed)), e.status, e.test
+     from ticked, rows from (
+       jsonb_to_recordset(:events::jsonb) as (
+         id uuid, type text, subject_type text, subject_id uuid, changed jsonb, status text, test boolean
+       )
+     ) with ordinality as e (id, type, subject_type, subject_id, changed, status, test, place)
+     order by e.place
+     returning seq, id`,
     {
       dealerId,
-      id: newId(),
-      type,
+      count: events.length,
       now,
-      leadId,
-      test,
-      actorType: subject.type,
-      actorId: subject.id,
-      changed: [...changed],
-      status,
+      actorType: actor.type,
+      actorId: actor.id,
+      events: JSON.stringify(recorded),
     },
   )
+  const seqs = new Map(rows.map(({ id, seq }) => [id, seq]))
+  return recorded.map(({ id }) => ({ id, seq: seqs.get(id) ?? '' }))
 }
 
 /** How the ledgers of dealers look, each from one position, by one query for all of them. */

@@ -5,7 +5,8 @@ import type pg from 'pg'
 import { openAlarm, type Report } from '../background.ts'
 import { beginning, cursorAt, type Position, positionOf, type View } from '../events/cursor.ts'
 import { findViews } from '../events/store.ts'
-import { type LeadRow, seesPeople } from '../leads/lead.ts'
+import { findCustomers } from '../customers/store.ts'
+import { seesPeople } from '../leads/lead.ts'
 import { listLeadsById } from '../leads/store.ts'
 import { openFairQueue } from '../fair-queue.ts'
 import type { Principal, Standing } from '../operation.ts'
@@ -13,7 +14,7 @@ import { pageBytesMax } from '../page.ts'
 import { Problem, problemBody } from '../problem.ts'
 import type { Judge } from '../tokens/liveness.ts'
 import { type Delivery, joined, type Place, readAlone, turn, turnAlone } from './delivery.ts'
-import { eventBody, type FeedRow, readsLeads } from './event-body.ts'
+import { eventBody, type FeedRow, readsLeads, type Subjects } from './event-body.ts'
 import * as store from './store.ts'
 
 const pollMs = 200
@@ -32,6 +33,8 @@ export interface Following {
   /** The event that came last; left out, the stream begins with what happens from now on. */
   after?: Position
   test: boolean
+  /** Leave out what the listener has done itself. */
+  excludeOwn: boolean
   /** Leave many events at once out, and say so. */
   skip: boolean
   /** Of the request that opened the stream. */
@@ -244,16 +247,16 @@ export function openFeed(db: Knex, hot: pg.Pool, judge: Judge, report: Report): 
   const pageFor = (dealerId: string, reader: string, wanted: store.EventFilter, bytesMax: number) =>
     reads.run({ group: dealerId, member: reader }, async () => {
       const page = await store.findPage(db, dealerId, wanted)
-      const { rows, leads } = await withLeads(db, dealerId, page.rows, bytesMax)
-      return { page: { ...page, rows }, text: textOf(leads) }
+      const { rows, subjects } = await withSubjects(db, dealerId, page.rows, bytesMax)
+      return { page: { ...page, rows }, text: textOf(subjects) }
     })
 
-  function textOf(leads: ReadonlyMap<string, LeadRow>): Text {
+  function textOf(subjects: Subjects): Text {
     const texts = new Map<string, Buffer>()
     return (row, scopes) => {
       // Whoever sees the same shares a text.
       const key = `${row.seq} ${readsLeads(scopes)} ${seesPeople(scopes)}`
-      const body = () => JSON.stringify(eventBody(row, leads.get(row.subject_id), scopes))
+      const body = () => JSON.stringify(eventBody(row, subjects, scopes))
       const text = texts.get(key) ?? Buffer.from(`id: ${cursorAt(positionOf(row))}\ndata: ${body()}\n\n`)
       texts.set(key, text)
       return text
@@ -320,21 +323,40 @@ const tooManyStreams = (detail?: string) =>
   new Problem('too-many-streams', detail, { headers: { 'Retry-After': '30' } })
 
 /**
- * Events with their leads as they are now, as many as fit into so many bytes of leads, and one at least when there is
- * one.
+ * Events with what they are about as it is now, as many as fit into so many bytes of that, and one at least when there
+ * is one.
  */
-export async function withLeads(
+export async function withSubjects(
   db: Knex,
   dealerId: string,
   rows: readonly FeedRow[],
   bytesMax: number,
-): Promise<{ rows: readonly FeedRow[]; leads: ReadonlyMap<string, LeadRow> }> {
-  if (rows.length === 0) return { rows, leads: new Map() }
-  const found = await listLeadsById(db, dealerId, [...new Set(rows.map((row) => row.subject_id))], bytesMax)
+): Promise<{ rows: readonly FeedRow[]; subjects: Subjects }> {
+  const idsOf = (type: FeedRow['subject_type']) => [
+    ...new Set(rows.filter(({ subject_type }) => subject_type === type).map(({ subject_id }) => subject_id)),
+  ]
+  const [leadIds, customerIds] = [idsOf('lead'), idsOf('customer')]
+  const [found, customers] = await Promise.all([
+    leadIds.length === 0 ? [] : listLeadsById(db, dealerId, leadIds, bytesMax),
+    customerIds.length === 0 ? [] : findCustomers(db, dealerId, customerIds),
+  ])
   const leads = new Map(found.flatMap((lead) => (lead.fits ? [[lead.id, lead] as const] : [])))
   const cut = found.find(({ fits }) => !fits)
   const end = cut ? rows.findIndex((row) => row.subject_id === cut.id) : rows.length
-  return { rows: rows.slice(0, end), leads }
+  const subjects = { leads, customers: new Map(customers.map((customer) => [customer.id, customer])) }
+  return { rows: rows.slice(0, endOfRoom(rows.slice(0, end), subjects.customers, bytesMax)), subjects }
+}
+
+/** How many of the events have room for their customers: each is read once, and shown with each of its events. */
+function endOfRoom(rows: readonly FeedRow[], customers: Subjects['customers'], bytesMax: number): number {
+  let bytes = 0
+  const end = rows.findIndex(({ subject_id }) => {
+    const isOver = bytes >= bytesMax
+    const customer = customers.get(subject_id)
+    if (customer) bytes += Buffer.byteLength(JSON.stringify(customer.shown))
+    return isOver
+  })
+  return end === -1 ? rows.length : end
 }
 
 type Text = (row: FeedRow, scopes: ReadonlySet<string>) => Buffer
@@ -346,8 +368,9 @@ function placeOf(listener: Listener): Place {
   return { at, isCatchingUp, isFull: isFull(listener), skips: following.skip }
 }
 
-const isFor = (row: FeedRow, { following }: Listener, { environment }: Standing) =>
-  row.test === (following.test || environment === 'test')
+const isFor = (row: FeedRow, { following, principal }: Listener, { environment }: Standing) =>
+  row.test === (following.test || environment === 'test') &&
+  !(following.excludeOwn && row.actor_id === principal.subject.id)
 
 function send({ isEnded, stream }: Listener, text: string | Buffer): void {
   if (!isEnded) stream.push(text)

@@ -2,14 +2,21 @@ import type { Handlers } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import { beginning, cursorAt, positionAt, positionOf } from '../events/cursor.ts'
 import { inner } from '../ids.ts'
+import { seesPeople } from '../leads/lead.ts'
 import { pageBytesMax } from '../page.ts'
 import { Problem } from '../problem.ts'
 import { eventBody, readsLeads } from './event-body.ts'
-import { type Feed, withLeads } from './feed.ts'
+import { type Feed, withSubjects } from './feed.ts'
 import * as store from './store.ts'
 
 export const listEvents: Handlers['listEvents'] = async ({ query, principal, standing }, { db }) => {
-  const { limit = limits.parameters.Limit.default, cursor = cursorAt(beginning), leadId, test = false } = query
+  const {
+    limit = limits.parameters.Limit.default,
+    cursor = cursorAt(beginning),
+    leadId,
+    test = false,
+    excludeOwn = false,
+  } = query
   const wanted = cursor === 'latest' ? { after: beginning, limit: 0 } : { after: positionAt(cursor), limit }
   const {
     isThere,
@@ -19,17 +26,19 @@ export const listEvents: Handlers['listEvents'] = async ({ query, principal, sta
     ...wanted,
     test: test || standing.environment === 'test',
     ...(leadId && { leadId: inner(leadId) }),
+    ...(excludeOwn && { butOf: principal.subject.id }),
   })
   if (!isThere) throw new Problem('feed-restarted')
 
   const { scopes } = standing
-  const { rows, leads } = readsLeads(scopes)
-    ? await withLeads(db, principal.dealerId, found, pageBytesMax)
-    : { rows: found, leads: undefined }
+  const { rows, subjects } =
+    readsLeads(scopes) || seesPeople(scopes)
+      ? await withSubjects(db, principal.dealerId, found, pageBytesMax)
+      : { rows: found, subjects: { leads: new Map(), customers: new Map() } }
   const last = rows.at(-1)
   // A page with fewer than asked for has passed all there were, unless some did not fit.
   const next = last && (rows.length === limit || rows.length < found.length) ? positionOf(last) : end
-  const items = rows.map((row) => eventBody(row, leads?.get(row.subject_id), scopes))
+  const items = rows.map((row) => eventBody(row, subjects, scopes))
   return { status: 200, body: { items, nextCursor: cursorAt(next) } }
 }
 
@@ -40,11 +49,12 @@ export interface Follow {
 export const streamEvents =
   ({ feed }: Follow): Handlers['streamEvents'] =>
   async ({ headers, query, principal, standing, http }) => {
-    const { test = false, skip = false } = query
+    const { test = false, skip = false, excludeOwn = false } = query
     const lastEventId = headers['last-event-id']
     const following = {
       test: test || standing.environment === 'test',
       skip,
+      excludeOwn,
       requestId: http.requestId,
       ...(lastEventId && { after: positionAt(lastEventId) }),
     }

@@ -5,6 +5,8 @@ import type { FeedRow } from './event-body.ts'
 export interface EventFilter {
   after: Position
   leadId?: string
+  /** Left out: whoever did them. */
+  butOf?: string
   /** Left out: those of real leads and of test leads. */
   test?: boolean
   limit: number
@@ -25,12 +27,16 @@ const testOfLead = '(select l.test from leads l where l.dealer_id = :dealerId an
 export async function findPage(
   db: Knex,
   dealerId: string,
-  { after, leadId, test, limit }: EventFilter,
+  { after, leadId, butOf, test, limit }: EventFilter,
 ): Promise<EventPage> {
+  const narrowing = [
+    ...(leadId === undefined ? [] : ['and e.subject_id = :leadId']),
+    ...(butOf === undefined ? [] : ['and e.actor_id <> :butOf']),
+  ].join(' ')
   const events = (that = '') => `
     select *
     from events e
-    where e.dealer_id = :dealerId and e.seq > :seq ${leadId === undefined ? '' : 'and e.subject_id = :leadId'} ${that}
+    where e.dealer_id = :dealerId and e.seq > :seq ${narrowing} ${that}
     order by e.seq
     limit :limit`
   // Two that an index has in order: tests are not looked for among all.
@@ -58,6 +64,7 @@ export async function findPage(
       seq: after.seq.toString(),
       limit,
       ...(leadId !== undefined && { leadId }),
+      ...(butOf !== undefined && { butOf }),
       ...(test !== undefined && { test }),
     },
   )

@@ -1,4 +1,4 @@
-import { tidiedAddress } from './email.ts'
+import { comparedAddress } from './email.ts'
 import { phoneIn } from './phone.ts'
 
 /** How a person can be looked for. */
@@ -10,7 +10,7 @@ export type Contact = { phone: string } | { email: string }
  */
 export function contactIn(typed: string, country: string): Contact | undefined {
   // In a query, a plus that was not encoded is a blank: before a number, or within an address, which has none.
-  if (typed.includes('@')) return { email: tidiedAddress(typed).trim().replaceAll(' ', '+').toLowerCase() }
+  if (typed.includes('@')) return { email: comparedAddress(typed).replaceAll(' ', '+') }
   const { parsed } = phoneIn(typed.replace(/^ (?=\d)/, '+'), { dealer: country })
   return parsed && { phone: parsed.number }
 }

@@ -42,3 +42,6 @@ const isMixed = (name: string) => /\p{Script=Latin}/u.test(name) && /[\p{Script=
 export function tidiedAddress(address: string): string {
   return /[^\S ]|\p{Default_Ignorable_Code_Point}/u.test(address) ? withoutInvisible(address).trim() : address
 }
+
+/** Two addresses are one if they are the same in this form. Only a handful of old mail servers tell capitals apart. */
+export const comparedAddress = (address: string): string => tidiedAddress(address).trim().toLowerCase()

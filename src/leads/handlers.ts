@@ -1,34 +1,70 @@
+import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
 import { findDealer } from '../dealers/store.ts'
-import { recordEvent } from '../events/store.ts'
+import { isMatchedBy } from '../entity-tag.ts'
+import { recordEvents } from '../events/store.ts'
 import { inner, outer } from '../ids.ts'
 import { momentOf } from '../moment.ts'
 import type { Meter } from '../limits/meter.ts'
 import { pageOf } from '../page.ts'
 import type { Standing } from '../operation.ts'
-import { badRequest, Problem } from '../problem.ts'
+import { Problem } from '../problem.ts'
 import { contactIn } from './contact.ts'
+import type { Intake } from './intake.ts'
 import { leadBody, type LeadRow } from './lead.ts'
 import { isLegal, leadStatuses, moved, respondedAt, takeableBack } from './status.ts'
 import * as store from './store.ts'
 
 const countedMax = limits.StatusCount.count.maximum
 
-export const listLeads: Handlers['listLeads'] = async ({ query, principal, standing }, { db }) => {
-  const { order = 'newest', status, updatedSince } = query
-  const country = query.contact === undefined ? '' : (await findDealer(db, principal.dealerId))?.country
-  const filter = filterOf(query, standing, country)
-  if (!filter) return { status: 200, body: { items: [] } }
-  const wanted = { ...filter, ...(status && { status }), ...(updatedSince && { updatedSince: momentOf(updatedSince) }) }
-  const body = await pageOf(
-    query,
-    (asked) => store.findLeads(db, principal.dealerId, wanted, { order, ...asked }),
-    (rows) => rows.map((row) => leadBody(row, standing.scopes)),
-  )
-  return { status: 200, body }
+/** The ids of all that are one customer with the one of this id. */
+type CustomerIdsOf = (db: Knex, dealerId: string, customerId: string) => Promise<string[]>
+
+export interface OfCustomers {
+  customerIdsOf: CustomerIdsOf
 }
+
+export const listLeads =
+  ({ customerIdsOf }: OfCustomers): Handlers['listLeads'] =>
+  async ({ query, principal, standing }, { db }) => {
+    const { order = 'newest', status, updatedSince, customerId } = query
+    const customerIds = customerId && (await customerIdsOf(db, principal.dealerId, inner(customerId)))
+    const country = query.contact === undefined ? '' : (await findDealer(db, principal.dealerId))?.country
+    const filter = filterOf(query, standing, country)
+    if (!filter) return { status: 200, body: { items: [] } }
+    const wanted = {
+      ...filter,
+      ...(status && { status }),
+      ...(customerIds && { customerIds }),
+      ...(updatedSince && { updatedSince: momentOf(updatedSince) }),
+    }
+    const body = await pageOf(
+      query,
+      (asked) => store.findLeads(db, principal.dealerId, wanted, { order, ...asked }),
+      (rows) => rows.map((row) => leadBody(row, standing.scopes)),
+    )
+    return { status: 200, body }
+  }
+
+/** Judged like a read, although what is looked for comes in a body. */
+export const searchLeads =
+  ({ meter, intake, db }: { meter: Meter; intake: Pick<Intake, 'judge'>; db: Knex }): Handlers['searchLeads'] =>
+  async ({ body: wanted, query, principal, http }) => {
+    const { dealerId } = principal
+    const standing = await intake.judge(principal)
+    await meter.use(principal, http, { reads: 1 })
+    const { order = 'newest', status } = wanted
+    const filter = filterOf({ ...wanted, ...query }, standing, (await findDealer(db, dealerId))?.country)
+    if (!filter) return { status: 200, body: { items: [] } }
+    const body = await pageOf(
+      query,
+      (asked) => store.findLeads(db, dealerId, { ...filter, ...(status && { status }) }, { order, ...asked }),
+      (rows) => rows.map((row) => leadBody(row, standing.scopes)),
+    )
+    return { status: 200, body }
+  }
 
 export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principal, standing }, { db }) => {
   const { dealerId } = principal
@@ -114,8 +150,8 @@ export const updateLead =
           ...(next.status === lead.status ? [] : ['status']),
           ...(next.status_reason === lead.status_reason ? [] : ['statusReason']),
         ]
-        const { id: leadId, test } = lead
-        await recordEvent(trx, principal, { type: 'lead.updated', leadId, test, changed, status: next.status }, now)
+        const event = { subject: { type: 'lead', id: lead.id }, test: lead.test, changed, status: next.status } as const
+        await recordEvents(trx, principal.dealerId, principal.subject, [{ type: 'lead.updated', ...event }], now)
         return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next, standing.scopes) }
       }),
     )
@@ -150,22 +186,7 @@ function requireVisible(lead: LeadRow | undefined, { environment }: Standing): L
 
 const etagOf = ({ version }: { version: number }): string => `"${version}"`
 
-const entityTagsPattern = /^(?:\*|(?:W\/)?"[^"]*"(?:[ \t]*,[ \t]*(?:W\/)?"[^"]*")*)$/
-
-/**
- * `If-Match` compares strongly (RFC 9110, section 13.1.1): a weak tag never matches. What is no tag at all would never
- * match either, however often the lead is read again.
- */
 function requireMatch(ifMatch: string, lead: LeadRow): void {
-  if (!entityTagsPattern.test(ifMatch.trim()))
-    throw badRequest([
-      {
-        in: 'header',
-        pointer: '/if-match',
-        message: 'must be the ETag of the lead with its double quotes, such as "1"',
-      },
-    ])
-  const tags = ifMatch.split(',').map((tag) => tag.trim())
-  if (!tags.includes('*') && !tags.includes(etagOf(lead)))
+  if (!isMatchedBy(ifMatch, etagOf(lead), 'lead'))
     throw new Problem('lead-changed', undefined, { headers: { ETag: etagOf(lead) } })
 }

@@ -143,7 +143,7 @@ function readCustomer(sent: Sent<LeadCustomerInput>, at: string, reading: Readin
  * Where the customer's numbers are to be read. What is said beside the contract's place tells it, too, though it is
  * kept in `extra`; a postal code may give a hint.
  */
-function countryOf(customer: Sent<LeadCustomerInput>): string | undefined {
+export function countryOf(customer: Pick<Sent<LeadCustomerInput>, 'address'>): string | undefined {
   const { address } = customer
   // The casts: senders have members of their own.
   const { countryCode, country } = customer as Record<string, unknown>
@@ -156,7 +156,7 @@ function countryOf(customer: Sent<LeadCustomerInput>): string | undefined {
 const isText = (said: unknown): said is string => typeof said === 'string' && !isPlaceholder(said)
 
 /** A word that programs write for nothing is no part of a name, nor is any word for nothing the whole of it. */
-function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): PersonName | undefined {
+export function readName(sent: Sent<PersonNameInput>, at: string, reading: Reading): PersonName | undefined {
   const name = nameMembers(sent, at, reading)
   if (nameParts.every((part) => isOrdinary(name[part]))) return name
   const parts = nameParts.flatMap((part) => {
@@ -192,7 +192,7 @@ const isOrdinary = (said: string | undefined): boolean => said === undefined || 
 /** The words of a name; what a program left in it is one, with its blanks. */
 const wordsOf = (said: string): string[] => said.match(/\{\{[^{}]*\}\}|\[object \w+\]|\S+/g) ?? []
 
-function readEmail(sent: Sent<EmailInput>, at: string, reading: Reading): Email | undefined {
+export function readEmail(sent: Sent<EmailInput>, at: string, reading: Reading): Email | undefined {
   const email = emailMembers(sent, at, reading)
   if (!email) return undefined
   const place = `${at}/address`
@@ -205,7 +205,7 @@ function readEmail(sent: Sent<EmailInput>, at: string, reading: Reading): Email 
   return { address, verdict }
 }
 
-function readPhone(sent: Sent<PhoneInput>, at: string, reading: Reading): Phone | undefined {
+export function readPhone(sent: Sent<PhoneInput>, at: string, reading: Reading): Phone | undefined {
   const phone = phoneMembers(sent, at, reading)
   if (!phone) return undefined
   const place = `${at}/number`
@@ -224,7 +224,7 @@ function readPhone(sent: Sent<PhoneInput>, at: string, reading: Reading): Phone 
 }
 
 /** A country by its code, name or sign. */
-function readCountry(sent: string, at: string, reading: Reading): string | undefined {
+export function readCountry(sent: string, at: string, reading: Reading): string | undefined {
   const said = shownLine(sent, at, reading)
   if (said.trim() === '' || isNothing(said, at, reading)) return undefined
   const code = countryIn(said)
@@ -350,17 +350,19 @@ const nameMembers = objectOf<PersonNameInput, PersonName>({
   full: lineAsSaid(ofName.full),
 })
 
+export const readAddress = objectOf<PostalAddressInput, PostalAddress>({
+  lines: listOf(line(ofAddress.lines.items), ofAddress.lines),
+  postalCode: line(ofAddress.postalCode),
+  city: line(ofAddress.city),
+  region: line(ofAddress.region),
+  countryCode: readCountry,
+})
+
 const customerMembers = objectOf<LeadCustomerInput, LeadCustomer>({
   name: readName,
   emails: listOf(readEmail, limits.LeadCustomer.emails),
   phones: listOf(readPhone, limits.LeadCustomer.phones),
-  address: objectOf<PostalAddressInput, PostalAddress>({
-    lines: listOf(line(ofAddress.lines.items), ofAddress.lines),
-    postalCode: line(ofAddress.postalCode),
-    city: line(ofAddress.city),
-    region: line(ofAddress.region),
-    countryCode: readCountry,
-  }),
+  address: readAddress,
 })
 
 const moneyMembers = needing(['amount'], objectOf<MoneyInput, Money>({ amount: wholeLine, currency: wholeLine }))

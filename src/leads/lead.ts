@@ -46,6 +46,8 @@ export interface LeadRow {
   updated_at: Date
   responded_at: Date | null
   duplicate_of: string | null
+  /** As it was linked; it may have been merged into another meanwhile. */
+  customer_id: string | null
   version: number
   data: LeadData
   warnings: Warning[]
@@ -89,6 +91,7 @@ function wholeLead(row: LeadRow): Lead {
     ...(row.external_source !== null &&
       row.external_id !== null && { externalReference: { source: row.external_source, id: row.external_id } }),
     ...(row.submitted_at && { submittedAt: row.submitted_at.toISOString() }),
+    ...(row.customer_id !== null && { customerId: outer('cust', row.customer_id) }),
     test: row.test,
     warnings: row.warnings,
     receivedAt: row.received_at.toISOString(),

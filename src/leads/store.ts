@@ -151,6 +151,8 @@ export interface LeadFilter {
   type?: readonly LeadType[]
   sourceId?: string
   contact?: Contact
+  /** The customers of whom they are. */
+  customerIds?: readonly string[]
   updatedSince?: Date
 }
 
@@ -192,9 +194,11 @@ function named(db: Knex, dealerId: string): Knex.QueryBuilder {
   return db('leads as l')
     .leftJoin('api_keys as k', (on) => on.on('k.dealer_id', 'l.dealer_id').on('k.id', 'l.source_id'))
     .leftJoin('users as u', (on) => on.on('u.dealer_id', 'l.dealer_id').on('u.id', 'l.source_id'))
+    .leftJoin('lead_links as c', (on) => on.on('c.dealer_id', 'l.dealer_id').on('c.lead_id', 'l.id'))
     .where({ 'l.dealer_id': dealerId })
     .select(
       ...columns.map((column) => `l.${column}`),
+      'c.customer_id',
       db.raw("coalesce(k.name, u.name, '') as source_name"),
       db.raw(
         `greatest(${earlierWith(phoneOf, isPhoneCertain)}, ${earlierWith(emailOf, isEmailCertain)}) as duplicate_of`,
@@ -234,6 +238,7 @@ function fitting(db: Knex, leads: Knex.QueryBuilder, order: string, bytesMax: nu
       ...columns.filter((column) => column !== 'data' && column !== 'warnings'),
       'source_name',
       'duplicate_of',
+      'customer_id',
       db.raw('not is_beyond as fits'),
       ...large.map((value) => db.raw(`case when not is_beyond then ${value} end as ${value}`)),
     )
@@ -255,7 +260,7 @@ interface Wanted extends LeadFilter {
  * since then, and need no look for a change.
  */
 function idsOf(
-  { test, status, type, sourceId, contact, updatedSince, receivedBefore, past }: Wanted,
+  { test, status, type, sourceId, contact, customerIds, updatedSince, receivedBefore, past }: Wanted,
   order: 'asc' | 'desc',
 ): { sql: string; bindings: Knex.ValueDict } {
   const conditions = ['l.dealer_id = :dealerId', 'l.test = :test']
@@ -265,9 +270,11 @@ function idsOf(
   if (receivedBefore) conditions.push('l.received_at < :receivedBefore', 'l.id < :idBefore')
   if (past) conditions.push(`l.id ${order === 'desc' ? '<' : '>'} :past`)
 
+  const from = customerIds ? 'lead_links c join leads l on l.dealer_id = c.dealer_id and l.id = c.lead_id' : 'leads l'
+  if (customerIds) conditions.push('c.dealer_id = :dealerId', 'c.customer_id = any (:customerIds::uuid[])')
   const list = (...more: string[]) => `
     select l.id
-    from leads l
+    from ${from}
     where ${[...conditions, ...more].join(' and ')}
     order by l.id ${order}
     limit :limit`
@@ -278,12 +285,13 @@ function idsOf(
     lateral (${list('l.status = s.status', 'l.type = t.type', ...more)}) as l`
   const kind = [...(status ? ['l.status = any (:statuses)'] : []), ...(type ? ['l.type = any (:types)'] : [])]
   // A person has few leads.
-  const all = (...more: string[]) => (contact || kind.length === 0 ? list(...kind, ...more) : kinds(...more))
+  const isOfOne = contact !== undefined || customerIds !== undefined
+  const all = (...more: string[]) => (isOfOne || kind.length === 0 ? list(...kind, ...more) : kinds(...more))
   const older = [...conditions, ...kind, 'l.version > 1', 'l.updated_at >= :updatedSince', 'l.id < :idSince']
   const sql = updatedSince
     ? `(${all('l.id >= :idSince', 'l.updated_at >= :updatedSince')})
        union all
-       (select l.id from leads l where ${older.join(' and ')})`
+       (select l.id from ${from} where ${older.join(' and ')})`
     : all()
   const slack = (at: Date, ms: number) => firstIdAt(new Date(at.getTime() + ms))
   return {
@@ -294,6 +302,7 @@ function idsOf(
       types: [...(type ?? new Set(leadTypes.values()))],
       ...(sourceId && { sourceId }),
       ...(contact && { contact: 'phone' in contact ? contact.phone : contact.email }),
+      ...(customerIds && { customerIds: [...customerIds] }),
       ...(receivedBefore && { receivedBefore, idBefore: slack(receivedBefore, idTimeSlackMs) }),
       ...(past && { past }),
       ...(updatedSince && { updatedSince, idSince: slack(updatedSince, -idTimeSlackMs) }),

@@ -58,7 +58,8 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
         known = user
         const device = devices.known(http, user)
         const right = await attempts.count(http, account, device)
-        if (!(await passwords.isRight(user?.password_hash, body.password)) || !user) throw new Problem('sign-in-refused')
+        if (!(await passwords.isRight(user?.password_hash, body.password)) || !user)
+          throw new Problem('sign-in-refused')
         return { person: user, right, isNewDevice: device === undefined }
       })
       // A wrong passkey or recovery code counts as a wrong password does, so nobody tries them at leisure. So does a

@@ -5,7 +5,13 @@ import { outer } from '../ids.ts'
 import type { Principal } from '../operation.ts'
 import { Problem } from '../problem.ts'
 
-const scopesOfSales: readonly Scope[] = ['leads:read', 'leads:update', 'customers:read', 'events:read']
+const scopesOfSales: readonly Scope[] = [
+  'leads:read',
+  'leads:update',
+  'customers:read',
+  'customers:write',
+  'events:read',
+]
 
 /** What a role may do. Admins hold every scope but the one for machines that only push. */
 export const scopesOfRole: Record<Role, readonly Scope[]> = { admin: scopes, sales: scopesOfSales }

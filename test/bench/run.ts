@@ -7,7 +7,19 @@ import { parseArgs } from 'node:util'
  * named, and `npm run bench -- leads --against 8492326 [--rounds 5]` a commit and the working tree in turn.
  */
 const usual = ['leads', 'open-loop', 'validator', 'liveness']
-const parts = [...usual, 'limits', 'growth', 'large', 'boards', 'silence', 'seeing', 'fairness', 'longest', 'refused']
+const parts = [
+  ...usual,
+  'limits',
+  'growth',
+  'large',
+  'boards',
+  'silence',
+  'seeing',
+  'fairness',
+  'longest',
+  'refused',
+  'linking',
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

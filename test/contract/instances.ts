@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 
+type Type = 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object' | 'null'
+
 /** A schema of a document that redocly has checked: what an input of the contract may say, and nothing else. */
 export interface Schema {
   $ref?: string
-  type?: 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object'
+  type?: Type | Type[]
   enum?: unknown[]
   anyOf?: Schema[]
   format?: string
@@ -15,6 +17,7 @@ export interface Schema {
   items?: Schema
   minItems?: number
   maxItems?: number
+  minProperties?: number
   properties?: Record<string, Schema>
   required?: string[]
   additionalProperties?: boolean
@@ -38,7 +41,17 @@ const knownKeywords = new Set<string>([
     'items',
     'minItems',
   ],
-  ...['maxItems', 'properties', 'required', 'additionalProperties', 'description', 'default', 'example', 'examples'],
+  ...[
+    'maxItems',
+    'minProperties',
+    'properties',
+    'required',
+    'additionalProperties',
+    'description',
+    'default',
+    'example',
+    'examples',
+  ],
 ])
 
 /**
@@ -48,13 +61,16 @@ const knownKeywords = new Set<string>([
  * @throws {Error} when the schema says what is not understood here.
  */
 export function instancesOf(schema: Schema, resolve: (ref: string) => Schema): fc.Arbitrary<unknown> {
-  const { $ref, type, anyOf, items, properties = {}, required = [], minItems = 0 } = schema
+  const { $ref, type, anyOf, items, properties = {}, required = [], minItems = 0, minProperties = 0 } = schema
   if ($ref !== undefined) return instancesOf(resolve($ref), resolve)
   const strange = Object.keys(schema).filter((keyword) => !knownKeywords.has(keyword) && !keyword.startsWith('x-'))
   if (strange.length > 0) throw new Error(`No instances are made for ${strange.join()}`)
   if (schema.enum) return fc.constantFrom(...schema.enum)
   if (anyOf) return fc.oneof(...anyOf.map((each) => instancesOf(each, resolve)))
+  if (Array.isArray(type)) return fc.oneof(...type.map((each) => instancesOf({ ...schema, type: each }, resolve)))
   switch (type) {
+    case 'null':
+      return fc.constant(null)
     case 'boolean':
       return fc.boolean()
     case 'integer':
@@ -71,7 +87,9 @@ export function instancesOf(schema: Schema, resolve: (ref: string) => Schema): f
     }
     case 'object': {
       const named = Object.entries(properties).map(([name, each]) => [name, instancesOf(each, resolve)] as const)
-      const ofNames = fc.record(Object.fromEntries(named), { requiredKeys: required })
+      const ofNames = fc
+        .record(Object.fromEntries(named), { requiredKeys: required })
+        .filter((all) => Object.keys(all).length >= minProperties)
       if (schema.additionalProperties === false) return ofNames
       const others = fc.dictionary(
         fc.string({ minLength: 1, maxLength: usualLengthMax }).filter((name) => !(name in properties)),

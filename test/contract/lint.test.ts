@@ -54,7 +54,7 @@ const faults: Fault[] = [
     rule: 'carbuddii/scope-used',
     fault: 'a scope that guards nothing',
     spoil: (_paths, _schemas, components) =>
-      put(components, [...flow, 'scopes', 'customers:write'], 'Change customers.'),
+      put(components, [...flow, 'scopes', 'customers:erase'], 'Erase customers.'),
   },
   {
     rule: 'carbuddii/scope-used',

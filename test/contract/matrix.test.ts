@@ -6,7 +6,7 @@ import { type OperationId, operations } from '../../generated/server/express.gen
 import { scopesOfKind } from '../../generated/server/scopes.gen.ts'
 import { defaultLimits } from '../../src/limit.ts'
 import { openKeyring } from '../../src/tokens/keyring.ts'
-import { inner } from '../../src/ids.ts'
+import { inner, newId, outer } from '../../src/ids.ts'
 import { accessToken } from '../../src/tokens/token.ts'
 import { addLink } from '../../src/users/links.ts'
 import { createUser } from '../../src/users/operator.ts'
@@ -37,6 +37,22 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   getLeadReceipt: 'leads:create',
   getLeadOriginal: 'leads:read customers:read',
   getLeadCounts: 'leads:read',
+  searchLeads: 'leads:read customers:read',
+  listCustomers: 'customers:read',
+  createCustomer: 'customers:write',
+  upsertCustomers: 'customers:write',
+  searchCustomers: 'customers:read',
+  upsertCustomerByReference: 'customers:write',
+  withdrawReference: 'customers:write',
+  getCustomer: 'customers:read',
+  updateCustomer: 'customers:write',
+  withdrawEdit: 'customers:write',
+  getCustomerSources: 'customers:read',
+  listCustomerLeads: 'leads:read customers:read',
+  mergeCustomers: 'customers:write',
+  unmergeCustomer: 'customers:write',
+  listSuggestions: 'customers:read',
+  rejectSuggestion: 'customers:write',
   listEvents: 'events:read',
   streamEvents: 'events:read',
   listSources: 'leads:read',
@@ -86,9 +102,9 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
 }
 const holds = {
   website: ['leads:create'],
-  dms: ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'events:read'],
+  dms: ['leads:create', 'leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read'],
   admin: Object.values(needs).flatMap((each) => each.split(' ')),
-  sales: ['leads:read', 'leads:update', 'customers:read', 'events:read'],
+  sales: ['leads:read', 'leads:update', 'customers:read', 'customers:write', 'events:read'],
   narrowed: ['customers:read'],
   reader: ['leads:read'],
 } as const
@@ -161,6 +177,8 @@ async function aPerson(): Promise<string> {
   return email
 }
 
+/** What a system writes under its own ids. */
+const byReference: OperationId[] = ['upsertCustomerByReference', 'withdrawReference']
 const ofPasskeys: OperationId[] = ['updatePasskey', 'deletePasskey', 'createRecoveryCodes', 'addPasskey']
 /** The last one whose token was asked for. */
 let holder: Awaited<ReturnType<typeof aPersonWithPasskey>> | undefined
@@ -266,6 +284,24 @@ beforeAll(async () => {
     if (replacement === 'in use') await service.exchange((await replace()).body.secret)
     return id
   }
+  const aPersonSaid = lead().customer
+  const newReference = () => `/v1/customers/by-reference/dms/${randomUUID().replaceAll('-', '')}`
+  const aCustomer = async () => {
+    const reference = newReference()
+    const { body } = await service.call('PUT', `${reference}?sourceVersion=2`, {
+      token: ours.dms.token,
+      body: aPersonSaid,
+    })
+    return { reference, id: body.id as string, path: `/v1/customers/${body.id}` }
+  }
+  const notThere = async (sub: string): Promise<Shot[]> => {
+    const { reference, path } = await aCustomer()
+    await service.call('DELETE', reference, { token: ours.dms.token })
+    return [
+      { path: path + sub, status: 410 },
+      { path: `/v1/customers/cust_${missing}${sub}`, status: 404 },
+    ]
+  }
   shots = async (id) => {
     const any = { 'if-match': '*' }
     switch (id) {
@@ -296,6 +332,8 @@ beforeAll(async () => {
         ]
       case 'listLeads':
         return [{ path: '/v1/leads', status: 200 }]
+      case 'searchLeads':
+        return [{ path: '/v1/leads/search', body: { contact: '32 12 34 56' }, status: 200 }]
       case 'getLead':
         return [
           { path: `/v1/leads/${await newLead()}`, status: 200 },
@@ -335,6 +373,89 @@ beforeAll(async () => {
       }
       case 'getLeadCounts':
         return [{ path: '/v1/leads/counts', status: 200 }]
+      case 'listCustomers':
+        return [{ path: '/v1/customers', status: 200 }]
+      case 'createCustomer':
+        return [
+          { path: '/v1/customers', body: aPersonSaid, status: 201 },
+          { path: '/v1/customers', body: { name: { given: 'Anna' } }, status: 422 },
+        ]
+      case 'upsertCustomers': {
+        const item = { source: 'dms', id: randomUUID(), customer: aPersonSaid }
+        return [
+          { path: '/v1/customers/batch', body: { customers: [item] }, status: 207 },
+          { path: '/v1/customers/batch', body: { customers: [7] }, status: 207 },
+        ]
+      }
+      case 'searchCustomers':
+        return [{ path: '/v1/customers/search', body: { name: 'anna jen' }, status: 200 }]
+      case 'upsertCustomerByReference': {
+        const { reference } = await aCustomer()
+        return [
+          { path: newReference(), body: aPersonSaid, status: 201 },
+          { path: reference, body: aPersonSaid, status: 200 },
+          { path: `${reference}?sourceVersion=1`, body: aPersonSaid, status: 409 },
+          { path: '/v1/customers/by-reference/dms/undefined', body: aPersonSaid, status: 422 },
+        ]
+      }
+      case 'withdrawReference':
+        return [
+          { path: (await aCustomer()).reference, status: 200 },
+          { path: `${(await aCustomer()).reference}?sourceVersion=1`, status: 409 },
+          { path: newReference(), status: 404 },
+        ]
+      case 'getCustomer':
+        return [
+          { path: (await aCustomer()).path, status: 200 },
+          { path: (await aCustomer()).path, headers: { 'if-none-match': '"1"' }, status: 304 },
+          ...(await notThere('')),
+        ]
+      case 'updateCustomer': {
+        const { path } = await aCustomer()
+        const body = { name: { family: 'Jensen-Hansen' } }
+        return [
+          { path, body, headers: any, status: 200 },
+          { path, body, headers: { 'if-match': '"77"' }, status: 412 },
+          { path, body, status: 428 },
+          ...(await notThere('')).map((shot) => ({ ...shot, body, headers: any })),
+        ]
+      }
+      case 'withdrawEdit':
+        return [{ path: `${(await aCustomer()).path}/edits`, status: 200 }, ...(await notThere('/edits'))]
+      case 'getCustomerSources':
+        return [{ path: `${(await aCustomer()).path}/sources`, status: 200 }, ...(await notThere('/sources'))]
+      case 'listCustomerLeads':
+        return [{ path: `${(await aCustomer()).path}/leads`, status: 200 }, ...(await notThere('/leads'))]
+      case 'mergeCustomers': {
+        const [one, other] = [await aCustomer(), await aCustomer()]
+        return [
+          { path: `${one.path}/merge`, body: { into: other.id }, status: 200 },
+          { path: `${other.path}/merge`, body: { into: other.id }, status: 409 },
+          ...(await notThere('/merge')).map((shot) => ({ ...shot, body: { into: other.id } })),
+        ]
+      }
+      case 'unmergeCustomer':
+        return [{ path: `${(await aCustomer()).path}/merge`, status: 200 }, ...(await notThere('/merge'))]
+      case 'listSuggestions':
+        return [{ path: '/v1/customer-suggestions', status: 200 }]
+      case 'rejectSuggestion': {
+        const pair = [inner((await aCustomer()).id), inner((await aCustomer()).id)].toSorted()
+        const id = newId()
+        await service.db('customer_suggestions').insert({
+          dealer_id: ours.dealerId,
+          id,
+          test: false,
+          one_id: pair[0],
+          other_id: pair[1],
+          score: 7,
+          reasons: ['same-phone'],
+          created_at: new Date(),
+        })
+        return [
+          { path: `/v1/customer-suggestions/${outer('sugg', id)}/rejection`, status: 200 },
+          { path: `/v1/customer-suggestions/sugg_${missing}/rejection`, status: 404 },
+        ]
+      }
       case 'listEvents':
         return [
           { path: '/v1/events', status: 200 },
@@ -611,7 +732,9 @@ describe.each(guarded)('%s', (id) => {
           (id === 'getLeadReceipt' && who !== 'website') ||
           (id.endsWith('OwnApiKey') && !isKey) ||
           (id === 'endOwnSession' && who !== 'admin')
-        const expected = !allowed ? 403 : hidden ? 404 : shot.status
+        // A person writes as no system.
+        const isNoSystem = byReference.includes(id) && !isKey
+        const expected = !allowed || isNoSystem ? 403 : hidden ? 404 : shot.status
         expect([who, shot.path, reply.status]).toEqual([who, shot.path, expected])
         if (who === 'reader') expect(reply.text).not.toMatch(person)
         const more =
@@ -630,8 +753,15 @@ describe.each(guarded)('%s', (id) => {
   it('shows another dealer nothing, in the same words as for what is missing', async () => {
     const [shot] = await shots(id)
     if (!shot || !operations[id].path.includes('{')) return
-    const token = theirs[needs[id] === 'leads:create' ? 'website' : 'admin'].token
+    const who = needs[id] === 'leads:create' ? 'website' : byReference.includes(id) ? 'dms' : 'admin'
+    const { token } = theirs[who]
     const foreign = await shoot(id, shot, token)
+    // Under the same reference another dealer has a customer of its own.
+    if (id === 'upsertCustomerByReference') {
+      const mine = await shoot(id, shot, ours.dms.token)
+      expect([foreign.status, mine.status, foreign.body.id === mine.body.id]).toEqual([201, 201, false])
+      return
+    }
     const absent = await shoot(id, { ...shot, path: shot.path.replace(/[0-9a-f]{32}/, missing) }, token)
     expect(foreign.status).toBe(404)
     const plain = ({ body }: Reply) => ({ ...body, requestId: '' })
@@ -641,7 +771,7 @@ describe.each(guarded)('%s', (id) => {
 })
 
 it('lists one dealer nothing of another', async () => {
-  for (const path of ['/v1/leads', '/v1/events', '/v1/sources', '/v1/api-keys', '/v1/users']) {
+  for (const path of ['/v1/leads', '/v1/customers', '/v1/events', '/v1/sources', '/v1/api-keys', '/v1/users']) {
     const mine = await service.call('GET', path, { token: ours.admin.token })
     const other = await service.call('GET', path, { token: theirs.admin.token })
     const known = new Set(mine.body.items.map((item: { id: string }) => item.id))
@@ -879,12 +1009,28 @@ const countedBy: Partial<Record<OperationId, 'leads' | 'reads' | 'writes' | 'rep
   getMe: 'reads',
   listLeads: 'reads',
   getLeadCounts: 'reads',
+  searchLeads: 'reads',
   getLead: 'reads',
   getLeadReceipt: 'reads',
   getLeadOriginal: 'reads',
   listEvents: 'reads',
   streamEvents: 'reads',
   listSources: 'reads',
+  listCustomers: 'reads',
+  searchCustomers: 'reads',
+  getCustomer: 'reads',
+  getCustomerSources: 'reads',
+  listCustomerLeads: 'reads',
+  listSuggestions: 'reads',
+  createCustomer: 'writes',
+  upsertCustomerByReference: 'writes',
+  upsertCustomers: 'writes',
+  withdrawReference: 'writes',
+  updateCustomer: 'writes',
+  withdrawEdit: 'writes',
+  mergeCustomers: 'writes',
+  unmergeCustomer: 'writes',
+  rejectSuggestion: 'writes',
   getOwnApiKey: 'reads',
   updateLead: 'writes',
   replaceOwnApiKey: 'replacements',
@@ -915,6 +1061,13 @@ it('counts whatever a key can do, and refuses it when its limit is reached', asy
     },
     reconcileReferences: { body: { references: [{ source: 'matrix', id: '1' }] } },
     updateLead: { body: { status: 'won' }, headers: { 'if-match': '*' } },
+    createCustomer: { body: lead().customer },
+    searchCustomers: { body: { name: 'anna' } },
+    searchLeads: { body: { contact: '32 12 34 56' } },
+    upsertCustomers: { body: { customers: [{}] } },
+    upsertCustomerByReference: { body: lead().customer },
+    updateCustomer: { body: { name: { given: 'Anne' } }, headers: { 'if-match': '*' } },
+    mergeCustomers: { body: { into: `cust_${missing}` } },
     replaceOwnApiKey: { body: {} },
     replaceApiKey: { body: {} },
   }
@@ -922,10 +1075,13 @@ it('counts whatever a key can do, and refuses it when its limit is reached', asy
   for (const id of Object.keys(countedBy) as OperationId[]) {
     const { method, path } = operations[id]
     const { admin, sales } = countedBy[id] === 'invitations' ? await limited.dealer(id.toLowerCase()) : office
-    const key = await limited.createKey(admin.token, { kind: 'extensive_integrations' })
+    const key = await limited.createKey(admin.token, { kind: 'extensive_integrations', sources: ['dms'] })
     const token = byPeople.includes(id) ? admin.token : await limited.exchange(key.secret)
     const place = path
       .replace('{leadId}', `lead_${missing}`)
+      .replace('{customerId}', `cust_${missing}`)
+      .replace('{suggestionId}', `sugg_${missing}`)
+      .replace('{source}/{id}', 'dms/1')
       .replace('{apiKeyId}', key.id)
       .replace('{userId}', sales.userId)
     const ask = () => {
@@ -964,6 +1120,10 @@ it('has shown every answer that the document names', async () => {
     expect((await shoot('createLead', { path: '/v1/leads', body: twice, status }, ours.website.token)).status).toBe(
       status,
     )
+
+  // A reference without an id is the address of nothing.
+  const without = { path: '/v1/customers/by-reference/dms/', body: lead().customer, status: 404 }
+  expect((await shoot('upsertCustomerByReference', without, ours.dms.token)).status).toBe(404)
 
   const adf =
     '<adf><prospect><id source="matrix">2</id><customer><contact><phone>32 12 34 56</phone></contact></customer></prospect></adf>'

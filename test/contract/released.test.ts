@@ -61,7 +61,7 @@ const breaking: Record<string, { edit: Edit; said: string }> = {
   },
   'a member of an answer that is gone': {
     edit: ({ components }) => delete components.schemas.Lead.properties.respondedAt,
-    said: '`listEvents`, `listLeads`, `getLead`, `updateLead`: removed the optional property `respondedAt` from the response with the `200` status',
+    said: '`listCustomerLeads`, `listEvents`, `listLeads`, `searchLeads`, `getLead`, `updateLead`: removed the optional property `respondedAt` from the response with the `200` status',
   },
   'a pattern of an answer that no longer holds': {
     edit: ({ components }) => delete components.schemas.LeadReceipt.properties.id.pattern,
@@ -105,7 +105,7 @@ const additive: Record<string, { edit: Edit; said: string }> = {
   'a member of an answer': {
     edit: ({ components }) =>
       (components.schemas.Lead.properties.mood = { type: 'string', maxLength: 32, description: 'Glad or not.' }),
-    said: '`listEvents`, `listLeads`, `getLead`, `updateLead`: added the optional property `mood` to the response with the `200` status',
+    said: '`listCustomerLeads`, `listEvents`, `listLeads`, `searchLeads`, `getLead`, `updateLead`: added the optional property `mood` to the response with the `200` status',
   },
   'a member of an input': {
     edit: ({ components }) => (components.schemas.LeadInput.properties.mood = { type: 'string', description: 'Glad.' }),

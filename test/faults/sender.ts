@@ -204,7 +204,7 @@ export async function tally(db: Knex, dealerIds: readonly string[], { begun, ack
     unasked: [...byMessage.keys()].filter((message) => !begun.has(message)),
     eventless: await one(`select count(*)::int from leads l where l.dealer_id = any (?)
       and 1 <> (select count(*) from events e where e.dealer_id = l.dealer_id and e.subject_id = l.id and e.type = 'lead.created')`),
-    leadless: await one(`select count(*)::int from events e where e.dealer_id = any (?)
+    leadless: await one(`select count(*)::int from events e where e.dealer_id = any (?) and e.subject_type = 'lead'
       and not exists (select from leads l where l.dealer_id = e.dealer_id and l.id = e.subject_id)`),
     gaps: (
       await db.raw(

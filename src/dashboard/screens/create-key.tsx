@@ -13,7 +13,7 @@ import {
 import { answered } from '../answer.ts'
 import { keysKey } from '../queries.ts'
 import { useFormats } from '../formats.ts'
-import { dayOf, endOfDay, inDays, networksIn, possibleScopes, usualScopes } from '../key.ts'
+import { dayOf, endOfDay, inDays, networksIn, possibleScopes, systemsIn, usualScopes } from '../key.ts'
 import { service } from '../session.ts'
 import { Dialog, Failed, useDeed } from './components.tsx'
 import { NetworksField } from './networks.tsx'
@@ -42,6 +42,7 @@ function KeyForm({
   const [name, setName] = useState('')
   const [environment, setEnvironment] = useState<ApiKeyEnvironment>('live')
   const [scopes, setScopes] = useState<readonly ApiKeyScope[]>(usualScopes(kind))
+  const [systems, setSystems] = useState('')
   const [networks, setNetworks] = useState('')
   const expiry = useExpiry()
   const [checked, setChecked] = useState(false)
@@ -59,6 +60,7 @@ function KeyForm({
       kind,
       environment,
       ...(kind === 'extensive_integrations' && { scopes: [...scopes] }),
+      ...(writesCustomers(scopes) && systemsIn(systems).length > 0 && { sources: systemsIn(systems) }),
       ...(networksIn(networks).length > 0 && { allowedNetworks: networksIn(networks) }),
       ...(chosen && { expiresAt: chosen.toISOString() }),
     }
@@ -96,6 +98,7 @@ function KeyForm({
           {kind === 'extensive_integrations' && (
             <ScopeBoxes kind={kind} scopes={scopes} choose={setScopes} error={scopesError} />
           )}
+          {writesCustomers(scopes) && <SystemsField text={systems} change={setSystems} />}
           <ExpiryFields expiry={expiry} checked={checked} />
           <NetworksField text={networks} change={setNetworks} />
           <Stack gap={4} role="status" aria-label={t('form.summary')}>
@@ -112,6 +115,23 @@ function KeyForm({
         </Stack>
       </form>
     </Dialog>
+  )
+}
+
+export const writesCustomers = (scopes: readonly ApiKeyScope[]) => scopes.includes('customers:write')
+
+/** As which systems a key may write what they know of customers. */
+export function SystemsField({ text, change }: { text: string; change: (text: string) => void }) {
+  const { t } = useTranslation()
+  return (
+    <TextInput
+      label={t('form.systems')}
+      description={t('form.systemsText')}
+      value={text}
+      autoComplete="off"
+      spellCheck={false}
+      onChange={(event) => change(event.currentTarget.value)}
+    />
   )
 }
 

@@ -14,11 +14,19 @@ import {
   updateApiKey,
 } from '../client.ts'
 import { answered } from '../answer.ts'
-import { foreignUse, lockedOut, networksIn } from '../key.ts'
+import { foreignUse, lockedOut, networksIn, systemsIn } from '../key.ts'
 import { historyOf, keyOf, keysKey, requestsOf, trafficOf } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { service, usePerson } from '../session.ts'
-import { CanSentence, ExpiryFields, isName, ScopeBoxes, useExpiry } from './create-key.tsx'
+import {
+  CanSentence,
+  ExpiryFields,
+  isName,
+  ScopeBoxes,
+  SystemsField,
+  useExpiry,
+  writesCustomers,
+} from './create-key.tsx'
 import { DeleteKey, Deletion } from './delete-key.tsx'
 import { Forbidden } from './home.tsx'
 import { Entries } from './history.tsx'
@@ -341,6 +349,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
   const [opened, setOpened] = useState(apiKey)
   const [name, setName] = useState(opened.name)
   const [scopes, setScopes] = useState<readonly ApiKeyScope[]>(opened.scopes as ApiKeyScope[])
+  const [systems, setSystems] = useState((opened.sources ?? []).join(', '))
   const [networks, setNetworks] = useState((opened.allowedNetworks ?? []).join('\n'))
   const expiry = useExpiry(opened.expiresAt)
   const [checked, setChecked] = useState(false)
@@ -354,6 +363,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
     apiKey.name !== opened.name ||
     apiKey.expiresAt !== opened.expiresAt ||
     apiKey.allowedNetworks?.join() !== opened.allowedNetworks?.join() ||
+    apiKey.sources?.join() !== opened.sources?.join() ||
     apiKey.scopes.join() !== opened.scopes.join()
 
   async function update(body: ApiKeyUpdate): Promise<ApiKey> {
@@ -370,11 +380,13 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
       ...(name.trim() !== opened.name && { name: name.trim() }),
       ...(scopes.join() !== opened.scopes.join() && { scopes: [...scopes] }),
       ...(expiresAt !== opened.expiresAt && { expiresAt: expiresAt ?? null }),
+      ...(systemsIn(systems).join() !== (opened.sources ?? []).join() && { sources: systemsIn(systems) }),
       ...(networksIn(networks).join() !== opened.allowedNetworks?.join() && { allowedNetworks: networksIn(networks) }),
     }
     const updated = await saving.run(() => (Object.keys(body).length === 0 ? Promise.resolve(apiKey) : update(body)))
     if (!updated) return
     setOpened(updated)
+    setSystems((updated.sources ?? []).join(', '))
     setNetworks((updated.allowedNetworks ?? []).join('\n'))
   }
   return (
@@ -398,6 +410,7 @@ function Settings({ apiKey }: { apiKey: ApiKey }) {
           {apiKey.kind === 'extensive_integrations' && (
             <ScopeBoxes kind={apiKey.kind} scopes={scopes} choose={setScopes} error={scopesError} />
           )}
+          {writesCustomers(scopes) && <SystemsField text={systems} change={setSystems} />}
           <ExpiryFields expiry={expiry} checked={checked} />
           <NetworksField text={networks} change={setNetworks} apiKeyId={apiKey.id} />
           <Group>

@@ -304,8 +304,8 @@ function Timeline({ lead }: { lead: Lead }) {
   const { t } = useTranslation()
   const { duration } = useFormats()
   const what = ({ type, status, changed }: Event) =>
-    type === 'lead.created'
-      ? t('timeline.created')
+    type === 'lead.created' || type === 'lead.linked'
+      ? t(type === 'lead.created' ? 'timeline.created' : 'timeline.linked')
       : changed.includes('status') && status
         ? t('timeline.moved', { status: t(`leadStatus.${status}`) })
         : t('timeline.changed')

@@ -85,7 +85,12 @@ export function useMoving(): Moving {
       answered(listEvents({ client: service, query: { leadId: before.id, test: before.test, limit: changesMax } })),
     ])
     showLead(queries, lead)
-    return { state: 'conflict', lead, wanted, by: items.at(-1)?.actor.name ?? '' }
+    return {
+      state: 'conflict',
+      lead,
+      wanted,
+      by: items.findLast(({ type }) => type !== 'lead.linked')?.actor.name ?? '',
+    }
   }
 
   return {

@@ -242,7 +242,9 @@ function useLive(search: LeadSearch) {
       return
     }
     if (message.type !== 'event') return
-    const { lead, type, actor } = message.event
+    const { lead, type, actor, subject } = message.event
+    // Whose a lead is changes nothing that a board shows.
+    if (subject.type !== 'lead' || type === 'lead.linked') return
     timers.current.counts ??= window.setTimeout(
       () => {
         delete timers.current.counts

@@ -185,7 +185,7 @@ export const en = {
     noReason: 'No reason given',
     do: 'Move to “{{status}}”',
   },
-  timeline: { created: 'Received', moved: 'Moved to “{{status}}”', changed: 'Changed' },
+  timeline: { created: 'Received', moved: 'Moved to “{{status}}”', changed: 'Changed', linked: 'Customer found' },
   lead: {
     title: 'Lead',
     back: 'Back to the pipeline',
@@ -611,7 +611,8 @@ export const en = {
     'leads:create': 'send new leads',
     'leads:read': 'read leads',
     'leads:update': 'move leads through the pipeline',
-    'customers:read': 'see who leads are from and what they wrote',
+    'customers:read': 'see customers, who leads are from and what they wrote',
+    'customers:write': 'say what is known of customers, correct and merge them',
     'events:read': 'follow events',
   },
   can: 'This key can: {{list}}.',
@@ -633,6 +634,9 @@ export const en = {
     dateMissing: 'Choose a day in the future.',
     scopes: 'What the key may do',
     scopesText: 'A key that may do all of this may do what comes later, too.',
+    systems: 'Systems',
+    systemsText:
+      'As which systems it may write what they know of customers, for example dms. Several with commas between them.',
     scopesMissing: 'Choose at least one.',
     summary: 'In short',
     submit: 'Create key',
@@ -856,6 +860,7 @@ export const en = {
     limits: 'limits',
     expiresAt: 'expiry',
     allowedNetworks: 'only from',
+    sources: 'writes as',
     kind: 'kind',
     environment: 'environment',
     mask: 'key',
@@ -895,6 +900,25 @@ export const en = {
   },
   yes: 'yes',
   no: 'no',
+  /** Why a lead is somebody's, and why two customers may be one. */
+  whySame: {
+    'same-email': 'Same e-mail address',
+    'same-phone': 'Same phone number',
+    'same-vin': 'Same vehicle (VIN)',
+    'same-plate': 'Same number plate',
+    'same-name': 'Same name',
+    'same-given-name': 'Same first name, no surname',
+    'compatible-name': 'Nothing in the name contradicts',
+    'similar-name': 'Name that is a typing error apart',
+    'other-surname': 'Same first name, another surname',
+    household: 'Another first name: perhaps of the same household',
+    'other-name': 'Another name',
+    organization: 'One is a company, the other a person',
+    'other-postal-code': 'Another postal code',
+    'same-postal-code': 'Same postal code',
+    'nobody-known': 'Nobody was known with this address, number or name',
+    'stop-value': 'The address or number turned out to be shared by many',
+  },
 } as const
 
 /** The same members with texts of its own. */

@@ -1,0 +1,668 @@
+import type { Knex } from 'knex'
+import type { Handlers } from '../../generated/server/express.gen.ts'
+import * as limits from '../../generated/server/limits.gen.ts'
+import type {
+  CustomerBatchItem,
+  CustomerBatchMisfit,
+  CustomerOrigin,
+  CustomerResult,
+  CustomerSource,
+  CustomerWritten,
+  Suggestion,
+  Warning,
+} from '../../generated/server/types.gen.ts'
+import { findDealer } from '../dealers/store.ts'
+import { isMatchedBy } from '../entity-tag.ts'
+import { inner, newId, outer } from '../ids.ts'
+import { type JsonFaults, pointerTo } from '../json.ts'
+import { contactIn } from '../leads/contact.ts'
+import { tellingReference, type TellingReference } from '../leads/external-reference.ts'
+import { leadBody, type LeadContext, seesPeople } from '../leads/lead.ts'
+import type { Intake } from '../leads/intake.ts'
+import { findLeads } from '../leads/store.ts'
+import { isLonger } from '../leads/text.ts'
+import type { Meter } from '../limits/meter.ts'
+import { momentOf } from '../moment.ts'
+import type { Principal, Standing } from '../operation.ts'
+import { pageBytesMax, pageOf } from '../page.ts'
+import { badRequest, Problem, problemBody, type Violation } from '../problem.ts'
+import { settledInSlices } from '../slices.ts'
+import { type CustomerRow, customerBody, etagOf, revOf } from './customer.ts'
+import { type CustomerKey, markOf, reversedDigits, wordsOf } from './keys.ts'
+import { fields, type Opinion, type Origin, type Origins, timesOf } from './record.ts'
+import { hear, recordsOf, refresh } from './refresh.ts'
+import { edited, isReachable, type Read, saidIn } from './said.ts'
+import * as store from './store.ts'
+
+/** What writing costs is counted like the changes of leads. */
+export interface Customers {
+  meter: Meter
+  intake: Pick<Intake, 'judge'>
+  db: Knex
+  customerViolations: (customer: unknown) => Violation[]
+}
+
+const foundMax = limits.CustomerSearchResult.items.maxItems
+/** So many customers can be one: what is shown is computed of all of them, with the dealer's clock in one's hands. */
+const treeMax = 100
+/** So long the dealer's clock is held for a part of a batch. */
+const heldMs = 15
+
+export const listCustomers: Handlers['listCustomers'] = async ({ query, principal, standing }, { db }) => {
+  const { test = false, updatedSince } = query
+  const filter = {
+    test: test || standing.environment === 'test',
+    ...(updatedSince && { updatedSince: momentOf(updatedSince) }),
+  }
+  const body = await pageOf(
+    query,
+    async (asked) => fitting(await store.listCustomers(db, principal.dealerId, { ...filter, ...asked })),
+    (rows) => rows.map(customerBody),
+  )
+  return { status: 200, body }
+}
+
+export const getCustomer: Handlers['getCustomer'] = async ({ path, principal, standing }, { db }) => {
+  const customer = await living(db, principal.dealerId, inner(path.customerId), standing)
+  return { status: 200, headers: { ETag: etagOf(customer) }, body: customerBody(customer) }
+}
+
+export const getCustomerSources: Handlers['getCustomerSources'] = async ({ path, principal, standing }, { db }) => {
+  const { dealerId } = principal
+  const { id, test } = await living(db, dealerId, inner(path.customerId), standing)
+  const members = await store.findMembers(db, dealerId, id)
+  const [rows, leads, records] = await Promise.all([
+    store.findSources(db, dealerId, members),
+    store.findHeardLeads(db, dealerId, members),
+    hear(db, dealerId, [id]).then((heard) => recordsOf(db, dealerId, test, heard)),
+  ])
+  const origins = records.get(id)?.origins
+  return {
+    status: 200,
+    body: {
+      id: outer('cust', id),
+      origins: origins ? originsBody(origins) : [],
+      sources: rows.slice(0, limits.CustomerSources.sources.maxItems).map(sourceBody),
+      leads: leads
+        .toSorted((one, other) => other.received_at.getTime() - one.received_at.getTime())
+        .slice(0, limits.CustomerSources.leads.maxItems)
+        .map((lead) => ({
+          leadId: outer('lead', lead.id),
+          customerId: outer('cust', lead.customer_id),
+          receivedAt: lead.received_at.toISOString(),
+          customer: lead.customer,
+        })),
+    },
+  }
+}
+
+export const listCustomerLeads: Handlers['listCustomerLeads'] = async (
+  { path, query, principal, standing },
+  { db },
+) => {
+  const { dealerId } = principal
+  const { id, test } = await living(db, dealerId, inner(path.customerId), standing)
+  const customerIds = await store.findMembers(db, dealerId, id)
+  const body = await pageOf(
+    query,
+    (asked) => findLeads(db, dealerId, { test, customerIds }, { order: 'newest', ...asked }),
+    (rows) => rows.map((row) => leadBody(row, standing.scopes)),
+  )
+  return { status: 200, body }
+}
+
+/** Judged like a read, although what is looked for comes in a body. */
+export const searchCustomers =
+  ({ meter, intake, db }: Customers): Handlers['searchCustomers'] =>
+  async ({ body, query, principal, http }) => {
+    const { dealerId } = principal
+    const { environment } = await intake.judge(principal)
+    await meter.use(principal, http, { reads: 1 })
+    const test = query.test === true || environment === 'test'
+    const wanted = keysWanted(body, await contextOf(db, dealerId))
+    const rows = wanted ? await store.searchCustomers(db, dealerId, test, wanted, foundMax + 1) : []
+    const shown = fitting(rows.slice(0, foundMax)).filter(({ fits }) => fits)
+    return { status: 200, body: { items: shown.map(customerBody), more: rows.length > shown.length } }
+  }
+
+/** Undefined when nobody can be found by it. */
+function keysWanted(
+  { email, phone, name, registration, vin }: Parameters<ReturnType<typeof searchCustomers>>[0]['body'],
+  { country }: LeadContext,
+): store.WantedKey[] | undefined {
+  const wanted: (store.WantedKey | undefined)[] = []
+  const exactly = (kind: CustomerKey['kind'], value: string): store.WantedKey | undefined =>
+    value === '' ? undefined : { kind, value, isWhole: true }
+  if (email !== undefined) wanted.push(exactly('email', email.trim().toLowerCase()))
+  if (phone !== undefined) wanted.push(phoneWanted(phone, country))
+  if (name !== undefined) {
+    const words = wordsOf(name)
+    wanted.push(
+      ...(words.length === 0 ? [undefined] : words.map((value) => ({ kind: 'name', value, isWhole: false }) as const)),
+    )
+  }
+  if (registration !== undefined) wanted.push(exactly('plate', markOf(registration)))
+  if (vin !== undefined) wanted.push(exactly('vin', markOf(vin)))
+  return wanted.some((each) => each === undefined) ? undefined : wanted.filter((each) => each !== undefined)
+}
+
+const digitsMin = 4
+
+/** A whole number, or else the last digits of one. */
+function phoneWanted(typed: string, country: string): store.WantedKey | undefined {
+  const contact = contactIn(typed, country)
+  if (contact && 'phone' in contact) return { kind: 'phone', value: contact.phone, isWhole: true }
+  const digits = reversedDigits(typed)
+  return digits.length < digitsMin ? undefined : { kind: 'digits', value: digits, isWhole: false }
+}
+
+export const createCustomer =
+  ({ meter }: Customers): Handlers['createCustomer'] =>
+  ({ body, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId, subject } = principal
+        const { said, extra, warnings } = saidIn(body, await contextOf(trx, dealerId), http.jsonFaults)
+        if (!isReachable(said)) throw new Problem('customer-unreachable')
+
+        const customer = { id: newId(), test: standing.environment === 'test' }
+        await store.addCustomers(trx, dealerId, [customer], now)
+        await saySomething(trx, dealerId, { customer_id: customer.id, test: customer.test }, said, extra, now)
+        await refresh(trx, dealerId, subject, new Map([[customer.id, undefined]]), now)
+        const { headers, body: answer } = await written(trx, dealerId, customer.id, standing, warnings)
+        return { status: 201, headers: { ...headers, Location: `/v1/customers/${answer.id}` }, body: answer }
+      }),
+    )
+
+export const upsertCustomerByReference =
+  ({ meter }: Customers): Handlers['upsertCustomerByReference'] =>
+  ({ path, query, body, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId, subject } = principal
+        const reference = await writableReference(trx, principal, path)
+        const read = saidIn(body, await contextOf(trx, dealerId), http.jsonFaults)
+        const { id, isNew } = await sayAs(trx, dealerId, standing, reference, read, query.sourceVersion, now)
+        await refresh(trx, dealerId, subject, new Map([[id, undefined]]), now)
+        const { headers, body: answer } = await written(trx, dealerId, id, standing, read.warnings)
+        return isNew
+          ? { status: 201, headers: { ...headers, Location: `/v1/customers/${answer.id}` }, body: answer }
+          : { status: 200, headers, body: answer }
+      }),
+    )
+
+/**
+ * Each is written as if it had come alone, and answered at its place. Some at a time, so that nobody waits long for the
+ * dealer's clock: they are read before it is held.
+ */
+export const upsertCustomers =
+  ({ meter, intake, db, customerViolations }: Customers): Handlers['upsertCustomers'] =>
+  async ({ body, principal, http }, { write }) => {
+    if (!http.isJudged) await intake.judge(principal)
+    await meter.use(principal, http, { writes: body.customers.length })
+    const { dealerId, subject } = principal
+    const context = await contextOf(db, dealerId)
+    const items = await settledInSlices(body.customers, (sent, at) => {
+      const item = batchItem(sent, customerViolations)
+      const faults = faultsUnder(http.jsonFaults, `/customers/${at}/customer`)
+      return { item, read: saidIn(item.customer, context, faults) }
+    })
+
+    const results: CustomerResult[] = []
+    const refused = (reason: unknown): CustomerResult => {
+      const problem = reason instanceof Problem ? reason : new Problem('internal')
+      return { status: problem.status, problem: problemBody(problem, http.requestId) }
+    }
+    while (results.length < items.length) {
+      const some = await write(principal, async (trx, now, standing) => {
+        const until = performance.now() + heldMs
+        const said: ({ id: string; isNew: boolean; warnings: Warning[] } | { reason: unknown })[] = []
+        for (const each of items.slice(results.length)) {
+          if (said.length > 0 && performance.now() > until) break
+          try {
+            if (each.status === 'rejected') throw each.reason
+            const { item, read } = each.value
+            const reference = await writableReference(trx, principal, item)
+            const sourceVersion = item.sourceVersion ?? undefined
+            const { id, isNew } = await sayAs(trx, dealerId, standing, reference, read, sourceVersion, now)
+            said.push({ id, isNew, warnings: read.warnings })
+          } catch (reason) {
+            if (!(reason instanceof Problem)) throw reason
+            said.push({ reason })
+          }
+        }
+        const touched = said.flatMap((each) => ('id' in each ? [[each.id, undefined] as const] : []))
+        await refresh(trx, dealerId, subject, new Map(touched), now)
+        const answers: CustomerResult[] = []
+        for (const each of said) {
+          if ('reason' in each) answers.push(refused(each.reason))
+          else {
+            const { body: answer } = await written(trx, dealerId, each.id, standing, each.warnings)
+            answers.push({ status: each.isNew ? 201 : 200, written: answer })
+          }
+        }
+        return answers
+      }).catch((reason: unknown) => {
+        // What was written before stays written, and is answered so.
+        if (results.length === 0 || !(reason instanceof Problem)) throw reason
+        return items.slice(results.length).map(() => refused(reason))
+      })
+      results.push(...some)
+    }
+    return { status: 207, body: { results } }
+  }
+
+/** The item, if it is one. @throws {Problem} `bad-request` */
+function batchItem(
+  sent: CustomerBatchItem | CustomerBatchMisfit,
+  customerViolations: Customers['customerViolations'],
+): CustomerBatchItem {
+  const violation = (pointer: string, message: string): Violation => ({ in: 'body', pointer, message })
+  if (typeof sent !== 'object' || sent === null || Array.isArray(sent))
+    throw badRequest([violation('', 'must be object')])
+  const { source, id, sourceVersion, customer, ...unknown } = sent as Record<string, unknown>
+  const { maximum } = limits.CustomerBatchItem.sourceVersion
+  const isVersion = (version: unknown) =>
+    Number.isInteger(version) && Number(version) >= 0 && Number(version) <= maximum
+  const violations = [
+    ...Object.entries({ source, id }).flatMap(([name, part]) => {
+      const { maxLength } = limits.CustomerBatchItem[name as 'source' | 'id']
+      const isText = typeof part === 'string' && part !== '' && !isLonger(part, maxLength)
+      return isText ? [] : [violation(`/${name}`, `must be a string of 1 to ${maxLength} characters`)]
+    }),
+    ...(sourceVersion === undefined || sourceVersion === null || isVersion(sourceVersion)
+      ? []
+      : [violation('/sourceVersion', `must be an integer from 0 to ${maximum}`)]),
+    ...Object.keys(unknown).map((name) => violation(pointerTo('', name), 'is not a member of an item')),
+    ...customerViolations(customer).map((each) => ({ ...each, pointer: `/customer${each.pointer}` })),
+  ]
+  if (violations.length > 0) throw badRequest(violations)
+  // The cast: that is what has just been checked.
+  return sent as unknown as CustomerBatchItem
+}
+
+/** What of one part of a body is not in its values. */
+function faultsUnder(faults: JsonFaults | undefined, pointer: string): JsonFaults | undefined {
+  if (!faults) return undefined
+  const repeated = faults.repeated
+    .filter((each) => each.startsWith(`${pointer}/`))
+    .map((each) => each.slice(pointer.length))
+  return { ...faults, repeated }
+}
+
+/** What a system says under a reference, put in the place of what it said before. @throws {Problem} */
+async function sayAs(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { environment }: Standing,
+  reference: TellingReference,
+  { said, extra }: Read,
+  sourceVersion: number | undefined,
+  now: Date,
+): Promise<{ id: string; isNew: boolean }> {
+  const test = environment === 'test'
+  const known = await store.findReference(trx, dealerId, test, reference)
+  requireNewer(known, sourceVersion)
+
+  const row = known ?? (await newReference(trx, dealerId, test, reference, now))
+  const changed_at = timesOf(row.data ?? {}, row.changed_at, said, stampOf(now))
+  const source_version = sourceVersion === undefined ? row.source_version : String(sourceVersion)
+  const data = { ...said, ...(extra && { extra }) }
+  await store.saveSource(trx, dealerId, { id: row.id, data, changed_at, source_version }, now)
+  return { id: row.customer_id, isNew: known === undefined }
+}
+
+/** What was taken back stays known as taken back, so that a write that comes late does not bring it back. */
+export const withdrawReference =
+  ({ meter }: Customers): Handlers['withdrawReference'] =>
+  ({ path, query, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId, subject } = principal
+        const reference = await writableReference(trx, principal, path, 'not-found')
+        const row = await store.findReference(trx, dealerId, standing.environment === 'test', reference)
+        if (!row?.data) throw new Problem('not-found')
+        requireNewer(row, query.sourceVersion)
+
+        const version = query.sourceVersion === undefined ? row.source_version : String(query.sourceVersion)
+        await store.saveSource(trx, dealerId, { id: row.id, data: null, changed_at: {}, source_version: version }, now)
+        await refresh(trx, dealerId, subject, new Map([[row.customer_id, undefined]]), now)
+        return { status: 200, ...(await written(trx, dealerId, row.customer_id, standing, [])) }
+      }),
+    )
+
+export const updateCustomer =
+  ({ meter }: Customers): Handlers['updateCustomer'] =>
+  ({ path, headers, body, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId, subject } = principal
+        const id = inner(path.customerId)
+        const customer = await living(trx, dealerId, id, standing)
+        requireMatch(headers['if-match'], customer)
+
+        const { opinion, warnings } = edited(customer.shown, body, await contextOf(trx, dealerId))
+        await saySomething(trx, dealerId, { customer_id: id, test: customer.test }, opinion, undefined, now)
+        await refresh(trx, dealerId, subject, new Map([[id, undefined]]), now)
+        return { status: 200, ...(await written(trx, dealerId, id, standing, warnings)) }
+      }),
+    )
+
+export const withdrawEdit =
+  ({ meter }: Customers): Handlers['withdrawEdit'] =>
+  ({ path, query, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId, subject } = principal
+        const id = inner(path.customerId)
+        await living(trx, dealerId, id, standing)
+        const edits = await store.findEdits(trx, dealerId, id)
+        const withdrawn = query.field === undefined ? fields : [query.field]
+        const left = Object.fromEntries(
+          Object.entries(edits?.data ?? {}).filter(([name]) => !(withdrawn as readonly string[]).includes(name)),
+        ) as Opinion
+        if (edits) {
+          if (fields.some((field) => left[field] !== undefined)) {
+            const changed_at = timesOf(edits.data ?? {}, edits.changed_at, left, stampOf(now))
+            await store.saveSource(trx, dealerId, { ...edits, data: left, changed_at }, now)
+          } else await store.deleteSource(trx, dealerId, edits.id)
+          await refresh(trx, dealerId, subject, new Map([[id, undefined]]), now)
+        }
+        return { status: 200, ...(await written(trx, dealerId, id, standing, [])) }
+      }),
+    )
+
+export const mergeCustomers =
+  ({ meter }: Customers): Handlers['mergeCustomers'] =>
+  ({ path, query, body, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId, subject } = principal
+        const [id, into] = [inner(path.customerId), inner(body.into)]
+        const merged = await visible(trx, dealerId, id, standing)
+        const target = await visible(trx, dealerId, into, standing)
+        if (merged.merged_into === into) return { status: 200, ...(await written(trx, dealerId, id, standing, [])) }
+        const root = await living(trx, dealerId, into, standing)
+        requireMergeable(merged, target, root)
+        if (merged.state === 'gone') throw new Problem('customer-gone')
+        const members = await store.findTrees(trx, dealerId, [id, into])
+        if (members.length > treeMax)
+          throw new Problem('merge-impossible', `A customer can be put together of ${treeMax} at the most.`)
+
+        if (query.dryRun === true) await trx.raw('savepoint dry_run')
+        await store.pointCustomer(trx, dealerId, id, into)
+        const deeds = new Map([
+          [id, 'customer.merged'],
+          [root.id, 'customer.merged'],
+        ] as const)
+        await refresh(trx, dealerId, subject, deeds, now)
+        const answer = await written(trx, dealerId, id, standing, [])
+        if (query.dryRun !== true) return { status: 200, ...answer }
+        await trx.raw('rollback to savepoint dry_run')
+        return { status: 200, headers: { ETag: etagOf(root) }, body: asIf(root, answer.body) }
+      }),
+    )
+
+/** What would be shown, of a customer that is as it was. */
+function asIf(before: CustomerRow, { customer, ...body }: CustomerWritten): CustomerWritten {
+  const { version } = before
+  const unchanged = { version, rev: revOf(before) }
+  const updatedAt = before.updated_at.toISOString()
+  return { ...body, ...unchanged, ...(customer && { customer: { ...customer, ...unchanged, updatedAt } }) }
+}
+
+export const unmergeCustomer =
+  ({ meter }: Customers): Handlers['unmergeCustomer'] =>
+  ({ path, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId, subject } = principal
+        const id = inner(path.customerId)
+        const customer = await visible(trx, dealerId, id, standing)
+        if (customer.merged_into !== null) {
+          const root = await store.findLiving(trx, dealerId, id)
+          await store.pointCustomer(trx, dealerId, id, null)
+          const deeds = new Map([
+            [id, 'customer.unmerged'],
+            [root?.id ?? id, 'customer.unmerged'],
+          ] as const)
+          await refresh(trx, dealerId, subject, deeds, now)
+        } else if (customer.state === 'gone') throw new Problem('customer-gone')
+        return { status: 200, ...(await written(trx, dealerId, id, standing, [])) }
+      }),
+    )
+
+export const listSuggestions: Handlers['listSuggestions'] = async ({ query, principal, standing }, { db }) => {
+  const { dealerId } = principal
+  const { test = false, customerId } = query
+  const ids = customerId && (await store.findMembers(db, dealerId, inner(customerId)))
+  const filter = { test: test || standing.environment === 'test', ...(ids && { customerIds: ids }) }
+  const body = await pageOf(
+    query,
+    (asked) => store.listSuggestions(db, dealerId, { ...filter, ...asked }),
+    (rows) => suggestionBodies(db, dealerId, rows),
+  )
+  return { status: 200, body }
+}
+
+export const rejectSuggestion =
+  ({ meter }: Customers): Handlers['rejectSuggestion'] =>
+  ({ path, principal, http }, { write }) =>
+    meter.used(principal, http, { writes: 1 }, () =>
+      write(principal, async (trx, now, standing) => {
+        const { dealerId } = principal
+        const found = await store.findSuggestion(trx, dealerId, inner(path.suggestionId))
+        if (!found || (standing.environment === 'test' && !found.test)) throw new Problem('not-found')
+        const rejected = { ...found, rejected_at: found.rejected_at ?? now }
+        if (found.rejected_at === null) await store.saveRejection(trx, dealerId, found.id, now)
+        const [suggestion] = await suggestionBodies(trx, dealerId, [rejected])
+        if (!suggestion) throw new Problem('not-found')
+        return { status: 200, body: seesPeople(standing.scopes) ? suggestion : withoutPeople(suggestion) }
+      }),
+    )
+
+const withoutPeople = ({ customers: _people, ...rest }: Suggestion): Suggestion => rest
+
+/** Those whose two customers are still two. */
+async function suggestionBodies(
+  db: Knex,
+  dealerId: string,
+  rows: readonly store.SuggestionRow[],
+): Promise<Suggestion[]> {
+  const ids = rows.flatMap(({ one_id, other_id }) => [one_id, other_id])
+  const customers = new Map((await store.findCustomers(db, dealerId, ids)).map((row) => [row.id, row]))
+  return rows.flatMap(({ id, one_id, other_id, score, reasons, created_at, rejected_at }) => {
+    const pair = [customers.get(one_id), customers.get(other_id)].flatMap((row) =>
+      row?.shown ? [customerBody(row)] : [],
+    )
+    if (pair.length < 2 && rejected_at === null) return []
+    return [
+      {
+        id: outer('sugg', id),
+        customers: pair,
+        score,
+        reasons,
+        ...(rejected_at && { rejectedAt: rejected_at.toISOString() }),
+        createdAt: created_at.toISOString(),
+      },
+    ]
+  })
+}
+
+/** A customer by an id that was given once, be it merged, and be it gone. @throws {Problem} `not-found` */
+async function visible(db: Knex, dealerId: string, id: string, { environment }: Standing): Promise<CustomerRow> {
+  const [row] = await store.findCustomers(db, dealerId, [id])
+  if (!row || (environment === 'test' && !row.test)) throw new Problem('not-found')
+  return row
+}
+
+/** The customer for whom an id stands, with what is shown of it. @throws {Problem} `not-found`, `customer-gone` */
+async function living(
+  db: Knex,
+  dealerId: string,
+  id: string,
+  { environment }: Standing,
+): Promise<CustomerRow & { shown: NonNullable<CustomerRow['shown']> }> {
+  const row = await store.findLiving(db, dealerId, id)
+  if (!row || (environment === 'test' && !row.test)) throw new Problem('not-found')
+  const { shown } = row
+  if (!shown) throw new Problem('customer-gone')
+  return { ...row, shown }
+}
+
+/** @throws {Problem} `merge-impossible` */
+function requireMergeable(merged: CustomerRow, target: CustomerRow, root: CustomerRow): void {
+  const impossible = (detail: string) => new Problem('merge-impossible', detail)
+  if (merged.id === target.id) throw impossible('A customer cannot be part of itself.')
+  if (merged.test !== target.test) throw impossible('A test customer and a real one cannot be merged.')
+  if (merged.merged_into !== null) throw impossible('This customer is part of another one already. Undo that first.')
+  if (root.id === merged.id) throw impossible('The other customer is part of this one already.')
+}
+
+/** @throws {Problem} `if-match-missing`, `bad-request`, `customer-changed` */
+function requireMatch(ifMatch: string | undefined, customer: CustomerRow): void {
+  if (ifMatch === undefined)
+    throw new Problem(
+      'if-match-missing',
+      'Send If-Match with the ETag of the customer that you saw, with its double quotes.',
+    )
+  if (!isMatchedBy(ifMatch, etagOf(customer), 'customer'))
+    throw new Problem('customer-changed', undefined, { headers: { ETag: etagOf(customer) } })
+}
+
+/** The reference as it is stored. @throws {Problem} `source-not-allowed`, or what `unusable` says */
+async function writableReference(
+  trx: Knex.Transaction,
+  { dealerId, subject }: Principal,
+  sent: { source: string; id: string },
+  unusable: 'reference-unusable' | 'not-found' = 'reference-unusable',
+): Promise<TellingReference> {
+  const reference = tellingReference(sent)
+  const sources = subject.type === 'api_key' ? await store.findSourcesOfKey(trx, dealerId, subject.id) : []
+  // Whether a key may write is told first: what it may not, it need not know better.
+  if (!sources.includes(reference?.source ?? sent.source))
+    throw new Problem(
+      'source-not-allowed',
+      subject.type === 'user' ? 'Only an API key writes as a system. People correct customers by hand.' : undefined,
+    )
+  if (!reference) throw new Problem(unusable)
+  return reference
+}
+
+/** @throws {Problem} `source-version-older` */
+function requireNewer(known: store.SourceRow | undefined, sent: number | undefined): void {
+  if (known?.source_version && sent !== undefined && BigInt(sent) < BigInt(known.source_version))
+    throw new Problem('source-version-older')
+}
+
+async function newReference(
+  trx: Knex.Transaction,
+  dealerId: string,
+  test: boolean,
+  { source, id }: TellingReference,
+  now: Date,
+): Promise<Pick<store.SourceRow, 'id' | 'customer_id' | 'data' | 'changed_at' | 'source_version'>> {
+  const customer = { id: newId(), test }
+  await store.addCustomers(trx, dealerId, [customer], now)
+  await store.addSystem(trx, dealerId, test, source)
+  const row = { id: newId(), customer_id: customer.id, test, kind: 'system', source, external_id: id } as const
+  await store.addSource(trx, dealerId, row, now)
+  return { ...row, data: null, changed_at: {}, source_version: null }
+}
+
+/** Adds to what people say of a customer, under this id. */
+async function saySomething(
+  trx: Knex.Transaction,
+  dealerId: string,
+  of: Pick<store.SourceRow, 'customer_id' | 'test'>,
+  opinion: Opinion,
+  extra: Record<string, unknown> | undefined,
+  now: Date,
+): Promise<void> {
+  const known = await store.findEdits(trx, dealerId, of.customer_id)
+  const row = known ?? { id: newId(), data: null, changed_at: {}, source_version: null }
+  if (!known)
+    await store.addSource(trx, dealerId, { ...of, id: row.id, kind: 'people', source: null, external_id: null }, now)
+  const before = row.data ?? {}
+  const data = { ...before, ...opinion, ...(extra && { extra }) }
+  const stamp = stampOf(now)
+  const said = timesOf(before, row.changed_at, data, stamp)
+  // What is said again is meant now.
+  const changed_at = { ...said, ...Object.fromEntries(Object.keys(opinion).map((name) => [name, stamp])) }
+  await store.saveSource(trx, dealerId, { ...row, data, changed_at }, now)
+}
+
+/** The time, by which words are put in order; ids of this process tell apart what was said within a millisecond. */
+const stampOf = (now: Date): string => `${now.toISOString()} ${newId()}`
+
+async function contextOf(db: Knex, dealerId: string): Promise<LeadContext> {
+  const dealer = await findDealer(db, dealerId)
+  if (!dealer) throw new Problem('token-invalid')
+  return { country: dealer.country, timeZone: dealer.time_zone }
+}
+
+/** What came of a change: the customer for whom the id stands, to whoever may see people. */
+async function written(
+  trx: Knex.Transaction,
+  dealerId: string,
+  id: string,
+  { scopes }: Standing,
+  warnings: Warning[],
+): Promise<{ headers: { ETag: string }; body: CustomerWritten }> {
+  const row = await store.findLiving(trx, dealerId, id)
+  if (!row) throw new Error('The customer that was written is not there')
+  return {
+    headers: { ETag: etagOf(row) },
+    body: {
+      id: outer('cust', row.id),
+      version: row.version,
+      rev: revOf(row),
+      warnings,
+      ...(row.shown && seesPeople(scopes) && { customer: customerBody(row) }),
+    },
+  }
+}
+
+/** As many as have room in a page, and one at least. */
+function fitting(rows: readonly CustomerRow[]): (CustomerRow & { fits: boolean })[] {
+  let bytes = 0
+  return rows.map((row) => {
+    const fits = bytes < pageBytesMax
+    bytes += Buffer.byteLength(JSON.stringify(row.shown))
+    return { ...row, fits }
+  })
+}
+
+function originsBody(origins: Origins): CustomerOrigin[] {
+  return fields.flatMap((field) => [origins[field] ?? []].flat().map((origin) => ({ field, ...originBody(origin) })))
+}
+
+function originBody(origin: Origin): Omit<CustomerOrigin, 'field'> {
+  if (origin.type === 'people') return origin
+  if (origin.type === 'lead') return { type: 'lead', leadId: outer('lead', origin.id) }
+  return { type: 'system', reference: { source: origin.source, id: origin.id } }
+}
+
+function sourceBody({
+  kind,
+  customer_id,
+  source,
+  external_id,
+  source_version,
+  data,
+  updated_at,
+}: store.SourceRow): CustomerSource {
+  const { extra, ...said } = data ?? {}
+  const hidden = fields.filter((field) => said[field] === null)
+  const told = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== null))
+  return {
+    ...told,
+    type: kind,
+    customerId: outer('cust', customer_id),
+    ...(source !== null && external_id !== null && { reference: { source, id: external_id } }),
+    ...(source_version !== null && { sourceVersion: Number(source_version) }),
+    hidden,
+    ...(extra && { extra }),
+    updatedAt: updated_at.toISOString(),
+  }
+}

@@ -1,0 +1,484 @@
+import type { Knex } from 'knex'
+import { firstIdAt, idTimeSlackMs } from '../ids.ts'
+import type { CustomerReference, LeadCustomer, TradeIn } from '../../generated/server/types.gen.ts'
+import type { CustomerRow } from './customer.ts'
+import type { CustomerKey } from './keys.ts'
+import type { Opinion, Said, Source, Times } from './record.ts'
+
+/** Of one customer so many leads have a say, the latest. */
+export const leadsHeardMax = 200
+
+const columns = [
+  'id',
+  'test',
+  'state',
+  'merged_into',
+  'shown',
+  'version',
+  'rev_seq',
+  'rev_event',
+  'created_at',
+  'updated_at',
+] satisfies (keyof CustomerRow)[]
+
+/** A customer by any id, be it merged or gone. */
+export async function findCustomers(db: Knex, dealerId: string, ids: readonly string[]): Promise<CustomerRow[]> {
+  return db('customers')
+    .where({ dealer_id: dealerId })
+    .whereRaw('id = any (?::uuid[])', [[...ids]])
+    .select(columns)
+}
+
+/** The customer that an id stands for: the one into which it was merged, be it by several merges, or itself. */
+export async function findLiving(db: Knex, dealerId: string, id: string): Promise<CustomerRow | undefined> {
+  const { rows } = await db.raw<{ rows: CustomerRow[] }>(
+    `with recursive up as (
+       select id, merged_into from customers where dealer_id = :dealerId and id = :id
+       union all
+       select c.id, c.merged_into from up join customers c on c.dealer_id = :dealerId and c.id = up.merged_into
+     )
+     select ${columns.map((column) => `c.${column}`).join(', ')}
+     from up
+     join customers c on c.dealer_id = :dealerId and c.id = up.id
+     where up.merged_into is null`,
+    { dealerId, id },
+  )
+  return rows[0]
+}
+
+/** Each of the customers for whom `ids` stand, with all that were merged into it, itself among them. */
+export async function findTrees(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+): Promise<{ root: string; id: string }[]> {
+  const { rows } = await db.raw<{ rows: { root: string; id: string }[] }>(
+    `with recursive up as (
+       select id, merged_into from customers where dealer_id = :dealerId and id = any (:ids::uuid[])
+       union
+       select c.id, c.merged_into from up join customers c on c.dealer_id = :dealerId and c.id = up.merged_into
+     ), down as (
+       select id as root, id from up where merged_into is null
+       union all
+       select d.root, c.id from down d join customers c on c.dealer_id = :dealerId and c.merged_into = d.id
+     )
+     select root, id from down`,
+    { dealerId, ids: [...ids] },
+  )
+  return rows
+}
+
+/** All that are one customer with the one of this id, by their ids. */
+export async function findMembers(db: Knex, dealerId: string, id: string): Promise<string[]> {
+  return (await findTrees(db, dealerId, [id])).map((each) => each.id)
+}
+
+export interface SourceRow {
+  id: string
+  customer_id: string
+  test: boolean
+  kind: 'people' | 'system'
+  source: string | null
+  external_id: string | null
+  source_version: string | null
+  /** Null of a row that a system has taken back. */
+  data: (Opinion & { extra?: Record<string, unknown> }) | null
+  changed_at: Times
+  created_at: Date
+  updated_at: Date
+}
+
+const sourceColumns = [
+  'id',
+  'customer_id',
+  'test',
+  'kind',
+  'source',
+  'external_id',
+  'source_version',
+  'data',
+  'changed_at',
+  'created_at',
+  'updated_at',
+] satisfies (keyof SourceRow)[]
+
+/** What systems and people say of customers. */
+export async function findSources(db: Knex, dealerId: string, customerIds: readonly string[]): Promise<SourceRow[]> {
+  return db('customer_sources')
+    .where({ dealer_id: dealerId })
+    .whereRaw('customer_id = any (?::uuid[])', [[...customerIds]])
+    .whereNotNull('data')
+    .orderBy('id')
+    .select(sourceColumns)
+}
+
+export interface HeardLead {
+  customer_id: string
+  id: string
+  received_at: Date
+  customer: LeadCustomer
+  trade_ins: TradeIn[]
+}
+
+/** The leads that have a say about customers: the latest of each. */
+export async function findHeardLeads(db: Knex, dealerId: string, customerIds: readonly string[]): Promise<HeardLead[]> {
+  const { rows } = await db.raw<{ rows: HeardLead[] }>(
+    `select asked.id as customer_id, l.id, l.received_at, l.data -> 'customer' as customer,
+       l.data -> 'tradeIns' as trade_ins
+     from unnest(:customerIds::uuid[]) as asked (id),
+     lateral (
+       select k.lead_id
+       from lead_links k
+       where k.dealer_id = :dealerId and k.customer_id = asked.id
+       order by k.lead_id desc
+       limit ${leadsHeardMax}
+     ) as link
+     join leads l on l.dealer_id = :dealerId and l.id = link.lead_id`,
+    { dealerId, customerIds: [...customerIds] },
+  )
+  return rows
+}
+
+/** The names of the dealer's systems, in the order in which they go before each other. */
+export async function findSystems(db: Knex, dealerId: string, test: boolean): Promise<string[]> {
+  return db('customer_systems').where({ dealer_id: dealerId, test }).orderBy('place').pluck('source')
+}
+
+/** Gives a system that writes for the first time the last place. */
+export async function addSystem(trx: Knex.Transaction, dealerId: string, test: boolean, source: string): Promise<void> {
+  await trx.raw(
+    `insert into customer_systems (dealer_id, test, source, place)
+     select :dealerId, :test, :source, coalesce(max(place), 0) + 1
+     from customer_systems
+     where dealer_id = :dealerId and test = :test
+     on conflict (dealer_id, test, source) do nothing`,
+    { dealerId, test, source },
+  )
+}
+
+/**
+ * Customers of whom nobody has said anything yet. What makes them customers is what comes next in the transaction, and
+ * `refresh`, which records them.
+ */
+export async function addCustomers(
+  trx: Knex.Transaction,
+  dealerId: string,
+  customers: readonly { id: string; test: boolean }[],
+  now: Date,
+): Promise<void> {
+  if (customers.length === 0) return
+  await trx.raw(
+    `insert into customers (dealer_id, id, test, state, version, rev_seq, rev_event, created_at, updated_at)
+     select :dealerId, c.id, c.test, 'gone', 0, 0, c.id, :now, :now
+     from unnest(:ids::uuid[], :tests::boolean[]) as c (id, test)`,
+    { dealerId, now, ids: customers.map(({ id }) => id), tests: customers.map(({ test }) => test) },
+  )
+}
+
+interface ListFilter {
+  test: boolean
+  updatedSince?: Date
+  past?: string
+  limit: number
+}
+
+/**
+ * The latest made first. Of those that changed since some time most were made since then, as with leads: the older ones
+ * are looked for by when they changed.
+ */
+export async function listCustomers(
+  db: Knex,
+  dealerId: string,
+  { test, updatedSince, past, limit }: ListFilter,
+): Promise<CustomerRow[]> {
+  const conditions = [
+    'c.dealer_id = :dealerId',
+    test ? 'c.test' : 'not c.test',
+    "c.state = 'active'",
+    ...(past ? ['c.id < :past'] : []),
+  ]
+  const list = (...more: string[]) => `
+    select ${columns.map((column) => `c.${column}`).join(', ')}
+    from customers c
+    where ${[...conditions, ...more].join(' and ')}
+    order by c.id desc
+    limit :limit`
+  const sql = updatedSince
+    ? `select * from (
+         (${list('c.id >= :idSince', 'c.updated_at >= :updatedSince')})
+         union all
+         (${list('c.id < :idSince', 'c.version > 1', 'c.updated_at >= :updatedSince')})
+       ) as found
+       order by id desc
+       limit :limit`
+    : list()
+  const { rows } = await db.raw<{ rows: CustomerRow[] }>(sql, {
+    dealerId,
+    limit,
+    ...(past && { past }),
+    ...(updatedSince && {
+      updatedSince,
+      idSince: firstIdAt(new Date(updatedSince.getTime() - idTimeSlackMs)),
+    }),
+  })
+  return rows
+}
+
+/** What a customer is to be found by: a key that is this, or begins with it. */
+export interface WantedKey extends CustomerKey {
+  isWhole: boolean
+}
+
+// Of more the latest are not looked for: whoever finds so many has to say more.
+const sortedMax = 1_000
+
+/** Active customers that have all of the keys, the latest changed first. */
+export async function searchCustomers(
+  db: Knex,
+  dealerId: string,
+  test: boolean,
+  wanted: readonly WantedKey[],
+  limit: number,
+): Promise<CustomerRow[]> {
+  // The longest is the rarest, as a rule.
+  const [first, ...others] = wanted.toSorted(
+    (one, other) => Number(other.isWhole) - Number(one.isWhole) || other.value.length - one.value.length,
+  )
+  if (!first) return []
+  const bindings: Record<string, string | number | boolean> = { dealerId, test, limit }
+  const fits = (alias: string, { kind, value, isWhole }: WantedKey, at: number) => {
+    Object.assign(bindings, { [`kind${at}`]: kind, [`from${at}`]: value, [`to${at}`]: `${value}\u{10FFFF}` })
+    const range = isWhole ? `= :from${at}` : `between :from${at} and :to${at}`
+    return `${alias}.dealer_id = :dealerId and ${alias}.test = :test and ${alias}.kind = :kind${at} and ${alias}.value ${range}`
+  }
+  const conditions = [
+    fits('k', first, 0),
+    ...others.map(
+      (key, at) =>
+        `exists (select from customer_keys o where o.customer_id = k.customer_id and ${fits('o', key, at + 1)})`,
+    ),
+  ]
+  const { rows } = await db.raw<{ rows: CustomerRow[] }>(
+    `select ${columns.map((column) => `c.${column}`).join(', ')}
+     from (
+       select distinct customer_id from (
+         select k.customer_id from customer_keys k where ${conditions.join(' and ')} limit ${sortedMax}
+       ) as hits
+     ) as found
+     join customers c on c.dealer_id = :dealerId and c.id = found.customer_id and c.state = 'active'
+     order by c.updated_at desc, c.id desc
+     limit :limit`,
+    bindings,
+  )
+  return rows
+}
+
+/** Customers with what is shown of them. */
+export async function insertCustomers(
+  trx: Knex.Transaction,
+  dealerId: string,
+  customers: readonly CustomerRow[],
+): Promise<void> {
+  if (customers.length === 0) return
+  await trx.raw(
+    `insert into customers (
+       dealer_id, id, test, state, shown, version, rev_seq, rev_event, created_at, updated_at
+     )
+     select :dealerId, id, test, state, shown, version, rev_seq, rev_event, created_at, updated_at
+     from jsonb_to_recordset(:customers::jsonb) as n (
+       id uuid, test boolean, state text, shown jsonb, version integer, rev_seq bigint, rev_event uuid,
+       created_at timestamptz, updated_at timestamptz
+     )`,
+    { dealerId, customers: JSON.stringify(customers) },
+  )
+}
+
+export async function saveCustomers(
+  trx: Knex.Transaction,
+  dealerId: string,
+  customers: readonly CustomerRow[],
+): Promise<void> {
+  if (customers.length === 0) return
+  await trx.raw(
+    `update customers c
+     set state = n.state, shown = n.shown, version = n.version, rev_seq = n.rev_seq, rev_event = n.rev_event,
+       updated_at = n.updated_at
+     from jsonb_to_recordset(:customers::jsonb) as n (
+       id uuid, state text, shown jsonb, version integer, rev_seq bigint, rev_event uuid, updated_at timestamptz
+     )
+     where c.dealer_id = :dealerId and c.id = n.id`,
+    { dealerId, customers: JSON.stringify(customers) },
+  )
+}
+
+/** Points a customer to the one into which it is merged, or to none; what is shown of it is to be found out. */
+export async function pointCustomer(
+  trx: Knex.Transaction,
+  dealerId: string,
+  id: string,
+  into: string | null,
+): Promise<void> {
+  await trx('customers')
+    .where({ dealer_id: dealerId, id })
+    .update({ merged_into: into, state: into === null ? 'gone' : 'merged', shown: null })
+}
+
+/** What a system says under one of its ids, be it taken back. */
+export async function findReference(
+  db: Knex,
+  dealerId: string,
+  test: boolean,
+  { source, id }: CustomerReference,
+): Promise<SourceRow | undefined> {
+  return db('customer_sources')
+    .where({ dealer_id: dealerId, test, kind: 'system', source, external_id: id })
+    .first(sourceColumns)
+}
+
+/** What people say of one customer: of this id alone, not of those that were merged into it. */
+export async function findEdits(db: Knex, dealerId: string, customerId: string): Promise<SourceRow | undefined> {
+  return db('customer_sources')
+    .where({ dealer_id: dealerId, customer_id: customerId, kind: 'people' })
+    .first(sourceColumns)
+}
+
+type NewSource = Pick<SourceRow, 'id' | 'customer_id' | 'test' | 'kind' | 'source' | 'external_id'>
+
+export async function addSource(trx: Knex.Transaction, dealerId: string, source: NewSource, now: Date): Promise<void> {
+  await trx('customer_sources').insert({ ...source, dealer_id: dealerId, created_at: now, updated_at: now })
+}
+
+export async function saveSource(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { id, data, changed_at, source_version }: Pick<SourceRow, 'id' | 'data' | 'changed_at' | 'source_version'>,
+  now: Date,
+): Promise<void> {
+  await trx('customer_sources')
+    .where({ dealer_id: dealerId, id })
+    .update({
+      data: data && JSON.stringify(data),
+      changed_at: JSON.stringify(changed_at),
+      source_version,
+      updated_at: now,
+    })
+}
+
+export async function deleteSource(trx: Knex.Transaction, dealerId: string, id: string): Promise<void> {
+  await trx('customer_sources').where({ dealer_id: dealerId, id }).delete()
+}
+
+/** As which systems a key may write. */
+export async function findSourcesOfKey(db: Knex, dealerId: string, apiKeyId: string): Promise<string[]> {
+  const row: { sources: string[] } | undefined = await db('api_keys')
+    .where({ dealer_id: dealerId, id: apiKeyId })
+    .first('sources')
+  return row?.sources ?? []
+}
+
+export interface SuggestionRow {
+  id: string
+  test: boolean
+  one_id: string
+  other_id: string
+  score: number
+  reasons: string[]
+  created_at: Date
+  rejected_at: Date | null
+}
+
+const suggestionColumns = [
+  's.id',
+  's.test',
+  's.one_id',
+  's.other_id',
+  's.score',
+  's.reasons',
+  's.created_at',
+  's.rejected_at',
+]
+
+/** The latest first, without those whose customers are one by now, or gone. */
+export async function listSuggestions(
+  db: Knex,
+  dealerId: string,
+  { test, customerIds, past, limit }: { test: boolean; customerIds?: readonly string[]; past?: string; limit: number },
+): Promise<SuggestionRow[]> {
+  const query = db('customer_suggestions as s')
+    .join('customers as one', (on) => on.on('one.dealer_id', 's.dealer_id').on('one.id', 's.one_id'))
+    .join('customers as other', (on) => on.on('other.dealer_id', 's.dealer_id').on('other.id', 's.other_id'))
+    .where({ 's.dealer_id': dealerId, 's.test': test, 'one.state': 'active', 'other.state': 'active' })
+    .whereNull('s.rejected_at')
+    .orderBy('s.id', 'desc')
+    .limit(limit)
+    .select(suggestionColumns)
+  if (past) void query.where('s.id', '<', past)
+  if (customerIds)
+    void query.whereRaw('(s.one_id = any (:ids::uuid[]) or s.other_id = any (:ids::uuid[]))', { ids: [...customerIds] })
+  return query
+}
+
+export async function findSuggestion(db: Knex, dealerId: string, id: string): Promise<SuggestionRow | undefined> {
+  return db('customer_suggestions as s').where({ 's.dealer_id': dealerId, 's.id': id }).first(suggestionColumns)
+}
+
+export async function saveRejection(trx: Knex.Transaction, dealerId: string, id: string, now: Date): Promise<void> {
+  await trx('customer_suggestions').where({ dealer_id: dealerId, id }).update({ rejected_at: now })
+}
+
+export interface NewLink {
+  leadId: string
+  customerId: string
+  test: boolean
+  revSeq: string
+  revEvent: string
+  reasons: readonly string[]
+}
+
+export async function addLinks(trx: Knex.Transaction, dealerId: string, links: readonly NewLink[]): Promise<void> {
+  if (links.length === 0) return
+  await trx.raw(
+    `insert into lead_links (dealer_id, lead_id, customer_id, test, rev_seq, rev_event, reasons)
+     select :dealerId, "leadId", "customerId", test, "revSeq", "revEvent",
+       array(select jsonb_array_elements_text(reasons))
+     from jsonb_to_recordset(:links::jsonb) as n (
+       "leadId" uuid, "customerId" uuid, test boolean, "revSeq" bigint, "revEvent" uuid, reasons jsonb
+     )`,
+    { dealerId, links: JSON.stringify(links) },
+  )
+}
+
+/** By what customers are found from now on; what they were found by before goes. */
+export async function saveKeys(
+  trx: Knex.Transaction,
+  dealerId: string,
+  customers: readonly { id: string; test: boolean; keys: readonly CustomerKey[] }[],
+): Promise<void> {
+  if (customers.length === 0) return
+  const keys = customers.flatMap(({ id, test, keys: ofOne }) =>
+    ofOne.map(({ kind, value }) => ({ test, kind, value, customer_id: id })),
+  )
+  await trx.raw(
+    `with wanted as materialized (
+       select * from jsonb_to_recordset(:keys::jsonb) as k (test boolean, kind text, value text, customer_id uuid)
+     ), gone as (
+       delete from customer_keys k
+       where k.dealer_id = :dealerId and k.customer_id = any (:ids::uuid[]) and not exists (
+         select from wanted w where w.customer_id = k.customer_id and w.kind = k.kind and w.value = k.value
+       )
+     )
+     insert into customer_keys (dealer_id, test, kind, value, customer_id)
+     select :dealerId, test, kind, value, customer_id from wanted
+     on conflict do nothing`,
+    { dealerId, ids: customers.map(({ id }) => id), keys: JSON.stringify(keys) },
+  )
+}
+
+/** A row as the rule takes it. */
+export function sourceOf(row: SourceRow): Source {
+  const { kind, source, external_id, customer_id: customerId, changed_at: changedAt } = row
+  if (kind === 'people') return { kind, customerId, data: row.data ?? {}, changedAt }
+  // The cast: null is an opinion that only people have. A row of a system has both halves of its reference.
+  const data = (row.data ?? {}) as Said
+  return { kind, reference: { source: source ?? '', id: external_id ?? '' }, data, changedAt }
+}

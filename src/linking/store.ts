@@ -1,0 +1,363 @@
+import type { Knex } from 'knex'
+import type { LeadCustomer, TradeIn } from '../../generated/server/types.gen.ts'
+import type { Lag } from './lag.ts'
+import type { NewSuggestion, Reason, TestKey } from './matching.ts'
+
+/** Dealers of whom events are left that the linker has not come to, with how far it is behind. */
+export async function findBehind(db: Knex, atMost: number): Promise<(Lag & { dealer_id: string })[]> {
+  const { rows } = await db.raw<{ rows: (Lag & { dealer_id: string })[] }>(
+    `select k.dealer_id, (k.seq - coalesce(c.seq, 0))::integer as events,
+       greatest(0, extract(epoch from clock_timestamp() - e.at))::integer as seconds
+     from dealer_clocks k
+     left join linker_cursors c on c.dealer_id = k.dealer_id
+     left join events e on e.dealer_id = k.dealer_id and e.seq = coalesce(c.seq, 0) + 1
+     where k.seq > coalesce(c.seq, 0)
+     limit ?`,
+    [atMost],
+  )
+  return rows
+}
+
+/** Where the linker stands with one dealer. */
+export interface Place {
+  seq: string
+  seen: string
+  rest_ms: number
+}
+
+export async function findPlace(db: Knex, dealerId: string): Promise<Place> {
+  const { rows } = await db.raw<{ rows: Place[] }>(
+    `select seq, seen, greatest(0, extract(epoch from rests_until - clock_timestamp()) * 1000)::float as rest_ms
+     from linker_cursors
+     where dealer_id = ?`,
+    [dealerId],
+  )
+  return rows[0] ?? { seq: '0', seen: '0', rest_ms: 0 }
+}
+
+/** Nothing was found up to there that is to be linked. */
+export async function passOver(trx: Knex.Transaction, dealerId: string, seq: string): Promise<void> {
+  await trx.raw(
+    `insert into linker_cursors (dealer_id, seq, seen, rests_until)
+     values (:dealerId, :seq, 0, '-infinity')
+     on conflict (dealer_id) do update
+     set seq = excluded.seq`,
+    { dealerId, seq },
+  )
+}
+
+/** The caller holds the dealer's clock, and leaves it alone for so long. */
+export async function savePlace(trx: Knex.Transaction, dealerId: string, seq: string, restMs: number): Promise<void> {
+  await trx.raw(
+    `insert into linker_cursors (dealer_id, seq, seen, rests_until)
+     select dealer_id, :seq, seq, clock_timestamp() + :restMs * interval '1 ms'
+     from dealer_clocks
+     where dealer_id = :dealerId
+     on conflict (dealer_id) do update
+     set seq = excluded.seq, seen = excluded.seen, rests_until = excluded.rests_until`,
+    { dealerId, seq, restMs },
+  )
+}
+
+export interface LinkerEvent {
+  seq: string
+  type: string
+  actor_type: string
+  subject_id: string
+}
+
+export async function findEvents(db: Knex, dealerId: string, after: string, limit: number): Promise<LinkerEvent[]> {
+  return db('events')
+    .where({ dealer_id: dealerId })
+    .where('seq', '>', after)
+    .orderBy('seq')
+    .limit(limit)
+    .select('seq', 'type', 'actor_type', 'subject_id')
+}
+
+export interface UnlinkedLead {
+  id: string
+  test: boolean
+  received_at: Date
+  customer: LeadCustomer
+  trade_ins: TradeIn[]
+}
+
+const heardOfLead = `l.id, l.test, l.received_at, coalesce(l.data -> 'customer', '{"emails": [], "phones": []}') as customer,
+  coalesce(l.data -> 'tradeIns', '[]') as trade_ins`
+
+/** Those of the leads that are nobody's yet. */
+export async function findUnlinked(db: Knex, dealerId: string, ids: readonly string[]): Promise<UnlinkedLead[]> {
+  const { rows } = await db.raw<{ rows: UnlinkedLead[] }>(
+    `select ${heardOfLead}
+     from leads l
+     where l.dealer_id = :dealerId and l.id = any (:ids::uuid[])
+       and not exists (select from lead_links k where k.dealer_id = :dealerId and k.lead_id = l.id)`,
+    { dealerId, ids: [...ids] },
+  )
+  return rows
+}
+
+export interface Holders {
+  /** The oldest ones, as many as were asked for. */
+  ids: string[]
+  is_stop: boolean
+}
+
+/** Who has each of the values, in their order, and whether it is known that many share it. */
+export async function findHolders(
+  db: Knex,
+  dealerId: string,
+  keys: readonly TestKey[],
+  atMost: number,
+): Promise<Holders[]> {
+  if (keys.length === 0) return []
+  const { rows } = await db.raw<{ rows: Holders[] }>(
+    `select array(
+         select k.customer_id
+         from customer_keys k
+         where k.dealer_id = :dealerId and k.test = a.test and k.kind = a.kind and k.value = a.value
+         order by k.customer_id
+         limit :atMost
+       ) as ids,
+       exists (
+         select
+         from customer_stop_values s
+         where s.dealer_id = :dealerId and s.test = a.test and s.kind = a.kind and s.value = a.value
+       ) as is_stop
+     from unnest(:tests::boolean[], :kinds::text[], :values::text[]) with ordinality as a (test, kind, value, place)
+     order by a.place`,
+    {
+      dealerId,
+      atMost,
+      tests: keys.map(({ test }) => test),
+      kinds: keys.map(({ kind }) => kind),
+      values: keys.map(({ value }) => value),
+    },
+  )
+  return rows
+}
+
+/** The plates and VINs of customers. */
+export async function findMarks(
+  db: Knex,
+  dealerId: string,
+  customerIds: readonly string[],
+): Promise<{ customer_id: string; kind: 'plate' | 'vin'; value: string }[]> {
+  return db('customer_keys')
+    .where({ dealer_id: dealerId })
+    .whereRaw('customer_id = any (?::uuid[])', [[...customerIds]])
+    .whereIn('kind', ['plate', 'vin'])
+    .select('customer_id', 'kind', 'value')
+}
+
+/** Addresses of people who work for the dealer that are no stop values yet. */
+export async function findOwnAddresses(db: Knex, dealerId: string): Promise<string[]> {
+  return db('users as u')
+    .leftJoin('customer_stop_values as s', (on) =>
+      on
+        .on('s.dealer_id', 'u.dealer_id')
+        .andOnVal('s.kind', 'email')
+        .andOnVal('s.test', false)
+        .on('s.value', db.raw('lower(btrim(u.email))')),
+    )
+    .where({ 'u.dealer_id': dealerId })
+    .whereNull('s.value')
+    .pluck('u.email')
+}
+
+/** What may have changed since a batch was prepared; the caller holds the dealer's clock. */
+export async function findChanges(
+  trx: Knex.Transaction,
+  dealerId: string,
+  prepared: { customers: readonly { id: string; rev_event: string }[]; leadIds: readonly string[] },
+): Promise<{ seq: string; now: Date; isAsPrepared: boolean }> {
+  const { customers, leadIds } = prepared
+  const { rows } = await trx.raw<{ rows: { seq: string; now: Date; unchanged: number; linked: boolean }[] }>(
+    `select k.seq, clock_timestamp() as now,
+       (select count(*)::integer
+        from unnest(:ids::uuid[], :revs::uuid[]) as a (id, rev)
+        join customers c on c.dealer_id = :dealerId and c.id = a.id
+        where c.rev_event = a.rev and c.state = 'active') as unchanged,
+       exists (
+         select from lead_links l where l.dealer_id = :dealerId and l.lead_id = any (:leadIds::uuid[])
+       ) as linked
+     from dealer_clocks k
+     where k.dealer_id = :dealerId`,
+    {
+      dealerId,
+      leadIds: [...leadIds],
+      ids: customers.map(({ id }) => id),
+      revs: customers.map(({ rev_event }) => rev_event),
+    },
+  )
+  const [row] = rows
+  if (!row) throw new Error('A dealer has no clock')
+  return { seq: row.seq, now: row.now, isAsPrepared: row.unchanged === customers.length && !row.linked }
+}
+
+/** One that somebody has rejected stays so. */
+export async function saveSuggestions(
+  trx: Knex.Transaction,
+  dealerId: string,
+  suggestions: readonly (NewSuggestion & { id: string })[],
+  now: Date,
+): Promise<void> {
+  if (suggestions.length === 0) return
+  await trx.raw(
+    `insert into customer_suggestions (dealer_id, id, test, one_id, other_id, score, reasons, created_at)
+     select :dealerId, s.id, s.test, s.one, s.other, s.score, array(select jsonb_array_elements_text(s.reasons)), :now
+     from jsonb_to_recordset(:suggestions::jsonb) as s (
+       id uuid, test boolean, one uuid, other uuid, score real, reasons jsonb
+     )
+     on conflict (dealer_id, one_id, other_id) do update
+     set score = excluded.score, reasons = excluded.reasons
+     where customer_suggestions.rejected_at is null and customer_suggestions.score < excluded.score`,
+    { dealerId, now, suggestions: JSON.stringify(suggestions) },
+  )
+}
+
+export interface Learned extends TestKey {
+  /** Nobody has it yet: there is nothing to be looked at again. */
+  isSettled?: boolean
+}
+
+export async function addStopValues(
+  trx: Knex.Transaction,
+  dealerId: string,
+  values: readonly Learned[],
+  now: Date,
+): Promise<void> {
+  if (values.length === 0) return
+  await trx('customer_stop_values')
+    .insert(
+      values.map(({ test, kind, value, isSettled }) => ({
+        dealer_id: dealerId,
+        test,
+        kind,
+        value,
+        learned_at: now,
+        settled_at: isSettled ? now : null,
+      })),
+    )
+    .onConflict()
+    .ignore()
+}
+
+/** A stop value by which something may have been linked or suggested before it was learned. */
+export async function findUnsettled(db: Knex, dealerId: string): Promise<TestKey | undefined> {
+  return db('customer_stop_values')
+    .where({ dealer_id: dealerId })
+    .whereNull('settled_at')
+    .first('test', 'kind', 'value')
+}
+
+export async function settleStopValue(
+  trx: Knex.Transaction,
+  dealerId: string,
+  { test, kind, value }: TestKey,
+): Promise<void> {
+  await trx('customer_stop_values')
+    .where({ dealer_id: dealerId, test, kind, value })
+    .update({ settled_at: trx.raw('clock_timestamp()') })
+}
+
+export interface RestingLink extends UnlinkedLead {
+  customer_id: string
+}
+
+/** Leads of the holders of a value that were linked by one value of its kind and half a name, by their ids. */
+export async function findResting(
+  db: Knex,
+  dealerId: string,
+  { test, kind, value }: TestKey,
+  reason: Reason,
+  after: string,
+  limit: number,
+): Promise<RestingLink[]> {
+  const { rows } = await db.raw<{ rows: RestingLink[] }>(
+    `select k.customer_id, ${heardOfLead}
+     from customer_keys h
+     join lead_links k on k.dealer_id = :dealerId and k.customer_id = h.customer_id
+     join leads l on l.dealer_id = :dealerId and l.id = k.lead_id
+     where h.dealer_id = :dealerId and h.test = :test and h.kind = :kind and h.value = :value
+       and k.lead_id > :after and k.reasons @> array[:reason] and k.reasons && array['compatible-name', 'same-given-name']
+       and not k.reasons && array_remove(array['same-email', 'same-phone'], :reason)
+     order by k.lead_id
+     limit :limit`,
+    { dealerId, test, kind, value, reason, after, limit },
+  )
+  return rows
+}
+
+/** Gives leads to other customers. The caller holds the dealer's clock. */
+export async function relink(
+  trx: Knex.Transaction,
+  dealerId: string,
+  links: readonly {
+    leadId: string
+    customerId: string
+    revSeq: string
+    revEvent: string
+    reasons: readonly string[]
+  }[],
+): Promise<void> {
+  await trx.raw(
+    `update lead_links k
+     set customer_id = n."customerId", rev_seq = n."revSeq", rev_event = n."revEvent",
+       reasons = array(select jsonb_array_elements_text(n.reasons))
+     from jsonb_to_recordset(:links::jsonb) as n (
+       "leadId" uuid, "customerId" uuid, "revSeq" bigint, "revEvent" uuid, reasons jsonb
+     )
+     where k.dealer_id = :dealerId and k.lead_id = n."leadId"`,
+    { dealerId, links: JSON.stringify(links) },
+  )
+}
+
+export interface OpenSuggestion {
+  id: string
+  one_id: string
+  other_id: string
+}
+
+/** Open suggestions between customers who have a value in common. */
+export async function findSuggestionsBy(
+  db: Knex,
+  dealerId: string,
+  { test, kind, value }: TestKey,
+): Promise<OpenSuggestion[]> {
+  const { rows } = await db.raw<{ rows: OpenSuggestion[] }>(
+    `select s.id, s.one_id, s.other_id
+     from customer_keys a
+     join customer_suggestions s on s.dealer_id = :dealerId and s.one_id = a.customer_id and s.rejected_at is null
+     join customer_keys b
+       on b.dealer_id = :dealerId and b.customer_id = s.other_id and b.kind = a.kind and b.value = a.value
+     where a.dealer_id = :dealerId and a.test = :test and a.kind = :kind and a.value = :value`,
+    { dealerId, test, kind, value },
+  )
+  return rows
+}
+
+/** What is left of suggestions without one of their reasons; those of which nothing is left go. */
+export async function weakenSuggestions(
+  trx: Knex.Transaction,
+  dealerId: string,
+  weakened: readonly { id: string; score: number; reasons: readonly Reason[] }[],
+  suggestedFrom: number,
+): Promise<void> {
+  if (weakened.length === 0) return
+  await trx.raw(
+    `with weakened as materialized (
+       select * from jsonb_to_recordset(:weakened::jsonb) as w (id uuid, score real, reasons jsonb)
+     ), gone as (
+       delete from customer_suggestions s
+       using weakened w
+       where s.dealer_id = :dealerId and s.id = w.id and w.score < :suggestedFrom and s.rejected_at is null
+     )
+     update customer_suggestions s
+     set score = w.score, reasons = array(select jsonb_array_elements_text(w.reasons))
+     from weakened w
+     where s.dealer_id = :dealerId and s.id = w.id and w.score >= :suggestedFrom and s.rejected_at is null`,
+    { dealerId, weakened: JSON.stringify(weakened), suggestedFrom },
+  )
+}

@@ -1,0 +1,318 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { addCustomers, addSource, findCustomers, saveSource } from '../src/customers/store.ts'
+import { refresh } from '../src/customers/refresh.ts'
+import { system } from '../src/events/event.ts'
+import { inner, newId } from '../src/ids.ts'
+import { type Linker, openLinker } from '../src/linking/linker.ts'
+import { lockDealer } from '../src/tokens/store.ts'
+import { createUser } from '../src/users/operator.ts'
+import { holdClock, waitingForLocks } from './faults/processes.ts'
+import { until } from './patience.ts'
+import { lead, password, startService, type TestService } from './service.ts'
+
+let service: TestService
+let linker: Linker
+type Dealer = Awaited<ReturnType<TestService['dealer']>>
+
+beforeAll(async () => {
+  service = await startService()
+  linker = openLinkerOn(service)
+})
+afterAll(async () => {
+  await linker.stop()
+  await service.close()
+})
+
+const failures: unknown[] = []
+const openLinkerOn = (of: TestService) => openLinker(of.service.database.beside, (error) => void failures.push(error))
+
+/** Until it has come to the end of what has happened. */
+async function caughtUp({ dealerId }: Pick<Dealer, 'dealerId'>): Promise<void> {
+  await until(async () => {
+    await linker.link()
+    const { seq } = await service.db('dealer_clocks').where({ dealer_id: dealerId }).first('seq')
+    const cursor = await service.db('linker_cursors').where({ dealer_id: dealerId }).first('seq')
+    return cursor?.seq === seq
+  })
+  expect(failures).toEqual([])
+}
+
+async function push(token: string, customer: object, more: object = {}): Promise<string> {
+  const reply = await service.call('POST', '/v1/leads', { token, body: lead({ customer, ...more }) })
+  expect(reply.status).toBe(201)
+  return inner(reply.body.id)
+}
+
+const linksOf = async ({
+  dealerId,
+}: Pick<Dealer, 'dealerId'>): Promise<Map<string, { customer_id: string; reasons: string[]; test: boolean }>> => {
+  const rows = await service.db('lead_links').where({ dealer_id: dealerId })
+  return new Map(rows.map((row) => [row.lead_id, row]))
+}
+const customerOf = async (dealer: Pick<Dealer, 'dealerId'>, leadId: string) =>
+  (await linksOf(dealer)).get(leadId)?.customer_id
+const suggestionsOf = ({ dealerId }: Pick<Dealer, 'dealerId'>) =>
+  service.db('customer_suggestions').where({ dealer_id: dealerId }).orderBy('id')
+const eventsOf = ({ dealerId }: Pick<Dealer, 'dealerId'>) =>
+  service.db('events').where({ dealer_id: dealerId }).orderBy('seq')
+
+/** What a system says of somebody, as when it writes. */
+async function fromSystem({ dealerId }: Pick<Dealer, 'dealerId'>, said: object, customerId = newId()): Promise<string> {
+  await service.db.transaction(async (trx) => {
+    await lockDealer(trx, dealerId)
+    const now = new Date()
+    const known = await findCustomers(trx, dealerId, [customerId])
+    if (known.length === 0) await addCustomers(trx, dealerId, [{ id: customerId, test: false }], now)
+    const id = newId()
+    const reference = { source: 'dms', external_id: id }
+    await addSource(trx, dealerId, { id, customer_id: customerId, test: false, kind: 'system', ...reference }, now)
+    await saveSource(trx, dealerId, { id, data: said, changed_at: {}, source_version: null }, now)
+    const key = { type: 'api_key', id: newId() } as const
+    await refresh(trx, dealerId, key, new Map([[customerId, undefined]]), now)
+  })
+  return customerId
+}
+
+/** No two of them fold to the same. */
+const words =
+  'Alfa Bravo Charlie Delta Echo Foxtrot Golf Hotel India Juliett Kilo Lima Mike November Oscar Papa Quebec Romeo Sierra Tango Uniform Victor'.split(
+    ' ',
+  )
+
+const anna = { name: { full: 'Anna Jensen' }, emails: [{ address: 'anna@customer.example' }] }
+const peter = { name: { full: 'Peter Jensen' } }
+
+describe('leads of people', () => {
+  let dealer: Dealer
+  beforeAll(async () => {
+    dealer = await service.dealer('people')
+  })
+
+  it('gives two leads of one person to one customer, and says why', async () => {
+    const first = await push(dealer.website.token, anna)
+    const second = await push(dealer.website.token, {
+      name: { given: 'ANNA', family: 'Jensen' },
+      emails: [{ address: 'Anna@Customer.Example' }],
+      phones: [{ number: '32 12 34 56' }],
+    })
+    await caughtUp(dealer)
+    const links = await linksOf(dealer)
+    expect(links.get(second)?.customer_id).toBe(links.get(first)?.customer_id)
+    expect([links.get(first)?.reasons, links.get(second)?.reasons]).toEqual([
+      ['nobody-known'],
+      ['same-email', 'same-name'],
+    ])
+    const [customer] = await findCustomers(service.db, dealer.dealerId, [links.get(first)?.customer_id ?? ''])
+    expect(customer).toMatchObject({ state: 'active', shown: { phones: [{ e164: '+4532123456' }] } })
+  })
+
+  it('tells of it by events that the system is the actor of, one for each row that reads otherwise', async () => {
+    const told = (await eventsOf(dealer)).map(({ type, actor_type, subject_type }) => [type, actor_type, subject_type])
+    expect(told.filter(([type]) => type !== 'lead.created')).toEqual(
+      expect.arrayContaining([
+        ['customer.created', 'system', 'customer'],
+        ['lead.linked', 'system', 'lead'],
+      ]),
+    )
+    const links = await linksOf(dealer)
+    for (const { lead_id, rev_seq, rev_event } of await service
+      .db('lead_links')
+      .where({ dealer_id: dealer.dealerId })) {
+      const event = await service.db('events').where({ dealer_id: dealer.dealerId, seq: rev_seq }).first()
+      expect(event).toMatchObject({ id: rev_event, type: 'lead.linked', subject_id: lead_id })
+    }
+    expect(links.size).toBe(2)
+  })
+
+  it('takes the same number with another given name for a household: suggests, and does not link', async () => {
+    const first = await push(dealer.website.token, { ...anna, phones: [{ number: '32 12 34 56' }] })
+    const other = await push(dealer.website.token, { ...peter, phones: [{ number: '+45 32123456' }] })
+    await caughtUp(dealer)
+    const [one, two] = [await customerOf(dealer, first), await customerOf(dealer, other)]
+    expect(two).not.toBe(one)
+    expect(await suggestionsOf(dealer)).toMatchObject([
+      { one_id: one, other_id: two, score: 30, reasons: ['same-phone', 'household'] },
+    ])
+  })
+
+  it('knows a customer whom a system brought, and asks about one whom it brought later', async () => {
+    const phones = [{ number: '32 12 34 99', e164: '+4532123499', type: 'landline', verdict: 'valid' }]
+    const brought = await fromSystem(dealer, { name: { given: 'Søren', family: 'Ågård' }, phones })
+    const known = await push(dealer.website.token, {
+      name: { full: 'Soeren Aagaard' },
+      phones: [{ number: '32123499' }],
+    })
+    await caughtUp(dealer)
+    expect(await customerOf(dealer, known)).toBe(brought)
+    const again = await fromSystem(dealer, { name: { given: 'Søren', family: 'Ågård' }, phones })
+    await caughtUp(dealer)
+    const suggestions = await suggestionsOf(dealer)
+    expect(suggestions.at(-1)).toMatchObject({ score: 75, reasons: ['same-phone', 'same-name'] })
+    expect(new Set([suggestions.at(-1).one_id, suggestions.at(-1).other_id])).toEqual(new Set([brought, again]))
+  })
+
+  it('does not say again what somebody has rejected', async () => {
+    await service.db('customer_suggestions').where({ dealer_id: dealer.dealerId }).update({ rejected_at: new Date() })
+    const before = await suggestionsOf(dealer)
+    await push(dealer.website.token, { ...peter, phones: [{ number: '32 12 34 56' }] })
+    await push(dealer.website.token, { ...anna, phones: [{ number: '32 12 34 56' }] })
+    await caughtUp(dealer)
+    expect(await suggestionsOf(dealer)).toEqual(before)
+  })
+
+  it('numbers events densely all the while', async () => {
+    const { seq } = await service.db('dealer_clocks').where({ dealer_id: dealer.dealerId }).first()
+    expect((await eventsOf(dealer)).map((event) => event.seq)).toEqual(
+      Array.from({ length: Number(seq) }, (_, at) => `${at + 1}`),
+    )
+  })
+})
+
+it('never gives a test lead to a real customer, nor the other way round', async () => {
+  const dealer = await service.dealer('tests')
+  const real = await push(dealer.website.token, anna)
+  const trial = await push(dealer.website.token, anna, { test: true })
+  const again = await push(dealer.website.token, anna, { test: true })
+  await caughtUp(dealer)
+  const links = await linksOf(dealer)
+  expect(links.get(trial)?.customer_id).not.toBe(links.get(real)?.customer_id)
+  expect(links.get(again)?.customer_id).toBe(links.get(trial)?.customer_id)
+  expect(await suggestionsOf(dealer)).toEqual([])
+  const customers = await service.db('customers').where({ dealer_id: dealer.dealerId }).orderBy('test')
+  expect(customers.map(({ test }) => test)).toEqual([false, true])
+  const tests = (await eventsOf(dealer))
+    .filter(({ subject_type }) => subject_type === 'customer')
+    .map(({ test }) => test)
+  expect(new Set(tests)).toEqual(new Set([false, true]))
+})
+
+it('knows no customer of another dealer', async () => {
+  const [one, other] = [await service.dealer('one'), await service.dealer('other')]
+  const ours = await push(one.website.token, anna)
+  const theirs = await push(other.website.token, anna)
+  await Promise.all([one, other].map(caughtUp))
+  expect(await customerOf(one, ours)).not.toBe(await customerOf(other, theirs))
+  expect((await linksOf(one)).size + (await linksOf(other)).size).toBe(2)
+  expect([await suggestionsOf(one), await suggestionsOf(other)]).toEqual([[], []])
+})
+
+describe('what many share', () => {
+  it('tells nobody apart from the twenty-first on, and takes back what it linked by half a name', async () => {
+    const dealer = await service.dealer('shared')
+    const emails = [{ address: 'holm@firm.example' }]
+    const nameless = await push(dealer.website.token, { emails })
+    const half = await push(dealer.website.token, { emails })
+    await caughtUp(dealer)
+    expect(await customerOf(dealer, half)).toBe(await customerOf(dealer, nameless))
+
+    const whole: string[] = []
+    for (const word of words)
+      whole.push(await push(dealer.website.token, { name: { given: word, family: `${word}gaard` }, emails }))
+    const again = await push(dealer.website.token, { emails })
+    await caughtUp(dealer)
+    const links = await linksOf(dealer)
+    const of = (id: string) => links.get(id)?.customer_id
+    expect(new Set([nameless, half, again, ...whole].map(of)).size).toBe(25)
+    expect(links.get(half)?.reasons).toEqual(['stop-value'])
+    expect(
+      await service
+        .db('customer_stop_values')
+        .where({ dealer_id: dealer.dealerId, value: 'holm@firm.example', test: false }),
+    ).toMatchObject([{ kind: 'email', settled_at: expect.any(Date) }])
+    expect(await suggestionsOf(dealer)).toEqual([])
+    // Each lead was told of as often as it was given to somebody.
+    const told = (await eventsOf(dealer)).filter(
+      ({ type, subject_id }) => type === 'lead.linked' && subject_id === half,
+    )
+    expect(told.length).toBe(2)
+  })
+
+  it('keeps together who has the same whole name behind it', async () => {
+    const dealer = await service.dealer('kept')
+    const emails = [{ address: 'holm@firm.example' }]
+    const named = (given: string) => ({ name: { given, family: 'Holm' }, emails })
+    const first = await push(dealer.website.token, named('Anna'))
+    const second = await push(dealer.website.token, named('Anna'))
+    for (const word of words) await push(dealer.website.token, named(word))
+    await caughtUp(dealer)
+    expect(await customerOf(dealer, second)).toBe(await customerOf(dealer, first))
+  })
+
+  it('is, from the beginning, the address of whoever works for the dealer', async () => {
+    const dealer = await service.dealer('staff')
+    const emails = [{ address: dealer.sales.email }]
+    const first = await push(dealer.website.token, { name: { full: 'Anna Jensen' }, emails })
+    const second = await push(dealer.website.token, { name: { full: 'Anna Jensen' }, emails })
+    await caughtUp(dealer)
+    expect(await customerOf(dealer, second)).not.toBe(await customerOf(dealer, first))
+  })
+
+  it('is that of somebody who comes to work for the dealer later, too', async () => {
+    const dealer = await service.dealer('later')
+    const emails = [{ address: 'new@later.example' }]
+    const first = await push(dealer.website.token, { emails })
+    const second = await push(dealer.website.token, { emails })
+    await caughtUp(dealer)
+    expect(await customerOf(dealer, second)).toBe(await customerOf(dealer, first))
+    await createUser(service.db, dealer.dealerId, 'sales', { email: 'New@later.example', name: 'New', password })
+    await push(dealer.website.token, anna)
+    await caughtUp(dealer)
+    expect(await customerOf(dealer, second)).not.toBe(await customerOf(dealer, first))
+  })
+})
+
+it('makes a batch anew when a customer was changed between preparing and writing', async () => {
+  const dealer = await service.dealer('changed')
+  await push(dealer.website.token, anna)
+  await caughtUp(dealer)
+  const [{ id }] = await service.db('customers').where({ dealer_id: dealer.dealerId })
+  const second = await push(dealer.website.token, { ...anna, phones: [{ number: '32 12 34 57' }] })
+  const clock = await holdClock(service.db, dealer.dealerId)
+  const linking = linker.link()
+  await until(async () => (await waitingForLocks(service.db)) > 0)
+  // Merged into another one while the linker waits with what it has prepared.
+  const other = newId()
+  const now = new Date()
+  await addCustomers(clock, dealer.dealerId, [{ id: other, test: false }], now)
+  await clock('customers')
+    .where({ dealer_id: dealer.dealerId, id })
+    .update({ merged_into: other, state: 'merged', shown: null })
+  await refresh(
+    clock,
+    dealer.dealerId,
+    system,
+    new Map([
+      [id, 'customer.merged' as const],
+      [other, undefined],
+    ]),
+    now,
+  )
+  await clock.commit()
+  await linking
+  await caughtUp(dealer)
+  expect(await customerOf(dealer, second)).toBe(other)
+  expect((await linksOf(dealer)).size).toBe(2)
+})
+
+it('gives every lead that was there before to somebody, once, whoever of two does it', async () => {
+  await linker.stop()
+  const dealer = await service.dealer('before')
+  const people = Array.from({ length: 12 }, (_, at) => ({
+    name: { given: 'Anna', family: words[at] ?? '' },
+    emails: [{ address: `anna.${at}@customer.example` }],
+  }))
+  for (let at = 0; at < 5; at++) {
+    const leads = people.map((customer) => ({ lead: lead({ customer }) }))
+    const reply = await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })
+    expect(reply.status).toBe(207)
+  }
+  linker = openLinkerOn(service)
+  const another = openLinkerOn(service)
+  await Promise.all([caughtUp(dealer), another.link()])
+  await another.stop()
+  const links = await service.db('lead_links').where({ dealer_id: dealer.dealerId })
+  expect([links.length, new Set(links.map(({ customer_id }) => customer_id)).size]).toEqual([60, 12])
+  const told = (await eventsOf(dealer)).filter(({ type }) => type === 'lead.linked')
+  expect(told.length).toBe(60)
+  expect(linker.lag()).toEqual({ events: 0, seconds: 0 })
+})
