@@ -47,6 +47,7 @@ async function known(said: object = anna) {
   expect([status, body.warnings]).toEqual([201, []])
   return { reference: id, id: body.id as string }
 }
+const tag = (id: string, version: number) => `"${id.slice(-12)}.${version}"`
 const latest = async () => (await asked('GET', '/v1/events?cursor=latest')).body.nextCursor as string
 /** What has happened to customers behind a place in the feed. */
 async function eventsBehind(cursor: string) {
@@ -64,8 +65,12 @@ const told = async (cursor: string) => (await eventsBehind(cursor)).map(({ type,
 
 /** As the linker does it: a lead, and whose it is. */
 async function linked(customerId: string | undefined, customer: object) {
-  const pushed = await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead({ customer }) })
-  const leadId = inner(pushed.body.id)
+  return link(await pushed(customer), customerId)
+}
+const pushed = async (customer: object) =>
+  (await service.call('POST', '/v1/leads', { token: dealer.website.token, body: lead({ customer }) })).body.id as string
+async function link(id: string, customerId?: string) {
+  const leadId = inner(id)
   const now = new Date()
   return service.db.transaction(async (trx) => {
     await trx('dealer_clocks').where({ dealer_id: dealer.dealerId }).forUpdate()
@@ -105,7 +110,7 @@ describe('a system that says what it knows', () => {
     expect(await told(before)).toEqual([`customer.created ${first.body.id}`, `customer.updated ${first.body.id}`])
     const [created, updated] = await eventsBehind(before)
     expect([created?.changed, updated?.changed]).toEqual([[], ['name']])
-    expect([changed.body.rev, changed.headers.get('etag')]).toEqual([updated?.cursor, '"2"'])
+    expect([changed.body.rev, changed.headers.get('etag')]).toEqual([updated?.cursor, tag(first.body.id, 2)])
   })
 
   it('says nothing any more of what it leaves out', async () => {
@@ -268,7 +273,7 @@ describe('two systems', () => {
 describe('what people correct', () => {
   it('goes before what systems say, until it is withdrawn', async () => {
     const { id, reference } = await known()
-    const corrected = await patch(id, { name: { family: 'Hansen' } }, '"1"')
+    const corrected = await patch(id, { name: { family: 'Hansen' } }, tag(id, 1))
     expect([corrected.status, corrected.body.customer.name]).toEqual([200, { given: 'Anna', family: 'Hansen' }])
     await put('dms', reference, { ...anna, name: { given: 'Ann', family: 'Jensen' } })
     expect((await get(id)).name).toEqual({ given: 'Anna', family: 'Hansen' })
@@ -292,10 +297,10 @@ describe('what people correct', () => {
     const { id } = await known()
     const body = { name: { family: 'Hansen' } }
     expect((await asked('PATCH', `/v1/customers/${id}`, body)).body.code).toBe('if-match-missing')
-    const stale = await patch(id, body, '"7"')
-    expect([stale.status, stale.body.code, stale.headers.get('etag')]).toEqual([412, 'customer-changed', '"1"'])
+    const stale = await patch(id, body, tag(id, 7))
+    expect([stale.status, stale.body.code, stale.headers.get('etag')]).toEqual([412, 'customer-changed', tag(id, 1)])
     expect((await patch(id, body, '1')).status).toBe(400)
-    expect((await asked('GET', `/v1/customers/${id}`, undefined, { 'if-none-match': '"1"' })).status).toBe(304)
+    expect((await asked('GET', `/v1/customers/${id}`, undefined, { 'if-none-match': tag(id, 1) })).status).toBe(304)
   })
 
   it('that is what is shown already makes no event, and holds when the system changes its mind', async () => {
@@ -384,6 +389,28 @@ describe('a merge', () => {
     expect((await told(before)).slice(2).toSorted()).toEqual(
       [`customer.unmerged ${one.id}`, `customer.unmerged ${two.id}`].toSorted(),
     )
+  })
+
+  it('is another customer to whoever has one of the two, at the same version too', async () => {
+    const read = (id: string, have: string) => asked('GET', `/v1/customers/${id}`, undefined, { 'if-none-match': have })
+    const etag = async (id: string) => (await asked('GET', `/v1/customers/${id}`)).headers.get('etag') ?? ''
+    const [into, from] = [await known(), await known({ name: { given: 'B' }, emails: anna.emails })]
+    await patch(from.id, { name: { given: 'Bo' } })
+    const own = await etag(from.id)
+    expect((await merge(from.id, into.id)).body.version).toBe(2)
+    expect((await read(from.id, own)).body).toMatchObject({ id: into.id, version: 2 })
+    const { status, body } = await patch(from.id, { name: { given: 'Bodil' } }, own)
+    expect([status, body.code]).toEqual([412, 'customer-changed'])
+
+    const merged = await etag(from.id)
+    expect((await read(into.id, merged)).status).toBe(304)
+    const { version } = (await unmerge(from.id)).body
+    for (let more = (await get(into.id)).version; more < version; more++)
+      await patch(into.id, { name: { given: `Anna ${more}` } })
+    expect((await get(into.id)).version).toBe(version)
+    expect((await read(from.id, await etag(into.id))).body.id).toBe(from.id)
+    expect((await patch(from.id, { name: { given: 'Bodil' } }, await etag(into.id))).status).toBe(412)
+    expect((await patch(from.id, { name: { given: 'Bodil' } }, await etag(from.id))).status).toBe(200)
   })
 
   it('leaves what is written since with the id that it was written to', async () => {
@@ -482,6 +509,31 @@ describe('leads of a customer', () => {
     const { origins, leads } = (await asked('GET', `/v1/customers/${id}/sources`)).body
     expect(origins).toContainEqual({ field: 'name', type: 'lead', leadId })
     expect(leads).toMatchObject([{ leadId, customerId: id }])
+  })
+
+  it('read otherwise once it is known whose they are, and may still be changed by whoever saw them before', async () => {
+    const id = await pushed({ emails: [{ address: 'anna@lead.example' }] })
+    const path = `/v1/leads/${id}`
+    const read = (have: string, header = 'if-none-match') => asked('GET', path, undefined, { [header]: have })
+    expect((await read('"1"')).status).toBe(304)
+    const { id: customerId } = await link(id)
+    const { status, body, headers } = await read('"1"')
+    expect([status, body.customerId, body.version]).toEqual([200, customerId, 1])
+    const tag = headers.get('etag') ?? ''
+    expect(tag).toMatch(/^"1\.[0-9]+"$/)
+    expect((await read(tag)).status).toBe(304)
+    for (const [have, answer] of [
+      ['"1"', 200],
+      [tag, 200],
+      ['"1.1"', 200],
+      ['"2"', 412],
+      [`"2${tag.slice(2)}`, 412],
+    ] as const)
+      expect([have, (await read(have, 'if-match')).status]).toEqual([have, answer])
+    const change = (status: string, match: string) => asked('PATCH', path, { status }, { 'if-match': match })
+    expect((await change('acknowledged', '"1"')).headers.get('etag')).toBe(tag.replace('1', '2'))
+    expect((await change('in_progress', tag)).status).toBe(412)
+    expect((await change('in_progress', tag.replace('1', '2'))).status).toBe(200)
   })
 
   it('change nothing that a system says, and then make no event of the customer', async () => {

@@ -906,7 +906,7 @@ export type Lead = {
      */
     legalStatuses: Array<LeadStatus>;
     /**
-     * Rises by one with each change. The ETag is this number in quotes.
+     * Rises by one with each change, and is what `If-Match` compares. In quotes it is an `If-Match`, too.
      */
     version: number;
 };
@@ -1754,7 +1754,7 @@ export type Customer = {
      */
     test: boolean;
     /**
-     * Rises by one with each change of what is shown. The ETag is this number in quotes.
+     * Rises by one with each change of what is shown. The ETag names the customer and this number.
      */
     version: number;
     /**
@@ -2642,12 +2642,14 @@ export type SourceVersion = number;
 export type CustomerId = string;
 
 /**
- * The `ETag` of the customer as you have it. While that is its version the answer is 304, without the customer.
+ * The `ETag` of the customer as you have it. While it reads so the answer is 304, without the customer.
  */
 export type IfNoneMatch = string;
 
 /**
- * The `ETag` of the customer as you saw it, with its double quotes, or `*` for any version. Without it the answer is 428.
+ * The `ETag` of the customer as you saw it, with its double quotes, or `*` for any version. Without it the answer is 428. It names the
+ * customer that was shown, too: where the id stands for another one since, after a merge or when one is undone, the answer is 412.
+ *
  */
 export type IfMatch = string;
 
@@ -3303,7 +3305,7 @@ export type GetLeadData = {
     body?: never;
     headers?: {
         /**
-         * The `ETag` of the lead as you have it. While that is its version the answer is 304, without the lead.
+         * The `ETag` of the lead as you have it. While it reads so the answer is 304, without the lead.
          */
         'If-None-Match'?: string;
         /**
@@ -4016,7 +4018,7 @@ export type GetCustomerData = {
     body?: never;
     headers?: {
         /**
-         * The `ETag` of the customer as you have it. While that is its version the answer is 304, without the customer.
+         * The `ETag` of the customer as you have it. While it reads so the answer is 304, without the customer.
          */
         'If-None-Match'?: string;
     };
@@ -4081,7 +4083,9 @@ export type UpdateCustomerData = {
     body: CustomerUpdate;
     headers?: {
         /**
-         * The `ETag` of the customer as you saw it, with its double quotes, or `*` for any version. Without it the answer is 428.
+         * The `ETag` of the customer as you saw it, with its double quotes, or `*` for any version. Without it the answer is 428. It names the
+         * customer that was shown, too: where the id stands for another one since, after a merge or when one is undone, the answer is 412.
+         *
          */
         'If-Match'?: string;
     };

@@ -37,4 +37,8 @@ export function customerBody(row: CustomerRow): Customer {
 export const revOf = ({ rev_seq, rev_event }: Pick<CustomerRow, 'rev_seq' | 'rev_event'>): string =>
   cursorAt(positionOf({ seq: rev_seq, id: rev_event }))
 
-export const etagOf = ({ version }: Pick<CustomerRow, 'version'>): string => `"${version}"`
+/**
+ * By an id the customer is answered into which its own was merged, and whose versions are counted apart: the tag names
+ * both.
+ */
+export const etagOf = ({ id, version }: Pick<CustomerRow, 'id' | 'version'>): string => `"${id.slice(-12)}.${version}"`

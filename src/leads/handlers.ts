@@ -184,9 +184,12 @@ function requireVisible(lead: LeadRow | undefined, { environment }: Standing): L
   return lead
 }
 
-const etagOf = ({ version }: { version: number }): string => `"${version}"`
+/** Of what is shown: the version, and once it is linked the link. */
+const etagOf = ({ version, link_seq }: LeadRow): string => `"${version}${link_seq === null ? '' : `.${link_seq}`}"`
 
+/** A link is no change by somebody else: whoever saw the version may change it, whatever was linked meanwhile. */
 function requireMatch(ifMatch: string, lead: LeadRow): void {
-  if (!isMatchedBy(ifMatch, etagOf(lead), 'lead'))
+  const versions = ifMatch.replace(/"(\d+)\.\d+"/g, '"$1"')
+  if (!isMatchedBy(versions, `"${lead.version}"`, 'lead'))
     throw new Problem('lead-changed', undefined, { headers: { ETag: etagOf(lead) } })
 }

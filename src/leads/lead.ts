@@ -48,6 +48,8 @@ export interface LeadRow {
   duplicate_of: string | null
   /** As it was linked; it may have been merged into another meanwhile. */
   customer_id: string | null
+  /** The event that linked it: linking leaves `version` as it is. */
+  link_seq: string | null
   version: number
   data: LeadData
   warnings: Warning[]

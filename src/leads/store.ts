@@ -199,6 +199,7 @@ function named(db: Knex, dealerId: string): Knex.QueryBuilder {
     .select(
       ...columns.map((column) => `l.${column}`),
       'c.customer_id',
+      'c.rev_seq as link_seq',
       db.raw("coalesce(k.name, u.name, '') as source_name"),
       db.raw(
         `greatest(${earlierWith(phoneOf, isPhoneCertain)}, ${earlierWith(emailOf, isEmailCertain)}) as duplicate_of`,
@@ -239,6 +240,7 @@ function fitting(db: Knex, leads: Knex.QueryBuilder, order: string, bytesMax: nu
       'source_name',
       'duplicate_of',
       'customer_id',
+      'link_seq',
       db.raw('not is_beyond as fits'),
       ...large.map((value) => db.raw(`case when not is_beyond then ${value} end as ${value}`)),
     )

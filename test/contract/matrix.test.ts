@@ -407,7 +407,11 @@ beforeAll(async () => {
       case 'getCustomer':
         return [
           { path: (await aCustomer()).path, status: 200 },
-          { path: (await aCustomer()).path, headers: { 'if-none-match': '"1"' }, status: 304 },
+          await aCustomer().then(({ path }) => ({
+            path,
+            headers: { 'if-none-match': `"${path.slice(-12)}.1"` },
+            status: 304,
+          })),
           ...(await notThere('')),
         ]
       case 'updateCustomer': {
