@@ -37,6 +37,8 @@ export interface FairQueue {
   run<T>(whose: Whose, work: () => Promise<T>, whileWaiting?: WhileWaiting): Promise<T>
   /** The same for work that weighs more than others, and says itself when it is over. No weight may pass the bounds. */
   enter(whose: Whose, weight: number, whileWaiting?: WhileWaiting): Promise<Place>
+  /** Whether another member waits for what this one holds. */
+  isAwaited(whose: Whose): boolean
 }
 
 interface Turn {
@@ -220,5 +222,11 @@ export function openFairQueue(
         },
       }
     },
+    isAwaited: ({ group: name }) =>
+      [...groups].some(([each, group]) => {
+        // Whose own turns are too many waits for itself.
+        const next = [...group.members].find(([member, [turn]]) => turn && hasRoomFor(group, member, turn.weight))
+        return next !== undefined && (each === name || hasRoom(group, next[1][0]?.weight ?? 0))
+      }),
   }
 }

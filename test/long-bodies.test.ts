@@ -51,12 +51,13 @@ const shortBatch = {
 }
 
 /** Sends the head of a batch, and hands on what is answered. */
-async function opened(token: string, head: string) {
-  const socket = connect(Number(new URL(service.url).port), '127.0.0.1').setEncoding('latin1')
+async function opened(token: string, head: string, { path = '/v1/leads/batch', localAddress = '127.0.0.1' } = {}) {
+  const socket = connect({ port: Number(new URL(service.url).port), host: '127.0.0.1', localAddress })
+  socket.setEncoding('latin1')
   onTestFinished(() => void socket.destroy())
   await once(socket, 'connect')
   socket.write(
-    `POST /v1/leads/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n${head}\r\n\r\n`,
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n${head}\r\n\r\n`,
   )
   let text = ''
   const answer = new Promise<{ status: number; retryAfter: string | undefined }>((resolve) =>
@@ -174,4 +175,37 @@ it('holds no more of a body that comes byte by byte than of any other', async ()
   await until(() => readBytes() - start >= pieces.length)
   // What was sent is held here, too.
   await holdsNoMoreThan(before + pieces.length + 24_000_000)
+})
+
+describe('whoever announces much and sends nothing', () => {
+  // Once there is room, one is told to go on.
+  const silent = async (token: string, length: number, from?: { path: string; localAddress: string }) => {
+    const { answer } = await opened(token, `Content-Length: ${length}\r\nExpect: 100-continue`, from)
+    return answer.then(({ status }) => status)
+  }
+
+  it('gives its room to whoever waits for it', async () => {
+    const third = await service.dealer('third')
+    const keys = [dealer.website, dealer.dms, other.website, other.dms].map(({ token }) => token)
+    const allOfIt = await Promise.all([...keys, ...keys].map((token) => silent(token, 4_194_304)))
+    expect(allOfIt).toEqual(Array(8).fill(100))
+
+    const raw = `{"leads":[${Array(4)
+      .fill(`{"lead":${JSON.stringify(lead())}${blanks}}`)
+      .join()}]}`
+    const headers = { 'content-type': 'application/json' }
+    const answer = await service.call('POST', '/v1/leads/batch', { token: third.dms.token, raw, headers })
+    expect(answer.status).toBe(207)
+  })
+
+  it('takes no room of others where it has no credential', async () => {
+    const path = '/v1/session'
+    const unknown = Array.from({ length: 100 }, (_, n) =>
+      silent('', 24_576, { path, localAddress: `127.0.0.${2 + (n % 5)}` }),
+    )
+    expect(await Promise.all(unknown)).toEqual(Array(100).fill(100))
+    const keys = [dealer.website, dealer.dms, other.website, other.dms].map(({ token }) => token)
+    const allOfIt = await Promise.all([...keys, ...keys].map((token) => silent(token, 4_194_304)))
+    expect(allOfIt).toEqual(Array(8).fill(100))
+  })
 })

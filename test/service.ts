@@ -96,7 +96,7 @@ export async function startService(
     strictResponses: true,
     ...more,
   })
-  server.on('request', service.app)
+  server.on('request', service.app).on('checkContinue', service.app)
   const { db } = service.database
 
   const call = (method: string, path: string, options?: Options) => send(url + path, method, options)

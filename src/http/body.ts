@@ -1,7 +1,8 @@
 import { parse, type ParsedUrlQuery } from 'node:querystring'
 import type { Request, RequestHandler, Response } from 'express'
+import { networkOf } from '../address.ts'
 import { decoded, encodingCalled, isEncoding } from '../encoding.ts'
-import { type FairQueue, openFairQueue } from '../fair-queue.ts'
+import { openFairQueue } from '../fair-queue.ts'
 import { readJson } from '../json.ts'
 import { partBytesMax, readLargeJson } from '../large-json.ts'
 import { badRequest, Problem } from '../problem.ts'
@@ -68,24 +69,40 @@ const room = {
   atOnceOfMemberMax: 8_388_608,
   waiting: { ofMemberMax: 32, ofGroupMax: 128, inAllMax: 1_024, msMax: 5_000 },
 }
+/** Beside it, of those who have no credential: by their address, and no body of theirs is as long. */
+const roomOfUnknown = { ...room, atOnceMax: 2_097_152, atOnceOfGroupMax: 524_288, atOnceOfMemberMax: 524_288 }
+
+/** Whoever sends less, after a first second, gives its place to others who wait for one. */
+const bytesOfSecondMin = 65_536
 
 /**
  * Reads the body of an operation, up to its own limit; a body that no operation asked for is left alone. `judged` is
  * asked before much is read. What comes of one that is refused is thrown away.
  *
  * For a long one there must be room. Who finds none waits, and nothing is read: the sender is slowed down by TCP, and
- * need not send anything twice. After 5 s, or when too many wait, it is 503, while whoever sends slowly may take 30 s.
+ * need not send anything twice. After 5 s, or when too many wait, it is 503. Whoever sends slowly may take 30 s, but
+ * while others wait: else a few who announce much and send nothing would keep everybody out.
  */
 export function bodyReader(judged: (res: Response) => Promise<unknown>): (call: Call) => RequestHandler {
   const readers = new Map<string, RequestHandler>()
   const nothing: RequestHandler = (_req, _res, next) => next()
-  const long = openFairQueue(
-    room,
-    'More long bodies are under way than there is room for at this moment. Nothing was done; try again in a moment.',
-  )
+  const tooMuch =
+    'More long bodies are under way than there is room for at this moment. Nothing was done; try again in a moment.'
+  const long = openFairQueue(room, tooMuch)
+  const longOfUnknown = openFairQueue(roomOfUnknown, tooMuch)
   const admit = async (res: Response, bytes: number) => {
     await judged(res)
-    res.locals.room = await roomFor(long, res, bytes)
+    const principal = res.locals.admission?.principal
+    const address = networkOf(res.req.ip ?? '')
+    const whose = principal
+      ? { group: principal.dealerId, member: principal.subject.id }
+      : { group: address, member: address }
+    const queue = principal ? long : longOfUnknown
+    const place = await queue.enter(whose, bytes, { left: () => leaving(res) })
+    res.locals.room = place
+    // Nobody gives it back any more.
+    if (res.closed) place.leave()
+    return () => queue.isAwaited(whose)
   }
   return ({ operation }) => {
     const limit = operation.bodyBytesMax
@@ -104,39 +121,31 @@ export function bodyReader(judged: (res: Response) => Promise<unknown>): (call: 
   }
 }
 
-async function roomFor(long: FairQueue, res: Response, bytes: number) {
-  const principal = res.locals.admission?.principal
-  const whose = { group: principal?.dealerId ?? '', member: principal?.subject.id ?? res.req.ip ?? '' }
-  const place = await long.enter(whose, bytes, { left: () => leaving(res) })
-  // Nobody gives it back any more.
-  if (res.closed) place.leave()
-  return place
-}
+/** Makes room for so many bytes. The answer says whether somebody else waits for it. */
+type Admit = (res: Response, bytes: number) => Promise<() => boolean>
 
 /**
  * Reads a body whole. One that says that it is too large is refused before anything of it is read, and whoever asked
  * first (`Expect: 100-continue`) is told to send it only here.
  */
-function readerOf(
-  kind: 'json' | 'form' | 'raw',
-  limit: number,
-  admit: (res: Response, bytes: number) => Promise<void>,
-): RequestHandler {
+function readerOf(kind: 'json' | 'form' | 'raw', limit: number, admit: Admit): RequestHandler {
   return (req, res, next) => {
     if (!hasBody(req)) return next()
     const length = req.headers['content-length']
     const bytesMax = length === undefined ? limit : Number(length)
     if (bytesMax > limit) throw tooLarge(limit)
     if (!req.readable) throw notWhole()
-    const isAwaited = req.headers.expect !== undefined && req.httpVersion === '1.1'
+    const isContinued = req.headers.expect !== undefined && req.httpVersion === '1.1'
 
     let isOver = false
     // Grows with what comes: of a body that comes in very small pieces they would weigh much more than it.
     let bytes: Buffer = nothingCame
     let come = 0
+    let pace: NodeJS.Timeout | undefined
     const end = (failure?: unknown) => {
       if (isOver) return
       isOver = true
+      clearInterval(pace)
       req.off('data', take).off('end', whole).off('error', cut)
       if (failure !== undefined) {
         bytes = nothingCame
@@ -155,7 +164,10 @@ function readerOf(
       // Of one that comes in chunks nobody has said how long it is.
       if (length === undefined && before <= unjudgedBytesMax && come > unjudgedBytesMax) {
         req.pause()
-        admit(res, limit).then(() => req.resume(), end)
+        admit(res, limit).then((isAwaited) => {
+          watch(isAwaited)
+          req.resume()
+        }, end)
       }
     }
     const whole = () => {
@@ -166,13 +178,27 @@ function readerOf(
     const cut = (error: unknown) => end(error instanceof Problem ? error : notWhole())
     const begin = () => {
       if (isOver) return
-      if (isAwaited) res.writeContinue()
+      if (isContinued) res.writeContinue()
       req.on('data', take)
+    }
+    const watch = (isAwaited: () => boolean) => {
+      if (isOver) return
+      let before = -bytesOfSecondMin
+      const look = () => {
+        if (come - before < bytesOfSecondMin && isAwaited()) return end(tooSlow())
+        before = come
+      }
+      // After what lies there has been read: the process itself may have been busy.
+      pace = setInterval(() => setImmediate(look), 1_000)
     }
 
     // What is wrong with a body may come at once.
     req.on('end', whole).on('error', cut)
-    if (bytesMax > unjudgedBytesMax && length !== undefined) admit(res, bytesMax).then(begin, end)
+    if (bytesMax > unjudgedBytesMax && length !== undefined)
+      admit(res, bytesMax).then((isAwaited) => {
+        watch(isAwaited)
+        begin()
+      }, end)
     else begin()
   }
 }
@@ -192,6 +218,13 @@ function joined(bytes: Buffer, come: number, chunk: Buffer, bytesMax: number): B
 }
 
 const notWhole = () => badRequest([{ in: 'body', pointer: '', message: 'did not arrive whole' }])
+
+const tooSlow = () =>
+  new Problem(
+    'unavailable',
+    'The body came too slowly while others waited to send theirs. Nothing was done; try again in a moment.',
+    { headers: { 'Retry-After': '2' } },
+  )
 
 const tooLarge = (limit: number) => new Problem('body-too-large', `The body may have ${limit} bytes at the most.`)
 
