@@ -293,6 +293,44 @@ describe('what people correct', () => {
     expect((await get(id)).emails).toMatchObject([{ address: 'new@customer.example' }])
   })
 
+  it('takes nothing away that was not asked for: what cannot be understood is kept, and said', async () => {
+    const phones = [{ number: '32 12 34 56' }]
+    const { id } = await known({ ...anna, phones, address: { city: 'Rungsted', countryCode: 'DK' } })
+    const before = await get(id)
+    for (const [said, pointers] of [
+      [{ address: { countryCode: 'Danmrk' } }, ['/address/countryCode']],
+      [{ address: { city: ' ' } }, ['/address/city']],
+      [{ phones: [{ number: ' ' }] }, ['/phones/0/number']],
+      [{ emails: [{ address: 'n/a' }] }, ['/emails']],
+      [{ emails: [{ address: ' ' }] }, ['/emails/0/address']],
+      [{ organization: { name: 'n/a' } }, ['/organization']],
+    ] as const) {
+      const { status, body } = await patch(id, said)
+      expect([said, status, body.warnings.map(({ pointer }: { pointer: string }) => pointer)]).toEqual([
+        said,
+        200,
+        pointers,
+      ])
+      const { emails, phones, address, kind, organization } = await get(id)
+      expect({ ...before, emails, phones, address, kind, organization }).toEqual({ organization: undefined, ...before })
+    }
+    const people = async () =>
+      (await asked('GET', `/v1/customers/${id}/sources`)).body.sources.find(({ type }: any) => type === 'people')
+    expect((await people()).extra).toEqual({
+      '/emails/0/address': 'n/a',
+      '/organization/name': 'n/a',
+    })
+    const moved = await patch(id, { address: { city: 'Hørsholm', countryCode: 'Danmrk' } })
+    expect(moved.body.customer.address).toEqual({ city: 'Hørsholm', countryCode: 'DK' })
+    expect((await people()).hidden).toEqual([])
+    expect((await people()).extra).toMatchObject({ '/emails/0/address': 'n/a', '/address/countryCode': 'Danmrk' })
+    expect((await patch(id, { phones: [], address: { city: null, countryCode: null } })).body.customer).toMatchObject({
+      phones: [],
+    })
+    expect((await people()).hidden).toEqual(['phones', 'address'])
+    expect(Object.keys((await people()).extra)).not.toContain('/address/countryCode')
+  })
+
   it('needs the version that was seen', async () => {
     const { id } = await known()
     const body = { name: { family: 'Hansen' } }
@@ -670,6 +708,7 @@ describe('looking for a customer', () => {
     })
     for (const body of [
       { email: 'soeren.kjaergaard@CUSTOMER.example ' },
+      { email: 'soeren.kjaergaard\u200b@customer.example' },
       { phone: '32987654' },
       { phone: '0045 3298 7654' },
       { phone: '7654' },

@@ -374,7 +374,8 @@ export const getCustomer = <ThrowOnError extends boolean = false>(options: Optio
  *
  * Scope: `customers:write`. A JSON Merge Patch (RFC 7396) on the customer as it is shown. `If-Match` is needed, with the `ETag` of the
  * customer that you saw. What is sent counts as said by people: a value goes before what systems and leads say, and `null` shows the
- * member empty, whatever they say. A list is replaced as a whole. `withdrawEdit` takes it back.
+ * member empty, whatever they say, as does an empty list. A list is replaced as a whole. What says nothing or cannot be understood
+ * leaves what is shown as it is, with a warning, and is kept in `extra`, if it fits there. `withdrawEdit` takes all of it back.
  *
  */
 export const updateCustomer = <ThrowOnError extends boolean = false>(options: Options<UpdateCustomerData, ThrowOnError>): RequestResult<UpdateCustomerResponses, UpdateCustomerErrors, ThrowOnError> => (options.client ?? client).patch<UpdateCustomerResponses, UpdateCustomerErrors, ThrowOnError>({

@@ -16,6 +16,7 @@ import { isMatchedBy } from '../entity-tag.ts'
 import { inner, newId, outer } from '../ids.ts'
 import { type JsonFaults, pointerTo } from '../json.ts'
 import { contactIn } from '../leads/contact.ts'
+import { comparedAddress } from '../leads/email.ts'
 import { tellingReference, type TellingReference } from '../leads/external-reference.ts'
 import { leadBody, type LeadContext, seesPeople } from '../leads/lead.ts'
 import type { Intake } from '../leads/intake.ts'
@@ -133,7 +134,7 @@ function keysWanted(
   const wanted: (store.WantedKey | undefined)[] = []
   const exactly = (kind: CustomerKey['kind'], value: string): store.WantedKey | undefined =>
     value === '' ? undefined : { kind, value, isWhole: true }
-  if (email !== undefined) wanted.push(exactly('email', email.trim().toLowerCase()))
+  if (email !== undefined) wanted.push(exactly('email', comparedAddress(email)))
   if (phone !== undefined) wanted.push(phoneWanted(phone, country))
   if (name !== undefined) {
     const words = wordsOf(name)
@@ -341,8 +342,8 @@ export const updateCustomer =
         const customer = await living(trx, dealerId, id, standing)
         requireMatch(headers['if-match'], customer)
 
-        const { opinion, warnings } = edited(customer.shown, body, await contextOf(trx, dealerId))
-        await saySomething(trx, dealerId, { customer_id: id, test: customer.test }, opinion, undefined, now)
+        const { opinion, extra, warnings } = edited(customer.shown, body, await contextOf(trx, dealerId))
+        await saySomething(trx, dealerId, { customer_id: id, test: customer.test }, opinion, extra, now)
         await refresh(trx, dealerId, subject, new Map([[id, undefined]]), now)
         return { status: 200, ...(await written(trx, dealerId, id, standing, warnings)) }
       }),
@@ -584,7 +585,11 @@ async function saySomething(
   if (!known)
     await store.addSource(trx, dealerId, { ...of, id: row.id, kind: 'people', source: null, external_id: null }, now)
   const before = row.data ?? {}
-  const data = { ...before, ...opinion, ...(extra && { extra }) }
+  // What was kept of a field goes when something else is said of it.
+  const kept = Object.entries(before.extra ?? {}).filter(([name]) => !Object.hasOwn(opinion, name.split('/')[1] ?? ''))
+  const { extra: _before, ...opinions } = before
+  const all = { ...Object.fromEntries(kept), ...extra }
+  const data = { ...opinions, ...opinion, ...(Object.keys(all).length > 0 && { extra: all }) }
   const stamp = stampOf(now)
   const said = timesOf(before, row.changed_at, data, stamp)
   // What is said again is meant now.

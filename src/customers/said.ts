@@ -77,12 +77,11 @@ function telling({ emails = [], phones = [], ...rest }: Said): Said {
 }
 
 function isTelling(value: object): boolean {
-  return Object.values(value).some((member: unknown) =>
-    Array.isArray(member) ? member.some(isSaid) : typeof member === 'string' && member.trim() !== '',
-  )
+  return Object.values(value).some(isSaid)
 }
 
-const isSaid = (text: unknown) => typeof text === 'string' && text.trim() !== ''
+const isSaid = (part: unknown): boolean =>
+  Array.isArray(part) ? part.some(isSaid) : typeof part === 'string' && part.trim() !== ''
 
 /** Whether it says how to reach the customer. */
 export const isReachable = ({ emails = [], phones = [], address }: Said): boolean =>
@@ -90,13 +89,14 @@ export const isReachable = ({ emails = [], phones = [], address }: Said): boolea
 
 /**
  * What people say by a merge patch (RFC 7396) on a customer as it is shown: of each member in the patch the whole of
- * what is to be shown, or null where that is nothing.
+ * what is to be shown. Only null and an empty list show it empty: what cannot be understood leaves what is shown as it
+ * is, with a warning.
  */
 export function edited(
   shown: Shown,
   patch: CustomerUpdate,
   context: LeadContext,
-): { opinion: Opinion } & Pick<Read, 'warnings'> {
+): { opinion: Opinion } & Pick<Read, 'extra' | 'warnings'> {
   const target: Record<string, unknown> = {}
   for (const field of fields) {
     const wanted = patch[field]
@@ -105,11 +105,39 @@ export function edited(
   // A country that is said beside the numbers, or shown already, tells how they are read.
   const address = patch.address === undefined ? shown.address : target['address']
   // The cast: the schema has checked the patch, and what it is laid over was read before.
-  const { said, warnings } = saidIn({ ...target, ...(address ? { address } : {}) } as CustomerInput, context)
+  const { said, extra, warnings } = saidIn({ ...target, ...(address ? { address } : {}) } as CustomerInput, context)
   const opinion: Opinion = {}
-  for (const field of fields) if (patch[field] !== undefined) Object.assign(opinion, { [field]: said[field] ?? null })
-  return { opinion, warnings }
+  const unread = (at: string) => {
+    if (!warnings.some(({ pointer }) => `${pointer}/`.startsWith(`${at}/`))) warn('incomplete', at, { warnings })
+  }
+  for (const field of fields) {
+    if (patch[field] === undefined) continue
+    const value: unknown = said[field]
+    const kept = unreadParts(value, shown[field], patch[field])
+    for (const [name] of kept) unread(`/${field}/${name}`)
+    if (kept.length > 0)
+      Object.assign(opinion, { [field]: { ...(isObject(value) && value), ...Object.fromEntries(kept) } })
+    else if (value !== undefined) Object.assign(opinion, { [field]: value })
+    else if (isNothing(target[field])) opinion[field] = null
+    else unread(`/${field}`)
+  }
+  return { opinion, extra, warnings }
 }
+
+/** Of an object the parts that are shown, where others were sent that say nothing or could not be understood. */
+function unreadParts(said: unknown, shown: unknown, patch: unknown): [string, unknown][] {
+  if (!isObject(patch) || !isObject(shown)) return []
+  const read = isObject(said) ? said : {}
+  return Object.entries(shown).filter(
+    ([name]) => !isSaid(read[name]) && patch[name] !== undefined && !isNothing(patch[name]),
+  )
+}
+
+/** Whether nothing is left of it, which is what was asked for. */
+const isNothing = (wanted: unknown): boolean =>
+  wanted === null ||
+  (Array.isArray(wanted) && wanted.length === 0) ||
+  (isObject(wanted) && Object.keys(wanted).length === 0)
 
 /** RFC 7396, section 2, by which lists are replaced as a whole. */
 function mergePatch(target: unknown, patch: unknown): unknown {
