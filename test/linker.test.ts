@@ -316,3 +316,25 @@ it('gives every lead that was there before to somebody, once, whoever of two doe
   expect(told.length).toBe(60)
   expect(linker.lag()).toEqual({ events: 0, seconds: 0 })
 })
+
+it('links the leads of the dealers behind one for whom it fails, and tells of the failure', async () => {
+  const [broken, behind] = [await service.dealer('broken'), await service.dealer('behind')]
+  const ours = await push(broken.website.token, anna)
+  const theirs = await push(behind.website.token, anna)
+  await service.db.raw(`create function refuse_links() returns trigger language plpgsql as
+    $$ begin if new.dealer_id = '${broken.dealerId}' then raise 'links are refused'; end if; return new; end $$`)
+  await service.db.raw(
+    'create trigger refused before insert on lead_links for each row execute function refuse_links()',
+  )
+  await until(async () => {
+    await linker.link().catch(() => undefined)
+    return (await customerOf(behind, theirs)) !== undefined
+  })
+  expect(await customerOf(broken, ours)).toBeUndefined()
+  await expect(linker.link()).rejects.toThrow(broken.dealerId)
+  expect(failures.length).toBeGreaterThan(0)
+  await service.db.raw('drop function refuse_links cascade')
+  failures.length = 0
+  await caughtUp(broken)
+  expect(await customerOf(broken, ours)).toBeDefined()
+})

@@ -7,6 +7,7 @@ import { keysOf } from '../customers/keys.ts'
 import { differences, recordOf, type Source } from '../customers/record.ts'
 import { type Heard, hear, refresh } from '../customers/refresh.ts'
 import * as customers from '../customers/store.ts'
+import { causeOf } from '../db/away.ts'
 import { inTurn } from '../db/turn.ts'
 import { system } from '../events/event.ts'
 import { type NewEvent, recordEvents } from '../events/store.ts'
@@ -60,6 +61,8 @@ const heldMsAimed = 12
 const restsWhileLeadsCome = 19
 const restsElse = 1
 const late = { seconds: 60 }
+/** So long after a failure it is told and tried again, however much there is to do for other dealers. */
+const failingMsMax = 30_000
 const restingPageMax = 500
 const placesMax = 10_000
 const beforeAll = '00000000-0000-0000-0000-000000000000'
@@ -106,9 +109,13 @@ export function openLinker(
     return { state: 'goes on', restMs: heldMs * made.rests }
   }
 
-  /** Dealers have their turns one after the other. */
+  /** Dealers have their turns one after the other. One whose turn fails keeps nobody else from theirs. */
   const round = async (signal: AbortSignal) => {
-    for (let left = new Set(await look()); left.size > 0; left = new Set(await look())) {
+    const failures = new Map<string, Error>()
+    let failedAt = Infinity
+    const behind = async () => new Set((await look()).filter((dealerId) => !failures.has(dealerId)))
+    for (let left = await behind(); left.size > 0; left = await behind()) {
+      if (performance.now() - failedAt > failingMsMax) break
       const lookAgainAt = performance.now() + lookMs
       const restsUntil = new Map<string, number>()
       let hasWorked = false
@@ -116,7 +123,11 @@ export function openLinker(
         for (const dealerId of left) {
           if (signal.aborted) return
           if ((restsUntil.get(dealerId) ?? 0) > performance.now()) continue
-          const made = await step(dealerId)
+          const made = await step(dealerId).catch((error: unknown): Step => {
+            failures.set(dealerId, error instanceof Error ? error : new Error(String(error)))
+            failedAt = Math.min(failedAt, performance.now())
+            return { state: 'done' }
+          })
           if (made.state !== 'elsewhere') hasWorked = true
           if (made.state === 'goes on') restsUntil.set(dealerId, performance.now() + made.restMs)
           else left.delete(dealerId)
@@ -125,8 +136,12 @@ export function openLinker(
         const next = Math.min(...[...left].map((dealerId) => restsUntil.get(dealerId) ?? 0), lookAgainAt)
         await pauseFor(Math.max(0, next - performance.now()), undefined, { ref: false, signal }).catch(() => undefined)
       }
-      if (!hasWorked) return
+      if (!hasWorked) break
     }
+    const [first, ...others] = failures.values()
+    // That the database is away or busy reads as that.
+    if (first && [first, ...others].every(causeOf)) throw first
+    if (first) throw new AggregateError([first, ...others], `Failed for ${[...failures.keys()].join(', ')}`)
   }
 
   const job = openJob(name, lookMs, report, round)

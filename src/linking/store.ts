@@ -3,7 +3,7 @@ import type { LeadCustomer, TradeIn } from '../../generated/server/types.gen.ts'
 import type { Lag } from './lag.ts'
 import type { NewSuggestion, Reason, TestKey } from './matching.ts'
 
-/** Dealers of whom events are left that the linker has not come to, with how far it is behind. */
+/** Dealers of whom events are left that the linker has not come to, the oldest event first, and how many there are. */
 export async function findBehind(db: Knex, atMost: number): Promise<(Lag & { dealer_id: string })[]> {
   const { rows } = await db.raw<{ rows: (Lag & { dealer_id: string })[] }>(
     `select k.dealer_id, (k.seq - coalesce(c.seq, 0))::integer as events,
@@ -12,6 +12,7 @@ export async function findBehind(db: Knex, atMost: number): Promise<(Lag & { dea
      left join linker_cursors c on c.dealer_id = k.dealer_id
      left join events e on e.dealer_id = k.dealer_id and e.seq = coalesce(c.seq, 0) + 1
      where k.seq > coalesce(c.seq, 0)
+     order by e.at
      limit ?`,
     [atMost],
   )
