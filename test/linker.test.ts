@@ -338,3 +338,38 @@ it('links the leads of the dealers behind one for whom it fails, and tells of th
   await caughtUp(broken)
   expect(await customerOf(broken, ours)).toBeDefined()
 })
+
+it('hears as many leads of customers who are one as of one, and shows the same whoever looks', async () => {
+  const dealer = await service.dealer('many')
+  const pushMany = async (customers: object[]) => {
+    const leads = customers.map((customer) => ({ lead: lead({ customer }) }))
+    const reply = await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })
+    expect(reply.status).toBe(207)
+  }
+  const bravo = { name: { full: 'Bravo Bravo' }, emails: [{ address: 'bravo@customer.example' }] }
+  // The first of all is one more than are heard.
+  await pushMany([{ ...anna, phones: [{ number: '32 12 34 58' }] }, ...Array.from({ length: 69 }, () => anna)])
+  await pushMany(Array.from({ length: 70 }, () => anna))
+  await pushMany(Array.from({ length: 61 }, () => bravo))
+  await caughtUp(dealer)
+  const rows = await service.db('customers').where({ dealer_id: dealer.dealerId }).orderBy('id')
+  expect(rows.length).toBe(2)
+  const [id, other] = rows.map((row) => row.id)
+  const looked = (touched: string[]) =>
+    service.db.transaction(async (trx) => {
+      await lockDealer(trx, dealer.dealerId)
+      await refresh(trx, dealer.dealerId, system, new Map(touched.map((each) => [each, undefined])), new Date())
+    })
+  const shownNow = async () => (await findCustomers(service.db, dealer.dealerId, [id]))[0]
+  await service
+    .db('customers')
+    .where({ dealer_id: dealer.dealerId, id: other })
+    .update({ merged_into: id, state: 'merged', shown: null })
+  await looked([id, other])
+  expect(await shownNow()).toMatchObject({ state: 'active', shown: { phones: [] } })
+  await push(dealer.website.token, anna)
+  await caughtUp(dealer)
+  const linked = await shownNow()
+  await looked([id])
+  expect(await shownNow()).toEqual(linked)
+})

@@ -74,7 +74,11 @@ export const getCustomerSources: Handlers['getCustomerSources'] = async ({ path,
   const members = await store.findMembers(db, dealerId, id)
   const [rows, leads, records] = await Promise.all([
     store.findSources(db, dealerId, members),
-    store.findHeardLeads(db, dealerId, members),
+    store.findHeardLeads(
+      db,
+      dealerId,
+      members.map((member) => ({ root: id, id: member })),
+    ),
     hear(db, dealerId, [id]).then((heard) => recordsOf(db, dealerId, test, heard)),
   ])
   const origins = records.get(id)?.origins

@@ -27,7 +27,7 @@ export async function hear(db: Knex, dealerId: string, ids: readonly string[]): 
     of?.vehicles.push(...vehicles)
   }
   for (const row of await store.findSources(db, dealerId, members)) add(row.customer_id, store.sourceOf(row))
-  for (const lead of await store.findHeardLeads(db, dealerId, members))
+  for (const lead of await store.findHeardLeads(db, dealerId, trees))
     add(
       lead.customer_id,
       { kind: 'lead', leadId: lead.id, receivedAt: lead.received_at.toISOString(), data: lead.customer },

@@ -5,7 +5,7 @@ import type { CustomerRow } from './customer.ts'
 import type { CustomerKey } from './keys.ts'
 import type { Opinion, Said, Source, Times } from './record.ts'
 
-/** Of one customer so many leads have a say, the latest. */
+/** Of one customer, with all that were merged into it, so many leads have a say, the latest. */
 export const leadsHeardMax = 200
 
 const columns = [
@@ -31,19 +31,29 @@ export async function findCustomers(db: Knex, dealerId: string, ids: readonly st
 
 /** The customer that an id stands for: the one into which it was merged, be it by several merges, or itself. */
 export async function findLiving(db: Knex, dealerId: string, id: string): Promise<CustomerRow | undefined> {
-  const { rows } = await db.raw<{ rows: CustomerRow[] }>(
+  return (await findAllLiving(db, dealerId, [id])).get(id)
+}
+
+/** The customers that ids stand for, by these ids. */
+export async function findAllLiving(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+): Promise<Map<string, CustomerRow>> {
+  const { rows } = await db.raw<{ rows: (CustomerRow & { asked: string })[] }>(
     `with recursive up as (
-       select id, merged_into from customers where dealer_id = :dealerId and id = :id
+       select id as asked, id, merged_into from customers where dealer_id = :dealerId and id = any (:ids::uuid[])
        union all
-       select c.id, c.merged_into from up join customers c on c.dealer_id = :dealerId and c.id = up.merged_into
+       select up.asked, c.id, c.merged_into
+       from up join customers c on c.dealer_id = :dealerId and c.id = up.merged_into
      )
-     select ${columns.map((column) => `c.${column}`).join(', ')}
+     select up.asked, ${columns.map((column) => `c.${column}`).join(', ')}
      from up
      join customers c on c.dealer_id = :dealerId and c.id = up.id
      where up.merged_into is null`,
-    { dealerId, id },
+    { dealerId, ids: [...ids] },
   )
-  return rows[0]
+  return new Map(rows.map(({ asked, ...row }) => [asked, row]))
 }
 
 /** Each of the customers for whom `ids` stand, with all that were merged into it, itself among them. */
@@ -120,21 +130,36 @@ export interface HeardLead {
   trade_ins: TradeIn[]
 }
 
-/** The leads that have a say about customers: the latest of each. */
-export async function findHeardLeads(db: Knex, dealerId: string, customerIds: readonly string[]): Promise<HeardLead[]> {
+/** The leads that have a say about customers: the latest of each with all that were merged into it. */
+export async function findHeardLeads(
+  db: Knex,
+  dealerId: string,
+  trees: readonly { root: string; id: string }[],
+): Promise<HeardLead[]> {
   const { rows } = await db.raw<{ rows: HeardLead[] }>(
-    `select asked.id as customer_id, l.id, l.received_at, l.data -> 'customer' as customer,
-       l.data -> 'tradeIns' as trade_ins
-     from unnest(:customerIds::uuid[]) as asked (id),
+    `with tree as materialized (
+       select * from unnest(:roots::uuid[], :ids::uuid[]) as t (root, id)
+     )
+     select link.customer_id, l.id, l.received_at,
+       coalesce(l.data -> 'customer', '{"emails": [], "phones": []}') as customer,
+       coalesce(l.data -> 'tradeIns', '[]') as trade_ins
+     from (select distinct root from tree) as asked,
      lateral (
-       select k.lead_id
-       from lead_links k
-       where k.dealer_id = :dealerId and k.customer_id = asked.id
-       order by k.lead_id desc
+       select of_one.customer_id, of_one.lead_id
+       from tree,
+       lateral (
+         select k.customer_id, k.lead_id
+         from lead_links k
+         where k.dealer_id = :dealerId and k.customer_id = tree.id
+         order by k.lead_id desc
+         limit ${leadsHeardMax}
+       ) as of_one
+       where tree.root = asked.root
+       order by of_one.lead_id desc
        limit ${leadsHeardMax}
      ) as link
      join leads l on l.dealer_id = :dealerId and l.id = link.lead_id`,
-    { dealerId, customerIds: [...customerIds] },
+    { dealerId, roots: trees.map(({ root }) => root), ids: trees.map(({ id }) => id) },
   )
   return rows
 }
