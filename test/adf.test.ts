@@ -372,12 +372,12 @@ describe('the text of a document', () => {
           [0xff, 0xfe],
           Buffer.concat([
             Buffer.from('<prospect><name>', 'utf16le'),
-            Buffer.from([0x00, 0xd8]),
+            Buffer.from([0x61, 0x00, 0x00, 0xd8]),
             Buffer.from('</name></prospect>', 'utf16le'),
           ]),
         ),
       ),
-    ).toEqual(['\uFFFD', 'encoding-repaired'])
+    ).toEqual(['a\uFFFD', 'encoding-repaired'])
   })
 
   it.each(['&#1;', '&#x8;', '&#x0000000B;', '&#31;', '&#x000000000;', '&#xD83D;'])(

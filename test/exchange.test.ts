@@ -48,7 +48,7 @@ it('gives the same token answer for X-Api-Key, Basic and the form', async () => 
       1800,
       'no-store',
     ])
-    expect(body.scope).toBe('leads:create leads:read leads:update customers:read events:read')
+    expect(body.scope).toBe('leads:create leads:read leads:update customers:read customers:write events:read')
   }
 })
 

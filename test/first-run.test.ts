@@ -172,7 +172,9 @@ describe('one process', () => {
     expect(second()).not.toMatch(/password/i)
     expect((await signIn(admin)).status).toBe(200)
     const { data } = await listLeads({ client: connect({ baseUrl: url(), apiKey: key }) })
-    expect([data?.items.length, data?.items]).toEqual([3, body.items])
+    // Which customer a lead is of may be found at any time.
+    const leads = (items: { customerId?: string }[] = []) => items.map((lead) => ({ ...lead, customerId: '' }))
+    expect([data?.items.length, leads(data?.items)]).toEqual([3, leads(body.items)])
   })
 
   it('is the only owner of its DATA_DIR', async () => {

@@ -126,6 +126,7 @@ describe('a list of the contract', () => {
     reconcileReferences: 'references out of those that were sent, in 4 MB',
     getLead: 'the lists of one lead, which came in 256 kB',
     updateLead: 'the same',
+    upsertCustomers: 'as many results as customers were sent, in 1 MB; their warnings name places in it',
     getApiKeyUsage: '10,000 counts of 130 bytes: no name of an operation is as long as it may be',
   }
   const large = operations.filter(
@@ -141,7 +142,7 @@ describe('a list of the contract', () => {
   it('that comes in pages is made by what bounds them', () => {
     const paged = operations.filter((operation) => isPaged(operation) && listsOf(operation).length > 0)
     expect(paged.length).toBeGreaterThan(5)
-    const rooms = ['api-keys', 'audit', 'feed', 'leads', 'notices', 'requests', 'sources', 'users']
+    const rooms = ['api-keys', 'audit', 'customers', 'feed', 'leads', 'notices', 'requests', 'sources', 'users']
     const source = rooms.map((room) => readFileSync(`src/${room}/handlers.ts`, 'utf8')).join('\n')
     for (const { operationId } of paged) {
       const [, handler = ''] = source.split(new RegExp(`export const ${operationId}\\b`))

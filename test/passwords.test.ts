@@ -47,6 +47,7 @@ it('looks at a right password next, however many wrong ones come from another ad
     attempt('192.0.2.1', 'anna@customer.example', 'right'),
   ]
   const order: string[] = []
+  await new Promise((resolve) => setImmediate(resolve))
   while (checking.length > 0) {
     order.push(checking[0]?.password ?? '')
     await endOne()

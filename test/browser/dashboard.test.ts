@@ -129,9 +129,9 @@ it('is made, saved and left by keyboard alone', async () => {
   await dialog.getByLabel('Name').waitFor()
   await page.waitForFunction(() => document.activeElement instanceof HTMLInputElement)
   await page.keyboard.type('By keyboard')
-  await tabTo('see who leads are from and what they wrote')
+  await tabTo('see customers, who leads are from and what they wrote')
   await page.keyboard.press('Space')
-  await dialog.getByText(/It cannot: see who leads are from and what they wrote/).waitFor()
+  await dialog.getByText(/It cannot: see customers, who leads are from and what they wrote/).waitFor()
   await page.keyboard.press('Enter')
   await dialog.getByLabel('API key').waitFor()
   await tabTo('I have saved this key')
@@ -249,11 +249,12 @@ it.each([
       'send new leads',
       'read leads',
       'move leads through the pipeline',
-      'see who leads are from and what they wrote',
+      'see customers, who leads are from and what they wrote',
+      'say what is known of customers, correct and merge them',
       'follow events',
     ],
     'This key can: read leads.',
-    'It cannot: send new leads, move leads through the pipeline, see who leads are from and what they wrote and follow events.',
+    'It cannot: send new leads, move leads through the pipeline, see customers, who leads are from and what they wrote, say what is known of customers, correct and merge them and follow events.',
     'A key that may do all of this may do what comes later, too.',
   ],
   [
@@ -262,11 +263,12 @@ it.each([
       'sende nye leads',
       'læse leads',
       'flytte leads i pipelinen',
-      'se, hvem leads er fra, og hvad de skrev',
+      'se kunder, hvem leads er fra, og hvad de skrev',
+      'sige, hvad der vides om kunder, rette dem og lægge dem sammen',
       'følge hændelser',
     ],
     'Nøglen kan: læse leads.',
-    'Den kan ikke: sende nye leads, flytte leads i pipelinen, se, hvem leads er fra, og hvad de skrev og følge hændelser.',
+    'Den kan ikke: sende nye leads, flytte leads i pipelinen, se kunder, hvem leads er fra, og hvad de skrev, sige, hvad der vides om kunder, rette dem og lægge dem sammen og følge hændelser.',
     'En nøgle, der må alt dette, må også det, der kommer senere.',
   ],
 ])(

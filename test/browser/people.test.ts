@@ -150,7 +150,7 @@ it('asks for the password again before a key that reads customer data, and loses
   await page.getByRole('button', { name: 'Create a key for extensive integrations' }).click()
   const form = page.getByRole('dialog', { name: 'Create a key for extensive integrations' })
   await form.getByLabel('Name').fill('Accounting')
-  await form.getByLabel('see who leads are from and what they wrote').uncheck()
+  await form.getByLabel('see customers, who leads are from and what they wrote').uncheck()
   const sent: string[] = []
   page.on('request', (request) => void (request.method() === 'POST' && sent.push(new URL(request.url()).pathname)))
   await form.getByRole('button', { name: 'Create key' }).click()
@@ -160,7 +160,7 @@ it('asks for the password again before a key that reads customer data, and loses
   await form.getByText('This needs your password again.').waitFor()
   expect([
     await form.getByLabel('Name').inputValue(),
-    await form.getByLabel('see who leads are from and what they wrote').isChecked(),
+    await form.getByLabel('see customers, who leads are from and what they wrote').isChecked(),
   ]).toEqual(['Accounting', false])
   expect(sent).toEqual(['/v1/api-keys'])
 

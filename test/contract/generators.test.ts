@@ -210,7 +210,7 @@ function request({ path, parameters }: Case, spoilt: boolean) {
   const header: Record<string, string> = {}
   let filled = path
   for (const { name, in: place, example } of parameters) {
-    if (place === 'path') filled = filled.replace(`{${name}}`, spoilt ? 'nonsense' : String(example))
+    if (place === 'path') filled = filled.replace(`{${name}}`, spoilt ? 'nonsense'.repeat(20) : String(example))
     if (place === 'header') header[name] = String(example)
     if (place === 'query')
       for (const value of [example].flat()) query.append(name, spoilt && name === 'limit' ? '0' : String(value))

@@ -32,7 +32,7 @@ export function matchOf(shape: Leaf, sent: string, read: unknown, place: Place):
     case 'country':
       return countryMatch(sent, read)
     default:
-      return textMatch(sent, read, { isXml: place.isXml, isMasked: shape.leaf === 'free' })
+      return textMatch(sent, read, { isXml: place.isXml, isMasked: shape.leaf === 'free' || 'maybe' })
   }
 }
 
@@ -41,23 +41,25 @@ export function matchOf(shape: Leaf, sent: string, read: unknown, place: Place):
 export function textMatch(
   sent: string,
   read: unknown,
-  { isXml, isMasked }: { isXml: boolean; isMasked: boolean },
+  { isXml, isMasked }: { isXml: boolean; isMasked: boolean | 'maybe' },
 ): Match {
   if (typeof read !== 'string') return 'wrong'
-  if (isMasked && hasNationalId(read)) return 'wrong'
+  // Of what programs write only what is surely a national number is masked.
+  if (isMasked === true && hasNationalId(read)) return 'wrong'
   if (read === sent || read === sent.trim()) return 'same'
   if (isXml && [sent, asInPages(sent)].some((each) => inOneLine(read) === inOneLine(each))) return 'same'
   const known = isMasked ? masked(sent) : sent
   // What is masked is gone on purpose.
   if (read === known || read === known.trim()) return 'completed'
-  const ways = [
-    known,
-    withoutMarkup(known),
-    withoutMarkup(known, usualTag),
-    decoded(known),
-    withoutMarkup(decoded(known)),
-    decoded(withoutMarkup(known)),
-  ]
+  if (isXml && inOneLine(read) === inOneLine(known)) return 'completed'
+  const ways = (isMasked === 'maybe' ? [known, sent] : [known]).flatMap((each) => [
+    each,
+    withoutMarkup(each),
+    withoutMarkup(each, usualTag),
+    decoded(each),
+    withoutMarkup(decoded(each)),
+    decoded(withoutMarkup(each)),
+  ])
   const seen = visible(read)
   const shown = (text: string) =>
     repaired(text)

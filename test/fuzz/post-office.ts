@@ -119,7 +119,15 @@ async function storedAs(
   // Of a batch it is what was sent of this lead alone; out of UTF-16 that is no document of its own, and kept in UTF-8.
   const asText = new TextDecoder(/^\ufeff/.test(body.toString('utf16le', 0, 2)) ? 'utf-16le' : 'utf-16be')
   const isPart = (part: Buffer) =>
-    part.includes(mark) && (body.includes(part) || asText.decode(body).includes(String(part)))
-  const hasOriginal = content !== undefined && (content.equals(body) || isPart(content))
-  return { lead: reply.body, hasOriginal }
+    part.includes(mark) &&
+    [body.toString('latin1'), Buffer.from(asText.decode(body)).toString('latin1')].some((whole) =>
+      unmasked(whole).includes(unmasked(part.toString('latin1'))),
+    )
+  const isWhole = (kept: Buffer) =>
+    kept.length === body.length && unmasked(kept.toString('latin1')) === unmasked(body.toString('latin1'))
+  return { lead: reply.body, hasOriginal: content !== undefined && (isWhole(content) || isPart(content)) }
 }
+
+/** Alike for a text and for what is left of it where the digits of national numbers are masked, however they stand. */
+const unmasked = (text: string) =>
+  text.replaceAll(/[=%](?:2a|3\d)|\\u00(?:2a|3\d)|&#(?:x(?:2a|3\d)|4[289]|5[0-7]);|[*\d]/gi, '*')
