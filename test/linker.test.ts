@@ -373,3 +373,34 @@ it('hears as many leads of customers who are one as of one, and shows the same w
   await looked([id])
   expect(await shownNow()).toEqual(linked)
 })
+
+it('makes a batch anew when somebody has said what changes nothing that is shown', async () => {
+  const dealer = await service.dealer('unshown')
+  const customerId = await fromSystem(dealer, {
+    name: { full: 'Anna Jensen' },
+    phones: [{ number: '32 12 34 59', e164: '+4532123459', type: 'landline', verdict: 'valid' }],
+  })
+  await caughtUp(dealer)
+  const second = await push(dealer.website.token, { ...anna, phones: [{ number: '32 12 34 59' }] })
+  const clock = await holdClock(service.db, dealer.dealerId)
+  const linking = linker.link()
+  await until(async () => (await waitingForLocks(service.db)) > 0)
+  // Nothing was known of their addresses, and from now on nothing is to be shown.
+  const now = new Date()
+  const edits = { id: newId(), customer_id: customerId, test: false, kind: 'people' } as const
+  await addSource(clock, dealer.dealerId, { ...edits, source: null, external_id: null }, now)
+  const changed_at = { emails: now.toISOString() }
+  await saveSource(
+    clock,
+    dealer.dealerId,
+    { id: edits.id, data: { emails: null }, changed_at, source_version: null },
+    now,
+  )
+  await refresh(clock, dealer.dealerId, system, new Map([[customerId, undefined]]), now)
+  await clock.commit()
+  await linking
+  await caughtUp(dealer)
+  expect(await customerOf(dealer, second)).toBe(customerId)
+  const [customer] = await findCustomers(service.db, dealer.dealerId, [customerId])
+  expect(customer?.shown?.emails).toEqual([])
+})

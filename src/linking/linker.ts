@@ -202,6 +202,7 @@ async function rested(
 interface Batch {
   /** Those who get a lead, as they are. */
   customers: CustomerRow[]
+  stateOfSources: string | null
   leadIds: string[]
   links: readonly Link[]
   /** Of each customer that is new or reads otherwise now. */
@@ -247,8 +248,15 @@ async function prepared(trx: Knex.Transaction, dealerId: string, events: readonl
   })
   const linked = new Set(links.map(({ customerId }) => customerId))
   const rows = candidates.filter(({ id }) => linked.has(id))
+  // Read before what is said of them: what is written between the two is seen to have changed.
+  const stateOfSources = await store.findStateOfSources(
+    trx,
+    dealerId,
+    rows.map(({ id }) => id),
+  )
   return {
     customers: rows,
+    stateOfSources,
     leadIds: links.map(({ leadId }) => leadId),
     links,
     ...(await recordsAfter(trx, dealerId, rows, links, created, leads)),
@@ -465,7 +473,7 @@ async function settle(
 
   await lockDealer(trx, dealerId)
   const lockedAt = performance.now()
-  const { now, seq } = await store.findChanges(trx, dealerId, { customers: [], leadIds: [] })
+  const { now, seq } = await store.findChanges(trx, dealerId, { customers: [], leadIds: [], stateOfSources: null })
   if (resting.length > 0) await takeBack(trx, dealerId, resting, now)
   await store.weakenSuggestions(trx, dealerId, weakened, suggestedFrom)
   if (resting.length === 0) await store.settleStopValue(trx, dealerId, stop)

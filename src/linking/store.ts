@@ -167,19 +167,46 @@ export async function findOwnAddresses(db: Knex, dealerId: string): Promise<stri
     .pluck('u.email')
 }
 
+/** Of customers, with all that were merged into them: whatever is written in their sources makes it another. */
+const stateOfSources = `(
+  with recursive tree as (
+    select c.id, c.rev_event from customers c where c.dealer_id = :dealerId and c.id = any (:ids::uuid[])
+    union
+    select c.id, c.rev_event from tree join customers c on c.dealer_id = :dealerId and c.merged_into = tree.id
+  )
+  select md5(string_agg(concat_ws(' ', tree.id, tree.rev_event, s.id, s.xmin), ',' order by tree.id, s.id))
+  from tree
+  left join customer_sources s on s.dealer_id = :dealerId and s.customer_id = tree.id
+)`
+
+export async function findStateOfSources(db: Knex, dealerId: string, ids: readonly string[]): Promise<string | null> {
+  const { rows } = await db.raw<{ rows: { state: string | null }[] }>(`select ${stateOfSources} as state`, {
+    dealerId,
+    ids: [...ids],
+  })
+  return rows[0]?.state ?? null
+}
+
 /** What may have changed since a batch was prepared; the caller holds the dealer's clock. */
 export async function findChanges(
   trx: Knex.Transaction,
   dealerId: string,
-  prepared: { customers: readonly { id: string; rev_event: string }[]; leadIds: readonly string[] },
+  prepared: {
+    customers: readonly { id: string; rev_event: string }[]
+    leadIds: readonly string[]
+    stateOfSources: string | null
+  },
 ): Promise<{ seq: string; now: Date; isAsPrepared: boolean }> {
   const { customers, leadIds } = prepared
-  const { rows } = await trx.raw<{ rows: { seq: string; now: Date; unchanged: number; linked: boolean }[] }>(
+  const { rows } = await trx.raw<{
+    rows: { seq: string; now: Date; unchanged: number; linked: boolean; state: string | null }[]
+  }>(
     `select k.seq, clock_timestamp() as now,
        (select count(*)::integer
         from unnest(:ids::uuid[], :revs::uuid[]) as a (id, rev)
         join customers c on c.dealer_id = :dealerId and c.id = a.id
         where c.rev_event = a.rev and c.state = 'active') as unchanged,
+       ${stateOfSources} as state,
        exists (
          select from lead_links l where l.dealer_id = :dealerId and l.lead_id = any (:leadIds::uuid[])
        ) as linked
@@ -194,7 +221,8 @@ export async function findChanges(
   )
   const [row] = rows
   if (!row) throw new Error('A dealer has no clock')
-  return { seq: row.seq, now: row.now, isAsPrepared: row.unchanged === customers.length && !row.linked }
+  const isAsPrepared = row.unchanged === customers.length && row.state === prepared.stateOfSources && !row.linked
+  return { seq: row.seq, now: row.now, isAsPrepared }
 }
 
 /** One that somebody has rejected stays so. */
