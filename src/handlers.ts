@@ -84,6 +84,7 @@ import {
   endSessionsOfPassword,
   isSessionOfPassword,
   strengthenSession,
+  weakenSession,
 } from './sessions/store.ts'
 import { getNotifications, listMails, type Notices, updateNotifications } from './notices/handlers.ts'
 import { listSources } from './sources/handlers.ts'
@@ -130,6 +131,7 @@ const fromAbove = {
   endSessionsOfPassword,
   isSessionOfPassword,
   strengthenSession,
+  weakenSession,
 }
 
 interface Lifecycle {

@@ -168,6 +168,7 @@ export async function openService({
       refusals,
       unknownTried: (email, address) =>
         log.warn({ email: maskedEmail(email), address }, 'somebody tried to sign in with an e-mail that nobody has'),
+      notRemembered: (error) => log.error({ err: error }, 'a right password that nothing follows is told to nobody'),
       attempts: openAttempts(db, secrets),
       passwords,
       devices: devices(secrets, cookies),

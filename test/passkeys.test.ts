@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { newChallenge } from '../src/passkeys/challenge.ts'
 import { resetPasskeys } from '../src/passkeys/operator.ts'
 import { siteOf } from '../src/passkeys/site.ts'
@@ -396,6 +396,15 @@ describe('a dealer that requires a passkey of everybody', () => {
     expect([await lives(admin.token), await lives(strong)]).toEqual([false, true])
   })
 
+  it('ends a session whose passkey was removed in it', async () => {
+    const { admin, sales } = await newDealer()
+    const { passkeyId } = await add(sales.token)
+    await service.call('DELETE', `/v1/me/passkeys/${passkeyId}`, { token: sales.token })
+    await add(admin.token)
+    expect((await require(admin.token)).status).toBe(200)
+    expect([await lives(admin.token), await lives(sales.token)]).toEqual([true, false])
+  })
+
   it('ends a session that is prolonged in that moment', async () => {
     const { dealerId, admin, sales } = await newDealer()
     const { device } = await add(admin.token)
@@ -520,6 +529,36 @@ describe('a right password that nothing follows', () => {
     expect(await seen(dealerId)).toEqual({ refused: [], told: [] })
   })
 
+  it('is none when the person goes on from another address', async () => {
+    const { dealerId, email, device } = await somebody()
+    const { passkeyRequest } = (await byPassword(email)).body
+    await unfinished(dealerId).update({ address: '203.0.113.9' })
+    expect((await byPassword(email, { passkey: device.get(passkeyRequest) })).status).toBe(200)
+    await laterOn(dealerId)
+    expect(await seen(dealerId)).toEqual({ refused: [], told: [] })
+  })
+
+  it('is one still of somebody elsewhere while the person signs in', async () => {
+    const { dealerId, email, userId, device } = await somebody()
+    await byPassword(email)
+    await unfinished(dealerId).update({ address: '203.0.113.9' })
+    expect((await alone(device.get(await challenge()))).status).toBe(200)
+    const { passkeyRequest } = (await byPassword(email)).body
+    expect((await byPassword(email, { passkey: device.get(passkeyRequest) })).status).toBe(200)
+    await laterOn(dealerId)
+    expect(await seen(dealerId)).toEqual({ refused: [1], told: [[inner(userId), 1]] })
+  })
+
+  it('keeps nobody from going on while it is told of', async () => {
+    const { dealerId, email, device } = await somebody()
+    const { passkeyRequest } = (await byPassword(email)).body
+    const telling = await service.db.transaction()
+    onTestFinished(async () => void (await telling.rollback()))
+    await telling('unfinished_sign_ins').where({ dealer_id: dealerId }).forUpdate()
+    expect(codeOf(await byPassword(email))).toEqual([401, 'second-factor-needed'])
+    expect((await byPassword(email, { passkey: device.get(passkeyRequest) })).status).toBe(200)
+  })
+
   it('is one of somebody else who is at the same address as the person', async () => {
     const { dealerId, email, userId, device } = await somebody()
     await byPassword(email)
@@ -549,7 +588,7 @@ describe('a right password that nothing follows', () => {
   })
 
   it('counts as a failure until the person has gone on, so nobody learns at leisure that it is right', async () => {
-    const { email, device } = await somebody()
+    const { email, device, codes = [] } = await somebody()
     const failures = async () => {
       const { account } = await findByEmail(service.db, email)
       const rows = await service.db('attempts').where(placeOf(service.service.secrets, 'account', account))
@@ -559,6 +598,11 @@ describe('a right password that nothing follows', () => {
     expect(await failures()).toEqual([1])
     expect((await byPassword(email, { passkey: device.get(passkeyRequest) })).status).toBe(200)
     expect(await failures()).toEqual([0])
+    // Where there was no first step, there is none to be taken back.
+    await byPassword(email, { password: 'wrong' })
+    expect((await byPassword(email, { recoveryCode: codes[0] })).status).toBe(200)
+    expect(await failures()).toEqual([1])
+    await service.db('attempts').update({ failures: 0 })
     const statuses: number[] = []
     for (let count = 0; count < 12; count++) statuses.push((await byPassword(email)).status)
     expect(statuses).toEqual([...Array<number>(10).fill(401), 429, 429])

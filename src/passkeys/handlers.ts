@@ -32,6 +32,8 @@ export interface SignedInWith {
   isSessionOfPassword(trx: Knex.Transaction, dealerId: string, credentialId: string): Promise<boolean>
   /** Of a session of a password alone, in which a passkey was shown. */
   strengthenSession(trx: Knex.Transaction, dealerId: string, credentialId: string, passkeyId: string): Promise<void>
+  /** Of one that has shown a passkey beside the password, which is there no more. */
+  weakenSession(trx: Knex.Transaction, dealerId: string, credentialId: string, passkeyId: string): Promise<void>
 }
 
 export const createPasskeyChallenge =
@@ -134,6 +136,7 @@ export const deletePasskey =
       if (isLast) await store.replaceCodes(trx, dealerId, user.id, [])
       // Whoever removes it has just signed in; whoever else was let in by it no longer is.
       await passkeys.endSessionsOfPasskey(trx, dealerId, row.id, credentialId)
+      await passkeys.weakenSession(trx, dealerId, credentialId, row.id)
       await recordOwn(trx, passkeys, user, { action: 'user.passkey_removed', before: { name: row.name } }, http, now)
       return { status: 204 }
     })

@@ -6,6 +6,7 @@ import type { OwnSession, SessionTokenResponse } from '../../generated/server/ty
 import type { Audited } from '../audit/audit.ts'
 import type { Refusals } from '../audit/refusals.ts'
 import { inner, newId, outer } from '../ids.ts'
+import { networkOf } from '../address.ts'
 import { type Cookies, cookieIn } from '../cookies.ts'
 import type { Http, Principal } from '../operation.ts'
 import { accepted, type Evidence, evidenceBeside, type Passkeys, personProven } from '../passkeys/second-factor.ts'
@@ -38,6 +39,8 @@ export interface Sessions extends Audited, Passkeys {
   refusals: Pick<Refusals, 'note'>
   /** Told of a failure to sign in with an e-mail that nobody has. */
   unknownTried: (email: string, address: string) => void
+  /** Told why it is not known of a right password that nothing may follow. */
+  notRemembered: (error: unknown) => void
 }
 
 const sessionsListedMax = limits.OwnSessions.items.maxItems
@@ -67,12 +70,13 @@ export const signIn = (sessions: Sessions): Handlers['signIn'] => {
       return counted(right, async () => {
         try {
           const evidence = await evidenceBeside(sessions, person, body)
-          const answer = await signedIn(sessions, person, evidence, http, isNewDevice)
-          if (evidence.type !== 'none') await right()
+          const { begunAt, ...answer } = await signedIn(sessions, person, evidence, http, isNewDevice)
+          // The first step was counted as well, where this one is.
+          if (begunAt !== undefined && (!isNewDevice || networkOf(begunAt) === networkOf(http.address()))) await right()
           return answer
         } catch (refusal) {
           if (refusal instanceof Problem && (isOneStep(refusal) || wrong.has(refusal.code)))
-            await remember(sessions, person, refusal, http, isNewDevice)
+            await remember(sessions, person, refusal, http, isNewDevice).catch(sessions.notRemembered)
           throw refusal
         }
       })
@@ -143,7 +147,14 @@ export const signInWithPasskey = (sessions: Sessions): Handlers['signInWithPassk
       const { dealerId, userId, evidence } = await personProven(sessions, body)
       const user = await findUser(db, dealerId, userId)
       if (!user || user.deactivated_at !== null) throw new Problem('passkey-refused')
-      return signedIn(sessions, user, evidence, http, devices.known(http, user) === undefined)
+      const { begunAt: _, ...answer } = await signedIn(
+        sessions,
+        user,
+        evidence,
+        http,
+        devices.known(http, user) === undefined,
+      )
+      return answer
     })
   }
 }
@@ -155,15 +166,21 @@ async function signedIn(
   evidence: Evidence,
   http: Http,
   isNewDevice: boolean,
-): Promise<{ status: 200; headers: Record<string, string | string[]>; body: SessionTokenResponse }> {
+): Promise<{
+  status: 200
+  headers: Record<string, string | string[]>
+  body: SessionTokenResponse
+  begunAt: string | undefined
+}> {
   const { db, keyring, issuer, cookies, devices, idleSeconds } = sessions
   const started = await startSession(sessions, user, evidence, http, isNewDevice)
   if (!started) throw new Problem('passkey-refused')
-  const { cookie, grant, current, recoveryCodes } = started
+  const { cookie, grant, current, recoveryCodes, begunAt } = started
   // A key that was withdrawn a moment ago must not sign.
   await keyring.reload(db)
   return {
     status: 200,
+    begunAt,
     headers: {
       'Set-Cookie': [cookies.set(cookies.session, cookie.text, sessionSeconds), devices.cookieFor(http, user)],
       'Cache-Control': 'no-store',
@@ -185,7 +202,9 @@ async function startSession(
   evidence: Evidence,
   http: Http,
   isNewDevice: boolean,
-): Promise<{ cookie: Cookie; grant: Grant; current: UserRow; recoveryCodes?: string[] } | undefined> {
+): Promise<
+  { cookie: Cookie; grant: Grant; current: UserRow; recoveryCodes?: string[]; begunAt: string | undefined } | undefined
+> {
   const { db, clocks, secrets, cookies, idleSeconds, recordChange } = sessions
   const replaced = await living(db, cookieIn(http.header('cookie'), cookies.session) ?? '', secrets).catch(isNone)
   const isOfOther = replaced !== undefined && replaced.cookie.dealerId !== user.dealer_id
@@ -198,7 +217,11 @@ async function startSession(
     const proof = await accepted(trx, sessions, current, evidence, http, now)
     if (!proof) return undefined
     const address = http.address().slice(0, addressLengthMax)
-    if (evidence.type !== 'none') await store.finishSignIn(trx, user.dealer_id, user.id, address)
+    const isSecondStep = evidence.type !== 'passkey' || !evidence.isAlone
+    const begunAt =
+      evidence.type === 'none'
+        ? undefined
+        : await store.finishSignIn(trx, user.dealer_id, user.id, address, isSecondStep)
     if (replaced && !isOfOther) await end(trx, sessions, replaced, 'user.session_ended', http, now)
     const cookie = newCookie(user.dealer_id, newId())
     const subject = { type: 'user', id: user.id } as const
@@ -241,6 +264,7 @@ async function startSession(
     })
     return {
       cookie,
+      begunAt,
       current: proof.recoveryCodes ? { ...current, passkey_count: current.passkey_count + 1 } : current,
       ...(proof.recoveryCodes && { recoveryCodes: proof.recoveryCodes }),
       grant: { dealerId: user.dealer_id, subject, credentialId: cookie.credentialId, epoch: 1, scopes, authTime: now },

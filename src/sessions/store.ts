@@ -121,6 +121,18 @@ export async function strengthenSession(
     .update({ factor: 'password_and_passkey', passkey_id: passkeyId })
 }
 
+/** What it has shown beside the password is there no more. */
+export async function weakenSession(
+  trx: Knex.Transaction,
+  dealerId: string,
+  credentialId: string,
+  passkeyId: string,
+): Promise<void> {
+  await trx('sessions')
+    .where({ dealer_id: dealerId, credential_id: credentialId, factor: 'password_and_passkey', passkey_id: passkeyId })
+    .update({ factor: 'password', passkey_id: null })
+}
+
 export async function isSessionOfPassword(
   trx: Knex.Transaction,
   dealerId: string,
@@ -198,16 +210,35 @@ export async function addUnfinished(
   )
 }
 
-/** One of the sign-ins from there was finished. */
+/**
+ * One of the sign-ins was finished: one from there or, where a first step must have been (`isSecondStep`), the one that
+ * was begun last, since a phone may have another address a moment later. The answer is where it was begun; undefined
+ * when there was none. Nobody waits here for whoever tells of them.
+ */
 export async function finishSignIn(
   trx: Knex.Transaction,
   dealerId: string,
   userId: string,
   address: string,
-): Promise<void> {
-  await trx('unfinished_sign_ins')
-    .where({ dealer_id: dealerId, user_id: userId, address })
-    .update({ steps: trx.raw('greatest(steps - 1, 0)') })
+  isSecondStep: boolean,
+): Promise<string | undefined> {
+  const { rows } = await trx.raw<{ rows: Pick<Unfinished, 'address'>[] }>(
+    `with begun as materialized (
+       select address
+       from unfinished_sign_ins
+       where dealer_id = :dealerId and user_id = :userId and steps > 0 and (address = :address or :isSecondStep)
+       order by address = :address desc, begun_at desc
+       limit 1
+       for update skip locked
+     )
+     update unfinished_sign_ins u
+     set steps = steps - 1
+     from begun
+     where u.dealer_id = :dealerId and u.user_id = :userId and u.address = begun.address
+     returning u.address`,
+    { dealerId, userId, address, isSecondStep },
+  )
+  return rows[0]?.address
 }
 
 /** Takes out those that were begun more than so many seconds ago. */

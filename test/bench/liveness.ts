@@ -72,6 +72,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     linkingLag: () => undefined,
     refusals: { note: () => undefined },
     unknownTried: () => undefined,
+    notRemembered: () => undefined,
     report: console.error,
   })
   const app = createApp({
