@@ -182,3 +182,30 @@ describe.each(Object.entries(numbers))('a national number of %s', (country, numb
     expect(found.map(({ what, number: each }) => `${what}: ${each}`)).toEqual([])
   })
 })
+
+it('keeps no original that is wrapped in too much to be masked for certain, says so, and stores the lead', async () => {
+  const { dealerId, website, dms } = await service.dealer('wrapped')
+  await service.db('dealers').where({ id: dealerId }).update({ country: 'DK' })
+  const number = Buffer.from('nr. 010150-5000.').toString('base64')
+  const wrapped = `%${'25'.repeat(30_000)}`
+  const bodies: Record<string, Sent> = {
+    JSON: asJson(
+      Buffer.from(JSON.stringify({ customer: contact, message: `${wrapped} ${number}` })),
+      Buffer.from(number),
+    ),
+    ADF: asAdf(Buffer.from(adf('').replace('tak', `${wrapped} ${number}`)), Buffer.from(number)),
+  }
+  for (const [what, { path, mediaType, body }] of Object.entries(bodies)) {
+    const response = await fetch(service.url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${website.token}`, 'content-type': mediaType },
+      body: new Uint8Array(body),
+    })
+    const lead: any = await response.json()
+    expect([what, response.status]).toEqual([what, 201])
+    expect(codesIn(lead)).toContain('original-not-kept')
+    const original = await service.call('GET', `/v1/leads/${lead.id}/original`, { token: dms.token })
+    expect(original.status).toBe(404)
+  }
+  expect((await allStored()).bytes.includes(number)).toBe(false)
+})

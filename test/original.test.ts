@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { maskedOriginal } from '../src/leads/original.ts'
+import { maskedOriginal as masked } from '../src/leads/original.ts'
 import { amount } from './long.ts'
 import { numbers } from './national-numbers.ts'
 
@@ -11,6 +11,12 @@ interface Written {
   readonly write: (text: string) => Buffer
   readonly read: (bytes: Buffer) => string
   readonly isAscii?: true
+}
+
+const maskedOriginal = async (content: Buffer, country: string): Promise<Buffer> => {
+  const kept = await masked(content, country)
+  if (!kept) throw new Error('Not all of it was looked at')
+  return kept
 }
 
 const utf8: Written = { write: (text) => Buffer.from(text), read: (bytes) => bytes.toString() }
@@ -142,7 +148,7 @@ const isPlain = ({ number }: { number: string }) => /^[\x20-\x7e\u00a0\u2013]*$/
 
 describe.each(Object.entries(numbers))('a national number of %s', (country, number) => {
   const one = number.filter(isPlain)
-  const masked = ({ number: each, hidden }: { number: string; hidden: number }) =>
+  const hiddenIn = ({ number: each, hidden }: { number: string; hidden: number }) =>
     each.slice(0, -hidden) + '*'.repeat(hidden)
 
   it.each(Object.keys(wrappings))('is masked in the text that was written as %s, as long as it was', async (how) => {
@@ -152,7 +158,7 @@ describe.each(Object.entries(numbers))('a national number of %s', (country, numb
         const said = write(`nr. ${each.number}.`)
         const kept = await maskedOriginal(Buffer.from(said), country)
         expect(kept).toHaveLength(Buffer.byteLength(said))
-        expect(read(kept.toString())).toBe(`nr. ${masked(each)}.`)
+        expect(read(kept.toString())).toBe(`nr. ${hiddenIn(each)}.`)
       }),
       { numRuns: amount(60, 400) },
     )
@@ -180,7 +186,7 @@ describe.each(Object.entries(numbers))('a national number of %s', (country, numb
             expect(kept).toHaveLength(sent.length)
             let at = before.length
             for (const { each, how, said } of parts) {
-              expect(wrappings[how]?.read(read(kept).slice(at, at + said.length))).toBe(`nr. ${masked(each)}.`)
+              expect(wrappings[how]?.read(read(kept).slice(at, at + said.length))).toBe(`nr. ${hiddenIn(each)}.`)
               at += said.length + 3
             }
             expect(await maskedOriginal(kept, country)).toBe(kept)
@@ -227,10 +233,29 @@ describe('a document', () => {
     )
     await fc.assert(
       fc.asyncProperty(bytes, async (sent) => {
-        const kept = await maskedOriginal(Buffer.from(sent), 'DK')
-        expect(kept).toHaveLength(sent.length)
+        const kept = await masked(Buffer.from(sent), 'DK')
+        if (kept) expect(kept).toHaveLength(sent.length)
       }),
       { numRuns: amount(500, 10_000) },
     )
+  })
+
+  it('that is wrapped in too much to be looked at in all of it is not said to be masked', async () => {
+    const number = Buffer.from('nr. 010150-5000.').toString('base64')
+    expect(await masked(Buffer.from(`%${'25'.repeat(30_000)}\n\n${number}`), 'DK')).toBeUndefined()
+  })
+
+  it('that is long, and wrapped as mails with a page in them are, is looked at in all of it', async () => {
+    const line =
+      '<p class="a">Hej, Søren 12 <b>34</b> &amp; co: https://dealer.example/a%20b?c=3Dd =3D\r\n "x" &oslash;\n'
+    const number = Buffer.from('nr. 010150-5000.').toString('base64')
+    const sent = JSON.stringify({ message: `${line.repeat(2_000)}\n\n`, file: number })
+    const kept = await maskedOriginal(Buffer.from(sent), 'DK')
+    expect(Buffer.from(JSON.parse(kept.toString()).file, 'base64').toString()).toBe('nr. 010150-****.')
+  })
+
+  it('of a form is masked also where many blanks stand before the number', async () => {
+    const kept = await maskedOriginal(Buffer.from('nr=%20+++0101505000+++++'), 'DK')
+    expect(kept.toString()).toBe('nr=%20+++010150****+++++')
   })
 })

@@ -471,7 +471,7 @@ export const getLeadReceipt = <ThrowOnError extends boolean = false>(options: Op
  * Scope: `leads:read` and `customers:read`. Byte for byte: the document of a lead that came as ADF; the JSON of a lead of which something was repaired, cut,
  * converted or set aside (its media type names the charset that was said; what comes in a batch is in UTF-8, or nearly). Others have all that was sent on themselves, and no
  * original: 404. The serials of national identity numbers of the dealer's country are stars in it, in as many bytes and in the same encoding; the lead has the
- * warning `national-id-masked`.
+ * warning `national-id-masked`. What is wrapped in so much that this cannot be done for certain is not kept; the lead has the warning `original-not-kept`.
  *
  */
 export const getLeadOriginal = <ThrowOnError extends boolean = false>(options: Options<GetLeadOriginalData, ThrowOnError>): RequestResult<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError> => (options.client ?? client).get<GetLeadOriginalResponses, GetLeadOriginalErrors, ThrowOnError>({

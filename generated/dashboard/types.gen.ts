@@ -1188,7 +1188,8 @@ export type Warning = {
      * `extra-too-large`, `date-without-offset`, `date-not-understood`, `number-odd`, `number-long`, `member-repeated`, `encoding-repaired`,
      * `text-repaired`, `text-cut`, `too-many`, `incomplete`, `converted`, `markup-removed`, `invisible-removed`, `national-id-masked`,
      * `external-reference-blank`, `external-reference-damaged`, `external-reference-long`, `external-reference-unset`,
-     * `vehicle-not-identifiable`, `idempotency-key-unusable`, `too-many-warnings`, and those about ADF, which begin with `adf-`. More may come.
+     * `vehicle-not-identifiable`, `idempotency-key-unusable`, `original-not-kept`, `too-many-warnings`, and those about ADF, which begin with `adf-`.
+     * More may come.
      *
      */
     code: string;

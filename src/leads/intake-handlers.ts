@@ -3,9 +3,10 @@ import type { Knex } from 'knex'
 import { type Handlers, operations } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
 import type { ExternalReference, LeadResult } from '../../generated/server/types.gen.ts'
+import { openFairQueue } from '../fair-queue.ts'
 import { newId, outer } from '../ids.ts'
 import type { Meter } from '../limits/meter.ts'
-import type { Principal } from '../operation.ts'
+import type { Http, Principal } from '../operation.ts'
 import { badRequest, Problem, problemBody, problems, type Violation } from '../problem.ts'
 import { givingWay, settledInSlices } from '../slices.ts'
 import { type AdfLead, readAdf, withWarningsOf } from './adf.ts'
@@ -49,6 +50,8 @@ export const createLead =
         originalOf(lead, () => http.rawBody ?? Buffer.alloc(0), http.charset),
         lead,
         context,
+        principal,
+        http,
       )
       const stored = await intake.store(principal, { lead, idempotency, original })
       http.note({ leadId: stored.lead_id })
@@ -78,7 +81,8 @@ export const createLeadBatch =
       return { lead, idempotency, original }
     })
     for (const push of pushes)
-      if (push.status === 'fulfilled') push.value.original = await masked(push.value.original, push.value.lead, context)
+      if (push.status === 'fulfilled')
+        push.value.original = await masked(push.value.original, push.value.lead, context, principal, http)
     const outcomes = await storedTogether(intake, principal, pushes)
     requireSomeOutcome(outcomes)
     return {
@@ -102,8 +106,8 @@ export const createLeadsFromAdf =
     const prospects = readAdf(document, context.country, http.charset)
     // How many leads it has is known only now.
     if (prospects.length > 1) await meter.use(principal, http, { leads: prospects.length - 1 })
-    const content = await maskedOriginal(document, context.country)
-    const original = {
+    const content = await maskedInTurn(document, context, principal, http)
+    const original = content && {
       mediaType: mediaTypeIn(mediaType, http.charset),
       content,
       ...(prospects.length > 1 && { shared: { id: newId(), leads: prospects.length } }),
@@ -113,7 +117,7 @@ export const createLeadsFromAdf =
       if (violations.length > 0)
         throw badRequest(violations, 'The lead that was read from the document does not fit the contract.')
       const lead = withWarningsOf(adf, newLead(adf.input, context))
-      if (content !== document) tellOfMasking(lead)
+      tellOfMasking(lead, document, content)
       requireReachable(lead)
       const key = telling(
         headers['idempotency-key'],
@@ -194,17 +198,34 @@ function originalOf({ warnings }: NewLead, bytes: () => Buffer, charset?: string
 }
 
 /** As it is kept. Claims compare what was sent, of which they have a hash. */
-async function masked(original: Push['original'], lead: NewLead, { country }: LeadContext): Promise<Push['original']> {
+async function masked(
+  original: Push['original'],
+  lead: NewLead,
+  context: LeadContext,
+  principal: Principal,
+  http: Http,
+): Promise<Push['original']> {
   if (!original) return undefined
-  const content = await maskedOriginal(original.content, country)
-  if (content === original.content) return original
-  tellOfMasking(lead)
-  return { ...original, content }
+  const content = await maskedInTurn(original.content, context, principal, http)
+  tellOfMasking(lead, original.content, content)
+  return content && { ...original, content }
 }
 
+/** It takes memory, many times what was sent. */
+const masking = openFairQueue({ atOnceMax: 4, atOnceOfGroupMax: 1 })
+const maskedInTurn = (
+  content: Buffer,
+  { country }: LeadContext,
+  { dealerId, subject }: Principal,
+  http: Http,
+): Promise<Buffer | undefined> =>
+  masking.run({ group: dealerId, member: subject.id }, () => maskedOriginal(content, country), http)
+
 /** Unless some place in the lead tells of it. */
-function tellOfMasking(lead: NewLead): void {
-  if (!lead.warnings.some(({ code }) => code === 'national-id-masked')) warn('national-id-masked', '', lead)
+function tellOfMasking(lead: NewLead, sent: Buffer, kept: Buffer | undefined): void {
+  if (!kept) return warn('original-not-kept', '', lead)
+  if (kept !== sent && !lead.warnings.some(({ code }) => code === 'national-id-masked'))
+    warn('national-id-masked', '', lead)
 }
 
 const leadTooLarge = () => new Problem('body-too-large', `A lead may have ${originalBytesMax} bytes at the most.`)

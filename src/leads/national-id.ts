@@ -73,11 +73,34 @@ export function maskNationalIds(text: string, country: string, as: 'person' | 'p
   const scheme = schemes.get(country)
   if (!scheme || !/\d{6}/.test(text)) return text
   return text.replace(scheme.form, (found: string, born: string, sign: string, serial: string, at: number) =>
-    scheme.isNumber(born, sign, serial) &&
-    !(sign.trim() === '' && (isDialled(text, at) || (as === 'program' && !scheme.isSureWithoutSign))) &&
-    !isInVin(text, at, at + found.length)
-      ? born + sign + '*'.repeat(serial.length)
-      : found,
+    isOne(scheme, text, at, { born, sign, serial }, as) ? born + sign + '*'.repeat(serial.length) : found,
+  )
+}
+
+/** Whether there is anything to mask. */
+export const hasNationalIds = (country: string): boolean => schemes.has(country)
+
+/** Where the serials are that `maskNationalIds` masks, one after the other. */
+export function* serialsIn(text: string, country: string): Generator<{ start: number; end: number }> {
+  const scheme = schemes.get(country)
+  if (!scheme || !/\d{6}/.test(text)) return
+  for (const { 0: found, 1: born = '', 2: sign = '', 3: serial = '', index } of text.matchAll(scheme.form)) {
+    const end = index + found.length
+    if (isOne(scheme, text, index, { born, sign, serial }, 'person')) yield { start: end - serial.length, end }
+  }
+}
+
+function isOne(
+  { isNumber, isSureWithoutSign }: Scheme,
+  text: string,
+  at: number,
+  { born, sign, serial }: { born: string; sign: string; serial: string },
+  as: 'person' | 'program',
+): boolean {
+  return (
+    isNumber(born, sign, serial) &&
+    !(sign.trim() === '' && (isDialled(text, at) || (as === 'program' && !isSureWithoutSign))) &&
+    !isInVin(text, at, at + born.length + sign.length + serial.length)
   )
 }
 

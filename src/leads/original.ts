@@ -1,7 +1,8 @@
+import { hash } from 'node:crypto'
 import { decodeHTMLStrict } from 'entities'
 import { wideEncodingOf } from '../encoding.ts'
 import { givingWay } from '../slices.ts'
-import { maskNationalIds } from './national-id.ts'
+import { hasNationalIds, serialsIn } from './national-id.ts'
 
 // What was sent is kept in whatever it was written in, and so is what is masked in it: a star has as many bytes as what
 // stood there.
@@ -13,64 +14,85 @@ interface View {
 }
 
 /** So many times the bytes of a document are looked at, whatever it is wrapped in; those of a short one more often. */
-const looksMax = 12
+const looksMax = 24
 const charactersMin = 500_000
 /** Longer than a national identity number in base64; a shorter one is a word. */
 const base64LengthMin = 14
 const star = '*'
+/** What is read in one go, before others may get their turn. */
+const tokensAtOnce = 1_024
+/** The place in a text that is read anew, how long it is there, and where it begins and ends in what it was read in. */
+const tokenSize = 4
+
+interface Looking {
+  readonly country: string
+  readonly giveWay: GiveWay
+  /** What was looked at in this pass: hashes, since texts are long. */
+  readonly seen: Set<string>
+  /** So many characters more. */
+  left: number
+}
+type GiveWay = ReturnType<typeof givingWay>
+type Found = 'nothing' | 'numbers' | 'too much'
 
 /**
  * The bytes of a document without the serials of national identity numbers of `country`, as many as there were; the
- * same buffer when there is none.
+ * same buffer when there is none. Undefined when it is wrapped in so much that not all of it could be looked at.
  *
  * They are looked for in all that a reader might make of it, in turn and within each other: any encoding that has ASCII
  * in it, UTF-16 and UTF-32, character references, escapes of JSON, percent-encoding, quoted-printable, base64, and
  * between tags. What is masked too often in a copy is in the lead. In slices of time, so that others get their turn.
  */
-export async function maskedOriginal(content: Buffer, country: string): Promise<Buffer> {
-  let bytes = content
+export async function maskedOriginal(content: Buffer, country: string): Promise<Buffer | undefined> {
+  if (!hasNationalIds(country)) return content
   const giveWay = givingWay()
+  let left = Math.max(looksMax * content.length, charactersMin)
   // Whatever is found is written at once, and all is looked at anew: no view is older than the bytes.
-  for (let looks = Math.max(looksMax * content.length, charactersMin); looks > 0;) {
+  for (let bytes = content; ;) {
     const masked = Buffer.from(bytes)
-    let isMasked = false
-    for (const view of viewsOf(masked)) {
-      looks -= view.text.length + 1
-      isMasked = maskIn(view, country)
-      if (isMasked || looks <= 0) break
-      await giveWay()
-    }
-    if (!isMasked) break
+    const looking = { country, giveWay, seen: new Set<string>(), left }
+    const found = await maskWithin(rootOf(masked), looking)
+    if (found === 'nothing') return bytes
+    if (found === 'too much') return undefined
     bytes = masked
+    left = looking.left
   }
-  return bytes
 }
 
-function maskIn({ text, put }: View, country: string): boolean {
-  const masked = maskNationalIds(text, country)
-  if (masked === text) return false
-  for (let at = 0; at < text.length; at++) if (text[at] !== masked[at]) put(at, star)
-  return true
+/** In a text, and then in all that it may be unwrapped to: no more of that is kept than leads to where one looks. */
+async function maskWithin(view: View, looking: Looking): Promise<Found> {
+  const { seen, giveWay } = looking
+  const known = hash('sha256', view.text, 'base64')
+  if (seen.has(known)) return 'nothing'
+  seen.add(known)
+  for (const each of [view, await signed(view, giveWay)]) {
+    if (!each) continue
+    const found = await maskIn(each, looking)
+    if (found !== 'nothing') return found
+    if (!dividedPattern.test(each.text)) continue
+    const untagged = await reread(each, tagPattern, () => '', giveWay)
+    const between = untagged ? await maskIn(untagged, looking) : 'nothing'
+    if (between !== 'nothing') return between
+  }
+  for (const unwrap of unwrappings) {
+    const inner = await unwrap(view, giveWay)
+    const found = inner ? await maskWithin(inner, looking) : 'nothing'
+    if (found !== 'nothing') return found
+  }
+  return 'nothing'
 }
 
-/** All that is read in the bytes, what is least wrapped first; each text once. */
-function* viewsOf(bytes: Buffer): Generator<View> {
-  const seen = new Set<string>()
-  const waiting = [rootOf(bytes)]
-  for (const view of waiting) {
-    if (seen.has(view.text)) continue
-    seen.add(view.text)
-    for (const each of [view, signed(view)]) {
-      if (!each) continue
-      yield each
-      const untagged = dividedPattern.test(each.text) ? reread(each, tagPattern, () => '') : undefined
-      if (untagged) yield untagged
-    }
-    for (const unwrap of unwrappings) {
-      const inner = unwrap(view)
-      if (inner) waiting.push(inner)
-    }
+async function maskIn({ text, put }: View, looking: Looking): Promise<Found> {
+  if (looking.left <= 0) return 'too much'
+  looking.left -= text.length + 1
+  let found: Found = 'nothing'
+  for (const { start, end } of serialsIn(text, looking.country)) {
+    found = 'numbers'
+    for (let at = start; at < end; at++) put(at, star)
+    await looking.giveWay()
   }
+  await looking.giveWay()
+  return found
 }
 
 const tagPattern = /<!\[CDATA\[|\]\]>|<[^<>]*>/g
@@ -83,25 +105,32 @@ const noBreakSpaces = /^(?:\xc2?\xa0)+$/
 const escapePattern = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});|\\(?:u[\da-f]{4}|[^])|\0/gi
 /** Any but an `&` that stands for itself. */
 const hasEscape = /&(?!amp;(?![a-z#]))[a-z#]|\\|\0/i
-const percentPattern = /%[\da-f]{2}|\+/gi
+const percentPattern = /%[\da-f]{2}|\++/gi
 /** Where a `+` is a blank; elsewhere it stands before phone numbers. */
 const formPattern = /%[\da-f]{2}|^[\w.[\]-]{1,64}=/i
 const quotedPattern = /=(?:[\da-f]{2}|\r?\n)/gi
 
 /** Letters that are none of ASCII are not told apart: between digits they are taken for a sign. */
-const signed = (view: View): View | undefined =>
-  hasSign.test(view.text) ? reread(view, signPattern, (bytes) => (noBreakSpaces.test(bytes) ? ' ' : '-')) : undefined
+const signed = async (view: View, giveWay: GiveWay): Promise<View | undefined> =>
+  hasSign.test(view.text)
+    ? reread(view, signPattern, (bytes) => (noBreakSpaces.test(bytes) ? ' ' : '-'), giveWay)
+    : undefined
 
-const unwrappings: readonly ((view: View) => View | undefined)[] = [
-  (view) =>
+const unwrappings: readonly ((view: View, giveWay: GiveWay) => Promise<View | undefined>)[] = [
+  async (view, giveWay) =>
     hasEscape.test(view.text)
-      ? reread(view, escapePattern, (escape) => (escape === '\0' ? '' : characterOf(escape)))
+      ? reread(view, escapePattern, (escape) => (escape === '\0' ? '' : characterOf(escape)), giveWay)
       : undefined,
-  (view) =>
+  async (view, giveWay) =>
     formPattern.test(view.text)
-      ? reread(view, percentPattern, (byte) => (byte === '+' ? ' ' : byteOf(byte)))
+      ? reread(
+          view,
+          percentPattern,
+          (bytes) => (bytes.startsWith('+') ? ' '.repeat(bytes.length) : byteOf(bytes)),
+          giveWay,
+        )
       : undefined,
-  (view) => reread(view, quotedPattern, (byte) => (byte.endsWith('\n') ? '' : byteOf(byte))),
+  (view, giveWay) => reread(view, quotedPattern, (byte) => (byte.endsWith('\n') ? '' : byteOf(byte)), giveWay),
   outOfBase64,
 ]
 
@@ -128,10 +157,17 @@ function escapeLike(escape: string, character: string): string {
 }
 
 /** A text in which what fits `pattern` is read as something else. Undefined when nothing does. */
-function reread(outer: View, pattern: RegExp, read: (token: string) => string): View | undefined {
+async function reread(
+  outer: View,
+  pattern: RegExp,
+  read: (token: string) => string,
+  giveWay: GiveWay,
+): Promise<View | undefined> {
   const { text } = outer
-  const tokens: { at: number; length: number; start: number; end: number }[] = []
-  const parts: string[] = []
+  let tokens = new Int32Array(tokenSize * 16)
+  let count = 0
+  let inner = ''
+  let parts: string[] = []
   let end = 0
   let at = 0
   for (const { 0: token, index } of text.matchAll(pattern)) {
@@ -139,37 +175,49 @@ function reread(outer: View, pattern: RegExp, read: (token: string) => string): 
     parts.push(text.slice(end, index), said)
     at += index - end
     end = index + token.length
-    tokens.push({ at, length: said.length, start: index, end })
+    if (count * tokenSize === tokens.length) tokens = twiceAsLong(tokens)
+    tokens.set([at, said.length, index, end], count++ * tokenSize)
     at += said.length
+    if (count % tokensAtOnce > 0) continue
+    inner += parts.join('')
+    parts = []
+    await giveWay()
   }
-  if (tokens.length === 0) return undefined
+  if (count === 0) return undefined
   parts.push(text.slice(end))
   return {
-    text: parts.join(''),
+    text: inner + parts.join(''),
     put: (place, character) => {
-      const token = lastUpTo(tokens, place)
-      if (!token) return outer.put(place, character)
-      const beyond = place - token.at - token.length
-      if (beyond >= 0) return outer.put(token.end + beyond, character)
-      const escape = text.slice(token.start, token.end)
-      write(outer, token.start, escape, escapeLike(escape, character))
+      const last = lastUpTo(place, count, (row) => tokens[row * tokenSize] ?? 0)
+      if (last < 0) return outer.put(place, character)
+      const [at = 0, length = 0, start = 0, end = 0] = tokens.subarray(last * tokenSize, (last + 1) * tokenSize)
+      const beyond = place - at - length
+      if (beyond >= 0) return outer.put(end + beyond, character)
+      const escape = text.slice(start, end)
+      write(outer, start, escape, escapeLike(escape, character))
     },
   }
+}
+
+function twiceAsLong(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(numbers.length * 2)
+  longer.set(numbers)
+  return longer
 }
 
 function write(outer: View, start: number, before: string, after: string): void {
   for (let at = 0; at < after.length; at++) if (after[at] !== before[at]) outer.put(start + at, after.charAt(at))
 }
 
-/** The last that begins at `place` or before it. */
-function lastUpTo<Part extends { readonly at: number }>(parts: readonly Part[], place: number): Part | undefined {
-  let [low, high] = [0, parts.length]
+/** Which of `count` is the last that begins at `place` or before it; -1 when none does. */
+function lastUpTo(place: number, count: number, beginOf: (which: number) => number): number {
+  let [low, high] = [0, count]
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((parts[middle]?.at ?? 0) <= place) low = middle + 1
+    if (beginOf(middle) <= place) low = middle + 1
     else high = middle
   }
-  return parts[low - 1]
+  return low - 1
 }
 
 const rootOf = (bytes: Buffer): View => textOf(bytes, (at, character) => void (bytes[at] = character.charCodeAt(0)))
@@ -197,10 +245,11 @@ values['-'.charCodeAt(0)] = 62
 values['_'.charCodeAt(0)] = 63
 
 /** All that is, or might be, base64 in a text, one behind the other. */
-function outOfBase64(outer: View): View | undefined {
+async function outOfBase64(outer: View, giveWay: GiveWay): Promise<View | undefined> {
   const parts: (View & { at: number })[] = []
   let at = 0
   for (const run of base64RunsIn(outer.text)) {
+    await giveWay()
     const part = decodedRun(outer, run)
     if (!part) continue
     parts.push({ ...part, at })
@@ -210,24 +259,23 @@ function outOfBase64(outer: View): View | undefined {
   return {
     text: parts.map(({ text }) => text).join('\n'),
     put: (place, character) => {
-      const part = lastUpTo(parts, place)
+      const part = parts[lastUpTo(place, parts.length, (which) => parts[which]?.at ?? 0)]
       part?.put(place - part.at, character)
     },
   }
 }
 
 /** The places of the digits of each run. One goes on behind the end of a line, but not behind an empty one. */
-function base64RunsIn(text: string): Int32Array[] {
-  const runs: Int32Array[] = []
+function* base64RunsIn(text: string): Generator<Int32Array> {
   const places = new Int32Array(text.length)
   let count = 0
   /** What of a run that begins within a line is on its first line: perhaps a header stands there. */
   let ofFirstLine = 0
   let isWithinLine = false
-  const end = () => {
-    if (count >= base64LengthMin) runs.push(places.slice(0, count))
+  const end = function* () {
+    if (count >= base64LengthMin) yield places.slice(0, count)
     if (isWithinLine && ofFirstLine > 0 && count - ofFirstLine >= base64LengthMin)
-      runs.push(places.slice(ofFirstLine, count))
+      yield places.slice(ofFirstLine, count)
     count = ofFirstLine = 0
   }
   for (let at = 0, previous = 0x0a; at < text.length; at++) {
@@ -236,11 +284,10 @@ function base64RunsIn(text: string): Int32Array[] {
       if (count === 0) isWithinLine = previous !== 0x0a
       places[count++] = at
     } else if (code === 0x0a && previous !== 0x0a) ofFirstLine ||= count
-    else if (code !== 0x0d) end()
+    else if (code !== 0x0d && count > 0) yield* end()
     if (code !== 0x0d) previous = code
   }
-  end()
-  return runs
+  yield* end()
 }
 
 const looksOfWord = 24

@@ -49,6 +49,8 @@ const messages = {
   'vehicle-not-identifiable': 'This vehicle has no VIN, registration, stock number or listing, nor make and model.',
   'idempotency-key-unusable':
     'The idempotency key is empty, damaged, or what everybody sends who fills nothing in. It counts as not sent.',
+  'original-not-kept':
+    'What was sent is wrapped in so much that national identity numbers in it cannot be masked for certain. The lead is all that was kept of it.',
   // Of ADF documents.
   'adf-wrapped':
     'The document was still in what carried it: a mail, a form, HTML, quoted-printable or base64. It was taken out; the original has all of it.',

@@ -104,6 +104,10 @@ const costlyLeads: Record<string, (bytes: number) => Buffer> = {
   'long numbers': (bytes) => filled(bytes, `${open},"a":[0`, () => ',12345678901234567890', ']}'),
   'repeated members': (bytes) => filled(bytes, open, () => ',"a":0', '}'),
   'many lists of cars': (bytes) => filled(bytes, `${open},"vehiclesOfInterest":[{}`, () => ',{}', ']}'),
+  'a message of blanks of a form': (bytes) => filled(bytes, `${open},"message":"%20`, () => '+', '"}'),
+  'a message of blanks and letters of a form': (bytes) => filled(bytes, `${open},"message":"%20`, () => '+a', '"}'),
+  'a message of escapes': (bytes) => filled(bytes, `${open},"message":"%20`, () => '\\\\+', '"}'),
+  'a message of national numbers': (bytes) => filled(bytes, `${open},"message":"`, () => '010150-5000 ', '"}'),
   'lone surrogates': (bytes) => filled(bytes, `${open},"message":"`, () => '\\ud800', '"}'),
 }
 const open = '{"customer":{"phones":[{"number":"32123456"}]}'
@@ -130,6 +134,10 @@ const costlyDocuments: Record<string, (bytes: number) => Buffer> = {
   attributes: (bytes) => filled(bytes, '<adf><prospect', (at) => ` a${at}="1"`, '/></adf>'),
   'a mail': (bytes) => filled(bytes, 'Content-Type: multipart/mixed; boundary=a\r\n\r\n', () => '--a\r\n\r\n', ''),
   'a form': (bytes) => filled(bytes, 'adf=', () => '%3Cadf%3E', ''),
+  'blanks of a form': (bytes) =>
+    filled(bytes, '<adf><prospect><comments>%20', () => '+', '</comments></prospect></adf>'),
+  'a section of escapes': (bytes) =>
+    filled(bytes, '<adf><prospect><comments><![CDATA[%20', () => '\\+', ']]></comments></prospect></adf>'),
   'escaped twice': (bytes) => filled(bytes, '&lt;adf&gt;', () => '&amp;lt;', ''),
   blanks: (bytes) => filled(bytes, '<adf>', () => ' ', '<'),
   'no document': (bytes) => filled(bytes, '', () => 'a', ''),

@@ -302,6 +302,8 @@ export const da: Words = {
     incomplete: 'Det siger ikke, hvad det handler om. Resten er gemt under “Alt andet”.',
     'vehicle-not-identifiable': 'Bilen har intet nummer og ikke mærke og model.',
     'idempotency-key-unusable': 'Afsenderen har mærket det på en måde, der ikke skelner mellem leads.',
+    'original-not-kept':
+      'Det, der blev sendt, er pakket så meget ind, at CPR-numre i det ikke kan skjules med sikkerhed. Kun leadet er gemt.',
     'too-many-warnings': 'Der var mere. Det er udeladt.',
     'adf-wrapped': 'Dokumentet lå stadig i det, det kom med, for eksempel en mail. Det er taget ud.',
     'adf-form': 'Dokumentet var ikke velformet. Det er læst, som det må være ment.',

@@ -300,6 +300,8 @@ export const en = {
     incomplete: 'This did not say what it is about. What else it said is kept under “Anything else”.',
     'vehicle-not-identifiable': 'This vehicle has no number, and no make and model.',
     'idempotency-key-unusable': 'The sender marked it in a way that tells no leads apart.',
+    'original-not-kept':
+      'What was sent is wrapped in so much that national identity numbers in it cannot be hidden for certain. Only the lead was kept.',
     'too-many-warnings': 'There was more. It was left out.',
     'adf-wrapped': 'The document was still in what carried it, such as a mail. It was taken out.',
     'adf-form': 'The document was not well-formed. It was read as it must have been meant.',
