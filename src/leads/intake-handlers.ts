@@ -211,8 +211,8 @@ async function masked(
   return content && { ...original, content }
 }
 
-/** It takes memory, many times what was sent. */
-const masking = openFairQueue({ atOnceMax: 4, atOnceOfGroupMax: 1 })
+/** It takes time, which is sliced, and memory, many times what was sent: one at a time. */
+const masking = openFairQueue({ atOnceMax: 1, atOnceOfGroupMax: 1 })
 const maskedInTurn = (
   content: Buffer,
   { country }: LeadContext,

@@ -24,15 +24,16 @@ const tokensAtOnce = 1_024
 /** The place in a text that is read anew, how long it is there, and where it begins and ends in what it was read in. */
 const tokenSize = 4
 
+/** One for all: the many documents of a batch take their time one after the other. */
+const giveWay = givingWay()
+
 interface Looking {
   readonly country: string
-  readonly giveWay: GiveWay
   /** What was looked at in this pass: hashes, since texts are long. */
   readonly seen: Set<string>
   /** So many characters more. */
   left: number
 }
-type GiveWay = ReturnType<typeof givingWay>
 type Found = 'nothing' | 'numbers' | 'too much'
 
 /**
@@ -45,12 +46,11 @@ type Found = 'nothing' | 'numbers' | 'too much'
  */
 export async function maskedOriginal(content: Buffer, country: string): Promise<Buffer | undefined> {
   if (!hasNationalIds(country)) return content
-  const giveWay = givingWay()
   let left = Math.max(looksMax * content.length, charactersMin)
   // Whatever is found is written at once, and all is looked at anew: no view is older than the bytes.
   for (let bytes = content; ;) {
     const masked = Buffer.from(bytes)
-    const looking = { country, giveWay, seen: new Set<string>(), left }
+    const looking = { country, seen: new Set<string>(), left }
     const found = await maskWithin(rootOf(masked), looking)
     if (found === 'nothing') return bytes
     if (found === 'too much') return undefined
@@ -61,21 +61,21 @@ export async function maskedOriginal(content: Buffer, country: string): Promise<
 
 /** In a text, and then in all that it may be unwrapped to: no more of that is kept than leads to where one looks. */
 async function maskWithin(view: View, looking: Looking): Promise<Found> {
-  const { seen, giveWay } = looking
+  const { seen } = looking
   const known = hash('sha256', view.text, 'base64')
   if (seen.has(known)) return 'nothing'
   seen.add(known)
-  for (const each of [view, await signed(view, giveWay)]) {
+  for (const each of [view, await signed(view)]) {
     if (!each) continue
     const found = await maskIn(each, looking)
     if (found !== 'nothing') return found
     if (!dividedPattern.test(each.text)) continue
-    const untagged = await reread(each, tagPattern, () => '', giveWay)
+    const untagged = await reread(each, tagPattern, () => '')
     const between = untagged ? await maskIn(untagged, looking) : 'nothing'
     if (between !== 'nothing') return between
   }
   for (const unwrap of unwrappings) {
-    const inner = await unwrap(view, giveWay)
+    const inner = await unwrap(view)
     const found = inner ? await maskWithin(inner, looking) : 'nothing'
     if (found !== 'nothing') return found
   }
@@ -89,9 +89,9 @@ async function maskIn({ text, put }: View, looking: Looking): Promise<Found> {
   for (const { start, end } of serialsIn(text, looking.country)) {
     found = 'numbers'
     for (let at = start; at < end; at++) put(at, star)
-    await looking.giveWay()
+    await giveWay()
   }
-  await looking.giveWay()
+  await giveWay()
   return found
 }
 
@@ -111,26 +111,19 @@ const formPattern = /%[\da-f]{2}|^[\w.[\]-]{1,64}=/i
 const quotedPattern = /=(?:[\da-f]{2}|\r?\n)/gi
 
 /** Letters that are none of ASCII are not told apart: between digits they are taken for a sign. */
-const signed = async (view: View, giveWay: GiveWay): Promise<View | undefined> =>
-  hasSign.test(view.text)
-    ? reread(view, signPattern, (bytes) => (noBreakSpaces.test(bytes) ? ' ' : '-'), giveWay)
-    : undefined
+const signed = async (view: View): Promise<View | undefined> =>
+  hasSign.test(view.text) ? reread(view, signPattern, (bytes) => (noBreakSpaces.test(bytes) ? ' ' : '-')) : undefined
 
-const unwrappings: readonly ((view: View, giveWay: GiveWay) => Promise<View | undefined>)[] = [
-  async (view, giveWay) =>
+const unwrappings: readonly ((view: View) => Promise<View | undefined>)[] = [
+  async (view) =>
     hasEscape.test(view.text)
-      ? reread(view, escapePattern, (escape) => (escape === '\0' ? '' : characterOf(escape)), giveWay)
+      ? reread(view, escapePattern, (escape) => (escape === '\0' ? '' : characterOf(escape)))
       : undefined,
-  async (view, giveWay) =>
+  async (view) =>
     formPattern.test(view.text)
-      ? reread(
-          view,
-          percentPattern,
-          (bytes) => (bytes.startsWith('+') ? ' '.repeat(bytes.length) : byteOf(bytes)),
-          giveWay,
-        )
+      ? reread(view, percentPattern, (bytes) => (bytes.startsWith('+') ? ' '.repeat(bytes.length) : byteOf(bytes)))
       : undefined,
-  (view, giveWay) => reread(view, quotedPattern, (byte) => (byte.endsWith('\n') ? '' : byteOf(byte)), giveWay),
+  (view) => reread(view, quotedPattern, (byte) => (byte.endsWith('\n') ? '' : byteOf(byte))),
   outOfBase64,
 ]
 
@@ -157,12 +150,7 @@ function escapeLike(escape: string, character: string): string {
 }
 
 /** A text in which what fits `pattern` is read as something else. Undefined when nothing does. */
-async function reread(
-  outer: View,
-  pattern: RegExp,
-  read: (token: string) => string,
-  giveWay: GiveWay,
-): Promise<View | undefined> {
+async function reread(outer: View, pattern: RegExp, read: (token: string) => string): Promise<View | undefined> {
   const { text } = outer
   let tokens = new Int32Array(tokenSize * 16)
   let count = 0
@@ -245,7 +233,7 @@ values['-'.charCodeAt(0)] = 62
 values['_'.charCodeAt(0)] = 63
 
 /** All that is, or might be, base64 in a text, one behind the other. */
-async function outOfBase64(outer: View, giveWay: GiveWay): Promise<View | undefined> {
+async function outOfBase64(outer: View): Promise<View | undefined> {
   const parts: (View & { at: number })[] = []
   let at = 0
   for (const run of base64RunsIn(outer.text)) {
