@@ -136,7 +136,7 @@ export async function openService({
     const cookies = cookiesOf(issuer)
     const guessing = openGuessing()
     parts.push({ name: 'guessing', stop: () => guessing.stop() })
-    const passwords = openPasswords()
+    const passwords = openPasswords((err) => log.error({ err }, 'the hash of a password cannot be read'))
     parts.push({ name: 'passwords', stop: () => passwords.stop() })
     let isStopping = false
     const refusals = openRefusals(db, report)

@@ -13,6 +13,12 @@ interface Message<Content> {
   content: Content
 }
 
+/** What comes back: an answer, or why there is none to this alone. */
+type Answered<Answer> = Message<Answer> | { id: number; failure: string }
+
+/** There is no answer to what was asked, while the thread goes on. */
+export class Unanswerable extends Error {}
+
 const lowPriority = 10
 
 /** The thread is there while it is asked, and for `idleMs` after; nothing of it is loaded before. */
@@ -34,9 +40,11 @@ export function openThread<Asked, Answer>(work: URL, idleMs: number): Thread<Ask
   }
   const started = (): Worker => {
     const fresh = new Worker(work)
-    fresh.on('message', ({ id, content }: Message<Answer>) => {
-      waiting.get(id)?.resolve(content)
-      waiting.delete(id)
+    fresh.on('message', (answered: Answered<Answer>) => {
+      const asker = waiting.get(answered.id)
+      if ('failure' in answered) asker?.reject(new Unanswerable(answered.failure))
+      else asker?.resolve(answered.content)
+      waiting.delete(answered.id)
       if (waiting.size > 0) return
       fresh.unref()
       idle = setTimeout(() => void end(), idleMs).unref()
@@ -73,7 +81,13 @@ export function openThread<Asked, Answer>(work: URL, idleMs: number): Thread<Ask
 export function answerWith<Asked, Answer>(answer: (asked: Asked) => Answer): void {
   // Elsewhere it would be the priority of the whole process.
   if (process.platform === 'linux') setPriority(lowPriority)
-  parentPort?.on('message', ({ id, content }: Message<Asked>) =>
-    parentPort?.postMessage({ id, content: answer(content) } satisfies Message<Answer>),
-  )
+  parentPort?.on('message', ({ id, content }: Message<Asked>) => {
+    let answered: Answered<Answer>
+    try {
+      answered = { id, content: answer(content) }
+    } catch (error) {
+      answered = { id, failure: error instanceof Error ? error.message : String(error) }
+    }
+    parentPort?.postMessage(answered)
+  })
 }

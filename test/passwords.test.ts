@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import type { Http } from '../src/operation.ts'
 import { openPasswords } from '../src/users/passwords.ts'
 
@@ -8,7 +8,7 @@ const cores = Math.max(1, availableParallelism() - 1)
 
 /** Passwords that are looked at until the test lets go of them. */
 function held() {
-  const passwords = openPasswords()
+  const passwords = openPasswords(vi.fn())
   const checking: { password: string; end: () => void }[] = []
   // The cast: nothing else of a request is asked.
   const from = (address: string) =>
@@ -72,7 +72,7 @@ it('refuses what one address or e-mail sends too much of, says when to come agai
 })
 
 it('hashes and compares, and finds nothing right where there is no hash', async () => {
-  const passwords = openPasswords()
+  const passwords = openPasswords(vi.fn())
   try {
     const passwordHash = await passwords.hash('four words and a horse')
     expect(await passwords.isRight(passwordHash, 'four words and a horse')).toBe(true)
@@ -84,8 +84,25 @@ it('hashes and compares, and finds nothing right where there is no hash', async 
   }
 })
 
+it('finds nothing right where a hash cannot be read, says so, and answers everybody else who waits', async () => {
+  const unreadable = vi.fn()
+  const passwords = openPasswords(unreadable)
+  try {
+    const passwordHash = await passwords.hash('four words and a horse')
+    // As many as there are threads, and as many beside them.
+    const damaged = Array.from({ length: cores }, () => passwords.isRight('not a hash', 'four words and a horse'))
+    const beside = Array.from({ length: cores }, () => passwords.isRight(passwordHash, 'four words and a horse'))
+    expect(await Promise.all(damaged)).toEqual(damaged.map(() => false))
+    expect(await Promise.all(beside)).toEqual(beside.map(() => true))
+    expect(unreadable).toHaveBeenCalledTimes(cores)
+    expect(JSON.stringify(unreadable.mock.calls.map(([error]) => error.message))).not.toContain('horse')
+  } finally {
+    await passwords.stop()
+  }
+})
+
 it.runIf(process.platform === 'linux')('hashes with a lower priority than everything else has', async () => {
-  const passwords = openPasswords()
+  const passwords = openPasswords(vi.fn())
   try {
     await passwords.hash('four words and a horse')
     // The 19th field of `stat`; the name before it may have blanks (proc(5)).
@@ -99,7 +116,7 @@ it.runIf(process.platform === 'linux')('hashes with a lower priority than everyt
 })
 
 it('fails what is asked when it is stopped', async () => {
-  const passwords = openPasswords()
+  const passwords = openPasswords(vi.fn())
   const refused = expect(passwords.hash('four words and a horse')).rejects.toMatchObject({ code: 'unavailable' })
   await passwords.stop()
   await refused

@@ -63,7 +63,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     cookies: cookiesOf(issuer),
     idleSeconds: 43_200,
     attempts: openAttempts(db, secrets),
-    passwords: openPasswords(),
+    passwords: openPasswords((error) => console.error(error)),
     devices: devices(secrets, cookiesOf(issuer)),
     guessing: openGuessing(),
     passwordChanged: () => undefined,
