@@ -171,7 +171,12 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
       const { scopes } = (await prepare('GET', path)).body
       return { path, body: { scopes: scopes.toReversed() } }
     }),
-    lets('written as another system', async () => changed(extensive(), { sources: ['dms'] })),
+    asks('written as one more system', async () =>
+      changed(extensive(), { sources: ['dms', 'crm'] }, { sources: ['dms'] }),
+    ),
+    lets('written as fewer systems', async () =>
+      changed(extensive(), { sources: ['crm'] }, { sources: ['dms', 'crm'] }),
+    ),
     lets('disabled', async () => changed(extensive(), { disabled: true })),
     lets('left enabled, with another name', async () => changed(extensive(), { disabled: false, name: name() })),
     lets('shortened', async () => changed(extensive(), { expiresAt: inDays(2) })),

@@ -828,8 +828,8 @@ export const getApiKey = <ThrowOnError extends boolean = false>(options: Options
  *
  * Scope: `api-keys:manage`. A disabled key buys no tokens, and the tokens it bought before are dead at once; they stay dead when the key
  * is enabled again. Scopes, expiry and `allowedNetworks` hold for tokens that are out, too, from the moment of this answer. A person who
- * changes the scopes of a key for extensive integrations, enables it, lets it live longer, or lets it be used from where it could not be
- * must have signed in within the last 15 minutes.
+ * changes the scopes of a key for extensive integrations, enables it, lets it live longer, lets it be used from where it could not be, or
+ * lets it write as a system as which it could not must have signed in within the last 15 minutes.
  *
  */
 export const updateApiKey = <ThrowOnError extends boolean = false>(options: Options<UpdateApiKeyData, ThrowOnError>): RequestResult<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError> => (options.client ?? client).patch<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError>({

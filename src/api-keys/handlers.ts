@@ -182,7 +182,8 @@ export const updateApiKey =
       const isProlonged = expiry !== undefined && isLater(expiry.expires_at, before.expires_at)
       const networks = body.allowedNetworks && allowedNetworks(body.allowedNetworks)
       const isWider = networks !== undefined && widens(before.allowed_networks, networks)
-      if (readsData(before.kind) && (chosen || isEnabled || isProlonged || isWider))
+      const speaksForMore = body.sources?.some((source) => !before.sources.includes(source)) === true
+      if (readsData(before.kind) && (chosen || isEnabled || isProlonged || isWider || speaksForMore))
         await requireFreshSignIn(trx, principal, now)
 
       await store.saveApiKey(
