@@ -162,6 +162,7 @@ export async function openService({
       intake,
       leadViolations,
       customerViolations,
+      itemsFailed: (err, requestId) => log.error({ requestId, err }, 'items of a batch failed'),
       feed,
       cookies,
       idleSeconds: sessionIdleSeconds,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Knex } from 'knex'
+import { afterAll, beforeAll, describe, expect, it, type MockInstance, onTestFinished, vi } from 'vitest'
 import { inner, newId, outer } from '../src/ids.ts'
 import { recordEvents } from '../src/events/store.ts'
 import { system } from '../src/events/event.ts'
@@ -237,6 +238,32 @@ it('writes up to 200 customers at once, each as if it had come alone, in their o
     all.map((each: { written: object }) => each.written),
   )
   expect((await asked('POST', '/v1/customers/batch', { customers: [...many, item('201', anna)] })).status).toBe(400)
+})
+
+it('says of each of a batch what became of it, when the database is busy half-way', async () => {
+  const { context } = service.service.database.changes as unknown as { context: Pick<Knex, 'transaction'> }
+  const begin = context.transaction.bind(context) as (...args: unknown[]) => Promise<unknown>
+  const begun = vi.spyOn(context, 'transaction') as unknown as MockInstance<typeof begin>
+  const holding = Promise.withResolvers<Knex.Transaction>()
+  onTestFinished(() => begun.mockRestore())
+  begun.mockImplementationOnce(begin).mockImplementationOnce(async (...args) => {
+    const trx = await service.db.transaction()
+    holding.resolve(trx)
+    await trx('dealer_clocks').where({ dealer_id: dealer.dealerId }).forUpdate()
+    return begin(...args)
+  })
+  const id = unique()
+  const customers = Array.from({ length: 200 }, (_, at) => ({ source: 'dms', id: `${id}-${at}`, customer: anna }))
+  const { status, body } = await asked('POST', '/v1/customers/batch', { customers })
+  await (await holding.promise).rollback()
+  expect([status, body.results.length]).toEqual([207, 200])
+  const rest = body.results.findIndex((each: { status: number }) => each.status !== 201)
+  expect(rest).toBeGreaterThan(0)
+  expect(new Set(body.results.slice(rest).map((each: any) => `${each.status} ${each.problem.code}`))).toEqual(
+    new Set(['503 unavailable']),
+  )
+  const written = await service.db('customer_sources').where('external_id', 'like', `${id}-%`)
+  expect(written).toHaveLength(rest)
 })
 
 describe('two systems', () => {

@@ -11,6 +11,7 @@ import type {
   Suggestion,
   Warning,
 } from '../../generated/server/types.gen.ts'
+import { unavailableFor } from '../db/away.ts'
 import { findDealer } from '../dealers/store.ts'
 import { isMatchedBy } from '../entity-tag.ts'
 import { inner, newId, outer } from '../ids.ts'
@@ -41,6 +42,8 @@ export interface Customers {
   intake: Pick<Intake, 'judge'>
   db: Knex
   customerViolations: (customer: unknown) => Violation[]
+  /** Is told why items of a batch are answered `internal`. */
+  itemsFailed: (reason: unknown, requestId: string) => void
 }
 
 const foundMax = limits.CustomerSearchResult.items.maxItems
@@ -201,7 +204,7 @@ export const upsertCustomerByReference =
  * dealer's clock: they are read before it is held.
  */
 export const upsertCustomers =
-  ({ meter, intake, db, customerViolations }: Customers): Handlers['upsertCustomers'] =>
+  ({ meter, intake, db, customerViolations, itemsFailed }: Customers): Handlers['upsertCustomers'] =>
   async ({ body, principal, http }, { write }) => {
     if (!http.isJudged) await intake.judge(principal)
     await meter.use(principal, http, { writes: body.customers.length })
@@ -215,7 +218,7 @@ export const upsertCustomers =
 
     const results: CustomerResult[] = []
     const refused = (reason: unknown): CustomerResult => {
-      const problem = reason instanceof Problem ? reason : new Problem('internal')
+      const problem = reason instanceof Problem ? reason : (unavailableFor(reason) ?? new Problem('internal'))
       return { status: problem.status, problem: problemBody(problem, http.requestId) }
     }
     while (results.length < items.length) {
@@ -249,7 +252,8 @@ export const upsertCustomers =
         return answers
       }).catch((reason: unknown) => {
         // What was written before stays written, and is answered so.
-        if (results.length === 0 || !(reason instanceof Problem)) throw reason
+        if (results.length === 0) throw reason
+        if (!(reason instanceof Problem) && !unavailableFor(reason)) itemsFailed(reason, http.requestId)
         return items.slice(results.length).map(() => refused(reason))
       })
       results.push(...some)

@@ -60,6 +60,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     feed,
     leadViolations: () => [],
     customerViolations: () => [],
+    itemsFailed: () => undefined,
     cookies: cookiesOf(issuer),
     idleSeconds: 43_200,
     attempts: openAttempts(db, secrets),
