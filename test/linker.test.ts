@@ -45,7 +45,9 @@ async function push(token: string, customer: object, more: object = {}): Promise
 
 const linksOf = async ({
   dealerId,
-}: Pick<Dealer, 'dealerId'>): Promise<Map<string, { customer_id: string; reasons: string[]; test: boolean }>> => {
+}: Pick<Dealer, 'dealerId'>): Promise<
+  Map<string, { customer_id: string; reasons: string[]; test: boolean; rev_event: string }>
+> => {
   const rows = await service.db('lead_links').where({ dealer_id: dealerId })
   return new Map(rows.map((row) => [row.lead_id, row]))
 }
@@ -225,6 +227,22 @@ describe('what many share', () => {
       ({ type, subject_id }) => type === 'lead.linked' && subject_id === half,
     )
     expect(told.length).toBe(2)
+  })
+
+  it('takes back a few at a time', async () => {
+    const dealer = await service.dealer('few')
+    const emails = [{ address: 'holm@firm.example' }]
+    const halves = Array.from({ length: 14 }, () => ({ lead: lead({ customer: { emails } }) }))
+    await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads: halves } })
+    await caughtUp(dealer)
+    for (const word of words)
+      await push(dealer.website.token, { name: { given: word, family: `${word}gaard` }, emails })
+    await caughtUp(dealer)
+    const back = [...(await linksOf(dealer)).values()].filter(({ reasons }) => reasons[0] === 'stop-value')
+    expect(back.length).toBeGreaterThan(12)
+    const ids = new Set(back.map(({ rev_event }) => rev_event))
+    const times = (await eventsOf(dealer)).filter(({ id }) => ids.has(id)).map(({ at }) => at.getTime())
+    expect(times.filter((at) => at === times[0]).length).toBeLessThanOrEqual(10)
   })
 
   it('keeps together who has the same whole name behind it', async () => {

@@ -55,6 +55,9 @@ const eventsMax = 1_000
 const rowsMin = 25
 const rowsFirst = 50
 const rowsMax = 250
+// Of a stop value that is settled: each row is a customer made, or a suggestion, with the clock in hand.
+const settledMin = 1
+const settledFirst = 10
 /** Under the clock of the dealer, the commit included; what is aimed at is less. */
 const heldMsAimed = 12
 /** Whoever pushes leads to this dealer waits meanwhile: they have nineteen parts of twenty while they come. */
@@ -80,6 +83,7 @@ export function openLinker(
   tell: (isLate: boolean, lag: Lag) => void = () => undefined,
 ): Linker {
   const rows = new LRUCache<string, number>({ max: placesMax })
+  const settled = new LRUCache<string, number>({ max: placesMax })
   let lag = noLag
   let isLate = false
   let commitMs = 2
@@ -95,17 +99,18 @@ export function openLinker(
   }
 
   const step = async (dealerId: string): Promise<Step> => {
-    const most = rows.get(dealerId) ?? rowsFirst
+    const most = { linked: rows.get(dealerId) ?? rowsFirst, settled: settled.get(dealerId) ?? settledFirst }
     const made = await inTurn(db, turnOf(dealerId), (trx) => linkSome(trx, dealerId, most, commitMs))
     if (!made) return { state: 'elsewhere' }
-    if (made.state === 'changed') rows.set(dealerId, Math.max(1, most >> 1))
+    if (made.state === 'changed') rows.set(dealerId, Math.max(1, most.linked >> 1))
     if (made.state !== 'written') return made.state === 'done' ? made : { state: 'goes on', restMs: made.restMs }
     const over = performance.now()
     const heldMs = over - made.lockedAt
     commitMs = (commitMs * 3 + over - made.writtenAt) / 4
     const factor = Math.min(2, Math.max(0.5, heldMsAimed / heldMs))
-    if (made.rows >= most || factor < 1)
-      rows.set(dealerId, Math.min(rowsMax, Math.max(rowsMin, Math.round(most * factor))))
+    const [sizes, least] = made.work === 'linked' ? [rows, rowsMin] : [settled, settledMin]
+    if (made.rows >= most[made.work] || factor < 1)
+      sizes.set(dealerId, Math.min(rowsMax, Math.max(least, Math.round(most[made.work] * factor))))
     return { state: 'goes on', restMs: heldMs * made.rests }
   }
 
@@ -149,24 +154,31 @@ export function openLinker(
   return { lag: () => lag, link: job.run, stop: job.stop }
 }
 
+type Work = 'linked' | 'settled'
+
 type Made =
   | { state: 'done' }
   | { state: 'changed' | 'goes on'; restMs: number }
-  | { state: 'written'; rows: number; lockedAt: number; writtenAt: number; rests: number }
+  | { state: 'written'; work: Work; rows: number; lockedAt: number; writtenAt: number; rests: number }
 
 /** One batch; the caller has the turn of the dealer. */
-async function linkSome(trx: Knex.Transaction, dealerId: string, rowsAtMost: number, commitMs: number): Promise<Made> {
+async function linkSome(
+  trx: Knex.Transaction,
+  dealerId: string,
+  most: { readonly [kind in Work]: number },
+  commitMs: number,
+): Promise<Made> {
   const place = await store.findPlace(trx, dealerId)
   const page = await store.findEvents(trx, dealerId, place.seq, eventsMax)
   const all = page.filter(isAsking)
-  const events = all.slice(0, rowsAtMost)
-  const next = all[rowsAtMost]
+  const events = all.slice(0, most.linked)
+  const next = all[most.linked]
   // Up to what is next to be asked about, everything has been passed over.
   const seq = next ? String(BigInt(next.seq) - 1n) : (page.at(-1)?.seq ?? place.seq)
   const unsettled = await store.findUnsettled(trx, dealerId)
   // To pass over what is nothing to it, it needs no clock.
   if (place.rest_ms > 0 && (events.length > 0 || unsettled)) return { state: 'goes on', restMs: place.rest_ms }
-  if (unsettled) return settle(trx, dealerId, place, unsettled, rowsAtMost, commitMs)
+  if (unsettled) return settle(trx, dealerId, place, unsettled, most.settled, commitMs)
   const batch = events.length > 0 ? await prepared(trx, dealerId, events) : undefined
   if (!batch || isEmpty(batch)) {
     // Nothing of the dealer changes, but how far it was read.
@@ -180,7 +192,7 @@ async function linkSome(trx: Knex.Transaction, dealerId: string, rowsAtMost: num
   if (!now.isAsPrepared) return { state: 'changed', restMs: 0 }
   await write(trx, dealerId, batch, now.now)
   const leadsCame = BigInt(now.seq) > BigInt(place.seen)
-  return rested(trx, dealerId, { seq, leadsCame, rows: events.length, lockedAt, commitMs })
+  return rested(trx, dealerId, { work: 'linked', seq, leadsCame, rows: events.length, lockedAt, commitMs })
 }
 
 const isAsking = ({ type, actor_type }: store.LinkerEvent) =>
@@ -190,12 +202,12 @@ const isAsking = ({ type, actor_type }: store.LinkerEvent) =>
 async function rested(
   trx: Knex.Transaction,
   dealerId: string,
-  written: { seq: string; leadsCame: boolean; rows: number; lockedAt: number; commitMs: number },
+  written: { work: Work; seq: string; leadsCame: boolean; rows: number; lockedAt: number; commitMs: number },
 ): Promise<Made> {
-  const { seq, leadsCame, rows, lockedAt, commitMs } = written
+  const { work, seq, leadsCame, rows, lockedAt, commitMs } = written
   const rests = leadsCame ? restsWhileLeadsCome : restsElse
   await store.savePlace(trx, dealerId, seq, (performance.now() - lockedAt + commitMs) * rests)
-  return { state: 'written', rows, lockedAt, writtenAt: performance.now(), rests }
+  return { state: 'written', work, rows, lockedAt, writtenAt: performance.now(), rests }
 }
 
 /** Everything that is to be written, but for the numbers of the events. */
@@ -469,17 +481,17 @@ async function settle(
   commitMs: number,
 ): Promise<Made> {
   const resting = await restingOn(trx, dealerId, stop, rowsAtMost)
-  const weakened = resting.length > 0 ? [] : await weakenedBy(trx, dealerId, stop)
+  const weakened = resting.length > 0 ? [] : await weakenedBy(trx, dealerId, stop, rowsAtMost)
 
   await lockDealer(trx, dealerId)
   const lockedAt = performance.now()
   const { now, seq } = await store.findChanges(trx, dealerId, { customers: [], leadIds: [], stateOfSources: null })
   if (resting.length > 0) await takeBack(trx, dealerId, resting, now)
   await store.weakenSuggestions(trx, dealerId, weakened, suggestedFrom)
-  if (resting.length === 0) await store.settleStopValue(trx, dealerId, stop)
-  const leadsCame = BigInt(seq) > BigInt(place.seen)
   const rows = resting.length + weakened.length
-  return rested(trx, dealerId, { seq: place.seq, leadsCame, rows, lockedAt, commitMs })
+  if (resting.length === 0 && rows < rowsAtMost) await store.settleStopValue(trx, dealerId, stop)
+  const leadsCame = BigInt(seq) > BigInt(place.seen)
+  return rested(trx, dealerId, { work: 'settled', seq: place.seq, leadsCame, rows, lockedAt, commitMs })
 }
 
 async function restingOn(db: Knex, dealerId: string, stop: TestKey, atMost: number): Promise<store.RestingLink[]> {
@@ -540,20 +552,35 @@ async function takeBack(
   await refresh(trx, dealerId, system, new Map(touched.map((id) => [id, undefined])), now)
 }
 
-async function weakenedBy(
+/** Those of the suggestions by a stop value that read otherwise without it, as many as are wanted. */
+async function weakenedBy(db: Knex, dealerId: string, stop: TestKey, atMost: number): Promise<store.Weakened[]> {
+  const weakened: store.Weakened[] = []
+  for (let after = beforeAll; weakened.length < atMost;) {
+    const page = await store.findSuggestionsBy(db, dealerId, stop, after, restingPageMax)
+    weakened.push(...(await withoutStops(db, dealerId, stop.test, page)))
+    after = page.at(-1)?.id ?? ''
+    if (page.length < restingPageMax) break
+  }
+  return weakened.slice(0, atMost)
+}
+
+async function withoutStops(
   db: Knex,
   dealerId: string,
-  stop: TestKey,
-): Promise<{ id: string; score: number; reasons: readonly Reason[] }[]> {
-  const suggestions = await store.findSuggestionsBy(db, dealerId, stop)
+  test: boolean,
+  suggestions: readonly store.OpenSuggestion[],
+): Promise<store.Weakened[]> {
   const ids = suggestions.flatMap(({ one_id, other_id }) => [one_id, other_id])
   const persons = await personsOf(db, dealerId, await findActive(db, dealerId, ids))
   const both = [...persons.values()].flatMap(matchKeysOf)
-  const keys = [...new Map(both.map((key) => [nameOf(key), { test: stop.test, ...key }])).values()]
+  const keys = [...new Map(both.map((key) => [nameOf(key), { test, ...key }])).values()]
   const holders = await store.findHolders(db, dealerId, keys, 1)
   const stops = new Set(keys.filter((_, at) => holders[at]?.is_stop).map(nameOf))
-  return suggestions.flatMap(({ id, one_id, other_id }) => {
-    const [one, other] = [persons.get(one_id), persons.get(other_id)]
-    return one && other ? [{ id, ...compared(one, other, (key) => stops.has(nameOf(key))) }] : []
+  return suggestions.flatMap((suggestion) => {
+    const [one, other] = [persons.get(suggestion.one_id), persons.get(suggestion.other_id)]
+    if (!one || !other) return []
+    const { score, reasons } = compared(one, other, (key) => stops.has(nameOf(key)))
+    const isSame = score === suggestion.score && reasons.join() === suggestion.reasons.join()
+    return isSame && score >= suggestedFrom ? [] : [{ id: suggestion.id, score, reasons }]
   })
 }

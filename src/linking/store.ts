@@ -347,22 +347,34 @@ export interface OpenSuggestion {
   id: string
   one_id: string
   other_id: string
+  score: number
+  reasons: string[]
 }
 
-/** Open suggestions between customers who have a value in common. */
+export interface Weakened {
+  id: string
+  score: number
+  reasons: readonly Reason[]
+}
+
+/** Open suggestions between customers who have a value in common, by their ids. */
 export async function findSuggestionsBy(
   db: Knex,
   dealerId: string,
   { test, kind, value }: TestKey,
+  after: string,
+  limit: number,
 ): Promise<OpenSuggestion[]> {
   const { rows } = await db.raw<{ rows: OpenSuggestion[] }>(
-    `select s.id, s.one_id, s.other_id
+    `select s.id, s.one_id, s.other_id, s.score, s.reasons
      from customer_keys a
      join customer_suggestions s on s.dealer_id = :dealerId and s.one_id = a.customer_id and s.rejected_at is null
      join customer_keys b
        on b.dealer_id = :dealerId and b.customer_id = s.other_id and b.kind = a.kind and b.value = a.value
-     where a.dealer_id = :dealerId and a.test = :test and a.kind = :kind and a.value = :value`,
-    { dealerId, test, kind, value },
+     where a.dealer_id = :dealerId and a.test = :test and a.kind = :kind and a.value = :value and s.id > :after
+     order by s.id
+     limit :limit`,
+    { dealerId, test, kind, value, after, limit },
   )
   return rows
 }
@@ -371,7 +383,7 @@ export async function findSuggestionsBy(
 export async function weakenSuggestions(
   trx: Knex.Transaction,
   dealerId: string,
-  weakened: readonly { id: string; score: number; reasons: readonly Reason[] }[],
+  weakened: readonly Weakened[],
   suggestedFrom: number,
 ): Promise<void> {
   if (weakened.length === 0) return
