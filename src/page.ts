@@ -24,7 +24,7 @@ export async function pageOf<Row extends { id: string; fits?: boolean }, Item>(
 }
 
 /** As many of the items as a page has room for; one in any case. */
-function fitting<Item>(items: Item[]): Item[] {
+export function fitting<Item>(items: Item[]): Item[] {
   let bytes = 0
   const beyond = items.findIndex(
     (item, at) => (bytes += Buffer.byteLength(JSON.stringify(item))) > pageBytesMax && at > 0,

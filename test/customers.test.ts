@@ -42,10 +42,10 @@ const patch = (id: string, body: object, match = '*') =>
 const merge = (id: string, into: string, query = '') => asked('PUT', `/v1/customers/${id}/merge${query}`, { into })
 const unmerge = (id: string) => asked('DELETE', `/v1/customers/${id}/merge`)
 /** A customer that the DMS knows. */
-async function known(said: object = anna) {
+async function known(said: object = anna, warned: string[] = []) {
   const id = unique()
   const { status, body } = await put('dms', id, said)
-  expect([status, body.warnings]).toEqual([201, []])
+  expect([status, body.warnings.map(({ code }: { code: string }) => code)]).toEqual([201, warned])
   return { reference: id, id: body.id as string }
 }
 const tag = (id: string, version: number) => `"${id.slice(-12)}.${version}"`
@@ -670,6 +670,19 @@ it('lists the leads of a customer and of those that were merged into it, and ask
     await service.exchange(key.secret),
   )
   expect([refused.status, refused.body.code]).toEqual([403, 'scope-missing'])
+})
+
+it('tells as much of who says what as fits into a mebibyte', async () => {
+  const { id, reference } = await known({ ...anna, shoeSizes: 'x'.repeat(8_000) }, ['member-unknown'])
+  const row = await service.db('customer_sources').where({ dealer_id: dealer.dealerId, external_id: reference }).first()
+  const data = JSON.stringify(row.data)
+  const copies = Array.from({ length: 200 }, (_, at) => {
+    return { ...row, id: newId(), external_id: `${reference}-${at}`, data, changed_at: JSON.stringify(row.changed_at) }
+  })
+  await service.db('customer_sources').insert(copies)
+  const { text, body } = await asked('GET', `/v1/customers/${id}/sources`)
+  expect(body.sources.length).toBeGreaterThan(100)
+  expect(Buffer.byteLength(text)).toBeLessThan(1024 * 1024 + 10_000)
 })
 
 describe('a list of customers', () => {

@@ -2541,11 +2541,11 @@ export type CustomerSources = {
      */
     origins: Array<CustomerOrigin>;
     /**
-     * What people and systems say, each as it was understood.
+     * What people and systems say, each as it was understood; as many as fit into a mebibyte.
      */
     sources: Array<CustomerSource>;
     /**
-     * The leads that have a say, the latest first.
+     * The leads that have a say, the latest first; as many as fit into a mebibyte.
      */
     leads: Array<CustomerLeadSource>;
 };

@@ -27,13 +27,13 @@ import { isLonger } from '../leads/text.ts'
 import type { Meter } from '../limits/meter.ts'
 import { momentOf } from '../moment.ts'
 import type { Principal, Standing } from '../operation.ts'
-import { pageBytesMax, pageOf } from '../page.ts'
+import { fitting as fittingItems, pageBytesMax, pageOf } from '../page.ts'
 import { badRequest, Problem, problemBody, type Violation } from '../problem.ts'
 import { settledInSlices } from '../slices.ts'
 import { type CustomerRow, customerBody, etagOf, revOf } from './customer.ts'
 import { type CustomerKey, markOf, reversedDigits, wordsOf } from './keys.ts'
-import { fields, type Opinion, type Origin, type Origins, timesOf } from './record.ts'
-import { hear, recordsOf, refresh } from './refresh.ts'
+import { fields, type Opinion, type Origin, type Origins, type Source, timesOf } from './record.ts'
+import { recordsOf, refresh } from './refresh.ts'
 import { edited, isReachable, type Read, saidIn } from './said.ts'
 import * as store from './store.ts'
 
@@ -78,31 +78,40 @@ export const getCustomerSources: Handlers['getCustomerSources'] = async ({ path,
   const { dealerId } = principal
   const { id, test } = await living(db, dealerId, inner(path.customerId), standing)
   const members = await store.findMembers(db, dealerId, id)
-  const [rows, leads, records] = await Promise.all([
+  const [rows, leads] = await Promise.all([
     store.findSources(db, dealerId, members),
     store.findHeardLeads(
       db,
       dealerId,
       members.map((member) => ({ root: id, id: member })),
     ),
-    hear(db, dealerId, [id]).then((heard) => recordsOf(db, dealerId, test, heard)),
   ])
+  const said = leads.map((lead): Source => ({
+    kind: 'lead',
+    leadId: lead.id,
+    receivedAt: lead.received_at.toISOString(),
+    data: lead.customer,
+  }))
+  const heard = new Map([[id, { sources: [...rows.map(store.sourceOf), ...said], vehicles: [] }]])
+  const records = await recordsOf(db, dealerId, test, heard)
   const origins = records.get(id)?.origins
   return {
     status: 200,
     body: {
       id: outer('cust', id),
       origins: origins ? originsBody(origins) : [],
-      sources: rows.slice(0, limits.CustomerSources.sources.maxItems).map(sourceBody),
-      leads: leads
-        .toSorted((one, other) => other.received_at.getTime() - one.received_at.getTime())
-        .slice(0, limits.CustomerSources.leads.maxItems)
-        .map((lead) => ({
-          leadId: outer('lead', lead.id),
-          customerId: outer('cust', lead.customer_id),
-          receivedAt: lead.received_at.toISOString(),
-          customer: lead.customer,
-        })),
+      sources: fittingItems(rows.slice(0, limits.CustomerSources.sources.maxItems).map(sourceBody)),
+      leads: fittingItems(
+        leads
+          .toSorted((one, other) => other.received_at.getTime() - one.received_at.getTime())
+          .slice(0, limits.CustomerSources.leads.maxItems)
+          .map((lead) => ({
+            leadId: outer('lead', lead.id),
+            customerId: outer('cust', lead.customer_id),
+            receivedAt: lead.received_at.toISOString(),
+            customer: lead.customer,
+          })),
+      ),
     },
   }
 }
