@@ -142,7 +142,10 @@ export function evidenceIn({ lead, hasOriginal }: Stored): Evidence {
         return match === 'same' || (match !== 'wrong' && isTold)
       }
       const free = near.filter(([place]) => !taken.has(place))
-      const own = free.find(([, value]) => matchWith(value) === 'same') ?? free.find(isKept)
+      const own =
+        free.find(([, value]) => matchWith(value) === 'same') ??
+        free.find((each) => matchWith(each[1]) === 'completed' && isKept(each)) ??
+        free.find(isKept)
       if (own) return { faults: [], claims: [own[0]] }
       const isPart = ([, value]: [string, unknown]) => typeof value === 'string' && value.includes(sent.trim())
       const others = isNear ? [] : far.filter((each) => isKept(each) || isPart(each))
