@@ -527,6 +527,35 @@ describe('a mail server that does not take a mail', () => {
   })
 })
 
+describe('two versions side by side', () => {
+  const queue = async (name: string, kind: string, state: object) => {
+    const { admin, dealerId } = await service.dealer(name)
+    await tellNothingOfKeys(admin.token, dealerId)
+    const data = { count: 1, address: '203.0.113.9', at: new Date().toISOString() }
+    const mail = { user_id: inner(admin.userId), kind: kind as 'second_factor_missing', data, dedupe: newId() }
+    await service.db.transaction(async (trx) => {
+      await addMails(trx, dealerId, [mail])
+      await trx('mails').where({ dealer_id: dealerId }).update(state)
+    })
+    return dealerId
+  }
+
+  it('send in the end what the one before gave up, since it did not know it', async () => {
+    const givenUp = { state: 'given_up', attempts: 1, failure: 'There was nothing to say any more.' }
+    const dealerId = await queue('given-up', 'second_factor_missing', givenUp)
+    const other = anotherSender()
+    await expect.poll(async () => (await mailsOf(dealerId).first()).state).toBe('sent')
+    await other.stop()
+  })
+
+  it('leave what only a newer one knows for later', async () => {
+    const dealerId = await queue('from-later', 'from_later', { attempts: 0 })
+    await expect.poll(async () => (await mailsOf(dealerId).first()).failure).toContain('from_later')
+    expect((await mailsOf(dealerId).first()).state).toBe('due')
+    await mailsOf(dealerId).delete()
+  })
+})
+
 it('sends each of many mails once, from two senders side by side', async () => {
   const { admin, dealerId } = await service.dealer('many')
   await tellNothingOfKeys(admin.token, dealerId)

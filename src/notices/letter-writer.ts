@@ -166,5 +166,8 @@ async function matterOf(db: Knex, secrets: Secrets, mail: MailRow): Promise<Matt
       const url = linkIn(mail, secrets)
       return url === undefined ? undefined : { kind, url, expiresAt: momentOf(data.expiresAt ?? never) }
     }
+    // It is tried again later, by a process that knows it.
+    default:
+      throw new Error(`Only a newer version writes mails of the kind ${String(kind)}`)
   }
 }

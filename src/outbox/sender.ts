@@ -26,6 +26,11 @@ const mailsOfConnectionMax = 50
 /** Between the attempts; after the last one the mail is given up. */
 const retryMinutes = [1, 5, 30, 2 * 60, 12 * 60]
 const failureLengthMax = 300
+/** Kinds that the version before does not know, and what it says when it gives one up. This one says it otherwise. */
+const newKinds = ['admin_added', 'many_failures', 'new_device', 'second_factor_missing'] as const
+const givenUpBefore = 'There was nothing to say any more.'
+/** For as long as the processes of the version before may take to end. */
+const takenUpTimes = 15
 const beforeAll = '00000000-0000-0000-0000-000000000000'
 
 /**
@@ -63,8 +68,7 @@ export function openSender(
     const progress = { isHandedOver: false }
     try {
       const composed = await compose(mail)
-      if (!composed)
-        return await store.settleMail(db, mail, { state: 'given_up' }, 'There was nothing to say any more.')
+      if (!composed) return await store.settleMail(db, mail, { state: 'given_up' }, 'There is nothing to say any more.')
       line ??= { connection: await connected(settings.smtpUrl), mails: 0 }
       await sent(line.connection, composed, async () => {
         progress.isHandedOver = await store.handOver(db, mail)
@@ -115,7 +119,12 @@ export function openSender(
   }
 
   const sending = send()
-  const lost = openJob('giving up lost mails', lostMs, report, () => store.giveUpLostMails(db))
+  let takenUp = 0
+  const lost = openJob('giving up lost mails', lostMs, report, async () => {
+    await store.giveUpLostMails(db)
+    if (takenUp++ < takenUpTimes) await store.takeUpMails(db, newKinds, givenUpBefore)
+  })
+  lost.hurry()
   return {
     stop: async () => {
       isStopped = true

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import type { MailKind } from '../../generated/server/types.gen.ts'
 import { newId } from '../ids.ts'
 import type { MailRow, NewMail } from './mail.ts'
 
@@ -100,6 +101,19 @@ export async function giveUpLostMails(db: Knex): Promise<void> {
      from lost
      where m.dealer_id = lost.dealer_id and m.id = lost.id`,
   )
+}
+
+/**
+ * Makes mails due again that a process of the version before gave up in the last day, with these words, since it knows
+ * of no such kinds.
+ */
+export async function takeUpMails(db: Knex, kinds: readonly MailKind[], failure: string): Promise<void> {
+  const moment = db.raw('clock_timestamp()')
+  await db('mails')
+    .whereIn('kind', kinds)
+    .where({ state: 'given_up', failure })
+    .whereRaw("changed_at > clock_timestamp() - interval '1 day'")
+    .update({ state: 'due', failure: null, due_at: moment, changed_at: moment })
 }
 
 /** Forgets mails that are older than so many days; says how many. */
