@@ -8,7 +8,7 @@ import { openRefusals, type Refusals } from './audit/refusals.ts'
 import { createApp } from './app.ts'
 import { cookiesOf } from './cookies.ts'
 import type { Report } from './background.ts'
-import { causeOf } from './db/away.ts'
+import { causeOf, unavailableFor } from './db/away.ts'
 import { type Connection, type Database, openDatabase } from './db/pool.ts'
 import { handlersWith } from './handlers.ts'
 import { openFeed } from './feed/feed.ts'
@@ -25,6 +25,7 @@ import { type MailSettings, openSender } from './outbox/sender.ts'
 import * as outbox from './outbox/store.ts'
 import { type Part, stopParts } from './parts.ts'
 import * as passkeys from './passkeys/store.ts'
+import { Problem } from './problem.ts'
 import { Refusal } from './refusal.ts'
 import { openRecorder, type Recorder } from './requests/recorder.ts'
 import { type MasterSecret, type Secrets, secretsFrom } from './secrets.ts'
@@ -162,7 +163,11 @@ export async function openService({
       intake,
       leadViolations,
       customerViolations,
-      itemsFailed: (err, requestId) => log.error({ requestId, err }, 'items of a batch failed'),
+      itemProblem: (err, requestId) => {
+        const passing = unavailableFor(err)
+        if (!passing) log.error({ requestId, err }, 'items of a batch failed')
+        return passing ?? new Problem('internal')
+      },
       feed,
       cookies,
       idleSeconds: sessionIdleSeconds,

@@ -12,7 +12,6 @@ import type {
   Suggestion,
   Warning,
 } from '../../generated/server/types.gen.ts'
-import { unavailableFor } from '../db/away.ts'
 import { findDealer } from '../dealers/store.ts'
 import { isMatchedBy } from '../entity-tag.ts'
 import { inner, newId, outer } from '../ids.ts'
@@ -43,8 +42,8 @@ export interface Customers {
   intake: Pick<Intake, 'judge'>
   db: Knex
   customerViolations: (customer: unknown) => Violation[]
-  /** Is told why items of a batch are answered `internal`. */
-  itemsFailed: (reason: unknown, requestId: string) => void
+  /** What a failure is to whoever sent a batch; what is a fault of ours is logged. */
+  itemProblem: (reason: unknown, requestId: string) => Problem
 }
 
 const foundMax = limits.CustomerSearchResult.items.maxItems
@@ -216,7 +215,7 @@ export const upsertCustomerByReference =
  * dealer's clock: they are read before it is held.
  */
 export const upsertCustomers =
-  ({ meter, intake, db, customerViolations, itemsFailed }: Customers): Handlers['upsertCustomers'] =>
+  ({ meter, intake, db, customerViolations, itemProblem }: Customers): Handlers['upsertCustomers'] =>
   async ({ body, principal, http }, { write }) => {
     if (!http.isJudged) await intake.judge(principal)
     await meter.use(principal, http, { writes: body.customers.length })
@@ -230,7 +229,7 @@ export const upsertCustomers =
 
     const results: CustomerResult[] = []
     const refused = (reason: unknown): CustomerResult => {
-      const problem = reason instanceof Problem ? reason : (unavailableFor(reason) ?? new Problem('internal'))
+      const problem = reason instanceof Problem ? reason : itemProblem(reason, http.requestId)
       return { status: problem.status, problem: problemBody(problem, http.requestId) }
     }
     let itemsAtMost = itemsFirst
@@ -269,8 +268,8 @@ export const upsertCustomers =
       }).catch((reason: unknown) => {
         // What was written before stays written, and is answered so.
         if (results.length === 0) throw reason
-        if (!(reason instanceof Problem) && !unavailableFor(reason)) itemsFailed(reason, http.requestId)
-        return items.slice(results.length).map(() => refused(reason))
+        const result = refused(reason)
+        return items.slice(results.length).map(() => result)
       })
       results.push(...some)
       if (results.length === items.length) break

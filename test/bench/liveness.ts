@@ -24,6 +24,7 @@ import { openPasswords } from '../../src/users/passwords.ts'
 import { devices } from '../../src/users/device.ts'
 import { openGuessing } from '../../src/users/guessing.ts'
 import { atMost, compare, difference, generator, ready, report } from './harness.ts'
+import { Problem } from '../../src/problem.ts'
 import { openPlace } from './world.ts'
 
 /**
@@ -60,7 +61,7 @@ async function serve(kind: string, connection: Parameters<typeof openDatabase>[0
     feed,
     leadViolations: () => [],
     customerViolations: () => [],
-    itemsFailed: () => undefined,
+    itemProblem: () => new Problem('internal'),
     cookies: cookiesOf(issuer),
     idleSeconds: 43_200,
     attempts: openAttempts(db, secrets),
