@@ -127,6 +127,8 @@ describe('a list of the contract', () => {
     getLead: 'the lists of one lead, which came in 256 kB',
     updateLead: 'the same',
     upsertCustomers: 'as many results as customers were sent, in 1 MB; their warnings name places in it',
+    searchCustomers: 'as many as a page has room for; `more` says that there are others',
+    getCustomerSources: 'as many in each of its lists as a page has room for',
     getApiKeyUsage: '10,000 counts of 130 bytes: no name of an operation is as long as it may be',
   }
   const large = operations.filter(
