@@ -45,7 +45,10 @@ screens({
       await state('create-missing', dialog.getByText('Choose a day in the future.'))
       await go('/settings/integrations?create=extensive_integrations')
       await dialog.getByLabel('see customers, who leads are from and what they wrote').uncheck()
-      await state('create-extensive', dialog.getByText('It cannot: see customers, who leads are from and what they wrote.'))
+      await state(
+        'create-extensive',
+        dialog.getByText('It cannot: see customers, who leads are from and what they wrote.'),
+      )
       await dialog.getByLabel('Name').fill(hostile)
       await button('Create key').click()
       await state('create-taken', dialog.getByText('Another key has this name.'))

@@ -27,7 +27,7 @@ public class Main {
     var passedOver = 0;
     var events = new EventsApi(dms);
     for (String cursor = null; ; ) {
-      var page = events.listEvents(1, cursor, id, null);
+      var page = events.listEvents(1, cursor, id, null, null);
       if (page.getItems().isEmpty()) break;
       for (var event : page.getItems()) {
         if (List.of("lead.created", "lead.updated").contains(event.getType())) known.add(event.getType());

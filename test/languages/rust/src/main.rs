@@ -36,7 +36,7 @@ async fn main() {
     let (mut known, mut passed_over) = (vec![], 0);
     let mut cursor: Option<String> = None;
     loop {
-        let page = events_api::list_events(&dms, Some(1), cursor.as_deref(), Some(&created.id), None).await.unwrap();
+        let page = events_api::list_events(&dms, Some(1), cursor.as_deref(), Some(&created.id), None, None).await.unwrap();
         if page.items.is_empty() {
             break;
         }
