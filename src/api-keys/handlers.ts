@@ -294,7 +294,9 @@ export const replaceOwnApiKey =
   ({ body, principal, http }, { write }) =>
     replace(keys, write, principal, http, principal.subject.id, body.oldEnds, 'on_first_use')
 
-function remove(keys: ApiKeys, write: Write, principal: Principal, http: Http, id: string, reason: string | undefined) {
+function remove(keys: ApiKeys, write: Write, principal: Principal, http: Http, id: string, said: string | undefined) {
+  // PostgreSQL stores no NUL.
+  const reason = said?.replaceAll('\0', '\uFFFD')
   return write(principal, async (trx, now, standing) => {
     const { dealerId } = principal
     const key = await living(trx, dealerId, id)

@@ -32,11 +32,12 @@ export function dispatch(
     if (!call) throw new Error('The request was not matched')
     // The cast: the compiler has matched every handler with its operation; here they are all called alike.
     const handler = handlers[call.id] as (request: object, services: object) => Promise<Reply>
+    let left: AbortSignal | undefined
     const http: Http = {
       requestId,
       address: () => req.ip ?? '',
       header: (name) => req.get(name),
-      left: () => leaving(res),
+      left: () => (left ??= leaving(res)),
       rawBody,
       charset,
       jsonFaults,
