@@ -69,7 +69,7 @@ const kinds: [status: number | number[], make: (id: string) => Omit<Sent, 'id'>]
   [200, () => ({ method: 'GET', path: '/v1/leads?limit=1', token: dms.token })],
   [200, () => ({ method: 'GET', path: `/v1/leads/${known}`, token: dms.token })],
   [200, () => ({ method: 'HEAD', path: `/v1/leads/${known}`, token: dms.token })],
-  [304, () => ({ method: 'GET', path: `/v1/leads/${known}`, token: dms.token, headers: ['If-None-Match: "1"'] })],
+  [304, () => ({ method: 'GET', path: `/v1/leads/${known}`, token: dms.token, headers: ['If-None-Match: *'] })],
   [412, () => ({ method: 'GET', path: `/v1/leads/${known}`, token: dms.token, headers: ['If-Match: "2"'] })],
   [400, () => ({ method: 'GET', path: '/v1/leads?limit=0', token: dms.token })],
   [404, () => ({ method: 'GET', path: `/v1/leads/lead_${'0'.repeat(32)}`, token: dms.token })],
