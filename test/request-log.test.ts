@@ -14,6 +14,7 @@ import { lead } from './service.ts'
 const requests = amount(400, 10_000)
 const senders = 16
 const ofEachLeaver = amount(6, 200)
+const refusedAlikeMax = 500
 const random = randomFrom(seed)
 
 type Sent = { method: string; path: string; token?: string | undefined; headers?: string[]; body?: string; id: string }
@@ -275,11 +276,22 @@ it(
     await Promise.all(slow)
 
     const own = async () => (await rows()).filter(({ request_id }) => request_id.startsWith('request-'))
-    await expect.poll(async () => (await own()).length, { timeout: patienceMs }).toBe(saw.size)
+    /** Requests that the log does not have. Of what is refused alike, one process writes 500 an hour. */
+    const leftOut = async () => {
+      const logged = await own()
+      const isThere = new Set(logged.map(({ request_id }) => request_id))
+      const isMuch = (status: number) =>
+        status >= 400 && status < 500 && logged.filter((row) => row.status === status).length >= refusedAlikeMax
+      return [...saw].filter(([id, status]) => !isThere.has(id) && !isMuch(status))
+    }
+    await expect.poll(leftOut, { timeout: patienceMs }).toEqual([])
     const logged = await own()
     const byId = (entries: Iterable<[string, number]>) =>
       [...entries].toSorted(([one], [other]) => (one < other ? -1 : 1))
-    expect(byId(logged.map(({ request_id, status }) => [request_id, status]))).toEqual(byId(saw))
+    const isLogged = new Set(logged.map(({ request_id }) => request_id))
+    expect(byId(logged.map(({ request_id, status }) => [request_id, status]))).toEqual(
+      byId([...saw].filter(([id]) => isLogged.has(id))),
+    )
 
     // A lead is in the log by its id, whether or not somebody was there to be told.
     const leads = new Map(
@@ -296,7 +308,8 @@ it(
     expect(single.filter(({ status }) => status === 0).length).toBeGreaterThan(0)
 
     // Whoever was refused is told apart from whoever was not, in each place where it is said.
-    const count = (of: (row: { status: number }) => boolean) => logged.filter(of).length
+    const count = (statusClass: number) =>
+      [...saw.values()].filter((status) => Math.floor(status / 100) === statusClass).length
     const usage = await service.db('api_key_usage').select('status_class', 'requests')
     for (const statusClass of [0, 2, 3, 4, 5])
       expect([
@@ -307,7 +320,7 @@ it(
       ]).toEqual([
         statusClass,
         // Three exchanges and a lead came before.
-        count(({ status }) => Math.floor(status / 100) === statusClass) + (statusClass === 2 ? 4 : 0),
+        count(statusClass) + (statusClass === 2 ? 4 : 0),
       ])
     for (const { id } of [website, dms, deleted]) {
       const { body } = await service.call('GET', `/v1/api-keys/${id}`, { token: service.admin })
