@@ -26,7 +26,7 @@ import { isLonger } from '../leads/text.ts'
 import type { Meter } from '../limits/meter.ts'
 import { momentOf } from '../moment.ts'
 import type { Principal, Standing } from '../operation.ts'
-import { fitting as fittingItems, pageBytesMax, pageOf } from '../page.ts'
+import { fitting, pageOf } from '../page.ts'
 import { badRequest, Problem, problemBody, type Violation } from '../problem.ts'
 import { settledInSlices } from '../slices.ts'
 import { type CustomerRow, customerBody, etagOf, revOf } from './customer.ts'
@@ -62,7 +62,7 @@ export const listCustomers: Handlers['listCustomers'] = async ({ query, principa
   }
   const body = await pageOf(
     query,
-    async (asked) => fitting(await store.listCustomers(db, principal.dealerId, { ...filter, ...asked })),
+    (asked) => store.listCustomers(db, principal.dealerId, { ...filter, ...asked }),
     (rows) => rows.map(customerBody),
   )
   return { status: 200, body }
@@ -99,8 +99,8 @@ export const getCustomerSources: Handlers['getCustomerSources'] = async ({ path,
     body: {
       id: outer('cust', id),
       origins: origins ? originsBody(origins) : [],
-      sources: fittingItems(rows.slice(0, limits.CustomerSources.sources.maxItems).map(sourceBody)),
-      leads: fittingItems(
+      sources: fitting(rows.slice(0, limits.CustomerSources.sources.maxItems).map(sourceBody)),
+      leads: fitting(
         leads
           .toSorted((one, other) => other.received_at.getTime() - one.received_at.getTime())
           .slice(0, limits.CustomerSources.leads.maxItems)
@@ -140,8 +140,8 @@ export const searchCustomers =
     const test = query.test === true || environment === 'test'
     const wanted = keysWanted(body, await contextOf(db, dealerId))
     const rows = wanted ? await store.searchCustomers(db, dealerId, test, wanted, foundMax + 1) : []
-    const shown = fitting(rows.slice(0, foundMax)).filter(({ fits }) => fits)
-    return { status: 200, body: { items: shown.map(customerBody), more: rows.length > shown.length } }
+    const items = fitting(rows.slice(0, foundMax).map(customerBody))
+    return { status: 200, body: { items, more: rows.length > items.length } }
   }
 
 /** Undefined when nobody can be found by it. */
@@ -661,16 +661,6 @@ function writtenBody(
       ...(row.shown && seesPeople(scopes) && { customer: customerBody(row) }),
     },
   }
-}
-
-/** As many as have room in a page, and one at least. */
-function fitting(rows: readonly CustomerRow[]): (CustomerRow & { fits: boolean })[] {
-  let bytes = 0
-  return rows.map((row) => {
-    const fits = bytes < pageBytesMax
-    bytes += Buffer.byteLength(JSON.stringify(row.shown))
-    return { ...row, fits }
-  })
 }
 
 function originsBody(origins: Origins): CustomerOrigin[] {
