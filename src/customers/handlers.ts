@@ -418,7 +418,7 @@ export const mergeCustomers =
         if (members.length > treeMax)
           throw new Problem('merge-impossible', `A customer can be put together of ${treeMax} at the most.`)
 
-        if (query.dryRun === true) await trx.raw('savepoint dry_run')
+        if (query.dryRun === true) await store.beginDryRun(trx)
         await store.pointCustomer(trx, dealerId, id, into)
         const deeds = new Map([
           [id, 'customer.merged'],
@@ -427,7 +427,7 @@ export const mergeCustomers =
         await refresh(trx, dealerId, subject, deeds, now)
         const answer = await written(trx, dealerId, id, standing, [])
         if (query.dryRun !== true) return { status: 200, ...answer }
-        await trx.raw('rollback to savepoint dry_run')
+        await store.undoDryRun(trx)
         return { status: 200, headers: { ETag: etagOf(root) }, body: asIf(root, answer.body) }
       }),
     )

@@ -336,6 +336,15 @@ export async function saveCustomers(
   )
 }
 
+/** What is written from here on is taken back by `undoDryRun`. */
+export async function beginDryRun(trx: Knex.Transaction): Promise<void> {
+  await trx.raw('savepoint dry_run')
+}
+
+export async function undoDryRun(trx: Knex.Transaction): Promise<void> {
+  await trx.raw('rollback to savepoint dry_run')
+}
+
 /** Points a customer to the one into which it is merged, or to none; what is shown of it is to be found out. */
 export async function pointCustomer(
   trx: Knex.Transaction,
