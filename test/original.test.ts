@@ -258,4 +258,25 @@ describe('a document', () => {
     const kept = await maskedOriginal(Buffer.from('nr=%20+++0101505000+++++'), 'DK')
     expect(kept.toString()).toBe('nr=%20+++010150****+++++')
   })
+
+  it('of a page that is written in every way at once is kept, and masked in each', async () => {
+    const wrap: Record<string, (text: string) => string> = {
+      references: (text) => [...text].map((letter) => `&#${letter.charCodeAt(0)};`).join(''),
+      'references twice': (text) => [...text].map((letter) => `&amp;#${letter.charCodeAt(0)};`).join(''),
+      escapes: (text) => [...text].map((letter) => `\\u00${letter.charCodeAt(0).toString(16)}`).join(''),
+      percent: (text) => [...text].map((letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`).join(''),
+      quoted: (text) => [...text].map((letter) => `=${letter.charCodeAt(0).toString(16).toUpperCase()}`).join(''),
+    }
+    const line = (at: number) =>
+      `<p class=10>Bilen er rød &amp;nbsp; <a href="/s%C3%B8g?q=${at}=20">på \\u00e5</a> 1</p>\n`
+    const page = Array.from({ length: 300 }, (_, at) => line(at)).join('')
+    const numbersIn = Object.values(wrap).map((write) => write('010150-5000'))
+    const kept = await maskedOriginal(Buffer.from(page + numbersIn.join(' ; ')), 'DK')
+    expect(kept.toString()).toBe(
+      page +
+        Object.values(wrap)
+          .map((write) => write('010150-') + write('****'))
+          .join(' ; '),
+    )
+  })
 })

@@ -15,7 +15,7 @@ interface View {
 
 /** So many times the bytes of a document are looked at, whatever it is wrapped in; those of a short one more often. */
 const looksMax = 24
-const charactersMin = 500_000
+const charactersMin = 2_000_000
 /** Longer than a national identity number in base64; a shorter one is a word. */
 const base64LengthMin = 14
 const star = '*'
@@ -65,15 +65,12 @@ async function maskWithin(view: View, looking: Looking): Promise<Found> {
   const known = hash('sha256', view.text, 'base64')
   if (seen.has(known)) return 'nothing'
   seen.add(known)
-  for (const each of [view, await signed(view)]) {
-    if (!each) continue
-    const found = await maskIn(each, looking)
-    if (found !== 'nothing') return found
-    if (!dividedPattern.test(each.text)) continue
-    const untagged = await reread(each, tagPattern, () => '')
-    const between = untagged ? await maskIn(untagged, looking) : 'nothing'
-    if (between !== 'nothing') return between
-  }
+  const plain = (await signed(view)) ?? view
+  const found = await maskIn(plain, looking)
+  if (found !== 'nothing') return found
+  const untagged = dividedPattern.test(plain.text) ? await reread(plain, tagPattern, () => '') : undefined
+  const between = untagged ? await maskIn(untagged, looking) : 'nothing'
+  if (between !== 'nothing') return between
   for (const unwrap of unwrappings) {
     const inner = await unwrap(view)
     const found = inner ? await maskWithin(inner, looking) : 'nothing'
@@ -110,7 +107,7 @@ const percentPattern = /%[\da-f]{2}|\++/gi
 const formPattern = /%[\da-f]{2}|^[\w.[\]-]{1,64}=/i
 const quotedPattern = /=(?:[\da-f]{2}|\r?\n)/gi
 
-/** Letters that are none of ASCII are not told apart: between digits they are taken for a sign. */
+/** Letters that are none of ASCII are taken for a sign between digits, and matter nowhere else. */
 const signed = async (view: View): Promise<View | undefined> =>
   hasSign.test(view.text) ? reread(view, signPattern, (bytes) => (noBreakSpaces.test(bytes) ? ' ' : '-')) : undefined
 
