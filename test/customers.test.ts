@@ -358,6 +358,32 @@ describe('what people correct', () => {
     expect(Object.keys((await people()).extra)).not.toContain('/address/countryCode')
   })
 
+  it('is told with who did it and since when, also where it empties a list', async () => {
+    const { id } = await known()
+    await asked('PATCH', `/v1/customers/${id}`, { emails: null }, { 'if-match': '*' }, dealer.sales.token)
+    const { updatedAt } = await get(id)
+    await patch(id, { name: { family: 'Hansen' } })
+    // What it is already changes nothing that is shown: nobody is named for it.
+    await patch(id, { kind: 'person' })
+    const { origins } = (await asked('GET', `/v1/customers/${id}/sources`)).body
+    const since = expect.stringMatching(/^\d{4}-.*Z$/)
+    expect(origins).toEqual([
+      { field: 'kind', type: 'people', since },
+      {
+        field: 'name',
+        type: 'people',
+        since,
+        by: { type: 'api_key', id: dealer.dms.id, name: 'DMS Sync' },
+      },
+      {
+        field: 'emails',
+        type: 'people',
+        since: updatedAt,
+        by: { type: 'user', id: dealer.sales.userId, name: 'Sales' },
+      },
+    ])
+  })
+
   it('needs the version that was seen', async () => {
     const { id } = await known()
     const body = { name: { family: 'Hansen' } }
@@ -381,9 +407,10 @@ describe('what people correct', () => {
     const { status, body } = await asked('POST', '/v1/customers', anna, {}, dealer.sales.token)
     expect([status, body.customer.externalReferences]).toEqual([201, []])
     const { origins } = (await asked('GET', `/v1/customers/${body.id}/sources`)).body
+    const by = { type: 'user', id: dealer.sales.userId, name: 'Sales' }
     expect(origins).toEqual([
-      { field: 'name', type: 'people' },
-      { field: 'emails', type: 'people' },
+      { field: 'name', type: 'people', since: body.customer.createdAt, by },
+      { field: 'emails', type: 'people', since: body.customer.createdAt, by },
     ])
     expect((await asked('POST', '/v1/customers', { name: anna.name })).body.code).toBe('customer-unreachable')
   })
@@ -498,6 +525,11 @@ describe('a merge', () => {
     await merge(c.id, b.id)
     await merge(b.id, a.id)
     expect((await get(c.id)).id).toBe(a.id)
+    const by = { type: 'api_key', id: dealer.dms.id, name: 'DMS Sync' }
+    expect((await asked('GET', `/v1/customers/${a.id}/sources`)).body.merged).toEqual([
+      { customerId: b.id, into: a.id, at: expect.any(String), by },
+      { customerId: c.id, into: b.id, at: expect.any(String), by },
+    ])
     await unmerge(b.id)
     expect([(await get(c.id)).id, (await get(a.id)).externalReferences.length]).toEqual([b.id, 1])
     await merge(b.id, a.id)
@@ -572,7 +604,7 @@ describe('leads of a customer', () => {
       ['customer.created', { type: 'system', id: 'system', name: 'CarBuddii' }],
     ])
     const { origins, leads } = (await asked('GET', `/v1/customers/${id}/sources`)).body
-    expect(origins).toContainEqual({ field: 'name', type: 'lead', leadId })
+    expect(origins).toContainEqual({ field: 'name', type: 'lead', leadId, since: leads[0].receivedAt })
     expect(leads).toMatchObject([{ leadId, customerId: id }])
   })
 

@@ -123,21 +123,22 @@ describe('of a list, it shows', () => {
   })
 })
 
-it('says of each field whose word it is, of a list one for each entry', () => {
+it('says of each field whose word it is and since when, of a list one for each entry, or one that it is hidden', () => {
   const record = recordOf(
     [
-      people({ address: null }),
+      people({ address: null, phones: null }),
       system('dms', { name: anna, emails: [email('a@x.example')] }),
       lead({ emails: [email('b@x.example')] }),
     ],
     systems,
   )
-  const dms = { type: 'system', source: 'dms', id: '1' }
+  const since = '2026-01-01'
+  const dms = { type: 'system', source: 'dms', id: '1', since }
   expect(record?.origins).toEqual({
-    address: { type: 'people' },
+    address: { type: 'people', since },
     name: dms,
-    emails: [dms, { type: 'lead', id: 'l' }],
-    phones: [],
+    emails: [dms, { type: 'lead', id: 'l', since }],
+    phones: [{ type: 'people', since }],
   })
 })
 

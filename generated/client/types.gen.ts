@@ -2076,6 +2076,11 @@ export type CustomerOrigin = {
      * Which lead said it, where `type` is `lead`.
      */
     leadId?: string;
+    /**
+     * When it came to say so, in UTC; of a lead, when that came.
+     */
+    since?: string;
+    by?: Subject;
 };
 
 /**
@@ -2134,7 +2139,30 @@ export type CustomerLeadSource = {
      * When the lead came, in UTC.
      */
     receivedAt: string;
+    /**
+     * Why it was found to be this customer's: what a suggestion may say for two being the same, `nobody-known` (nobody was, so a customer was made) or `stop-value` (the address or number that it was found by turned out to be shared by many). More may come.
+     */
+    reasons: Array<string>;
     customer: LeadCustomer;
+};
+
+/**
+ * A customer that is part of another one now. `unmergeCustomer` with its `customerId` takes it out again.
+ */
+export type MergedCustomer = {
+    /**
+     * The customer that was merged.
+     */
+    customerId: string;
+    /**
+     * The one that it was merged into, which may have been merged itself.
+     */
+    into: string;
+    /**
+     * When it was merged, in UTC.
+     */
+    at: string;
+    by?: Subject;
 };
 
 /**
@@ -2146,7 +2174,9 @@ export type CustomerSources = {
      */
     id: string;
     /**
-     * For each member that is shown, or that people have emptied, whose word it is; of a list one for each entry, in its order.
+     * For each member that is shown, or that people have emptied, whose word it is; of a list one for each entry, in its order, or one where
+     * people have emptied it. `by` is who did it by hand, where it changed what is shown.
+     *
      */
     origins: Array<CustomerOrigin>;
     /**
@@ -2157,6 +2187,10 @@ export type CustomerSources = {
      * The leads that have a say, the latest first; as many as fit into a mebibyte.
      */
     leads: Array<CustomerLeadSource>;
+    /**
+     * The customers that were merged into this one, or into one of those, the latest first.
+     */
+    merged: Array<MergedCustomer>;
 };
 
 /**

@@ -570,14 +570,21 @@ export const CustomerSource = {
 
 export const CustomerLeadSource = {
     leadId: { maxLength: 37 },
-    customerId: { maxLength: 37 }
+    customerId: { maxLength: 37 },
+    reasons: { maxItems: 32, items: { maxLength: 64 } }
+} as const;
+
+export const MergedCustomer = {
+    customerId: { maxLength: 37 },
+    into: { maxLength: 37 }
 } as const;
 
 export const CustomerSources = {
     id: { maxLength: 37 },
     origins: { maxItems: 64 },
     sources: { maxItems: 1000 },
-    leads: { maxItems: 1000 }
+    leads: { maxItems: 1000 },
+    merged: { maxItems: 1000 }
 } as const;
 
 export const CustomerMerge = {

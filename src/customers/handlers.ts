@@ -14,6 +14,7 @@ import type {
 } from '../../generated/server/types.gen.ts'
 import { findDealer } from '../dealers/store.ts'
 import { isMatchedBy } from '../entity-tag.ts'
+import { actorBody } from '../events/event.ts'
 import { inner, newId, outer } from '../ids.ts'
 import { type JsonFaults, pointerTo } from '../json.ts'
 import { contactIn } from '../leads/contact.ts'
@@ -92,13 +93,23 @@ export const getCustomerSources: Handlers['getCustomerSources'] = async ({ path,
     data: lead.customer,
   }))
   const heard = new Map([[id, { sources: [...rows.map(store.sourceOf), ...said], vehicles: [] }]])
-  const records = await recordsOf(db, dealerId, test, heard)
-  const origins = records.get(id)?.origins
+  const [records, merges] = await Promise.all([
+    recordsOf(db, dealerId, test, heard),
+    store.findMerges(db, dealerId, members),
+  ])
+  const origins = originsIn(records.get(id)?.origins)
+  const byHand = origins.filter(({ type, since }) => type === 'people' && since !== undefined)
+  const changes = await store.findChangesAt(
+    db,
+    dealerId,
+    members,
+    byHand.map(({ since = '' }) => since),
+  )
   return {
     status: 200,
     body: {
       id: outer('cust', id),
-      origins: origins ? originsBody(origins) : [],
+      origins: origins.map((origin) => withDoer(origin, changes)),
       sources: fitting(rows.slice(0, limits.CustomerSources.sources.maxItems).map(sourceBody)),
       leads: fitting(
         leads
@@ -108,9 +119,16 @@ export const getCustomerSources: Handlers['getCustomerSources'] = async ({ path,
             leadId: outer('lead', lead.id),
             customerId: outer('cust', lead.customer_id),
             receivedAt: lead.received_at.toISOString(),
+            reasons: lead.reasons,
             customer: lead.customer,
           })),
       ),
+      merged: merges.map(({ id: merged, merged_into, at, ...doer }) => ({
+        customerId: outer('cust', merged),
+        into: outer('cust', merged_into),
+        at: at.toISOString(),
+        by: actorBody(doer),
+      })),
     },
   }
 }
@@ -628,6 +646,11 @@ async function saySomething(
 /** The time, by which words are put in order; ids of this process tell apart what was said within a millisecond. */
 const stampOf = (now: Date): string => `${now.toISOString()} ${newId()}`
 
+const sinceIn = (stamp: string): { since?: string } => {
+  const [since = ''] = stamp.split(' ')
+  return since === '' ? {} : { since }
+}
+
 async function contextOf(db: Knex, dealerId: string): Promise<LeadContext> {
   const dealer = await findDealer(db, dealerId)
   if (!dealer) throw new Problem('token-invalid')
@@ -663,14 +686,23 @@ function writtenBody(
   }
 }
 
-function originsBody(origins: Origins): CustomerOrigin[] {
+function originsIn(origins: Origins = { emails: [], phones: [] }): CustomerOrigin[] {
   return fields.flatMap((field) => [origins[field] ?? []].flat().map((origin) => ({ field, ...originBody(origin) })))
 }
 
-function originBody(origin: Origin): Omit<CustomerOrigin, 'field'> {
-  if (origin.type === 'people') return origin
-  if (origin.type === 'lead') return { type: 'lead', leadId: outer('lead', origin.id) }
-  return { type: 'system', reference: { source: origin.source, id: origin.id } }
+function originBody({ since: said, ...origin }: Origin): Omit<CustomerOrigin, 'field'> {
+  const since = sinceIn(said)
+  if (origin.type === 'people') return { ...origin, ...since }
+  if (origin.type === 'lead') return { type: 'lead', leadId: outer('lead', origin.id), ...since }
+  return { type: 'system', reference: { source: origin.source, id: origin.id }, ...since }
+}
+
+/** Who said by hand what is shown. Of what people said that changed nothing that is shown, nobody made a note. */
+function withDoer(origin: CustomerOrigin, changes: Awaited<ReturnType<typeof store.findChangesAt>>): CustomerOrigin {
+  const change = changes.findLast(
+    ({ at, changed }) => at.toISOString() === origin.since && (changed.length === 0 || changed.includes(origin.field)),
+  )
+  return origin.type === 'people' && change ? { ...origin, by: actorBody(change) } : origin
 }
 
 function sourceBody({

@@ -48,13 +48,14 @@ export interface Shown extends Said {
   externalReferences: CustomerReference[]
 }
 
-/** Whose word it is that is shown: that of the people of the dealer, of a system, or of a lead. */
-export type Origin =
+/** Whose word it is that is shown, and since when: that of the people of the dealer, of a system, or of a lead. */
+export type Origin = { readonly since: string } & (
   | { readonly type: 'people' }
   | { readonly type: 'system'; readonly source: string; readonly id: string }
   | { readonly type: 'lead'; readonly id: string }
+)
 
-/** Of each field that is shown, or hidden by people; of a list one for each of its entries. */
+/** Of each field that is shown, or hidden by people; of a list one for each of its entries, or one if it is hidden. */
 export type Origins = {
   kind?: Origin
   name?: Origin
@@ -90,7 +91,7 @@ export function recordOf(sources: readonly Source[], systems: readonly string[])
   for (const field of ['kind', 'name', 'organization', 'address'] as const) {
     const first = ranked(field).find(({ data }) => valueOf(data, field) !== undefined)
     if (!first) continue
-    origins[field] = originOf(first)
+    origins[field] = originOf(first, field)
     const value = valueOf(first.data, field)
     if (value !== null) Object.assign(shown, { [field]: value })
   }
@@ -104,7 +105,8 @@ export function recordOf(sources: readonly Source[], systems: readonly string[])
     // The cast: the key is that of the field whose entries these are.
     const entries = firstOfEach(found, ({ value }) => keyOf(value as Email & Phone)).slice(0, listMax)
     Object.assign(shown, { [field]: entries.map(({ value }) => value) })
-    origins[field] = entries.map(({ origin }) => origin)
+    const isHidden = people && valueOf(people.data, field) === null
+    origins[field] = isHidden ? [originOf(people, field)] : entries.map(({ origin }) => origin)
   }
   shown.externalReferences = sources
     .flatMap((source) => (source.kind === 'system' ? [source.reference] : []))
@@ -163,9 +165,12 @@ function nameOf(source: Source): string {
 
 const byText = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
 
-function originOf(source: Source): Origin {
-  if (source.kind === 'people') return { type: 'people' }
-  return source.kind === 'lead' ? { type: 'lead', id: source.leadId } : { type: 'system', ...source.reference }
+function originOf(source: Source, field: Field): Origin {
+  const since = changedAt(source, field)
+  if (source.kind === 'people') return { type: 'people', since }
+  return source.kind === 'lead'
+    ? { type: 'lead', id: source.leadId, since }
+    : { type: 'system', ...source.reference, since }
 }
 
 /** Undefined where nothing is said of it. */
@@ -175,7 +180,7 @@ function valueOf<Name extends Field>(data: Opinion | LeadCustomer, field: Name):
 }
 
 function entriesOf(source: Source, field: 'emails' | 'phones'): { value: Email | Phone; origin: Origin }[] {
-  const origin = originOf(source)
+  const origin = originOf(source, field)
   return (valueOf(source.data, field) ?? []).map((value) => ({ value, origin }))
 }
 

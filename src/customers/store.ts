@@ -1,6 +1,7 @@
 import type { Knex } from 'knex'
 import { firstIdAt, idTimeSlackMs } from '../ids.ts'
 import type { CustomerReference, LeadCustomer, TradeIn } from '../../generated/server/types.gen.ts'
+import type { Doer } from '../events/event.ts'
 import type { CustomerRow } from './customer.ts'
 import type { CustomerKey } from './keys.ts'
 import type { Opinion, Said, Source, Times } from './record.ts'
@@ -126,6 +127,7 @@ export interface HeardLead {
   customer_id: string
   id: string
   received_at: Date
+  reasons: string[]
   customer: LeadCustomer
   trade_ins: TradeIn[]
 }
@@ -140,15 +142,15 @@ export async function findHeardLeads(
     `with tree as materialized (
        select * from unnest(:roots::uuid[], :ids::uuid[]) as t (root, id)
      )
-     select link.customer_id, l.id, l.received_at,
+     select link.customer_id, l.id, l.received_at, link.reasons,
        coalesce(l.data -> 'customer', '{"emails": [], "phones": []}') as customer,
        coalesce(l.data -> 'tradeIns', '[]') as trade_ins
      from (select distinct root from tree) as asked,
      lateral (
-       select of_one.customer_id, of_one.lead_id
+       select of_one.customer_id, of_one.lead_id, of_one.reasons
        from tree,
        lateral (
-         select k.customer_id, k.lead_id
+         select k.customer_id, k.lead_id, k.reasons
          from lead_links k
          where k.dealer_id = :dealerId and k.customer_id = tree.id
          order by k.lead_id desc
@@ -160,6 +162,46 @@ export async function findHeardLeads(
      ) as link
      join leads l on l.dealer_id = :dealerId and l.id = link.lead_id`,
     { dealerId, roots: trees.map(({ root }) => root), ids: trees.map(({ id }) => id) },
+  )
+  return rows
+}
+
+const actorColumns = `e.actor_type, e.actor_id, coalesce(k.name, u.name, '') as actor_name`
+const joinActors = `
+  left join api_keys k on k.dealer_id = e.dealer_id and k.id = e.actor_id
+  left join users u on u.dealer_id = e.dealer_id and u.id = e.actor_id`
+
+/** Who changed what is shown of customers at these times, the first change first. */
+export async function findChangesAt(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+  times: readonly string[],
+): Promise<(Doer & { at: Date; changed: string[] })[]> {
+  if (times.length === 0) return []
+  const { rows } = await db.raw<{ rows: (Doer & { at: Date; changed: string[] })[] }>(
+    `select e.at, e.changed, ${actorColumns}
+     from events e ${joinActors}
+     where e.dealer_id = :dealerId and e.subject_id = any (:ids::uuid[]) and e.at = any (:times::timestamptz[])
+     order by e.seq`,
+    { dealerId, ids: [...ids], times: [...times] },
+  )
+  return rows
+}
+
+/** When customers were merged, and by whom, the latest first: the last event of one that is merged says so. */
+export async function findMerges(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+): Promise<(Doer & { id: string; merged_into: string; at: Date })[]> {
+  const { rows } = await db.raw<{ rows: (Doer & { id: string; merged_into: string; at: Date })[] }>(
+    `select c.id, c.merged_into, e.at, ${actorColumns}
+     from customers c
+     join events e on e.dealer_id = c.dealer_id and e.seq = c.rev_seq ${joinActors}
+     where c.dealer_id = :dealerId and c.id = any (:ids::uuid[]) and c.state = 'merged'
+     order by e.seq desc`,
+    { dealerId, ids: [...ids] },
   )
   return rows
 }

@@ -1,4 +1,5 @@
-import type { Event, LeadStatus } from '../../generated/server/types.gen.ts'
+import type { Event, LeadStatus, Subject } from '../../generated/server/types.gen.ts'
+import { outer } from '../ids.ts'
 
 export type EventType = Event['type']
 
@@ -10,6 +11,18 @@ export interface Actor {
 
 /** The service, where nobody asked it. It has one id everywhere, which nobody else can have. */
 export const system: Actor = { type: 'system', id: '00000000-0000-0000-0000-000000000000' }
+
+/** Who did it, as they are called now. */
+export interface Doer {
+  actor_type: Actor['type']
+  actor_id: string
+  actor_name: string
+}
+
+export function actorBody({ actor_type: type, actor_id, actor_name: name }: Doer): Subject {
+  if (type === 'system') return { type, id: 'system', name: 'CarBuddii' }
+  return { type, id: outer(type === 'user' ? 'user' : 'key', actor_id), name }
+}
 
 /** One fact, as it was recorded. */
 export interface EventRow {

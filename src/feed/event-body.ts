@@ -1,6 +1,6 @@
-import type { Event, Subject } from '../../generated/server/types.gen.ts'
+import type { Event } from '../../generated/server/types.gen.ts'
 import { cursorAt, positionOf } from '../events/cursor.ts'
-import type { EventRow } from '../events/event.ts'
+import { actorBody, type EventRow } from '../events/event.ts'
 import { type CustomerRow, customerBody } from '../customers/customer.ts'
 import { outer } from '../ids.ts'
 import { leadBody, type LeadRow, seesPeople } from '../leads/lead.ts'
@@ -35,11 +35,6 @@ export function eventBody(row: FeedRow, { leads, customers }: Subjects, scopes: 
     ...(lead && readsLeads(scopes) && { lead: leadBody(lead, scopes) }),
     ...(customer && seesPeople(scopes) && { customer: customerBody(customer) }),
   }
-}
-
-function actorBody({ actor_type: type, actor_id, actor_name: name }: FeedRow): Subject {
-  if (type === 'system') return { type, id: 'system', name: 'CarBuddii' }
-  return { type, id: outer(type === 'user' ? 'user' : 'key', actor_id), name }
 }
 
 export const readsLeads = (scopes: ReadonlySet<string>): boolean => scopes.has('leads:read')
