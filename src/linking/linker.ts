@@ -29,6 +29,7 @@ import {
   suggestedFrom,
   type TestKey,
 } from './matching.ts'
+import { openPace } from './pace.ts'
 import * as store from './store.ts'
 
 /*
@@ -85,6 +86,7 @@ export function openLinker(
   const rows = new LRUCache<string, number>({ max: placesMax })
   const settled = new LRUCache<string, number>({ max: placesMax })
   let lag = noLag
+  const pace = openPace()
   let isLate = false
   let commitMs = 2
 
@@ -116,6 +118,10 @@ export function openLinker(
 
   /** Dealers have their turns one after the other. One whose turn fails keeps nobody else from theirs. */
   const round = async (signal: AbortSignal) => {
+    const until = async (moment: number) => {
+      const ms = moment - performance.now()
+      if (ms > 0) await pauseFor(ms, undefined, { ref: false, signal }).catch(() => undefined)
+    }
     const failures = new Map<string, Error>()
     let failedAt = Infinity
     const behind = async () => new Set((await look()).filter((dealerId) => !failures.has(dealerId)))
@@ -126,20 +132,22 @@ export function openLinker(
       let hasWorked = false
       while (left.size > 0 && performance.now() < lookAgainAt) {
         for (const dealerId of left) {
+          await until(performance.now() + pace.restMs())
           if (signal.aborted) return
           if ((restsUntil.get(dealerId) ?? 0) > performance.now()) continue
-          const made = await step(dealerId).catch((error: unknown): Step => {
-            failures.set(dealerId, error instanceof Error ? error : new Error(String(error)))
-            failedAt = Math.min(failedAt, performance.now())
-            return { state: 'done' }
-          })
+          const made = await pace
+            .work(() => step(dealerId))
+            .catch((error: unknown): Step => {
+              failures.set(dealerId, error instanceof Error ? error : new Error(String(error)))
+              failedAt = Math.min(failedAt, performance.now())
+              return { state: 'done' }
+            })
           if (made.state !== 'elsewhere') hasWorked = true
           if (made.state === 'goes on') restsUntil.set(dealerId, performance.now() + made.restMs)
           else left.delete(dealerId)
         }
         if (left.size === 0) break
-        const next = Math.min(...[...left].map((dealerId) => restsUntil.get(dealerId) ?? 0), lookAgainAt)
-        await pauseFor(Math.max(0, next - performance.now()), undefined, { ref: false, signal }).catch(() => undefined)
+        await until(Math.min(...[...left].map((dealerId) => restsUntil.get(dealerId) ?? 0), lookAgainAt))
       }
       if (!hasWorked) break
     }
