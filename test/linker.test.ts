@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addCustomers, addSource, findCustomers, saveSource } from '../src/customers/store.ts'
 import { refresh } from '../src/customers/refresh.ts'
 import { system } from '../src/events/event.ts'
-import { inner, newId } from '../src/ids.ts'
+import { inner, newId, outer } from '../src/ids.ts'
 import { type Linker, openLinker } from '../src/linking/linker.ts'
 import { lockDealer } from '../src/tokens/store.ts'
 import { createUser } from '../src/users/operator.ts'
@@ -168,6 +168,49 @@ describe('leads of people', () => {
       Array.from({ length: Number(seq) }, (_, at) => `${at + 1}`),
     )
   })
+})
+
+it('holds to what was rejected of one who is part of another since, for as long as they are', async () => {
+  const dealer = await service.dealer('trees')
+  const { token } = dealer.sales
+  const phones = [{ number: '32 12 34 60' }]
+  const pairOf = (...ids: string[]) => ids.toSorted().join(' ')
+  const open = async () => {
+    const { body } = await service.call('GET', '/v1/customer-suggestions', { token })
+    return body.items.map(({ id, customers }: { id: string; customers: { id: string }[] }) => ({
+      id,
+      pair: pairOf(...customers.map((each) => inner(each.id))),
+    })) as { id: string; pair: string }[]
+  }
+  const pairs = async () => (await open()).map(({ pair }) => pair).toSorted()
+  const named = async (given: string) => {
+    const id = await push(dealer.website.token, { name: { given, family: 'Jensen' }, phones })
+    await caughtUp(dealer)
+    return (await customerOf(dealer, id)) ?? ''
+  }
+  const [one, two, three] = [await named('Anna'), await named('Peter'), await named('Carla')]
+  expect(await pairs()).toEqual([pairOf(one, two), pairOf(one, three), pairOf(two, three)].toSorted())
+  const reject = async (some: string, other: string) => {
+    const found = (await open()).find(({ pair }) => pair === pairOf(some, other))
+    const reply = await service.call('PUT', `/v1/customer-suggestions/${found?.id}/rejection`, { token })
+    expect(reply.status).toBe(200)
+  }
+  const merge = (method: string, id: string, into?: string) =>
+    service.call(method, `/v1/customers/${outer('cust', id)}/merge`, {
+      token,
+      ...(into !== undefined && { body: { into: outer('cust', into) } }),
+    })
+  await reject(one, two)
+  await merge('PUT', one, three)
+  expect(await pairs()).toEqual([])
+  await caughtUp(dealer)
+  // Somebody who is compared with both again.
+  await push(dealer.website.token, { name: { given: 'Peter', family: 'Jensen' }, phones })
+  await caughtUp(dealer)
+  expect(await pairs()).toEqual([])
+  await merge('DELETE', one)
+  await caughtUp(dealer)
+  expect(await pairs()).toEqual([pairOf(one, three), pairOf(two, three)].toSorted())
 })
 
 it('never gives a test lead to a real customer, nor the other way round', async () => {

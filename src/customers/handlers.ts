@@ -443,6 +443,7 @@ export const mergeCustomers =
           [root.id, 'customer.merged'],
         ] as const)
         await refresh(trx, dealerId, subject, deeds, now)
+        await store.dropRejected(trx, dealerId, root.id)
         const answer = await written(trx, dealerId, id, standing, [])
         if (query.dryRun !== true) return { status: 200, ...answer }
         await store.undoDryRun(trx)
@@ -501,7 +502,11 @@ export const rejectSuggestion =
         const found = await store.findSuggestion(trx, dealerId, inner(path.suggestionId))
         if (!found || (standing.environment === 'test' && !found.test)) throw new Problem('not-found')
         const rejected = { ...found, rejected_at: found.rejected_at ?? now }
-        if (found.rejected_at === null) await store.saveRejection(trx, dealerId, found.id, now)
+        if (found.rejected_at === null) {
+          await store.saveRejection(trx, dealerId, found.id, now)
+          const root = await store.findLiving(trx, dealerId, found.one_id)
+          if (root) await store.dropRejected(trx, dealerId, root.id)
+        }
         const [suggestion] = await suggestionBodies(trx, dealerId, [rejected])
         if (!suggestion) throw new Problem('not-found')
         return { status: 200, body: seesPeople(standing.scopes) ? suggestion : withoutPeople(suggestion) }

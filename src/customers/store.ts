@@ -502,6 +502,34 @@ export async function saveRejection(trx: Knex.Transaction, dealerId: string, id:
   await trx('customer_suggestions').where({ dealer_id: dealerId, id }).update({ rejected_at: now })
 }
 
+/**
+ * Takes back what is suggested of a customer although it was rejected of one that is part of it now. When that is no
+ * longer so, it is suggested again.
+ */
+export async function dropRejected(trx: Knex.Transaction, dealerId: string, root: string): Promise<void> {
+  await trx.raw(
+    `with recursive tree as (
+       select :root::uuid as id
+       union all
+       select c.id from tree t join customers c on c.dealer_id = :dealerId and c.merged_into = t.id
+     ), others as (
+       select unnest(array[s.one_id, s.other_id]) as id
+       from tree t
+       join customer_suggestions s on s.dealer_id = :dealerId and (s.one_id = t.id or s.other_id = t.id)
+       where s.rejected_at is not null
+       union
+       select c.merged_into
+       from others o
+       join customers c on c.dealer_id = :dealerId and c.id = o.id and c.merged_into is not null
+     )
+     delete from customer_suggestions s
+     using others o
+     where s.dealer_id = :dealerId and s.rejected_at is null
+       and s.one_id = least(:root::uuid, o.id) and s.other_id = greatest(:root::uuid, o.id)`,
+    { dealerId, root },
+  )
+}
+
 export interface NewLink {
   leadId: string
   customerId: string

@@ -225,7 +225,7 @@ export async function findChanges(
   return { seq: row.seq, now: row.now, isAsPrepared }
 }
 
-/** One that somebody has rejected stays so. */
+/** What somebody has rejected stays so, also of two into whom the two were merged. */
 export async function saveSuggestions(
   trx: Knex.Transaction,
   dealerId: string,
@@ -234,11 +234,25 @@ export async function saveSuggestions(
 ): Promise<void> {
   if (suggestions.length === 0) return
   await trx.raw(
-    `insert into customer_suggestions (dealer_id, id, test, one_id, other_id, score, reasons, created_at)
-     select :dealerId, s.id, s.test, s.one, s.other, s.score, array(select jsonb_array_elements_text(s.reasons)), :now
-     from jsonb_to_recordset(:suggestions::jsonb) as s (
-       id uuid, test boolean, one uuid, other uuid, score real, reasons jsonb
+    `with recursive wanted as materialized (
+       select *
+       from jsonb_to_recordset(:suggestions::jsonb) as s (
+         id uuid, test boolean, one uuid, other uuid, score real, reasons jsonb
+       )
+     ), tree as (
+       select distinct a.id as root, a.id from wanted w, unnest(array[w.one, w.other]) as a (id)
+       union all
+       select t.root, c.id from tree t join customers c on c.dealer_id = :dealerId and c.merged_into = t.id
+     ), rejected as (
+       select least(one.root, other.root) as one, greatest(one.root, other.root) as other
+       from tree one
+       join customer_suggestions s on s.dealer_id = :dealerId and s.one_id = one.id and s.rejected_at is not null
+       join tree other on other.id = s.other_id
      )
+     insert into customer_suggestions (dealer_id, id, test, one_id, other_id, score, reasons, created_at)
+     select :dealerId, w.id, w.test, w.one, w.other, w.score, array(select jsonb_array_elements_text(w.reasons)), :now
+     from wanted w
+     where not exists (select from rejected r where r.one = w.one and r.other = w.other)
      on conflict (dealer_id, one_id, other_id) do update
      set score = excluded.score, reasons = excluded.reasons
      where customer_suggestions.rejected_at is null and customer_suggestions.score < excluded.score`,
