@@ -84,6 +84,25 @@ describe('of one field, it shows the word of', () => {
   })
 })
 
+it('takes blanks for nothing, with which some systems fill up what they hold', () => {
+  const address = { lines: [' Skovvej  1 ', '  '], city: 'Rungsted   ', region: ' ' }
+  const filled = system('dms', {
+    name: { full: 'HOLM ANNA          ' },
+    address,
+    emails: [email(' anna@customer.example '), email(' ')],
+    phones: [phone('32 12 34 56  ', '+4532123456')],
+  })
+  expect(shown(filled)).toMatchObject({
+    name: { full: 'HOLM ANNA' },
+    address: { lines: ['Skovvej 1'], city: 'Rungsted' },
+    emails: [{ address: 'anna@customer.example' }],
+    phones: [{ number: '32 12 34 56' }],
+  })
+  expect(Object.keys(shown(filled)?.address ?? {})).toEqual(['lines', 'city'])
+  expect(shown(system('dms', { name: { given: ' ' } }), lead({ name: anna }))?.name).toEqual(anna)
+  expect(shown(people({ emails: null }), filled)?.emails).toEqual([])
+})
+
 describe('of a list, it shows', () => {
   it.each([
     [

@@ -75,14 +75,16 @@ const referencesMax = 100
 
 /**
  * What is shown of a customer, from all that is said of it; undefined when nobody says anything, which is a customer
- * that is gone. The order of `sources` does not matter.
+ * that is gone. The order of `said` does not matter, and blanks around words do not, with which some systems fill up
+ * what they hold.
  *
  * People go before systems, and those, in the order of `systems`, before leads. Of two of the same rank the one goes
  * before whose value changed last. A name, an address and an organization are taken as a whole: half of one and half of
  * another would be nobody's. Lists of people are shown as they are; those of all others are put together, each value
  * once.
  */
-export function recordOf(sources: readonly Source[], systems: readonly string[]): CustomerRecord | undefined {
+export function recordOf(said: readonly Source[], systems: readonly string[]): CustomerRecord | undefined {
+  const sources = said.map(withoutBlanks)
   if (!sources.some(says)) return undefined
   const ranked = (field: Field) => sources.toSorted((one, other) => compare(one, other, field, systems))
   const origins: Origins = { emails: [], phones: [] }
@@ -133,6 +135,37 @@ function textOf(value: unknown): string {
       ? Object.fromEntries(Object.entries(each).toSorted(([one], [other]) => byText(one, other)))
       : each,
   )
+}
+
+function withoutBlanks(source: Source): Source {
+  const { name, organization, address, emails, phones, ...rest }: Opinion = source.data
+  const data = {
+    ...rest,
+    ...partsOf({ name, organization, address }),
+    ...(emails && { emails: emails.map((each) => ({ ...each, address: trimmed(each.address) })).filter(isReached) }),
+    ...(phones && { phones: phones.map((each) => ({ ...each, number: trimmed(each.number) })).filter(isReached) }),
+    ...(emails === null && { emails }),
+    ...(phones === null && { phones }),
+  }
+  // The cast: it is the same source.
+  return { ...source, data } as Source
+}
+
+const trimmed = (text: string): string => text.replace(/\s+/g, ' ').trim()
+const isReached = (by: { address: string } | { number: string }) => ('address' in by ? by.address : by.number) !== ''
+
+/** What is left of an object without parts that are blank. */
+function partsOf(value: object): Record<string, unknown> {
+  const parts = Object.entries(value).map(([name, part]: [string, unknown]) => [name, tidied(part)] as const)
+  return Object.fromEntries(parts.filter(([, part]) => part !== undefined))
+}
+
+function tidied(value: unknown): unknown {
+  if (typeof value === 'string') return trimmed(value) || undefined
+  if (Array.isArray(value)) return value.map(tidied).filter((each) => each !== undefined)
+  if (typeof value !== 'object' || value === null) return value
+  const parts = partsOf(value)
+  return Object.keys(parts).length > 0 ? parts : undefined
 }
 
 /** An edit without an opinion is none. */
