@@ -175,6 +175,24 @@ describe('a system that says what it knows', () => {
     expect(sources[0].extra).toEqual({ '/shoeSize': 38 })
   })
 
+  it('is told of no original, which customers do not have', async () => {
+    const emails = Array.from({ length: 11 }, (_, at) => ({ address: `anna${at}@customer.example` }))
+    const name = { given: '<b>Anna</b>', family: 'x'.repeat(300) }
+    const text = JSON.stringify({ name, emails, notes: 'y'.repeat(9_000) }).replace('{', '{"name":{},')
+    const path = `/v1/customers/by-reference/dms/${unique()}`
+    const json = { 'content-type': 'application/json' }
+    const { body } = await service.call('PUT', path, { token: dealer.dms.token, raw: text, headers: json })
+    const warnings: { code: string; message: string }[] = body.warnings
+    expect([...new Set(warnings.map(({ code }) => code))].toSorted()).toEqual([
+      'extra-too-large',
+      'markup-removed',
+      'member-repeated',
+      'text-cut',
+      'too-many',
+    ])
+    expect(warnings.map(({ message }) => message).join(' ')).not.toMatch(/lead|original/i)
+  })
+
   it('sees nobody without customers:read, while it writes', async () => {
     const sources = ['dms']
     const scopes = ['customers:write']

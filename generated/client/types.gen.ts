@@ -802,7 +802,7 @@ export type LeadExtra = {
 };
 
 /**
- * Something in a lead that was kept although it could not be understood, or that was not kept as it was sent. It never repeats a value.
+ * Something in a lead or customer that was kept although it could not be understood, or that was not kept as it was sent. It never repeats a value.
  *
  */
 export type Warning = {
@@ -817,7 +817,7 @@ export type Warning = {
      */
     code: string;
     /**
-     * A JSON Pointer (RFC 6901) into the lead as sent; in a warning about ADF, the path of an element there.
+     * A JSON Pointer (RFC 6901) into the lead or customer as sent; in a warning about ADF, the path of an element there.
      */
     pointer: string;
     /**
@@ -2722,7 +2722,7 @@ export type TestEvents = boolean;
 
 /**
  * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
- * others did to the same lead or customer meanwhile is there.
+ * others did to the same lead or customer meanwhile is there. What came of one's own writes is in their answers alone: take them, too.
  *
  */
 export type ExcludeOwn = boolean;
@@ -4665,7 +4665,7 @@ export type ListEventsData = {
         test?: boolean;
         /**
          * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
-         * others did to the same lead or customer meanwhile is there.
+         * others did to the same lead or customer meanwhile is there. What came of one's own writes is in their answers alone: take them, too.
          *
          */
         excludeOwn?: boolean;
@@ -4734,7 +4734,7 @@ export type StreamEventsData = {
         test?: boolean;
         /**
          * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
-         * others did to the same lead or customer meanwhile is there.
+         * others did to the same lead or customer meanwhile is there. What came of one's own writes is in their answers alone: take them, too.
          *
          */
         excludeOwn?: boolean;

@@ -1179,7 +1179,7 @@ export type LeadExtra = {
 };
 
 /**
- * Something in a lead that was kept although it could not be understood, or that was not kept as it was sent. It never repeats a value.
+ * Something in a lead or customer that was kept although it could not be understood, or that was not kept as it was sent. It never repeats a value.
  *
  */
 export type Warning = {
@@ -1194,7 +1194,7 @@ export type Warning = {
      */
     code: string;
     /**
-     * A JSON Pointer (RFC 6901) into the lead as sent; in a warning about ADF, the path of an element there.
+     * A JSON Pointer (RFC 6901) into the lead or customer as sent; in a warning about ADF, the path of an element there.
      */
     pointer: string;
     /**
@@ -3794,7 +3794,7 @@ export type TestEvents = boolean;
 
 /**
  * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
- * others did to the same lead or customer meanwhile is there.
+ * others did to the same lead or customer meanwhile is there. What came of one's own writes is in their answers alone: take them, too.
  *
  */
 export type ExcludeOwn = boolean;
@@ -6538,7 +6538,7 @@ export type ListEventsData = {
         test?: boolean;
         /**
          * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
-         * others did to the same lead or customer meanwhile is there.
+         * others did to the same lead or customer meanwhile is there. What came of one's own writes is in their answers alone: take them, too.
          *
          */
         excludeOwn?: boolean;
@@ -6607,7 +6607,7 @@ export type StreamEventsData = {
         test?: boolean;
         /**
          * Whether to leave out what this API key, or this person, has done itself: whoever keeps two systems in step has no use for its own echo. What
-         * others did to the same lead or customer meanwhile is there.
+         * others did to the same lead or customer meanwhile is there. What came of one's own writes is in their answers alone: take them, too.
          *
          */
         excludeOwn?: boolean;

@@ -14,7 +14,7 @@ import { countryOf, readAddress, readCountry, readEmail, readName, readPhone } f
 import type { LeadContext } from '../leads/lead.ts'
 import { identifier, line, listOf, objectOf, wordOf } from '../leads/members.ts'
 import { newReading } from '../leads/reading.ts'
-import { warn } from '../leads/warnings.ts'
+import { warn, warningsOfCustomer } from '../leads/warnings.ts'
 import { fields, type Opinion, type Said, type Shown } from './record.ts'
 
 /** What was said, read by the rules for leads: what cannot be understood is kept in `extra`, with a warning. */
@@ -60,7 +60,7 @@ export function saidIn(input: CustomerInput, context: LeadContext, faults?: Json
   return {
     said: telling(read),
     extra: members.size > 0 ? Object.fromEntries(members) : undefined,
-    warnings: reading.warnings,
+    warnings: warningsOfCustomer(reading.warnings),
   }
 }
 

@@ -65,6 +65,22 @@ const messages = {
   'too-many-warnings': 'There were more warnings. They were left out.',
 } as const satisfies Record<string, string>
 
+/** Of a customer there is no original: what is not in it and not in `extra` was not kept. */
+const messagesOfCustomer: Partial<Record<string, string>> = {
+  'extra-too-large':
+    'This did not fit into `extra`, and was left out. All of `extra` may have 8192 bytes as JSON and 64 levels.',
+  'member-repeated': 'This member was sent more than once. The last one was read, the others were left out.',
+  'encoding-repaired':
+    'This was not in the encoding that it should be in, which is UTF-8. It was read in the one that it seems to be in.',
+  'markup-removed': 'This held HTML. It is stored as it reads.',
+  'text-cut': 'This is longer than a customer has room for, and was cut.',
+  'too-many': 'A customer does not have room for so many of these. From this one on they were left out.',
+} satisfies Partial<Record<keyof typeof messages, string>>
+
+/** The same as it is said of a customer. */
+export const warningsOfCustomer = (warnings: readonly Warning[]): Warning[] =>
+  warnings.map((warning) => ({ ...warning, message: messagesOfCustomer[warning.code] ?? warning.message }))
+
 /** What tells of a lead that has all that was sent, in its place. A masked number is not kept anywhere, on purpose. */
 const harmless: ReadonlySet<string> = new Set<keyof typeof messages>([
   'phone-not-understood',
