@@ -93,6 +93,7 @@ it('shows in a browser: Swagger draws the operations, nothing comes from outside
     })
     for (const path of [
       '/docs/',
+      '/docs/in-step/',
       '/docs/changelog/',
       '/docs/security/',
       '/docs/problems/',

@@ -36,7 +36,7 @@ ${code(`{"access_token":"eyJ…","token_type":"Bearer","expires_in":1800,"scope"
 <p>Keep the token and use it for all calls until about a minute before <code>expires_in</code> is over, which is 1800 seconds unless the key itself ends before; then exchange the key again. Do not exchange for every call. When a call answers 401, exchange once and try again once. Never put a key or a token into an address, a log, or the JavaScript of a public page.</p>
 
 <h2>Scopes</h2>
-<p>A token has the scopes of its key, or fewer when the exchange names them, space-separated, as <code>scope</code>. The person in a lead, and what they wrote, is shown with <code>customers:read</code> only: without it those members are left out of every lead, wherever it is read, and <code>contact</code> cannot be asked for. The <a href="/docs/reference/">reference</a> marks them with <code>x-needs-scope</code>. To replace or delete its own key a token needs all scopes of the key.</p>
+<p>A token has the scopes of its key, or fewer when the exchange names them, space-separated, as <code>scope</code>. The person in a lead, and what they wrote, is shown with <code>customers:read</code> only: without it those members are left out of every lead, wherever it is read, and <code>contact</code> cannot be asked for. Of customers it shows all or nothing: who may only write them is answered with ids and versions. The <a href="/docs/reference/">reference</a> marks them with <code>x-needs-scope</code>. To replace or delete its own key a token needs all scopes of the key.</p>
 ${table(
   ['Scope', 'Allows', 'Digital requests', 'Extensive integrations'],
   Object.entries(scopes).map(([scope, meaning]) => [
@@ -99,16 +99,7 @@ ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" 
 <p>A cursor names one event. Keep it as it is, and make none yourself. Should the service ever be put back to an earlier state, events that you have read are gone, and others get their numbers: a cursor of an event that is gone is answered <a href="/docs/problems/feed-restarted">410 <code>feed-restarted</code></a>, and an open stream ends with an event of the type <code>restarted</code>. Then begin as at the first time: the end of the feed, the leads, the feed from there. Where yours and the answer differ, the answer is right, also with a lower <code>version</code>; drop the leads that are not listed any more. Whoever had not read as far as that goes on, and is told nothing.</p>
 
 <h2 id="in-step">Keep a DMS in step</h2>
-<p>Behind leads are <strong>customers</strong>: people and companies, put together of all that is said of them. Your system says what it knows under the id that it has for the customer. The Admin names your system for the key (<code>sources</code>), here <code>dms</code>.</p>
-${code(`curl -X PUT "${publicUrl}/v1/customers/by-reference/dms/40012?sourceVersion=1764576000000" \\
-  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{
-  "name": {"given": "Anna", "family": "Jensen"}, "phones": [{"number": "32 12 34 56"}]
-}'`)}
-<p>The first time a customer is made (201), after that your word on it is replaced as a whole (200), also under another key. Send it again as often as you like: what changes nothing makes no event. <code>sourceVersion</code> is any number that rises with each change in your system; what comes late is then refused with 409 instead of undoing what came after it. <code>DELETE</code> at the same address takes your word back.</p>
-<p><strong>Who says what.</strong> What people correct goes before what systems say, and that before what stands in leads. Of several systems the one goes first that wrote first. A name, an address and a company are taken as a whole, lists of addresses and numbers are put together. So what is shown may differ from what you sent, and it is no use to send it again: <code>GET /v1/customers/{customerId}/sources</code> tells whose word it is.</p>
-<p><strong>Load once, then follow.</strong> Take the end of the feed, read <code>/v1/customers</code> page by page, then follow the feed, with <code>excludeOwn=true</code> if you have no use for your own echo. Events of customers carry the customer as it is now, with its <code>rev</code>: of two copies keep the one with the higher number before the point. One whose <code>state</code> is <code>merged</code> or <code>gone</code> shows nothing any more.</p>
-${code(`curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17&excludeOwn=true" -H "Authorization: Bearer $TOKEN"`)}
-<p><strong>Merges.</strong> When two customers are found to be one, nothing is moved: the id that was merged goes on to answer, with the body of the other one, and what you write under your own reference stays yours. Undone, each is again what it was.</p>
+<p>Behind leads are <strong>customers</strong>: people and companies, put together of all that is said of them, by leads, by people and by systems such as yours. How a DMS or CRM loads its customers, follows what others change, and neither loses nor undoes anything, is a page of its own: <a href="/docs/in-step/">Keep a DMS in step</a>.</p>
 
 <h2>From a server, not from a page</h2>
 <p>The API answers no browser that asks from a page of another origin: it sends no CORS headers, and <code>OPTIONS</code> is a 405. An API key in a page is a key that everybody has. Have your form send to your own server, and that to us. Only the contract itself, <code>/openapi.json</code> and <code>/openapi.yaml</code>, may be read by any page.</p>
@@ -120,7 +111,8 @@ ${code(`curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17&excludeOwn=true" -
 <tr><td>400, 415, 422</td><td>The request is not right.</td><td>Mend it; sending it again does not help.</td></tr>
 <tr><td>401</td><td>No token, or it has expired or was ended, or it is the API key itself.</td><td>Exchange the key and try once more. If the key is refused too, ask the dealer.</td></tr>
 <tr><td>403</td><td>The token lacks a scope; <code>WWW-Authenticate</code> names it.</td><td>Ask for fewer, or the dealer for a key that may do it.</td></tr>
-<tr><td>410</td><td>The feed does not go on from this cursor.</td><td>Read everything anew, and follow from where the feed ends now.</td></tr>
+<tr><td>409, 412</td><td>Somebody was there before: a later version came, or it was changed meanwhile.</td><td>Read it again and decide again.</td></tr>
+<tr><td>410</td><td>The feed does not go on from this cursor, or nobody says anything of the customer any more.</td><td>Of the feed: read everything anew, and follow from where it ends now.</td></tr>
 <tr><td>429, 503</td><td>Not now.</td><td>Wait as long as <code>Retry-After</code> says and send the same again.</td></tr>
 </tbody></table></div>
 
@@ -153,10 +145,10 @@ ${table(
     ['<code>leads</code>', 'leads that you push, each of a batch and of an ADF document', '50 a second, 2,000 at once'],
     [
       '<code>reads</code>',
-      'requests that read, also <code>reconciliation</code> and opening a stream',
+      'requests that read, also searches, <code>reconciliation</code> and opening a stream',
       '20 a second, 200 at once',
     ],
-    ['<code>writes</code>', 'changes of leads', '50 a second, 500 at once'],
+    ['<code>writes</code>', 'changes of leads and customers, each of a batch', '50 a second, 500 at once'],
     ['<code>bytes</code>', 'bytes of the leads that you push, as they come', '1 GiB a day (UTC)'],
     ['<code>replacements</code>', 'new secrets of the key', '10 in 24 hours'],
   ],

@@ -15,6 +15,7 @@ export function page(title: string, content: string): string {
 <header><nav aria-label="Documentation">
 <strong>CarBuddii</strong>
 <a href="/docs/">Guide</a>
+<a href="/docs/in-step/">Keep in step</a>
 <a href="/docs/reference/">Reference</a>
 <a href="/docs/problems/">Problems</a>
 <a href="/docs/security/">Security</a>

@@ -11,6 +11,7 @@ import { escaped } from '../html.ts'
 import { methodNotAllowed, type ProblemCode, problems } from '../problem.ts'
 import { changelog } from './changelog.ts'
 import { guide } from './guide.ts'
+import { inStep } from './in-step.ts'
 import { page, table } from './page.ts'
 import { advice } from './problem-pages.ts'
 import { security, securityTxt } from './security.ts'
@@ -23,12 +24,13 @@ const changelogPath = new URL('../../generated/changelog.yaml', import.meta.url)
 const addressInDocument = 'http://localhost:3000'
 
 /**
- * Serves what integrators are handed of the contract, the guide, the changelog, a page for each problem, what is
+ * Serves what integrators are handed of the contract, the guides, the changelog, a page for each problem, what is
  * promised of safety, and the reference. Everything is made once, at start; nothing comes from outside.
  */
 export async function documentation(publicUrl: string, securityContact?: string): Promise<RequestHandler> {
   const yaml = (await readFile(documentPath, 'utf8')).replaceAll(addressInDocument, () => publicUrl)
   const document = parse(yaml)
+  const program = await readFile(new URL('dms.mjs', import.meta.url), 'utf8')
   const swagger = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   const html = (content: string): Page => ({ type: 'html', content })
   const pages = new Map<string, Page>([
@@ -36,6 +38,9 @@ export async function documentation(publicUrl: string, securityContact?: string)
     ['/docs', { redirect: '/docs/' }],
     ['/docs/', html(guide(publicUrl, document.components.securitySchemes.accessToken.flows.clientCredentials.scopes))],
     ['/docs/style.css', { type: 'css', content: await readFile(new URL('style.css', import.meta.url)) }],
+    ['/docs/in-step', { redirect: '/docs/in-step/' }],
+    ['/docs/in-step/', html(inStep(publicUrl, program))],
+    ['/docs/in-step/dms.mjs', { type: 'js', content: program }],
     ['/docs/changelog', { redirect: '/docs/changelog/' }],
     ['/docs/changelog/', html(changelog(parse(await readFile(changelogPath, 'utf8'))))],
     ['/docs/security', { redirect: '/docs/security/' }],

@@ -64,7 +64,7 @@ export const advice = {
   'lead-move-illegal':
     'The problem names the statuses that the lead can move to, as legalStatuses. Read the lead again: somebody may have moved it meanwhile.',
   'feed-restarted':
-    'The event that the cursor names is not in the feed (any more): the service was put back to an earlier state, or the cursor is not one of this service. What has been read may be of a future that is gone. Take the nextCursor of cursor=latest, read all leads anew, and go on from that cursor. Where yours and the answer differ, the answer is right, also with a lower version; drop what it does not list.',
+    'The event that the cursor names is not in the feed (any more): the service was put back to an earlier state, or the cursor is not one of this service. What has been read may be of a future that is gone. Take the nextCursor of cursor=latest, read all leads and customers anew, and go on from that cursor. A system that writes customers sends them all again: what it said since may be gone, too. Where yours and the answer differ, the answer is right, also with a lower version; drop what it does not list.',
   'customer-gone':
     'The customer was there, and whoever said something of it has taken it back: no system, no person and no lead says anything of it any more. It comes back when a system sends it again under the same reference.',
   'customer-changed':
@@ -103,13 +103,13 @@ export const advice = {
   'passkey-not-added':
     'The answer of the browser does not fit the challenge, which works once and for 5 minutes, or comes from another address than that of this service, or the passkey is there already. Ask for new options and begin again.',
   'if-match-missing':
-    'A change of a lead says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of the lead that you read, with its double quotes: If-Match: "3".',
+    'A change of a lead or customer says which version it was decided on, so that two people cannot undo each other. Send If-Match with the ETag of what you read, with its double quotes: If-Match: "3".',
   'too-many-attempts':
     'Too many attempts failed, for this account or from this address. Wait as long as Retry-After says, or ask an admin of the dealer to unlock the sign-in. Nobody else can lock you out of a browser that you signed in with before: its failures are counted apart.',
   'too-many-streams':
     'A key, or a person however often signed in, may follow the feed of events 20 times at once, and all of a dealer 200 times. Close streams that you no longer read: a client that connects again must let go of the old connection.',
   'limit-reached':
-    'An API key may do so much: 50 leads a second and 2,000 at once, each lead of a batch or an ADF document counted; 20 reads a second and 200 at once; 50 changes of leads a second; 1 GiB of leads a day; 10 replacements of its secret a day. The dealer can choose other limits for a key, and the operator for all. All servers count together. Nothing of the request was done, a batch neither in part: wait as long as Retry-After says and send the same again. The headers RateLimit and RateLimit-Policy, on accepted answers too, say how much is left.',
+    'An API key may do so much: 50 leads a second and 2,000 at once, each lead of a batch or an ADF document counted; 20 reads a second and 200 at once; 50 changes of leads and customers a second and 500 at once, each customer of a batch counted; 1 GiB of leads a day; 10 replacements of its secret a day. The dealer can choose other limits for a key, and the operator for all. All servers count together. Nothing of the request was done, a batch neither in part: wait as long as Retry-After says and send the same again. The headers RateLimit and RateLimit-Policy, on accepted answers too, say how much is left.',
   'headers-too-large':
     'All headers together may have 16384 bytes. Look for cookies or tracing headers that a proxy adds.',
   'request-timeout':

@@ -1,0 +1,218 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inStep } from '../src/docs/in-step.ts'
+import { until } from './patience.ts'
+import { startService, type TestService } from './service.ts'
+
+const run = promisify(execFile)
+const program = readFileSync('src/docs/dms.mjs', 'utf8')
+const folder = mkdtempSync(join(tmpdir(), 'in-step-'))
+
+let service: TestService
+beforeAll(async () => {
+  service = await startService(undefined, undefined, { linksLeads: true })
+})
+afterAll(async () => {
+  await service.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function dealerWithKey(name: string) {
+  const { dealerId, admin, website } = await service.dealer(name)
+  const { secret } = await service.createKey(admin.token, {
+    name: 'DMS',
+    kind: 'extensive_integrations',
+    sources: ['dms'],
+  })
+  return { dealerId, admin, website, secret }
+}
+
+/** Until it is known whose all leads are, and who may be the same. */
+async function linked(dealerId: string): Promise<void> {
+  await until(async () => {
+    await service.service.linker?.link()
+    const { seq } = await service.db('dealer_clocks').where({ dealer_id: dealerId }).first('seq')
+    const cursor = await service.db('linker_cursors').where({ dealer_id: dealerId }).first('seq')
+    return (cursor?.seq ?? '0') === seq
+  })
+}
+
+describe('the guide, step by step as it is pasted', () => {
+  it('is answered as it says', async (context) => {
+    const tools = await run('sh', ['-c', 'command -v curl && command -v sed']).catch(() => undefined)
+    context.skip(!tools, 'curl or sed is not installed')
+
+    const { dealerId, secret } = await dealerWithKey('guide')
+    const page = inStep(service.url, program)
+    const listings = [...page.matchAll(/<pre[^>]*><code>([^]*?)<\/code><\/pre>/g)].map(([, text = '']) =>
+      unescaped(text),
+    )
+    /** Of ids, cursors and tags in the guide those that stand for them here. */
+    const known = new Map<string, string>()
+    const here = (text: string) => text.replaceAll(exampleWithin, (example) => known.get(example) ?? example)
+    let variables = ''
+    let answered = 0
+    for (const [at, listing] of listings.entries()) {
+      if (/^[A-Z]+=\$/.test(listing)) variables += `${listing}\n`
+      if (!listing.startsWith('curl ')) continue
+      if (listing.includes('suggestions')) await linked(dealerId)
+      const { stdout } = await run('sh', ['-c', `set -e\n${variables}${here(listing)}`], {
+        env: { ...process.env, KEY: secret },
+      })
+      const actual = answerIn(stdout)
+      const shown = listings[at + 1] ?? ''
+      if (!/^(\{|ETag)/.test(shown)) {
+        expect([listing, actual.body]).toEqual([listing, expect.not.objectContaining({ status: expect.any(Number) })])
+        continue
+      }
+      const expected = answerIn(shown)
+      learn(expected, actual, known)
+      expect({ listing, ...actual }).toMatchObject(resolved(expected, known))
+      answered++
+    }
+    expect(answered).toBeGreaterThan(20)
+  })
+})
+
+describe('the program of the guide', () => {
+  const anna = { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] }
+  const sameAnna = { name: { full: 'JENSEN ANNA' }, phones: [{ number: '+45 32123456' }], emails: [] }
+  const holm = { organization: { name: 'Holm Transport ApS' }, phones: [{ number: '32 98 76 54' }] }
+
+  it('has in its copy what the service shows, whatever happens between its runs and within them', async () => {
+    const { dealerId, admin, website, secret } = await dealerWithKey('program')
+    writeFileSync(join(folder, 'dms.mjs'), program)
+    const path = (name: string) => join(folder, name)
+    const copied = () => JSON.parse(readFileSync(path('copy.json'), 'utf8'))
+    const rows: Record<string, { version: number; customer: object }> = {
+      40012: { version: 1, customer: anna },
+      40013: { version: 1, customer: sameAnna },
+      'A/14 %': { version: 1, customer: holm },
+    }
+    const runs = async () => {
+      writeFileSync(path('rows.json'), JSON.stringify(rows))
+      await linked(dealerId)
+      const env = { ...process.env, SERVICE: service.url, KEY: secret }
+      const { stdout, stderr } = await run(process.execPath, ['dms.mjs'], { cwd: folder, env })
+      expect(stderr).toBe('')
+      return stdout
+    }
+    const asked = (method: string, at: string, body?: object, headers?: Record<string, string>) =>
+      service.call(method, at, { token: admin.token, ...(body && { body }), ...(headers && { headers }) })
+    const corrects = (id: string, body: object) => asked('PATCH', `/v1/customers/${id}`, body, { 'if-match': '*' })
+    const find = async (id: string) => {
+      const { items } = (await asked('GET', '/v1/customers?limit=200')).body
+      return items.find(({ externalReferences }: { externalReferences: { id: string }[] }) =>
+        externalReferences.some((each) => each.id === id),
+      )
+    }
+    /** The copy says of each customer, and of each id that it ever had, what the service says. */
+    const isInStep = async () => {
+      const { customers } = copied()
+      const { items } = (await asked('GET', '/v1/customers?limit=200')).body
+      const active = Object.values<any>(customers).filter(({ state }) => state === 'active')
+      expect(new Map(active.map((each) => [each.id, each]))).toEqual(new Map(items.map((each: any) => [each.id, each])))
+      for (const id of Object.keys(customers)) {
+        let leadsTo = id
+        while (customers[leadsTo].mergedInto) leadsTo = customers[leadsTo].mergedInto
+        const { status, body } = await asked('GET', `/v1/customers/${id}`)
+        expect([id, customers[leadsTo].state === 'gone' ? 410 : leadsTo]).toEqual([
+          id,
+          status === 200 ? body.id : status,
+        ])
+      }
+    }
+    /** It is kept for as long as the program goes on from its cursor; whoever begins anew has another copy. */
+    const mark = () => writeFileSync(path('copy.json'), JSON.stringify({ ...copied(), marked: true }))
+
+    // The first load, beside a customer whom a lead has brought.
+    const lead = { customer: { name: { full: 'Peter Holm' }, emails: [{ address: 'peter@customer.example' }] } }
+    expect((await service.call('POST', '/v1/leads', { token: website.token, body: lead })).status).toBe(201)
+    expect(await runs()).toBe('')
+    expect(Object.keys(copied().customers)).toHaveLength(4)
+    await isInStep()
+    mark()
+
+    // People correct, merge, and go before what the system says next.
+    const [one, two] = [await find('40012'), await find('40013')]
+    await corrects(one.id, { name: { family: 'Hansen' }, emails: [{ address: 'anna@customer.example' }] })
+    expect((await asked('PUT', `/v1/customers/${two.id}/merge`, { into: one.id })).status).toBe(200)
+    expect(await runs()).toBe('One customer: 40012, 40013\n')
+    await isInStep()
+    rows[40012] = { version: 2, customer: { ...anna, name: { given: 'Anna Marie', family: 'Jensen' } } }
+    rows[40013] = { version: 2, customer: { ...sameAnna, phones: [{ number: '32 12 34 57' }] } }
+    await runs()
+    await isInStep()
+    const { [one.id]: shown } = copied().customers
+    expect(shown).toMatchObject({ name: { given: 'Anna', family: 'Hansen' } })
+    expect(shown.phones.map(({ e164 }: { e164: string }) => e164).toSorted()).toEqual(['+4532123456', '+4532123457'])
+    await asked('DELETE', `/v1/customers/${two.id}/merge`)
+    await asked('DELETE', `/v1/customers/${one.id}/edits?field=name`)
+    expect(await runs()).toBe('')
+    await isInStep()
+    expect(copied().customers[one.id].name.given).toBe('Anna Marie')
+
+    // It ends before it has kept what came of its writes, of which the feed does not tell.
+    const before = readFileSync(path('copy.json'))
+    rows[40012] = { version: 3, customer: { ...anna, address: { city: 'Rungsted' } } }
+    await runs()
+    writeFileSync(path('copy.json'), before)
+    await runs()
+    await isInStep()
+    expect([copied().customers[one.id].address.city, copied().marked]).toEqual(['Rungsted', true])
+
+    // Rows are deleted, and again it does not live to keep the answer.
+    const { [`A/14 %`]: _gone, ...left } = rows
+    delete rows['A/14 %']
+    const beforeDeleting = readFileSync(path('copy.json'))
+    await runs()
+    await isInStep()
+    expect(copied().marked).toBe(true)
+    writeFileSync(path('copy.json'), beforeDeleting)
+    await runs()
+    await isInStep()
+    expect([Object.keys(copied().sent), copied().marked]).toEqual([Object.keys(left), undefined])
+
+    // The service was put back to an earlier state.
+    mark()
+    writeFileSync(path('copy.json'), JSON.stringify({ ...copied(), cursor: '7.ffffffffffff' }))
+    await runs()
+    await isInStep()
+    expect(copied().marked).toBeUndefined()
+  })
+})
+
+const example = /^((cust|sugg)_[0-9a-f]{32}|\d+\.[0-9a-f]{12}|"[0-9a-f]{12}\.\d+")$/
+const exampleWithin = /(cust|sugg)_[0-9a-f]{32}|\d+\.[0-9a-f]{12}|"[0-9a-f]{12}\.\d+"/g
+
+interface Answer {
+  etag?: string
+  body: unknown
+}
+
+/** What curl prints, with `-i` the head, too. */
+function answerIn(text: string): Answer {
+  const at = text.indexOf('{')
+  const etag = /^etag: (.*?)\r?$/im.exec(text.slice(0, at))?.[1]
+  return { ...(etag !== undefined && { etag }), body: JSON.parse(text.slice(at)) }
+}
+
+/** Notes what the examples of the guide stand for, each where it comes first. */
+function learn(expected: unknown, actual: unknown, known: Map<string, string>): void {
+  if (typeof expected === 'string' && example.test(expected) && typeof actual === 'string')
+    known.set(expected, known.get(expected) ?? actual)
+  if (typeof expected !== 'object' || expected === null || typeof actual !== 'object' || actual === null) return
+  for (const [name, value] of Object.entries(expected)) learn(value, (actual as Record<string, unknown>)[name], known)
+}
+
+const resolved = (expected: Answer, known: Map<string, string>): Answer =>
+  JSON.parse(JSON.stringify(expected), (_, value: unknown) =>
+    typeof value === 'string' ? (known.get(value) ?? value) : value,
+  )
+
+const unescaped = (html: string) =>
+  html.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
