@@ -465,3 +465,41 @@ it('makes a batch anew when somebody has said what changes nothing that is shown
   const [customer] = await findCustomers(service.db, dealer.dealerId, [customerId])
   expect(customer?.shown?.emails).toEqual([])
 })
+
+it('takes back anew what was linked by a stop value, when somebody has changed the customer meanwhile', async () => {
+  const dealer = await service.dealer('meanwhile')
+  const { dealerId } = dealer
+  const emails = [{ address: 'holm@firm.example' }]
+  await push(dealer.website.token, { emails })
+  const half = await push(dealer.website.token, { emails, phones: [{ number: '32 12 34 61' }] })
+  await caughtUp(dealer)
+  const customerId = (await customerOf(dealer, half)) ?? ''
+  await linker.stop()
+  await push(dealer.website.token, anna)
+  const stop = { dealer_id: dealerId, test: false, kind: 'email', value: 'holm@firm.example', learned_at: new Date() }
+  await service.db('customer_stop_values').insert(stop)
+  const clock = await holdClock(service.db, dealerId)
+  linker = openLinkerOn(service)
+  await until(async () => (await waitingForLocks(service.db)) > 0)
+  const now = new Date()
+  const edits = { id: newId(), customer_id: customerId, test: false, kind: 'people' } as const
+  await addSource(clock, dealerId, { ...edits, source: null, external_id: null }, now)
+  const data = { name: { full: 'Bo Holm' } }
+  const changed_at = { name: now.toISOString() }
+  await saveSource(clock, dealerId, { id: edits.id, data, changed_at, source_version: null }, now)
+  await refresh(clock, dealerId, system, new Map([[customerId, undefined]]), now)
+  await clock.commit()
+  await caughtUp(dealer)
+  const own = (await customerOf(dealer, half)) ?? ''
+  expect(own).not.toBe(customerId)
+  const found = await findCustomers(service.db, dealerId, [customerId, own])
+  const shown = new Map(found.map((row) => [row.id, row.shown]))
+  expect(shown.get(customerId)).toMatchObject({ name: { full: 'Bo Holm' }, phones: [] })
+  expect(shown.get(own)).toMatchObject({ phones: [{ e164: '+4532123461' }] })
+  // As if it were computed anew.
+  await service.db.transaction(async (trx) => {
+    await lockDealer(trx, dealerId)
+    await refresh(trx, dealerId, system, new Map([customerId, own].map((id) => [id, undefined])), new Date())
+  })
+  expect(await findCustomers(service.db, dealerId, [customerId, own])).toEqual(expect.arrayContaining(found))
+})

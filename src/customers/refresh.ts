@@ -15,7 +15,13 @@ export interface Heard {
   vehicles: TradeIn[]
 }
 
-export async function hear(db: Knex, dealerId: string, ids: readonly string[]): Promise<Map<string, Heard>> {
+/** `except`: leads that are not listened to. */
+export async function hear(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+  except: readonly string[] = [],
+): Promise<Map<string, Heard>> {
   const trees = await store.findTrees(db, dealerId, ids)
   const rootOf = new Map(trees.map(({ root, id }) => [id, root]))
   const heard = new Map<string, Heard>()
@@ -27,7 +33,7 @@ export async function hear(db: Knex, dealerId: string, ids: readonly string[]): 
     of?.vehicles.push(...vehicles)
   }
   for (const row of await store.findSources(db, dealerId, members)) add(row.customer_id, store.sourceOf(row))
-  for (const lead of await store.findHeardLeads(db, dealerId, trees))
+  for (const lead of await store.findHeardLeads(db, dealerId, trees, except))
     add(
       lead.customer_id,
       { kind: 'lead', leadId: lead.id, receivedAt: lead.received_at.toISOString(), data: lead.customer },

@@ -137,6 +137,7 @@ export async function findHeardLeads(
   db: Knex,
   dealerId: string,
   trees: readonly { root: string; id: string }[],
+  except: readonly string[] = [],
 ): Promise<HeardLead[]> {
   const { rows } = await db.raw<{ rows: HeardLead[] }>(
     `with tree as materialized (
@@ -152,7 +153,7 @@ export async function findHeardLeads(
        lateral (
          select k.customer_id, k.lead_id, k.reasons
          from lead_links k
-         where k.dealer_id = :dealerId and k.customer_id = tree.id
+         where k.dealer_id = :dealerId and k.customer_id = tree.id and k.lead_id <> all (:except::uuid[])
          order by k.lead_id desc
          limit ${leadsHeardMax}
        ) as of_one
@@ -161,7 +162,7 @@ export async function findHeardLeads(
        limit ${leadsHeardMax}
      ) as link
      join leads l on l.dealer_id = :dealerId and l.id = link.lead_id`,
-    { dealerId, roots: trees.map(({ root }) => root), ids: trees.map(({ id }) => id) },
+    { dealerId, roots: trees.map(({ root }) => root), ids: trees.map(({ id }) => id), except: [...except] },
   )
   return rows
 }

@@ -5,7 +5,7 @@ import { openJob, type Report } from '../background.ts'
 import type { CustomerRow } from '../customers/customer.ts'
 import { keysOf } from '../customers/keys.ts'
 import { differences, recordOf, type Source } from '../customers/record.ts'
-import { type Heard, hear, refresh } from '../customers/refresh.ts'
+import { type Heard, hear } from '../customers/refresh.ts'
 import * as customers from '../customers/store.ts'
 import { causeOf } from '../db/away.ts'
 import { inTurn } from '../db/turn.ts'
@@ -83,8 +83,10 @@ export function openLinker(
   report: Report,
   tell: (isLate: boolean, lag: Lag) => void = () => undefined,
 ): Linker {
-  const rows = new LRUCache<string, number>({ max: placesMax })
-  const settled = new LRUCache<string, number>({ max: placesMax })
+  const sizesOf = {
+    linked: new LRUCache<string, number>({ max: placesMax }),
+    settled: new LRUCache<string, number>({ max: placesMax }),
+  }
   let lag = noLag
   const pace = openPace()
   let isLate = false
@@ -101,18 +103,21 @@ export function openLinker(
   }
 
   const step = async (dealerId: string): Promise<Step> => {
-    const most = { linked: rows.get(dealerId) ?? rowsFirst, settled: settled.get(dealerId) ?? settledFirst }
+    const most = {
+      linked: sizesOf.linked.get(dealerId) ?? rowsFirst,
+      settled: sizesOf.settled.get(dealerId) ?? settledFirst,
+    }
     const made = await inTurn(db, turnOf(dealerId), (trx) => linkSome(trx, dealerId, most, commitMs))
     if (!made) return { state: 'elsewhere' }
-    if (made.state === 'changed') rows.set(dealerId, Math.max(1, most.linked >> 1))
+    if (made.state === 'changed') sizesOf[made.work].set(dealerId, Math.max(1, most[made.work] >> 1))
     if (made.state !== 'written') return made.state === 'done' ? made : { state: 'goes on', restMs: made.restMs }
     const over = performance.now()
     const heldMs = over - made.lockedAt
     commitMs = (commitMs * 3 + over - made.writtenAt) / 4
     const factor = Math.min(2, Math.max(0.5, heldMsAimed / heldMs))
-    const [sizes, least] = made.work === 'linked' ? [rows, rowsMin] : [settled, settledMin]
+    const least = made.work === 'linked' ? rowsMin : settledMin
     if (made.rows >= most[made.work] || factor < 1)
-      sizes.set(dealerId, Math.min(rowsMax, Math.max(least, Math.round(most[made.work] * factor))))
+      sizesOf[made.work].set(dealerId, Math.min(rowsMax, Math.max(least, Math.round(most[made.work] * factor))))
     return { state: 'goes on', restMs: heldMs * made.rests }
   }
 
@@ -166,7 +171,8 @@ type Work = 'linked' | 'settled'
 
 type Made =
   | { state: 'done' }
-  | { state: 'changed' | 'goes on'; restMs: number }
+  | { state: 'changed'; work: Work; restMs: 0 }
+  | { state: 'goes on'; restMs: number }
   | { state: 'written'; work: Work; rows: number; lockedAt: number; writtenAt: number; rests: number }
 
 /** One batch; the caller has the turn of the dealer. */
@@ -197,8 +203,8 @@ async function linkSome(
   await lockDealer(trx, dealerId)
   const lockedAt = performance.now()
   const now = await store.findChanges(trx, dealerId, batch)
-  if (!now.isAsPrepared) return { state: 'changed', restMs: 0 }
-  await write(trx, dealerId, batch, now.now)
+  if (!now.isAsPrepared) return { state: 'changed', work: 'linked', restMs: 0 }
+  await write(trx, dealerId, batch, now.now, customers.addLinks)
   const leadsCame = BigInt(now.seq) > BigInt(place.seen)
   return rested(trx, dealerId, { work: 'linked', seq, leadsCame, rows: events.length, lockedAt, commitMs })
 }
@@ -355,7 +361,7 @@ async function personsOf(db: Knex, dealerId: string, rows: readonly CustomerRow[
   )
 }
 
-/** What is shown of the customers once the leads are theirs. */
+/** What is shown of the customers once the leads are theirs, whoever had them before. */
 async function recordsAfter(
   db: Knex,
   dealerId: string,
@@ -371,6 +377,7 @@ async function recordsAfter(
           db,
           dealerId,
           rows.map(({ id }) => id),
+          links.map(({ leadId }) => leadId),
         )
   const systems = new Map<boolean, string[]>()
   for (const test of new Set(rows.map((row) => row.test)))
@@ -389,16 +396,15 @@ async function recordsAfter(
     const own = (theirs.get(id) ?? []).flatMap(({ leadId }) => leads.get(leadId) ?? [])
     const { sources, vehicles } = heard.get(id) ?? { sources: [], vehicles: [] }
     const record = recordOf(heardNow(sources, own), systems.get(test) ?? [])
-    if (!record) continue
-    const { shown } = record
+    const shown = record?.shown
     const isNew = created.has(id)
     const changed = isNew ? [] : differences(row.shown ?? undefined, shown)
     const allVehicles = [...vehicles, ...own.flatMap(({ trade_ins }) => trade_ins)]
-    keys.push({ id, test, keys: keysOf(shown, allVehicles) })
+    keys.push({ id, test, keys: shown ? keysOf(shown, allVehicles) : [] })
     if (changed.length === 0 && !isNew) continue
     const type = isNew ? 'customer.created' : 'customer.updated'
     records.push({
-      row: { ...row, state: 'active', shown },
+      row: { ...row, state: shown ? 'active' : 'gone', shown: shown ?? null },
       event: { type, subject: { type: 'customer', id }, test, changed },
     })
   }
@@ -420,7 +426,13 @@ function heardNow(sources: readonly Source[], leads: readonly store.UnlinkedLead
   return [...sources.filter((source) => !isLead(source)), ...latest]
 }
 
-async function write(trx: Knex.Transaction, dealerId: string, batch: Batch, now: Date): Promise<void> {
+async function write(
+  trx: Knex.Transaction,
+  dealerId: string,
+  batch: Batch,
+  now: Date,
+  saveLinks: typeof customers.addLinks,
+): Promise<void> {
   const { links, records } = batch
   const linked = links.map(({ leadId, test }): NewEvent => ({
     type: 'lead.linked',
@@ -451,7 +463,7 @@ async function write(trx: Knex.Transaction, dealerId: string, batch: Batch, now:
     dealerId,
     placed.filter(({ version }) => version > 1),
   )
-  await customers.addLinks(
+  await saveLinks(
     trx,
     dealerId,
     links.map(({ leadId, customerId, test, reasons }, at) => {
@@ -490,11 +502,13 @@ async function settle(
 ): Promise<Made> {
   const resting = await restingOn(trx, dealerId, stop, rowsAtMost)
   const weakened = resting.length > 0 ? [] : await weakenedBy(trx, dealerId, stop, rowsAtMost)
+  const batch = await takenBack(trx, dealerId, resting)
 
   await lockDealer(trx, dealerId)
   const lockedAt = performance.now()
-  const { now, seq } = await store.findChanges(trx, dealerId, { customers: [], leadIds: [], stateOfSources: null })
-  if (resting.length > 0) await takeBack(trx, dealerId, resting, now)
+  const { now, seq, isAsPrepared } = await store.findChanges(trx, dealerId, { ...batch, leadIds: [] })
+  if (!isAsPrepared) return { state: 'changed', work: 'settled', restMs: 0 }
+  if (resting.length > 0) await write(trx, dealerId, batch, now, store.relink)
   await store.weakenSuggestions(trx, dealerId, weakened, suggestedFrom)
   const rows = resting.length + weakened.length
   if (resting.length === 0 && rows < rowsAtMost) await store.settleStopValue(trx, dealerId, stop)
@@ -519,45 +533,37 @@ async function restingOn(db: Knex, dealerId: string, stop: TestKey, atMost: numb
   return resting.slice(0, atMost)
 }
 
-/** Gives leads customers of their own. */
-async function takeBack(
-  trx: Knex.Transaction,
-  dealerId: string,
-  resting: readonly store.RestingLink[],
-  now: Date,
-): Promise<void> {
-  const owned = resting.map((link) => ({ ...link, ownId: newId() }))
-  await customers.addCustomers(
-    trx,
+/** Leads with customers of their own, and those whose they were without them. */
+async function takenBack(db: Knex, dealerId: string, resting: readonly store.RestingLink[]): Promise<Batch> {
+  const links = resting.map(({ id, test }): Link => ({
+    leadId: id,
+    customerId: newId(),
+    test,
+    reasons: ['stop-value'],
+  }))
+  const before = await livingOf(
+    db,
     dealerId,
-    owned.map(({ ownId, test }) => ({ id: ownId, test })),
-    now,
+    resting.map(({ customer_id }) => customer_id),
   )
-  const places = await recordEvents(
-    trx,
+  const rows = [...new Map([...before.values()].map((row) => [row.id, row])).values()]
+  // Read before what is said of them: what is written between the two is seen to have changed.
+  const stateOfSources = await store.findStateOfSources(
+    db,
     dealerId,
-    system,
-    owned.map(({ id, test }) => ({
-      type: 'lead.linked',
-      subject: { type: 'lead', id },
-      test,
-      changed: ['customerId'],
-    })),
-    now,
+    rows.map(({ id }) => id),
   )
-  await store.relink(
-    trx,
-    dealerId,
-    owned.map(({ id, ownId }, at) => ({
-      leadId: id,
-      customerId: ownId,
-      revSeq: places[at]?.seq ?? '0',
-      revEvent: places[at]?.id ?? '',
-      reasons: ['stop-value'],
-    })),
-  )
-  const touched = owned.flatMap(({ ownId, customer_id }) => [ownId, customer_id])
-  await refresh(trx, dealerId, system, new Map(touched.map((id) => [id, undefined])), now)
+  const created = new Set(links.map(({ customerId }) => customerId))
+  const leads = new Map(resting.map((lead) => [lead.id, lead]))
+  return {
+    customers: rows,
+    stateOfSources,
+    leadIds: [...leads.keys()],
+    links,
+    ...(await recordsAfter(db, dealerId, rows, links, created, leads)),
+    suggestions: [],
+    learned: [],
+  }
 }
 
 /** Those of the suggestions by a stop value that read otherwise without it, as many as are wanted. */
