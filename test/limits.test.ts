@@ -130,6 +130,21 @@ it('refuses a batch whole, and takes a smaller one', async () => {
   expect(more.body.detail).toContain('send fewer at a time')
 })
 
+it('counts each customer of a batch, and writes none of one that is too much', async () => {
+  const { secret } = await service.createKey(dealer.admin.token, { kind: 'extensive_integrations', sources: ['dms'] })
+  const token = await service.exchange(secret)
+  const write = (ids: string[]) =>
+    service.call('POST', '/v1/customers/batch', {
+      token,
+      body: { customers: ids.map((id) => ({ source: 'dms', id, customer: {} })) },
+    })
+  expect((await write(['A1', 'A2'])).status).toBe(207)
+  expectRefused(await write(['A1', 'A3']))
+  const rows = service.db('customer_sources').where({ dealer_id: dealer.dealerId }).orderBy('external_id')
+  expect(await rows.pluck('external_id')).toEqual(['A1', 'A2'])
+  expect((await write(['A3'])).status).toBe(207)
+})
+
 it('counts each prospect of an ADF document', async () => {
   const { id, token } = await newKey()
   const prospect = '<prospect><customer><contact><phone>32 12 34 56</phone></contact></customer></prospect>'

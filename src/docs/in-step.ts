@@ -5,26 +5,26 @@ import { code, page, table } from './page.ts'
  * listings in their order, as they stand here: ids, cursors and ETags of an answer are those of the next listings.
  */
 export function inStep(publicUrl: string, program: string): string {
-  const json = '-H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json"'
-  const token = '-H "Authorization: Bearer $TOKEN"'
+  const token = '\\\n  -H "Authorization: Bearer $TOKEN"'
+  const json = `${token} -H "Content-Type: application/json"`
   return page(
     'Keep a DMS in step',
     `
 <p class="lead">Your DMS or CRM and CarBuddii know the same people, each in its own way. This page keeps the two in step: what your system knows goes up, what everybody knows comes back, and nobody undoes what somebody else has said.</p>
-<p>You need an API key for extensive integrations with the scopes <code>customers:read</code>, <code>customers:write</code> and <code>events:read</code>, which it has unless the dealer has narrowed it. Begin with one for test: it makes test customers, and sees no others. Every step here is one command; the <a href="#program">program</a> at the end does all of them.</p>
+<p>You need an API key for extensive integrations with the scopes <code>customers:read</code>, <code>customers:write</code> and <code>events:read</code>, which it has unless the dealer has narrowed it. Begin with one of the environment <em>Test</em>: it makes test customers, and sees no others. Every step here is one command; the <a href="#program">program</a> at the end does all of them. Put the whole key into <code>KEY</code>, then take a token, which lives for half an hour:</p>
 ${code(`TOKEN=$(curl -sS -X POST ${publicUrl}/v1/auth/token -H "X-Api-Key: $KEY" \\
   | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`)}
-<p>Answers are shown shortened: pass over what you do not need.</p>
+<p>Answers are shown shortened. Ids, cursors and tags in them are examples: put those that you were given into the next command.</p>
 
 <h2 id="customers">What a customer is</h2>
 <p>A <strong>customer</strong> is a person or company, put together of all that is said of it: by the people of the dealer, by systems such as yours, and by the leads that the customer has sent. Each of them is a <strong>source</strong> with a word of its own. Nobody writes over the word of another. What is shown is computed anew whenever one of them says something else.</p>
 <p>So there are two things to keep apart. What <em>you</em> say of a customer, you write under your own id. What is <em>shown</em> of it, you read. They need not be the same, and that is no fault: <a href="#who-wins">who wins</a> says why.</p>
 
 <h2 id="names">The name of your system, and your ids</h2>
-<p>Your system writes under a <strong>reference</strong>: its name, such as <code>dms</code>, and the id that the customer has in it, such as <code>40012</code>. The dealer's Admin names the systems that a key may write as when the key is made, under <em>Systems</em>. Your key shows them as <code>sources</code>; case counts.</p>
+<p>Your system writes under a <strong>reference</strong>: its name, such as <code>dms</code>, and the id that the customer has in it, such as <code>40012</code>. Which systems a key may write as, the dealer's Admin says under <em>Systems</em>, when making the key or later. Your key shows them as <code>sources</code>. Case counts.</p>
 ${code(`curl ${publicUrl}/v1/api-key ${token}`)}
 ${code(`{"name": "DMS", "kind": "extensive_integrations", "sources": ["dms"]}`)}
-<p>The name is that of the system, not of the key. A key is replaced, deleted, or given to another vendor; what your system has said, and under which id, stays as it was. Whatever key comes next and may write as <code>dms</code> goes on with the same customers. To write as a system that the key does not name is 403 <a href="/docs/problems/source-not-allowed"><code>source-not-allowed</code></a>.</p>
+<p>The name is that of the system, not of the key. A key may be replaced or deleted; what your system has said, and under which id, stays as it was. Whatever key comes next and may write as <code>dms</code> goes on with the same customers. Two systems never share a name: their ids would meet. To write as a system that the key does not name is 403 <a href="/docs/problems/source-not-allowed"><code>source-not-allowed</code></a>.</p>
 <p>The id is any text of up to 128 characters that never changes: the primary key of your row. Take no e-mail address or phone number. People change them, families share them, and personal data has no place in an address.</p>
 
 <h2 id="first-load">The first load</h2>
@@ -79,17 +79,16 @@ ${table(
       'The id is blank, damaged, or what programs write for no value. Many customers would become one.',
       'Look at where your program takes the id from.',
     ],
-    ['503', 'Not now. Nothing of this row was written.', 'Send the row again.'],
+    ['503', 'Not now. Nothing of this row was written.', 'Send the row again in a moment.'],
     ['500', 'A fault of ours.', 'Send the row again later; report its <code>requestId</code>.'],
   ],
 )}
 <p>What cannot be understood is no reason to refuse a row: it is kept, and named in <code>warnings</code>, with its place in the customer as you sent it. There is nothing to send again, but somebody may want to mend the row. What is too long or too many is cut: your system has the whole of it.</p>
-<p>Each row counts as one of the key's <a href="/docs/#limits"><code>writes</code></a>, of which there are 50 a second and 500 at once: 20,000 rows take seven minutes. A batch that is too much is 429, and nothing of it is written. Wait as long as <code>Retry-After</code> says and send it again. A batch may have 1 MiB; a larger one is 413.</p>
-<p><strong>Sent again, it changes nothing.</strong> When the answer was lost, send the same batch again. Each row finds its customer by its reference, the answer is 200 with the same id, the version stays, and the feed has no event of it. Whatever breaks half-way through a load, begin again where you like.</p>
+<p>Each row counts as one of the key's <a href="/docs/#limits"><code>writes</code></a>, of which there are 50 a second and 500 at once, so 20,000 rows take seven minutes at least. A batch that is too much is 429, and nothing of it is written: wait as long as <code>Retry-After</code> says and send it again. A batch may have 1 MiB; a larger one is 413.</p>
+<p><strong>Sent again, it changes nothing.</strong> When the answer was lost, send the same batch again. Each row finds its customer by its reference: the answer is 200 with the same id and the same version, and the feed has no event of it. Whatever breaks half-way through a load, begin again where you like.</p>
 <p><strong><code>sourceVersion</code></strong> is a number that rises with each change of the row in your system: a counter, or the time of the change in milliseconds. With it, a write that comes late cannot undo a later one, be it from a slow queue or a second worker: it is refused with 409. The same number again is taken. Without it, what comes last counts.</p>
 <p>One row alone is written in the same way:</p>
-${code(`curl -X PUT "${publicUrl}/v1/customers/by-reference/dms/40012?sourceVersion=1764575000000" \\
-  ${json} -d '{"name": {"given": "Ann"}}'`)}
+${code(`curl -X PUT "${publicUrl}/v1/customers/by-reference/dms/40012?sourceVersion=1764575000000" ${json} -d '{"name": {"given": "Ann"}}'`)}
 ${code(`{"status": 409, "code": "source-version-older"}`)}
 <p>An id stands percent-encoded in an address: <code>A/12</code> is <code>A%2F12</code>.</p>
 <p><strong>Then read what is there</strong>, also what others have brought. Go on with <code>cursor</code> until an answer has no <code>nextCursor</code>. This is the cursor of the list, and has nothing to do with that of the feed.</p>
@@ -104,7 +103,7 @@ ${code(`{"items": [
 ]}`)}
 
 <h2 id="follow">Keep up</h2>
-<p>From now on, follow the feed from the place that you kept. Ask again with <code>nextCursor</code> until there is nothing new, and then every minute, or whenever you like. Keep <code>nextCursor</code> together with your copy, in one transaction: after a crash you go on where your copy is.</p>
+<p>From now on, follow the feed from the place that you kept. Ask again with <code>nextCursor</code> until there is nothing new, and then every minute, or whenever you like. Keep <code>nextCursor</code> together with your copy, in one transaction: after a crash you go on where your copy is. Do not ask the list for what has changed: it says nothing of customers that were merged or are gone.</p>
 ${code(`curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17" ${token}`)}
 ${code(`{"items": [
   {"type": "customer.created", "cursor": "1043.000000000051", "actor": {"type": "api_key", "name": "DMS"},
@@ -139,13 +138,13 @@ ${table(
     ['any other', 'More kinds may come.', 'Pass over it.'],
   ],
 )}
-<p>An event of a customer has the whole <code>customer</code>, as it is when you read the event, not as it was when it happened. So there is nothing to put together: take it as it is. Without <code>customers:read</code> it is left out. To read a customer again at any time, ask by its id:</p>
+<p>An event of a customer has the whole <code>customer</code>, as it is when you read the event, not as it was when it happened. So there is nothing to put together: take it as it is. Without <code>customers:read</code> it is left out. To read a customer again at any time, ask by its id. With the <code>ETag</code> of what you have as <code>If-None-Match</code>, the answer is 304 while it reads the same.</p>
 ${code(`curl -i ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000041 ${token}`)}
 ${code(`ETag: "000000000041.1"
 
 {"id": "cust_0198c0ffee0070008000000000000041", "state": "active", "version": 1, "rev": "1043.000000000051"}`)}
 <p><code>rev</code> is the cursor of the last event about the customer. Of two copies keep the one with the higher number before the point; at the same number take what came last. That matters when several of your processes read and write at the same time.</p>
-<p><strong>With <code>excludeOwn</code>, take the answers to your own writes, too.</strong> They alone tell you what came of them. Mark a row as sent only when you have kept its answer. If you do not know whether you have, send the row again: the answer has the customer as it is now. What counts as your own is what was done with the key: two programs that each keep a copy need a key each, and people who sign in are none of them.</p>
+<p><strong>With <code>excludeOwn</code>, take the answers to your own writes, too.</strong> They alone tell you what came of them. Mark a row as sent only when you have kept its answer. If you do not know whether you have, send the row again: the answer has the customer as it is now. Your own is what was done with the same key: two programs that each keep a copy need a key each.</p>
 <p><strong>When the feed does not go on.</strong> Should the service be put back to an earlier state, the event that you read last may be gone. Then, and for a cursor that was never one, the answer is 410:</p>
 ${code(`curl "${publicUrl}/v1/events?cursor=7.ffffffffffff" ${token}`)}
 ${code(`{"status": 410, "code": "feed-restarted"}`)}
@@ -153,7 +152,7 @@ ${code(`{"status": 410, "code": "feed-restarted"}`)}
 <p>Whoever wants to know at once listens to <code>/v1/events/stream</code>, which also takes <code>excludeOwn=true</code>; the <a href="/docs/">first page</a> tells how.</p>
 
 <h2 id="who-wins">Who wins</h2>
-<p>Whose word is shown is decided for each member of a customer by itself. <strong>People</strong> of the dealer come first, what they have corrected stands. Then come <strong>systems</strong>, in the order in which they wrote for the first time. Then come <strong>leads</strong>. Within one of these what changed last comes first.</p>
+<p>Whose word is shown is decided for each member of a customer by itself. <strong>People</strong> of the dealer come first: what they have corrected stands. Then come <strong>systems</strong>, in the order in which they wrote for the first time. Then come <strong>leads</strong>. Of two words of the same rank, two leads say, the one that changed last goes first.</p>
 ${table(
   ['Member', 'What is shown'],
   [
@@ -169,12 +168,12 @@ ${table(
   ],
 )}
 <p>See it happen. Somebody at the dealer hears that Anna has married, and corrects her name in the dashboard. Through the API that is a <code>PATCH</code>, with the <code>ETag</code> of what was seen as <code>If-Match</code>:</p>
-${code(`curl -X PATCH ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000041 \\
-  -H 'If-Match: "000000000041.1"' ${json} -d '{"name": {"family": "Hansen"}}'`)}
+${code(`curl -X PATCH ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000041 ${json} \\
+  -H 'If-Match: "000000000041.1"' -d '{"name": {"family": "Hansen"}}'`)}
 ${code(`{"version": 2, "customer": {"name": {"given": "Anna", "family": "Hansen"}}}`)}
-<p>Somebody else who has seen the same customer and comes later is answered 412, not knowing of the new name. They read it again and decide again; the 412 has the new <code>ETag</code>. Without <code>If-Match</code> the answer is 428.</p>
-${code(`curl -X PATCH ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000041 \\
-  -H 'If-Match: "000000000041.1"' ${json} -d '{"name": {"given": "Anne"}}'`)}
+<p>Somebody else has seen the same customer, and comes later. They do not know of the new name, so they are answered 412. They read the customer again and decide again. Without <code>If-Match</code> the answer is 428.</p>
+${code(`curl -X PATCH ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000041 ${json} \\
+  -H 'If-Match: "000000000041.1"' -d '{"name": {"given": "Anne"}}'`)}
 ${code(`{"status": 412, "code": "customer-changed"}`)}
 <p>Now your system changes the name, too, and brings another number. Your word is taken and kept: the number is shown beside the first. The name is not, since a person has said it:</p>
 ${code(`curl -X PUT "${publicUrl}/v1/customers/by-reference/dms/40012?sourceVersion=1764576060000" ${json} -d '{
@@ -223,7 +222,7 @@ ${table(
 <p>Systems that copy from each other easily chase each other: each takes the other's spelling for a change, and writes it back. Three rules keep that from happening here.</p>
 <ul>
 <li><strong>What changes nothing that is shown makes no event and no version.</strong> Your word is kept, and nobody is told.</li>
-<li><strong>Spelling does not count where two systems say the same.</strong> Phone numbers are compared in their international form, e-mail addresses in any case, and blanks around words count for nothing. The spelling of the one that comes first is shown, so two systems settle: when each has written once, nothing changes any more, also if each goes on to write what it reads in its own way.</li>
+<li><strong>Spelling does not count where two systems say the same.</strong> Phone numbers are compared in their international form, e-mail addresses in any case, and blanks around words count for nothing. The spelling of the one that goes first is shown. So two systems settle, also if each takes over what it reads and writes it back in its own way: when each has written once, nothing changes any more.</li>
 <li><strong>With <code>excludeOwn=true</code> you are not told what you have done.</strong></li>
 </ul>
 ${code(`curl -X PUT "${publicUrl}/v1/customers/by-reference/dms/40012?sourceVersion=1764576060000" ${json} -d '{
@@ -231,7 +230,7 @@ ${code(`curl -X PUT "${publicUrl}/v1/customers/by-reference/dms/40012?sourceVers
   "phones": [{"number": "32 12 34 56"}, {"number": "32 12 34 57"}]
 }'`)}
 ${code(`{"version": 4, "warnings": []}`)}
-<p>Show your people what is shown here beside what your row says, or take it over into the row. Both settle. But do not send as your own what you only copied: if the one who said it takes it back, you would go on saying it.</p>
+<p>Best show your people what is shown here beside what your row says. If you take it over into the row, that settles, too. But then you say it yourself, and go on to say it when whoever said it first has taken it back.</p>
 
 <h2 id="merges">Merges</h2>
 <p>The dealer finds that <code>40012</code> and <code>40013</code> are one person, and merges them. You may ask first what would be shown, with <code>dryRun=true</code>; without it, it is done:</p>
@@ -250,12 +249,13 @@ ${code(`{"items": [
   {"type": "customer.merged", "subject": {"id": "cust_0198c0ffee0070008000000000000041"},
     "customer": {"id": "cust_0198c0ffee0070008000000000000041", "state": "active"}},
   {"type": "customer.merged", "subject": {"id": "cust_0198c0ffee0070008000000000000042"},
-    "customer": {"state": "merged", "mergedInto": "cust_0198c0ffee0070008000000000000041", "emails": [], "phones": []}}
+    "customer": {"state": "merged", "mergedInto": "cust_0198c0ffee0070008000000000000041",
+      "emails": [], "phones": []}}
 ], "nextCursor": "1050.000000000058"}`)}
-<p><strong>Ids never die.</strong> The id that was merged goes on to answer, with the customer that it is part of now; see the <code>id</code> in the body. It may be written and corrected as before. It is in no list and in no search.</p>
+<p><strong>Ids never die.</strong> The id that was merged goes on to answer, with the customer that it is part of now: look at the <code>id</code> in the body. It is in no list and in no search.</p>
 ${code(`curl ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000042 ${token}`)}
 ${code(`{"id": "cust_0198c0ffee0070008000000000000041", "version": 5}`)}
-<p><strong>Keep your two rows, and go on to write both</strong>, each under its own reference. Tell your people that they are one. Keep in your copy the id that was merged, with its <code>mergedInto</code>: leads keep the <code>customerId</code> that they were given, and it leads on.</p>
+<p><strong>Keep your two rows, and go on to write both</strong>, each under its own reference. Tell your people that they are one. Keep in your copy the id that was merged, with its <code>mergedInto</code>: leads keep the <code>customerId</code> that they were given, and it leads on. Which were merged into a customer, when and by whom, is in <code>merged</code> of its sources.</p>
 ${code(`curl -X PUT ${publicUrl}/v1/customers/by-reference/dms/40013 ${json} -d '{
   "name": {"full": "JENSEN ANNA"}, "phones": [{"number": "+45 32123456"}],
   "address": {"postalCode": "2960", "city": "Rungsted Kyst"}
@@ -266,7 +266,8 @@ ${code(`{"id": "cust_0198c0ffee0070008000000000000041", "version": 6,
 <p><strong>A merge can be undone</strong>, at any time and exactly. Each is again what it was, with what was written meanwhile under its own id and references. Both have an event <code>customer.unmerged</code>. That is why nothing of yours has to be moved when two are merged.</p>
 ${code(`curl -X DELETE ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000042/merge ${token}`)}
 ${code(`{"id": "cust_0198c0ffee0070008000000000000042", "customer": {"name": {"full": "JENSEN ANNA"},
-  "address": {"postalCode": "2960", "city": "Rungsted Kyst"}, "externalReferences": [{"source": "dms", "id": "40013"}]}}`)}
+  "address": {"postalCode": "2960", "city": "Rungsted Kyst"},
+  "externalReferences": [{"source": "dms", "id": "40013"}]}}`)}
 <p>What cannot be merged, such as two into each other, or a test customer and a real one, is 409 <a href="/docs/problems/merge-impossible"><code>merge-impossible</code></a>.</p>
 
 <h3 id="gone">When a row goes</h3>
@@ -275,27 +276,31 @@ ${code(`curl -X DELETE ${publicUrl}/v1/customers/by-reference/dms/40014 ${token}
 ${code(`{"id": "cust_0198c0ffee0070008000000000000043", "version": 2, "warnings": []}`)}
 ${code(`curl ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000043 ${token}`)}
 ${code(`{"status": 410, "code": "customer-gone"}`)}
-<p>In the feed that is a <code>customer.updated</code> whose customer has the state <code>gone</code>. Taken back once more, it is 404. If the row comes back under the same reference, so does the customer, under the id that it had. <code>sourceVersion</code> counts here, too: then a write that comes late does not bring back what was deleted.</p>
+<p>In the feed that is a <code>customer.updated</code> whose customer has the state <code>gone</code>. Taken back once more, it is 404. If the row comes back under the same reference, so does the customer, under the id that it had. Send <code>sourceVersion</code> here, too: then a write that comes late does not bring back what was deleted.</p>
 
 <h2 id="search">Search</h2>
-<p>Before somebody makes a new row at the counter, look whether the customer is known: by an e-mail address, a phone number in any notation or its last digits, words of a name or their beginnings, or a vehicle that they have handed in. All that you name has to fit. This is a <code>POST</code>, since personal data has no place in an address: addresses stand in logs.</p>
+<p>Before somebody makes a new row at the counter, look whether the customer is known: by an e-mail address, a phone number in any notation or its last digits, words of a name or their beginnings, or the number plate or VIN of a vehicle that they have handed in. All that you name has to fit. This is a <code>POST</code>, since personal data has no place in an address: addresses stand in logs.</p>
 ${code(`curl ${publicUrl}/v1/customers/search ${json} -d '{"name": "anna jen", "phone": "3457"}'`)}
 ${code(`{"items": [{"id": "cust_0198c0ffee0070008000000000000041"}], "more": false}`)}
 
 <h2 id="suggestions">Suggestions</h2>
 <p>Leads find their customer by themselves where that is safe. Customers are never merged by themselves. Those who may be the same are suggested a moment after they were written, with what speaks for it and against it: the score is the sum of the weights of its reasons.</p>
 ${code(`curl ${publicUrl}/v1/customer-suggestions ${token}`)}
-${code(`{"items": [{"id": "sugg_0198c0ffee0070008000000000000071", "score": 75, "reasons": ["same-phone", "same-name"],
-  "customers": [{"id": "cust_0198c0ffee0070008000000000000041"}, {"id": "cust_0198c0ffee0070008000000000000042"}]}]}`)}
+${code(`{"items": [{"id": "sugg_0198c0ffee0070008000000000000071",
+  "score": 75, "reasons": ["same-phone", "same-name"],
+  "customers": [{"id": "cust_0198c0ffee0070008000000000000041"},
+    {"id": "cust_0198c0ffee0070008000000000000042"}]}]}`)}
 <p>Put them before a person. Whoever finds that they are one merges them. Whoever finds that they are not says so, and is not asked again:</p>
 ${code(`curl -X PUT ${publicUrl}/v1/customer-suggestions/sugg_0198c0ffee0070008000000000000071/rejection ${token}`)}
 ${code(`{"id": "sugg_0198c0ffee0070008000000000000071", "reasons": ["same-phone", "same-name"]}`)}
 
-<h2 id="program">A DMS in 80 lines</h2>
-<p>This is all of it, in JavaScript for Node 20 or later, without anything to install: <a href="/docs/in-step/dms.mjs">dms.mjs</a>. It takes your rows from <code>rows.json</code>, and keeps its copy in <code>copy.json</code>: the cursor, the customers as they are shown, and which version of which row was sent. Ended anywhere, it goes on where it was.</p>
+<h2 id="program">A DMS in 90 lines</h2>
+<p>This is all of it, in JavaScript for Node 20 or later, without anything to install: <a href="/docs/in-step/dms.mjs">dms.mjs</a>. It takes your rows from <code>rows.json</code>, and keeps its copy in <code>copy.json</code>: the cursor, the customers as they are shown, and which version of which row was sent. It may be ended anywhere, and goes on where it was: what it does not know the outcome of, it sends again.</p>
 ${code(`{
-  "40012": {"version": 1, "customer": {"name": {"given": "Anna", "family": "Jensen"}, "phones": [{"number": "32 12 34 56"}]}},
-  "40013": {"version": 1, "customer": {"name": {"full": "JENSEN ANNA"}, "phones": [{"number": "+45 32123456"}]}}
+  "40012": {"version": 1, "customer": {
+    "name": {"given": "Anna", "family": "Jensen"}, "phones": [{"number": "32 12 34 56"}]}},
+  "40013": {"version": 1, "customer": {
+    "name": {"full": "JENSEN ANNA"}, "phones": [{"number": "+45 32123456"}]}}
 }`)}
 ${code(`SERVICE=${publicUrl} KEY=$KEY node dms.mjs`)}
 ${code(program)}`,
