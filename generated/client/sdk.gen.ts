@@ -290,7 +290,7 @@ export const createCustomer = <ThrowOnError extends boolean = false>(options: Op
  *
  * Scope: `customers:write`. For the first load, and for whatever gathered. Each is written by itself, as by `upsertCustomerByReference`;
  * the answer is 207 with a result for each, in order. What is wrong with one is answered at its place and never fails the others. Send
- * again those with 503.
+ * again those with 503. Each counts as one of the `writes` of the key.
  *
  */
 export const upsertCustomers = <ThrowOnError extends boolean = false>(options: Options<UpsertCustomersData, ThrowOnError>): RequestResult<UpsertCustomersResponses, UpsertCustomersErrors, ThrowOnError> => (options.client ?? client).post<UpsertCustomersResponses, UpsertCustomersErrors, ThrowOnError>({
@@ -325,7 +325,8 @@ export const searchCustomers = <ThrowOnError extends boolean = false>(options: O
  * Take back what your system says of a customer
  *
  * Scope: `customers:write`. What was said under this reference goes, the reference too. The customer stays while anybody else says
- * something of it, be it a lead; else it is gone. Taken back again it is 404. The key must name the system in its `sources`.
+ * something of it, be it a lead; else it is gone. Taken back again it is 404. Said again under the same reference,
+ * it is the same customer. The key must name the system in its `sources`.
  *
  */
 export const withdrawReference = <ThrowOnError extends boolean = false>(options: Options<WithdrawReferenceData, ThrowOnError>): RequestResult<WithdrawReferenceResponses, WithdrawReferenceErrors, ThrowOnError> => (options.client ?? client).delete<WithdrawReferenceResponses, WithdrawReferenceErrors, ThrowOnError>({

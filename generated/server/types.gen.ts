@@ -2212,7 +2212,9 @@ export type CustomerInput = {
 };
 
 /**
- * What came of a change.
+ * What came of a change. `customer` is what is shown now, of all that is said of it: it may differ from what was sent. It is absent without
+ * the scope `customers:read`, and of a customer that is gone.
+ *
  */
 export type CustomerWritten = {
     /**

@@ -67,7 +67,7 @@ ${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content
 <li><strong><code>Idempotency-Key</code></strong>, a header with a name that you make for each lead and keep with it, a UUID for example. For 72 hours the same key with the same lead gets the first answer again, with <code>Idempotency-Replayed: true</code>, however the JSON is written this time. With another lead it is 422: a key was used twice by mistake. A key that nobody filled in (<code>undefined</code>, <code>{{id}}</code>, nothing) tells no leads apart: it counts as not sent, with a warning.</li>
 <li><strong><code>externalReference</code></strong>, your own id of the enquiry. It is the same lead for ever, whatever else the body says: the answer is 200 with <code>duplicate: true</code> and the id of the first. One that no system made (<code>undefined</code>, <code>{{id}}</code>, <code>[object Object]</code>, the nil UUID, <code>string</code>) would be everybody's: it is kept in <code>extra</code>, and the lead is stored without a reference, with the warning <code>external-reference-unset</code>.</li>
 </ul>
-${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \
+${code(`curl ${publicUrl}/v1/leads -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
   -H "Idempotency-Key: 0e5b8f9c-3c1d-4f0e-9a57-7d1f0a4b2c11" -d @lead.json`)}
 <p><code>Location</code> in the answer is the <strong>receipt</strong>, which the same key can read at any time: when the lead arrived, and its warnings, without personal data.</p>
 
@@ -92,8 +92,10 @@ ${code(`curl "${publicUrl}/v1/leads?status=new" -H "Authorization: Bearer $TOKEN
 
 <h3>Follow what happens</h3>
 <p>Everything that happens to leads and customers is in a feed, numbered without gaps in the order in which it happened. Take the end of the feed, read the leads once, then follow the feed from there: you miss nothing and get nothing twice.</p>
-${code(`curl "${publicUrl}/v1/events?cursor=latest" -H "Authorization: Bearer $TOKEN"   # {"items":[],"nextCursor":"1042.4c55a90d2f17"}
-curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17" -H "Authorization: Bearer $TOKEN"   # what came since, each with its lead`)}
+${code(`curl "${publicUrl}/v1/events?cursor=latest" -H "Authorization: Bearer $TOKEN"`)}
+${code(`{"items": [], "nextCursor": "1042.4c55a90d2f17"}`)}
+<p>What came since, each event with its lead or customer:</p>
+${code(`curl "${publicUrl}/v1/events?cursor=1042.4c55a90d2f17" -H "Authorization: Bearer $TOKEN"`)}
 <p>Keep <code>nextCursor</code>, and ask again with it when you like. Or listen: <code>/v1/events/stream</code> sends the same as server-sent events within a second. When the line breaks, go on with the last <code>id</code> as <code>Last-Event-ID</code>; when the token ends, so does the stream.</p>
 ${code(`curl -N ${publicUrl}/v1/events/stream -H "Authorization: Bearer $TOKEN" -H "Last-Event-ID: 1042.4c55a90d2f17"`)}
 <p>A cursor names one event. Keep it as it is, and make none yourself. Should the service ever be put back to an earlier state, events that you have read are gone, and others get their numbers: a cursor of an event that is gone is answered <a href="/docs/problems/feed-restarted">410 <code>feed-restarted</code></a>, and an open stream ends with an event of the type <code>restarted</code>. Then begin as at the first time: the end of the feed, the leads, the feed from there. Where yours and the answer differ, the answer is right, also with a lower <code>version</code>; drop the leads that are not listed any more. Whoever had not read as far as that goes on, and is told nothing.</p>
@@ -159,7 +161,7 @@ RateLimit: "leads";r=1994;t=1, "bytes";r=1073737104;t=51230`)}
 
 <h2 id="replace">Replace a key</h2>
 <p>A dealer's Admin can give a key a new secret, and so can your system itself, with any token of the key:</p>
-${code(`curl -X POST ${publicUrl}/v1/api-key/replacement -H "Authorization: Bearer $TOKEN" \
+${code(`curl -X POST ${publicUrl}/v1/api-key/replacement -H "Authorization: Bearer $TOKEN" \\
   -H "Content-Type: application/json" -d '{"oldEnds": "after_24_hours"}'`)}
 <p>Store the new secret, then exchange it. Until it is first used the old one works, so nobody is locked out when an answer is lost: ask again. Trying it out on a page of this service does not count. After the first use the old one works as long as <code>oldEnds</code> says.</p>
 

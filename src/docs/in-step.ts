@@ -1,8 +1,7 @@
 import { code, page, table } from './page.ts'
 
 /**
- * How a DMS or CRM and the customers of a dealer are kept in step. `program` does all of it. The tests run the
- * listings in their order, as they stand here: ids, cursors and ETags of an answer are those of the next listings.
+ * How a DMS or CRM and the customers of a dealer are kept in step. `program` does all of it.
  */
 export function inStep(publicUrl: string, program: string): string {
   const token = '\\\n  -H "Authorization: Bearer $TOKEN"'
