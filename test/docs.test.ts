@@ -25,6 +25,8 @@ afterAll(() => browser?.close())
 
 it('has a page for every problem, and every link within the pages leads somewhere', async () => {
   const seen = new Set<string>()
+  const pages = new Map<string, string>()
+  const places: [string, string][] = []
   const due = ['/', ...Object.keys(problems).map((code) => `/docs/problems/${code}`)]
   for (let path = due.pop(); path; path = due.pop()) {
     if (seen.has(path) || path.startsWith('/.well-known')) continue
@@ -34,12 +36,20 @@ it('has a page for every problem, and every link within the pages leads somewher
     if (!response.headers.get('content-type')?.startsWith('text/html')) continue
     expect(response.headers.get('content-security-policy')).toContain("script-src 'self'")
     const text = await response.text()
+    pages.set(path, text)
+    places.push(
+      ...[...text.matchAll(/href="([^"#]*)#([^"]+)"/g)].map(([, to, id]): [string, string] => [
+        to || path,
+        `id="${id}"`,
+      ]),
+    )
     due.push(...[...text.matchAll(/(?:href|src)="([^"#]+)"/g)].map(([, link]) => link as string))
     const code = /^\/docs\/problems\/(.+)$/.exec(path)?.[1]
     if (code) expect(text).toContain(`<h1>${problems[code as keyof typeof problems].title}</h1>`)
     expect([...text.matchAll(/https?:\/\/[^/"\s<]+/g)].filter(([link]) => link !== publicUrl)).toEqual([])
   }
   expect(seen.size).toBeGreaterThan(Object.keys(problems).length + 6)
+  expect(places.filter(([to, id]) => !pages.get(to)?.includes(id))).toEqual([])
 })
 
 it('tells integrators what has been added, the newest first, as text and code', () => {

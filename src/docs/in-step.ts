@@ -15,6 +15,8 @@ ${code(`TOKEN=$(curl -sS -X POST ${publicUrl}/v1/auth/token -H "X-Api-Key: $KEY"
   | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`)}
 <p>Answers are shown shortened. Ids, cursors and tags in them are examples: put those that you were given into the next command.</p>
 
+<p>On this page: <a href="#customers">what a customer is</a>, <a href="#names">the name of your system</a>, <a href="#first-load">the first load</a>, <a href="#follow">keeping up</a>, <a href="#who-wins">who wins</a>, <a href="#echo">your own echo</a>, <a href="#merges">merges</a>, <a href="#gone">deleted rows</a>, <a href="#search">search</a>, <a href="#suggestions">suggestions</a>, <a href="#program">the program</a>.</p>
+
 <h2 id="customers">What a customer is</h2>
 <p>A <strong>customer</strong> is a person or company, put together of all that is said of it: by the people of the dealer, by systems such as yours, and by the leads that the customer has sent. Each of them is a <strong>source</strong> with a word of its own. Nobody writes over the word of another. What is shown is computed anew whenever one of them says something else.</p>
 <p>So there are two things to keep apart. What <em>you</em> say of a customer, you write under your own id. What is <em>shown</em> of it, you read. They need not be the same, and that is no fault: <a href="#who-wins">who wins</a> says why.</p>
@@ -254,7 +256,7 @@ ${code(`{"items": [
 <p><strong>Ids never die.</strong> The id that was merged goes on to answer, with the customer that it is part of now: look at the <code>id</code> in the body. It is in no list and in no search.</p>
 ${code(`curl ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000042 ${token}`)}
 ${code(`{"id": "cust_0198c0ffee0070008000000000000041", "version": 5}`)}
-<p><strong>Keep your two rows, and go on to write both</strong>, each under its own reference. Tell your people that they are one. Keep in your copy the id that was merged, with its <code>mergedInto</code>: leads keep the <code>customerId</code> that they were given, and it leads on. Which were merged into a customer, when and by whom, is in <code>merged</code> of its sources.</p>
+<p><strong>Keep your two rows, and go on to write both</strong>, each under its own reference. Tell your people that they are one. Keep in your copy the id that was merged, with its <code>mergedInto</code>: leads keep the <code>customerId</code> that they were given, and it leads on. One that your copy does not have, ask for: it answers. Which were merged into a customer, when and by whom, is in <code>merged</code> of its sources.</p>
 ${code(`curl -X PUT ${publicUrl}/v1/customers/by-reference/dms/40013 ${json} -d '{
   "name": {"full": "JENSEN ANNA"}, "phones": [{"number": "+45 32123456"}],
   "address": {"postalCode": "2960", "city": "Rungsted Kyst"}

@@ -46,7 +46,7 @@ export const advice = {
   'source-version-older':
     'Your system has sent a later version of this customer before, or has taken it back: this one came late, and nothing was changed. There is nothing to send again.',
   'merge-impossible':
-    'The detail says why: a customer cannot be part of itself, be it over others, of two customers, or of a real one when it is a test. Read both again; somebody may have merged them meanwhile.',
+    'The detail says why: a customer cannot become part of itself, be it over others, nor of a second one while it is part of a first, a test customer not of a real one, and 100 can be one at most. Read both again; somebody may have merged them meanwhile.',
   'last-admin': 'Somebody must be able to manage the dealer. Make another user an admin, then change this one.',
   'email-taken':
     'An e-mail address belongs to one person, in any case of letters. The person may be there already, perhaps deactivated: look at the list of users.',
