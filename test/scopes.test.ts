@@ -111,7 +111,7 @@ describe('without customers:read, nothing of the person is', () => {
     expect(Object.keys(body.items[0]).toSorted()).toEqual(
       [
         ...Object.keys(open),
-        ...['id', 'source', 'test', 'receivedAt', 'updatedAt', 'legalStatuses', 'version'],
+        ...['id', 'source', 'test', 'receivedAt', 'updatedAt', 'legalStatuses', 'version', 'rev'],
       ].toSorted(),
     )
     expect(body.items[0].vehiclesOfInterest).toEqual(open.vehiclesOfInterest)

@@ -362,7 +362,8 @@ export const Lead = {
     warnings: { maxItems: 100 },
     duplicateOf: { maxLength: 37 },
     legalStatuses: { maxItems: 32 },
-    version: { minimum: 1, maximum: 2147483647 }
+    version: { minimum: 1, maximum: 2147483647 },
+    rev: { minLength: 3, maxLength: 31 }
 } as const;
 
 export const LeadPage = {

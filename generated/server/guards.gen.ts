@@ -93,6 +93,7 @@ export const unguarded = {
         updatedAt: true,
         respondedAt: true,
         legalStatuses: true,
-        version: true
+        version: true,
+        rev: true
     }
 } as const;

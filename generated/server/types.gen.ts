@@ -1287,6 +1287,10 @@ export type Lead = {
      * Rises by one with each change, and is what `If-Match` compares. In quotes it is an `If-Match`, too.
      */
     version: number;
+    /**
+     * The cursor of the last event about the lead, be it of a link to a customer, which leaves `version` as it is. Of two copies the one with the higher number before the point is the newer.
+     */
+    rev: string;
 };
 
 /**

@@ -1,5 +1,5 @@
 import type { Customer } from '../../generated/server/types.gen.ts'
-import { cursorAt, positionOf } from '../events/cursor.ts'
+import { revOf } from '../events/cursor.ts'
 import { outer } from '../ids.ts'
 import type { Shown } from './record.ts'
 
@@ -32,10 +32,6 @@ export function customerBody(row: CustomerRow): Customer {
     updatedAt: row.updated_at.toISOString(),
   }
 }
-
-/** The last event about it, as a cursor. */
-export const revOf = ({ rev_seq, rev_event }: Pick<CustomerRow, 'rev_seq' | 'rev_event'>): string =>
-  cursorAt(positionOf({ seq: rev_seq, id: rev_event }))
 
 /**
  * By an id the customer is answered into which its own was merged, and whose versions are counted apart: the tag names

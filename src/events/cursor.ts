@@ -28,6 +28,10 @@ export const isSame = (one: Position, other: Position): boolean => one.seq === o
 /** Outside, a position is a cursor, which readers keep and do not take apart. */
 export const cursorAt = ({ seq, tag }: Position): string => `${seq}.${tag}`
 
+/** Of what is shown: the last event about it, as a cursor. */
+export const revOf = ({ rev_seq, rev_event }: { rev_seq: string; rev_event: string }): string =>
+  cursorAt(positionOf({ seq: rev_seq, id: rev_event }))
+
 /** The contract has checked the pattern. A bare number, as cursors once were, is the position of no event. */
 export function positionAt(cursor: string): Position {
   const [seq = '', tag = ''] = cursor.split('.')

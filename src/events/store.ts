@@ -65,6 +65,19 @@ export async function recordEvents(
   return recorded.map(({ id }) => ({ id, seq: seqs.get(id) ?? '' }))
 }
 
+/** The same for one. */
+export async function recordEvent(
+  trx: Knex.Transaction,
+  dealerId: string,
+  actor: Actor,
+  event: NewEvent,
+  now: Date,
+): Promise<{ seq: string; id: string }> {
+  const [recorded] = await recordEvents(trx, dealerId, actor, [event], now)
+  if (!recorded) throw new Error('The event was not recorded')
+  return recorded
+}
+
 /** How the ledgers of dealers look, each from one position, by one query for all of them. */
 export async function findViews(hot: pg.Pool, asked: ReadonlyMap<string, Position>): Promise<Map<string, View>> {
   const { rows } = await hot.query<{ dealer_id: string; here: string | null; seq: string | null; id: string | null }>({

@@ -4,7 +4,7 @@ import * as limits from '../../generated/server/limits.gen.ts'
 import type { LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
 import { findDealer } from '../dealers/store.ts'
 import { isMatchedBy } from '../entity-tag.ts'
-import { recordEvents } from '../events/store.ts'
+import { recordEvent } from '../events/store.ts'
 import { inner, outer } from '../ids.ts'
 import { momentOf } from '../moment.ts'
 import type { Meter } from '../limits/meter.ts'
@@ -130,28 +130,36 @@ export const updateLead =
         if (after === before)
           return { status: 200, headers: { ETag: etagOf(lead) }, body: leadBody(lead, standing.scopes) }
 
-        const next = {
-          ...lead,
+        const reason = after.statusReason ?? null
+        const changed = [
+          ...(after.status === lead.status ? [] : ['status']),
+          ...(reason === lead.status_reason ? [] : ['statusReason']),
+        ]
+        const event = {
+          subject: { type: 'lead', id: lead.id },
+          test: lead.test,
+          changed,
           status: after.status,
-          status_reason: after.statusReason ?? null,
+        } as const
+        const { seq, id } = await recordEvent(
+          trx,
+          principal.dealerId,
+          principal.subject,
+          { type: 'lead.updated', ...event },
+          now,
+        )
+        const change = {
+          id: lead.id,
+          status: after.status,
+          status_reason: reason,
           version: lead.version + 1,
           updated_at: now,
           responded_at: respondedAt(lead, after.status, now),
+          rev_seq: seq,
+          rev_event: id,
         }
-        await store.saveLead(trx, principal.dealerId, {
-          id: next.id,
-          status: next.status,
-          status_reason: next.status_reason,
-          version: next.version,
-          updated_at: now,
-          responded_at: next.responded_at,
-        })
-        const changed = [
-          ...(next.status === lead.status ? [] : ['status']),
-          ...(next.status_reason === lead.status_reason ? [] : ['statusReason']),
-        ]
-        const event = { subject: { type: 'lead', id: lead.id }, test: lead.test, changed, status: next.status } as const
-        await recordEvents(trx, principal.dealerId, principal.subject, [{ type: 'lead.updated', ...event }], now)
+        await store.saveLead(trx, principal.dealerId, change)
+        const next = { ...lead, ...change }
         return { status: 200, headers: { ETag: etagOf(next) }, body: leadBody(next, standing.scopes) }
       }),
     )

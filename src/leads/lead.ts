@@ -1,5 +1,6 @@
 import { unguarded } from '../../generated/server/guards.gen.ts'
 import type { Lead, LeadStatus, LeadStatusReason, LeadType, Warning } from '../../generated/server/types.gen.ts'
+import { revOf } from '../events/cursor.ts'
 import { outer } from '../ids.ts'
 import type { TellingReference } from './external-reference.ts'
 import { legalMoves } from './status.ts'
@@ -51,6 +52,9 @@ export interface LeadRow {
   /** The event that linked it: linking leaves `version` as it is. */
   link_seq: string | null
   version: number
+  /** The last event about it, which may be that of its link. */
+  rev_seq: string
+  rev_event: string
   data: LeadData
   warnings: Warning[]
 }
@@ -102,5 +106,6 @@ function wholeLead(row: LeadRow): Lead {
     ...(row.duplicate_of !== null && { duplicateOf: outer('lead', row.duplicate_of) }),
     legalStatuses: [...legalMoves[row.status]],
     version: row.version,
+    rev: revOf(row),
   }
 }

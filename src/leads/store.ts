@@ -190,16 +190,31 @@ const columns = [
   'warnings',
 ] satisfies (keyof LeadRow)[]
 
+// Of a lead that a version stored or changed that knew no `rev_seq`.
+const lastEvent = `
+  left join lateral (
+    select e.seq, e.id
+    from events e
+    where l.rev_seq is null and e.dealer_id = l.dealer_id and e.subject_id = l.id
+    order by e.seq desc
+    limit 1
+  ) as e on true`
+
 function named(db: Knex, dealerId: string): Knex.QueryBuilder {
   return db('leads as l')
     .leftJoin('api_keys as k', (on) => on.on('k.dealer_id', 'l.dealer_id').on('k.id', 'l.source_id'))
     .leftJoin('users as u', (on) => on.on('u.dealer_id', 'l.dealer_id').on('u.id', 'l.source_id'))
     .leftJoin('lead_links as c', (on) => on.on('c.dealer_id', 'l.dealer_id').on('c.lead_id', 'l.id'))
+    .joinRaw(lastEvent)
     .where({ 'l.dealer_id': dealerId })
     .select(
       ...columns.map((column) => `l.${column}`),
       'c.customer_id',
       'c.rev_seq as link_seq',
+      db.raw('greatest(l.rev_seq, e.seq, c.rev_seq) as rev_seq'),
+      db.raw(
+        'case when c.rev_seq > coalesce(l.rev_seq, e.seq) then c.rev_event else coalesce(l.rev_event, e.id) end as rev_event',
+      ),
       db.raw("coalesce(k.name, u.name, '') as source_name"),
       db.raw(
         `greatest(${earlierWith(phoneOf, isPhoneCertain)}, ${earlierWith(emailOf, isEmailCertain)}) as duplicate_of`,
@@ -241,6 +256,8 @@ function fitting(db: Knex, leads: Knex.QueryBuilder, order: string, bytesMax: nu
       'duplicate_of',
       'customer_id',
       'link_seq',
+      'rev_seq',
+      'rev_event',
       db.raw('not is_beyond as fits'),
       ...large.map((value) => db.raw(`case when not is_beyond then ${value} end as ${value}`)),
     )
@@ -409,7 +426,10 @@ export async function findOriginal(
 export async function saveLead(
   trx: Knex.Transaction,
   dealerId: string,
-  lead: Pick<LeadRow, 'id' | 'status' | 'status_reason' | 'version' | 'updated_at' | 'responded_at'>,
+  lead: Pick<
+    LeadRow,
+    'id' | 'status' | 'status_reason' | 'version' | 'updated_at' | 'responded_at' | 'rev_seq' | 'rev_event'
+  >,
 ): Promise<void> {
   const { id, ...change } = lead
   await trx('leads').where({ dealer_id: dealerId, id }).update(change)

@@ -23,7 +23,7 @@ const schemas: Record<string, Schema> = document.components.schemas
  */
 const ofNobody = [
   'id type status statusReason source.type source.id source.name submittedAt locale test receivedAt updatedAt',
-  'respondedAt legalStatuses version',
+  'respondedAt legalStatuses version rev',
   'consents.purpose consents.channel consents.state consents.legalBasis consents.textVersion consents.textLocale',
   'consents.capturedAt consents.capturedVia',
   'attribution.source attribution.medium attribution.campaign attribution.content attribution.campaignId',
