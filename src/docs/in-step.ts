@@ -144,7 +144,7 @@ ${code(`curl -i ${publicUrl}/v1/customers/cust_0198c0ffee0070008000000000000041 
 ${code(`ETag: "000000000041.1"
 
 {"id": "cust_0198c0ffee0070008000000000000041", "state": "active", "version": 1, "rev": "1043.000000000051"}`)}
-<p><code>rev</code> is the cursor of the last event about the customer. Of two copies keep the one with the higher number before the point; at the same number take what came last. That matters when several of your processes read and write at the same time.</p>
+<p><code>rev</code> is the cursor of the last event about the customer; leads have one, too. Of two copies keep the one with the higher number before the point; at the same number take what came last. That matters when several of your processes read and write at the same time.</p>
 <p><strong>With <code>excludeOwn</code>, take the answers to your own writes, too.</strong> They alone tell you what came of them. Mark a row as sent only when you have kept its answer. If you do not know whether you have, send the row again: the answer has the customer as it is now. Your own is what was done with the same key: two programs that each keep a copy need a key each.</p>
 <p><strong>When the feed does not go on.</strong> Should the service be put back to an earlier state, the event that you read last may be gone. Then, and for a cursor that was never one, the answer is 410:</p>
 ${code(`curl "${publicUrl}/v1/events?cursor=7.ffffffffffff" ${token}`)}
