@@ -21,6 +21,7 @@ function formatsIn(language: 'da' | 'en-GB') {
   const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
   const exact = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' })
   const short = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' })
+  const days = new Intl.DateTimeFormat(language, { dateStyle: 'medium' })
   const lists = new Intl.ListFormat(language)
   const regions = new Intl.DisplayNames(language, { type: 'region' })
   const numbers = new Intl.NumberFormat(language)
@@ -32,6 +33,7 @@ function formatsIn(language: 'da' | 'en-GB') {
   return {
     exact: (at: string) => exact.format(new Date(at)),
     short: (at: string) => short.format(new Date(at)),
+    day: (at: string) => days.format(new Date(at)),
     ago: (at: string) => {
       const seconds = Math.round((Date.parse(at) - Date.now()) / 1000)
       const [unit, length] = units.find(([, size]) => Math.abs(seconds) >= size) ?? (['second', 1] as const)

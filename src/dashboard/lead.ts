@@ -1,4 +1,4 @@
-import type { Consent, Lead, LeadStatus, LeadStatusReason, LeadType, VehicleOfInterest } from './client.ts'
+import type { Consent, Lead, LeadStatus, LeadStatusReason, LeadType, PersonName, VehicleOfInterest } from './client.ts'
 import { en } from './words/en.ts'
 
 const minuteMs = 60_000
@@ -52,16 +52,14 @@ export function urgencyOf(
 /** The best name that there is for a customer: a name, or else a way to reach them. */
 export function nameOf({ customer }: Pick<Lead, 'customer'>): string {
   const { name, emails = [], phones = [], address } = customer ?? {}
-  const said = [
-    name?.full,
-    [name?.given, name?.family].filter(Boolean).join(' '),
-    emails[0]?.address,
-    phones[0]?.number,
-    address?.lines?.[0],
-    address?.city,
-  ]
-  return said.find((text) => text !== undefined && text.trim() !== '')?.trim() ?? ''
+  return firstSaid([personName(name), emails[0]?.address, phones[0]?.number, address?.lines?.[0], address?.city])
 }
+
+export const personName = (name: PersonName | undefined): string =>
+  firstSaid([name?.full, [name?.given, name?.family].filter(Boolean).join(' ')])
+
+export const firstSaid = (texts: readonly (string | undefined)[]): string =>
+  texts.find((text) => text !== undefined && text.trim() !== '')?.trim() ?? ''
 
 export function vehicleName({
   make,

@@ -39,16 +39,16 @@ const rowsOfLeads = 50
 const rowsOfEvents = 200
 const rowsOfPeople = 50
 const rowsOfSources = 200
-const refreshMs = 10_000
+export const refreshMs = 10_000
 const proofMs = 1_500
 const hourMs = 3_600_000
 const refreshOfCountsMs = 60_000
 
-const pages = {
+export const pages = {
   initialPageParam: undefined as string | undefined,
   getNextPageParam: (page: { nextCursor?: string }) => page.nextCursor,
 }
-const from = (cursor: string | undefined) => cursor !== undefined && { cursor }
+export const from = (cursor: string | undefined) => cursor !== undefined && { cursor }
 
 export const keysKey = ['api-keys'] as const
 

@@ -4,6 +4,8 @@ import type { AuditSearch } from './queries.ts'
 import { type LeadSearch, statuses, types } from './lead.ts'
 import { Account } from './screens/account.tsx'
 import { Audit } from './screens/audit.tsx'
+import { CustomerPage } from './screens/customer.tsx'
+import { Customers } from './screens/customers.tsx'
 import { Dealer } from './screens/dealer.tsx'
 import { NotFound } from './screens/home.tsx'
 import { Integrations } from './screens/integrations.tsx'
@@ -50,6 +52,16 @@ const leads = createRoute({
   },
 })
 const lead = createRoute({ getParentRoute: () => root, path: '/leads/$leadId', component: LeadPage })
+const customers = createRoute({
+  getParentRoute: () => root,
+  path: '/customers',
+  component: Customers,
+  validateSearch: ({ view, add }: Record<string, unknown>): { view?: 'same'; add?: true } => ({
+    ...(view === 'same' && { view }),
+    ...(add === true && { add }),
+  }),
+})
+const customer = createRoute({ getParentRoute: () => root, path: '/customers/$customerId', component: CustomerPage })
 const settings = createRoute({
   getParentRoute: () => root,
   path: '/settings',
@@ -112,6 +124,8 @@ export const router = createRouter({
     home,
     leads,
     lead,
+    customers,
+    customer,
     settings,
     preferences,
     account,
@@ -127,5 +141,12 @@ export const router = createRouter({
 declare module '@tanstack/react-router' {
   interface Register {
     router: typeof router
+  }
+  /** What names people is kept beside an address, never in it. */
+  interface HistoryState {
+    /** What was typed to look for somebody. */
+    typed?: string
+    /** The id that was looked for, of a customer that is part of another one now. */
+    mergedFrom?: string
   }
 }

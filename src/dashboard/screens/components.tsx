@@ -159,13 +159,13 @@ export function Dialog({
   title,
   close,
   locked = false,
-  wide = false,
+  size = 'md',
   children,
 }: {
   title: string
   close: () => void
   locked?: boolean
-  wide?: boolean
+  size?: 'md' | 'lg' | 'xl'
   children: ReactNode
 }) {
   const { t } = useTranslation()
@@ -174,7 +174,7 @@ export function Dialog({
       opened
       onClose={close}
       title={title}
-      size={wide ? 'lg' : 'md'}
+      size={size}
       withCloseButton={!locked}
       closeOnEscape={!locked}
       closeOnClickOutside={false}

@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import type { Event, Lead, Money, VehicleOfInterest, Warning } from '../client.ts'
+import type { Event, Lead, Money, VehicleOfInterest } from '../client.ts'
 import { eventsOf, leadCountsOf, leadOf, originalOf, requestsAbout } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { marketingConsent, nameOf, vehicleName } from '../lead.ts'
@@ -11,11 +11,11 @@ import { forgetKept, showLead } from '../lead-cache.ts'
 import { listen } from '../event-stream.ts'
 import { usePerson } from '../session.ts'
 import { en } from '../words/en.ts'
+import { LeadsOfCustomer } from './customer-leads.tsx'
+import { Address, EmailLink, Facts, PhoneLink, Warnings } from './facts.tsx'
 import { LeadChips } from './lead-chips.tsx'
 import { MoveButtons, MovingNotice, useMoving } from './moving.tsx'
 import { Asked, Failed, Page, Panel, When } from './components.tsx'
-
-const dialable = /^\+?[\d\s()./-]{3,}$/
 
 export function LeadPage() {
   const { t } = useTranslation()
@@ -70,6 +70,7 @@ function KnownLead({ lead, before }: { lead: Lead; before: ReactNode }) {
           <Panel title={t('lead.customer')}>
             <Customer lead={lead} />
           </Panel>
+          {lead.customerId && <LeadsOfCustomer lead={lead} customerId={lead.customerId} />}
           <Panel title={t('lead.wish')}>
             <Wish lead={lead} />
           </Panel>
@@ -119,27 +120,9 @@ function KnownLead({ lead, before }: { lead: Lead; before: ReactNode }) {
   )
 }
 
-/** Only what was said. */
-function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
-  return (
-    <dl className="facts">
-      {facts
-        .filter(([, fact]) => fact !== undefined && fact !== '' && fact !== null && fact !== false)
-        .map(([name, fact]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{fact}</dd>
-          </div>
-        ))}
-    </dl>
-  )
-}
-
-function Customer({ lead: { customer, duplicateOf, locale } }: { lead: Lead }) {
+function Customer({ lead: { customer, customerId, duplicateOf, locale } }: { lead: Lead }) {
   const { t } = useTranslation()
-  const { name, emails = [], phones = [], address: home } = customer ?? {}
-  const { lines = [], postalCode, city, region, countryCode } = home ?? {}
-  const address = [...lines, [postalCode, city].filter(Boolean).join(' '), region, countryCode].filter(Boolean)
+  const { name, emails = [], phones = [], address } = customer ?? {}
   return (
     <>
       <Facts
@@ -148,48 +131,27 @@ function Customer({ lead: { customer, duplicateOf, locale } }: { lead: Lead }) {
           [
             t('lead.phones'),
             phones.length > 0 &&
-              phones.map(({ number, e164, verdict }, at) => (
+              phones.map((phone, at) => (
                 <div key={at}>
-                  {dialable.test(number) ? (
-                    <a className="link" href={`tel:${e164 ?? number.replaceAll(/[^\d+]/g, '')}`}>
-                      {number}
-                    </a>
-                  ) : (
-                    <bdi>{number}</bdi>
-                  )}
-                  {verdict !== 'valid' && ` ▲ ${t(`verdict.${verdict}`)}`}
+                  <PhoneLink phone={phone} />
                 </div>
               )),
           ],
           [
             t('lead.emails'),
             emails.length > 0 &&
-              emails.map(({ address: mail, verdict }, at) => (
+              emails.map((email, at) => (
                 <div key={at}>
-                  {verdict === 'plausible' ? (
-                    <a className="link" href={`mailto:${encodeURIComponent(mail.trim()).replace('%40', '@')}`}>
-                      {mail}
-                    </a>
-                  ) : (
-                    <bdi>{mail}</bdi>
-                  )}
-                  {verdict === 'odd' && ` ▲ ${t('verdict.odd')}`}
+                  <EmailLink email={email} />
                 </div>
               )),
           ],
-          [
-            t('lead.address'),
-            address.length > 0 &&
-              address.map((line, at) => (
-                <div key={at}>
-                  <bdi>{line}</bdi>
-                </div>
-              )),
-          ],
+          [t('lead.address'), address && <Address address={address} />],
           [t('lead.locale'), locale],
         ]}
       />
-      {duplicateOf && (
+      {/* Whose it is shows all leads of the customer; until that is found, there is this. */}
+      {duplicateOf && !customerId && (
         <Text size="sm">
           <Link className="link" to="/leads/$leadId" params={{ leadId: duplicateOf }}>
             {t('lead.toDuplicate')}
@@ -279,24 +241,6 @@ function Vehicle({ vehicle, wanted }: { vehicle: VehicleOfInterest; wanted?: Mon
         ]}
       />
     </Stack>
-  )
-}
-
-/** What was odd about the lead as it was sent: what it concerns, and what was done. */
-function Warnings({ warnings }: { warnings: readonly Warning[] }) {
-  const { t } = useTranslation()
-  const known = (code: string): code is keyof typeof en.warning => Object.hasOwn(en.warning, code)
-  return (
-    <ul className="plain">
-      {warnings.map(({ code, pointer, message }, at) => (
-        <li key={at}>
-          <Text size="sm" className="wrap">
-            <span aria-hidden>▲ </span>
-            {known(code) ? t(`warning.${code}`) : message} {pointer !== '' && <span className="mono">{pointer}</span>}
-          </Text>
-        </li>
-      ))}
-    </ul>
   )
 }
 

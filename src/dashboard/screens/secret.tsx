@@ -46,7 +46,7 @@ export function HandOver({
       </Dialog>
     )
   return (
-    <Dialog title={t('connect.title')} wide close={close}>
+    <Dialog title={t('connect.title')} size="lg" close={close}>
       <Connect created={created} isNew={isNew} close={close} />
     </Dialog>
   )

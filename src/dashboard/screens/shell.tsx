@@ -38,6 +38,11 @@ export function Shell() {
                 </Link>
               </li>
               <li>
+                <Link to="/customers" search={{}} aria-current={path.startsWith('/customers') ? 'page' : undefined}>
+                  {t('menu.customers')}
+                </Link>
+              </li>
+              <li>
                 <Link
                   to={can('api-keys:manage') ? '/settings/integrations' : '/settings/preferences'}
                   aria-current={isSettings ? 'page' : undefined}
