@@ -153,6 +153,30 @@ describe('leads of people', () => {
     expect(new Set([suggestions.at(-1).one_id, suggestions.at(-1).other_id])).toEqual(new Set([brought, again]))
   })
 
+  it('says of what it suggested what holds now, and nothing when nothing does', async () => {
+    const { dms, dealerId } = await service.dealer('renamed')
+    await service
+      .db('api_keys')
+      .where({ dealer_id: dealerId })
+      .update({ sources: ['dms'] })
+    const say = async (id: string, given: string, number: string) => {
+      const customer = { name: { given, family: 'Ågård' }, phones: [{ number }] }
+      const reply = await service.call('PUT', `/v1/customers/by-reference/dms/${id}`, {
+        token: dms.token,
+        body: customer,
+      })
+      expect([200, 201]).toContain(reply.status)
+      await caughtUp({ dealerId })
+    }
+    await say('1', 'Søren', '32 12 34 56')
+    await say('2', 'Søren', '32 12 34 56')
+    expect(await suggestionsOf({ dealerId })).toMatchObject([{ score: 75, reasons: ['same-phone', 'same-name'] }])
+    await say('2', 'Mette', '32 12 34 56')
+    expect(await suggestionsOf({ dealerId })).toMatchObject([{ score: 30, reasons: ['same-phone', 'household'] }])
+    await say('1', 'Søren', '32 12 34 57')
+    expect(await suggestionsOf({ dealerId })).toEqual([])
+  })
+
   it('does not say again what somebody has rejected', async () => {
     await service.db('customer_suggestions').where({ dealer_id: dealer.dealerId }).update({ rejected_at: new Date() })
     const before = await suggestionsOf(dealer)

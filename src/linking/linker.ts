@@ -235,11 +235,12 @@ interface Batch {
   records: { row: CustomerRow; event: NewEvent }[]
   keys: Parameters<typeof customers.saveKeys>[2]
   suggestions: readonly NewSuggestion[]
+  changedSuggestions: readonly store.ChangedSuggestion[]
   learned: readonly store.Learned[]
 }
 
-const isEmpty = ({ links, suggestions, learned }: Batch) =>
-  links.length === 0 && suggestions.length === 0 && learned.length === 0
+const isEmpty = ({ links, suggestions, changedSuggestions, learned }: Batch) =>
+  [links, suggestions, changedSuggestions, learned].every(({ length }) => length === 0)
 
 async function prepared(trx: Knex.Transaction, dealerId: string, events: readonly store.LinkerEvent[]): Promise<Batch> {
   const idsOf = (isLead: boolean) =>
@@ -287,6 +288,7 @@ async function prepared(trx: Knex.Transaction, dealerId: string, events: readonl
     links,
     ...(await recordsAfter(trx, dealerId, rows, links, created, leads)),
     suggestions,
+    changedSuggestions: await changedFor(trx, dealerId, [...subjectPersons.keys()]),
     learned: [...learned, ...ownKeys.map((key, at) => ({ ...key, isSettled: ownHolders[at]?.ids.length === 0 }))],
   }
 }
@@ -472,6 +474,7 @@ async function write(
     }),
   )
   await customers.saveKeys(trx, dealerId, batch.keys)
+  await store.changeSuggestions(trx, dealerId, batch.changedSuggestions, suggestedFrom)
   await store.saveSuggestions(
     trx,
     dealerId,
@@ -509,7 +512,7 @@ async function settle(
   const { now, seq, isAsPrepared } = await store.findChanges(trx, dealerId, { ...batch, leadIds: [] })
   if (!isAsPrepared) return { state: 'changed', work: 'settled', restMs: 0 }
   if (resting.length > 0) await write(trx, dealerId, batch, now, store.relink)
-  await store.weakenSuggestions(trx, dealerId, weakened, suggestedFrom)
+  await store.changeSuggestions(trx, dealerId, weakened, suggestedFrom)
   const rows = resting.length + weakened.length
   if (resting.length === 0 && rows < rowsAtMost) await store.settleStopValue(trx, dealerId, stop)
   const leadsCame = BigInt(seq) > BigInt(place.seen)
@@ -562,28 +565,48 @@ async function takenBack(db: Knex, dealerId: string, resting: readonly store.Res
     links,
     ...(await recordsAfter(db, dealerId, rows, links, created, leads)),
     suggestions: [],
+    changedSuggestions: [],
     learned: [],
   }
 }
 
 /** Those of the suggestions by a stop value that read otherwise without it, as many as are wanted. */
-async function weakenedBy(db: Knex, dealerId: string, stop: TestKey, atMost: number): Promise<store.Weakened[]> {
-  const weakened: store.Weakened[] = []
+async function weakenedBy(
+  db: Knex,
+  dealerId: string,
+  stop: TestKey,
+  atMost: number,
+): Promise<store.ChangedSuggestion[]> {
+  const weakened: store.ChangedSuggestion[] = []
   for (let after = beforeAll; weakened.length < atMost;) {
     const page = await store.findSuggestionsBy(db, dealerId, stop, after, restingPageMax)
-    weakened.push(...(await withoutStops(db, dealerId, stop.test, page)))
+    weakened.push(...(await comparedAnew(db, dealerId, stop.test, page)))
     after = page.at(-1)?.id ?? ''
     if (page.length < restingPageMax) break
   }
   return weakened.slice(0, atMost)
 }
 
-async function withoutStops(
+/** What was suggested of customers by what they were, and reads otherwise by what they are. */
+async function changedFor(
+  db: Knex,
+  dealerId: string,
+  customerIds: readonly string[],
+): Promise<store.ChangedSuggestion[]> {
+  const changed: store.ChangedSuggestion[] = []
+  const open = await store.findSuggestionsOf(db, dealerId, customerIds)
+  for (const [test, theirs] of Map.groupBy(open, (each) => each.test))
+    changed.push(...(await comparedAnew(db, dealerId, test, theirs)))
+  return changed
+}
+
+/** Those of the suggestions that read otherwise now. */
+async function comparedAnew(
   db: Knex,
   dealerId: string,
   test: boolean,
   suggestions: readonly store.OpenSuggestion[],
-): Promise<store.Weakened[]> {
+): Promise<store.ChangedSuggestion[]> {
   const ids = suggestions.flatMap(({ one_id, other_id }) => [one_id, other_id])
   const persons = await personsOf(db, dealerId, await findActive(db, dealerId, ids))
   const both = [...persons.values()].flatMap(matchKeysOf)

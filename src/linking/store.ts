@@ -365,7 +365,7 @@ export interface OpenSuggestion {
   reasons: string[]
 }
 
-export interface Weakened {
+export interface ChangedSuggestion {
   id: string
   score: number
   reasons: readonly Reason[]
@@ -393,26 +393,40 @@ export async function findSuggestionsBy(
   return rows
 }
 
-/** What is left of suggestions without one of their reasons; those of which nothing is left go. */
-export async function weakenSuggestions(
+/** Open suggestions that one of the customers is in. */
+export async function findSuggestionsOf(
+  db: Knex,
+  dealerId: string,
+  customerIds: readonly string[],
+): Promise<(OpenSuggestion & { test: boolean })[]> {
+  if (customerIds.length === 0) return []
+  return db('customer_suggestions')
+    .where({ dealer_id: dealerId })
+    .whereRaw('(one_id = any (:ids::uuid[]) or other_id = any (:ids::uuid[]))', { ids: [...customerIds] })
+    .whereNull('rejected_at')
+    .select('id', 'one_id', 'other_id', 'score', 'reasons', 'test')
+}
+
+/** What is said of suggestions now; those of which too little is left go. */
+export async function changeSuggestions(
   trx: Knex.Transaction,
   dealerId: string,
-  weakened: readonly Weakened[],
+  changed: readonly ChangedSuggestion[],
   suggestedFrom: number,
 ): Promise<void> {
-  if (weakened.length === 0) return
+  if (changed.length === 0) return
   await trx.raw(
-    `with weakened as materialized (
-       select * from jsonb_to_recordset(:weakened::jsonb) as w (id uuid, score real, reasons jsonb)
+    `with changed as materialized (
+       select * from jsonb_to_recordset(:changed::jsonb) as w (id uuid, score real, reasons jsonb)
      ), gone as (
        delete from customer_suggestions s
-       using weakened w
+       using changed w
        where s.dealer_id = :dealerId and s.id = w.id and w.score < :suggestedFrom and s.rejected_at is null
      )
      update customer_suggestions s
      set score = w.score, reasons = array(select jsonb_array_elements_text(w.reasons))
-     from weakened w
+     from changed w
      where s.dealer_id = :dealerId and s.id = w.id and w.score >= :suggestedFrom and s.rejected_at is null`,
-    { dealerId, weakened: JSON.stringify(weakened), suggestedFrom },
+    { dealerId, changed: JSON.stringify(changed), suggestedFrom },
   )
 }
