@@ -149,7 +149,7 @@ describe('leads of people', () => {
     const again = await fromSystem(dealer, { name: { given: 'Søren', family: 'Ågård' }, phones })
     await caughtUp(dealer)
     const suggestions = await suggestionsOf(dealer)
-    expect(suggestions.at(-1)).toMatchObject({ score: 75, reasons: ['same-phone', 'same-name'] })
+    expect(suggestions.at(-1)).toMatchObject({ score: 80, reasons: ['same-phone', 'same-name'] })
     expect(new Set([suggestions.at(-1).one_id, suggestions.at(-1).other_id])).toEqual(new Set([brought, again]))
   })
 

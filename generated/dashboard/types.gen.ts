@@ -2617,7 +2617,7 @@ export type Suggestion = {
      */
     score: number;
     /**
-     * What speaks for it: `same-email`, `same-phone`, `same-vin`, `same-plate`, `same-name`, `similar-name` (a typing error apart), `same-given-name` (the surname is missing), `compatible-name` (the given name is missing), `other-surname` (the given name agrees), `same-postal-code`; and against it: `household` (another given name), `other-name`, `other-postal-code`, `organization` (one is a company, the other a person). More may come.
+     * What speaks for it: `same-email`, `same-phone`, `same-vin`, `same-plate`, `same-name`, `similar-name` (a typing error apart), `same-given-name` (the surname is missing), `compatible-name` (the given name is missing), `other-surname` (the given name agrees), `same-postal-code`; and against it: `household` (another given name), `other-name`, `other-postal-code`, `other-email`, `other-phone` (both have some, and none in common), `organization` (one is a company, the other a person). More may come.
      */
     reasons: Array<string>;
     /**

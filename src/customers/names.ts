@@ -128,6 +128,7 @@ export function nameKey({ given, family }: FoldedName): string | undefined {
 export function agreementOf(one: FoldedName, other: FoldedName): NameAgreement {
   const found = [agreement(one, other)]
   if (isSameExactly(turned(one), other) || isSameExactly(one, turned(other))) found.push('same')
+  else if (isSameAlmost(turned(one), other) || isSameAlmost(one, turned(other))) found.push('similar')
   // A name of one word may be either part.
   if ([one, other].some(({ given, family }) => given.length + family.length === 1)) {
     const [short, long] = one.given.length + one.family.length === 1 ? [one, other] : [other, one]
@@ -150,6 +151,17 @@ const turned = ({ given, family, isWhole }: FoldedName): FoldedName =>
 /** The first given name and the last surname: what stands between them may be either. */
 const isSameExactly = (one: FoldedName, other: FoldedName): boolean =>
   isSameGiven(one.given[0] ?? '', other.given[0] ?? '') && (one.family.at(-1) ?? '') === (other.family.at(-1) ?? '')
+
+/** The same of either part, with an initial or a typing error. */
+function isSameAlmost(one: FoldedName, other: FoldedName): boolean {
+  const [given, family] = [
+    [one.given[0] ?? '', other.given[0] ?? ''],
+    [one.family.at(-1) ?? '', other.family.at(-1) ?? ''],
+  ] as const
+  const isClose = ([some, others]: readonly [string, string]) => isSameGiven(some, others) || isSimilar(some, others)
+  const isShort = ([some, others]: readonly [string, string]) => isInitial(some, others)
+  return (isClose(given) && (isClose(family) || isShort(family))) || (isShort(given) && isClose(family))
+}
 
 type Part = 'same' | 'open' | 'similar' | 'other'
 

@@ -288,7 +288,7 @@ ${code(`{"items": [{"id": "cust_0198c0ffee0070008000000000000041"}], "more": fal
 <p>Leads find their customer by themselves where that is safe. Customers are never merged by themselves. Those who may be the same are suggested a moment after they were written, with what speaks for it and against it: the score is the sum of the weights of its reasons.</p>
 ${code(`curl ${publicUrl}/v1/customer-suggestions ${token}`)}
 ${code(`{"items": [{"id": "sugg_0198c0ffee0070008000000000000071",
-  "score": 75, "reasons": ["same-phone", "same-name"],
+  "score": 80, "reasons": ["same-phone", "same-name"],
   "customers": [{"id": "cust_0198c0ffee0070008000000000000041"},
     {"id": "cust_0198c0ffee0070008000000000000042"}]}]}`)}
 <p>Put them before a person. Whoever finds that they are one merges them. Whoever finds that they are not says so, and is not asked again:</p>

@@ -60,13 +60,15 @@ export type Reason =
   | 'organization'
   | 'same-postal-code'
   | 'other-postal-code'
+  | 'other-email'
+  | 'other-phone'
 
 export const weights: Readonly<Record<Reason, number>> = {
   'same-email': 50,
   'same-phone': 45,
   'same-vin': 40,
   'same-plate': 35,
-  'same-name': 30,
+  'same-name': 35,
   'similar-name': 20,
   'same-given-name': 15,
   'other-surname': 15,
@@ -75,7 +77,9 @@ export const weights: Readonly<Record<Reason, number>> = {
   organization: 0,
   household: -15,
   'other-postal-code': -5,
-  'other-name': -30,
+  'other-email': -5,
+  'other-phone': -5,
+  'other-name': -65,
 }
 
 /** What is less is not worth anybody's look. */
@@ -85,7 +89,7 @@ export const suggestionsMax = 10
 /** An address or number that more customers have tells nobody apart. */
 export const sharedMax = 20
 /** Of more who are called alike, it says nothing that somebody else is, too. */
-export const namesakesMax = 5
+export const namesakesMax = 3
 
 const keysMax = 40
 
@@ -184,6 +188,8 @@ export function compared(one: Person, other: Person, isStop: (key: MatchKey) => 
     ...(both('plate', ({ plates }) => plates).length > 0 ? (['same-plate'] as const) : []),
     isOfOrganization ? 'organization' : reasonOfName[agreement],
     ...placeReasons(one, other),
+    ...(isOther(one.emails, other.emails) ? (['other-email'] as const) : []),
+    ...(isOther(one.phones, other.phones) ? (['other-phone'] as const) : []),
   ]
   const isOfOne = emails.some(({ value }) => !isRole(value))
   return {
@@ -213,9 +219,13 @@ function safetyOf(
 }
 
 function placeReasons(one: Person, other: Person): Reason[] {
-  if (one.postalCodes.length === 0 || other.postalCodes.length === 0) return []
-  return [one.postalCodes.some((code) => other.postalCodes.includes(code)) ? 'same-postal-code' : 'other-postal-code']
+  if (isOther(one.postalCodes, other.postalCodes)) return ['other-postal-code']
+  return one.postalCodes.some((code) => other.postalCodes.includes(code)) ? ['same-postal-code'] : []
 }
+
+/** Whether both have some, and none in common. */
+const isOther = (some: readonly string[], others: readonly string[]): boolean =>
+  some.length > 0 && others.length > 0 && !some.some((value) => others.includes(value))
 
 const roles = new Set(
   'info kontakt contact mail email post salg sales kontor office admin adm administration service support hej hello bestilling regnskab bogholderi faktura job reception butik firma familie familien family'.split(

@@ -1081,6 +1081,8 @@ export const da: Words = {
     'other-name': 'Et andet navn',
     organization: 'Den ene er en virksomhed, den anden en person',
     'other-postal-code': 'Et andet postnummer',
+    'other-email': 'En anden e-mailadresse',
+    'other-phone': 'Et andet telefonnummer',
     'same-postal-code': 'Samme postnummer',
     'nobody-known': 'Ingen var kendt med denne adresse, dette nummer eller navn',
     'stop-value': 'Adressen eller nummeret viste sig at være fælles for mange',

@@ -1069,6 +1069,8 @@ export const en = {
     'other-name': 'Another name',
     organization: 'One is a company, the other a person',
     'other-postal-code': 'Another postal code',
+    'other-email': 'Another e-mail address',
+    'other-phone': 'Another phone number',
     'same-postal-code': 'Same postal code',
     'nobody-known': 'Nobody was known with this address, number or name',
     'stop-value': 'The address or number turned out to be shared by many',
