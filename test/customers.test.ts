@@ -5,7 +5,7 @@ import { inner, newId, outer } from '../src/ids.ts'
 import { recordEvents } from '../src/events/store.ts'
 import { system } from '../src/events/event.ts'
 import { refresh } from '../src/customers/refresh.ts'
-import { addCustomers, addLinks } from '../src/customers/store.ts'
+import { addCustomers, addLinks, leadsHeardMax } from '../src/customers/store.ts'
 import { listen } from './stream.ts'
 import { lead, startService, type TestService } from './service.ts'
 
@@ -293,6 +293,34 @@ describe('two systems', () => {
       201,
     ])
     expect(new Set(replies.map(({ body }) => body.id)).size).toBe(1)
+  })
+
+  it('write of one customer at the same time, and each keeps the last that it said', async () => {
+    const [dms, crm] = [await known(), unique()]
+    await merge((await put('crm', crm, anna)).body.id, dms.id)
+    const before = await latest()
+    const versions = Array.from({ length: 8 }, (_, at) => at + 1)
+    const said = (source: string, version: number) => ({ ...anna, name: { given: `${source} ${version}` } })
+    const replies = await Promise.all(
+      versions.flatMap((version) =>
+        [
+          ['dms', dms.reference],
+          ['crm', crm],
+        ].map(([source = '', id = '']) => put(source, id, said(source, version), `?sourceVersion=${version}`)),
+      ),
+    )
+    expect(replies.filter(({ status }) => status !== 200 && status !== 409)).toEqual([])
+    const { sources } = (await asked('GET', `/v1/customers/${dms.id}/sources`)).body
+    const last = sources.map(({ reference, name, sourceVersion }: any) => [reference.source, name.given, sourceVersion])
+    expect(last.toSorted()).toEqual([
+      ['crm', 'crm 8', 8],
+      ['dms', 'dms 8', 8],
+    ])
+    const customer = await get(dms.id)
+    expect(customer.name).toEqual({ given: 'dms 8' })
+    // Nothing that the second system says is shown, so that none of it is told.
+    const taken = replies.filter(({ status }, at) => status === 200 && at % 2 === 0).length
+    expect((await told(before)).filter((each) => each === `customer.updated ${dms.id}`)).toHaveLength(taken)
   })
 
   it('with spellings of their own settle: after each has written, nothing that is shown changes', async () => {
@@ -668,6 +696,54 @@ describe('leads of a customer', () => {
     expect(listed.map((each: { id: string }) => each.id)).toEqual([leadId])
     await unmerge(two.id)
     expect((await asked('GET', `/v1/customers/${one.id}/leads`)).body.items).toEqual([])
+  })
+
+  it('are told of page by page, however many there are, and the latest of them have a say', async () => {
+    const { id } = await known({ emails: anna.emails })
+    const many = 1_000
+    const made: string[] = []
+    while (made.length < many) {
+      const leads = Array.from({ length: 200 }, (_, at) => ({
+        lead: lead({ customer: { emails: [{ address: `anna.${made.length + at}@lead.example` }] } }),
+      }))
+      const { body } = await service.call('POST', '/v1/leads/batch', { token: dealer.website.token, body: { leads } })
+      made.push(...body.results.map((each: { lead: { id: string } }) => each.lead.id))
+    }
+    await service.db.transaction(async (trx) => {
+      await trx('dealer_clocks').where({ dealer_id: dealer.dealerId }).forUpdate()
+      const links = made.map((leadId) => ({
+        leadId: inner(leadId),
+        customerId: inner(id),
+        test: false,
+        revSeq: '1',
+        revEvent: newId(),
+        reasons: [],
+      }))
+      await addLinks(trx, dealer.dealerId, links)
+      await refresh(trx, dealer.dealerId, system, new Map([[inner(id), undefined]]), new Date())
+    })
+    const listed: string[] = []
+    for (let cursor: string | undefined = ''; cursor !== undefined;) {
+      const query: string = cursor ? `&cursor=${cursor}` : ''
+      const { items, nextCursor } = (await asked('GET', `/v1/customers/${id}/leads?limit=200${query}`)).body
+      listed.push(...items.map((each: { id: string }) => each.id))
+      cursor = nextCursor
+    }
+    expect(listed).toEqual(made.toReversed())
+    const { leads } = (await asked('GET', `/v1/customers/${id}/sources`)).body
+    expect(new Set(leads.map(({ leadId }: { leadId: string }) => leadId))).toEqual(new Set(made.slice(-leadsHeardMax)))
+    const address = (at: number) => `anna.${at}@lead.example`
+    const emails = (await get(id)).emails.map((each: { address: string }) => each.address)
+    expect(emails[0]).toBe('anna@customer.example')
+    // What came together is in no order; it is of the last.
+    expect(emails).toHaveLength(10)
+    for (const each of emails.slice(1))
+      expect(Array.from({ length: leadsHeardMax }, (_, at) => address(many - 1 - at))).toContain(each)
+
+    const other = await known()
+    expect((await merge(id, other.id, '?dryRun=true')).status).toBe(200)
+    expect((await merge(id, other.id)).body.customer.emails).toHaveLength(10)
+    expect((await unmerge(id)).body.customer.emails.map((each: { address: string }) => each.address)).toEqual(emails)
   })
 
   it('show nobody whose they are without customers:read', async () => {
