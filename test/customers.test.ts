@@ -300,14 +300,11 @@ describe('two systems', () => {
     await merge((await put('crm', crm, anna)).body.id, dms.id)
     const before = await latest()
     const versions = Array.from({ length: 8 }, (_, at) => at + 1)
-    const said = (source: string, version: number) => ({ ...anna, name: { given: `${source} ${version}` } })
+    const say = (source: string, id: string, version: number) =>
+      put(source, id, { ...anna, name: { given: `${source} ${version}` } }, `?sourceVersion=${version}`)
+    // What one of them says comes in the order in which it was said, that of the other the wrong way round.
     const replies = await Promise.all(
-      versions.flatMap((version) =>
-        [
-          ['dms', dms.reference],
-          ['crm', crm],
-        ].map(([source = '', id = '']) => put(source, id, said(source, version), `?sourceVersion=${version}`)),
-      ),
+      versions.flatMap((version) => [say('dms', dms.reference, version), say('crm', crm, 9 - version)]),
     )
     expect(replies.filter(({ status }) => status !== 200 && status !== 409)).toEqual([])
     const { sources } = (await asked('GET', `/v1/customers/${dms.id}/sources`)).body
