@@ -18,6 +18,7 @@ import {
   isBlank,
   isNothing,
   isSurelyNothing,
+  masked,
   type Match,
   matchOf,
   numbersIn,
@@ -543,7 +544,9 @@ function accountSaid(said: Said, shape: Leaf, places: readonly string[], reading
   // A tag that was not filled is left out of a name, and kept.
   const text = decoded(repaired(said.text))
   const readings = [text, withoutMarkup(text)].map(inOneLine)
-  const left = open.find((place) => kept && readings.some((way) => way.includes(String(valueAt(lead, place)).trim())))
+  const isLeft = (value: unknown) =>
+    readings.some((way) => way.includes(String(value).trim()) || isShownIn(String(value), masked(way)))
+  const left = open.find((place) => kept && isLeft(valueAt(lead, place)))
   if (left) taken.add(left)
   // What two elements say alike is shown of one of them.
   const isTwin = places.some((place) => {

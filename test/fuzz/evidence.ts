@@ -185,7 +185,7 @@ export function accountUnknown(sent: Sent, at: string, evidence: Evidence): Acco
 
 /** What no sender says. */
 const ours = new Set(
-  'id status statusReason source warnings receivedAt updatedAt respondedAt duplicateOf legalStatuses version'.split(
+  'id status statusReason source warnings receivedAt updatedAt respondedAt duplicateOf legalStatuses version rev'.split(
     ' ',
   ),
 )

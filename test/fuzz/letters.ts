@@ -46,7 +46,9 @@ export interface Post {
   body: Buffer
 }
 
-const marked = (random: Random) => `fuzz-${between(random, 0, 2 ** 40).toString(36)}`
+let marks = 0
+/** Chance alone gives two of 100,000 leads the same mark. */
+const marked = (random: Random) => `fuzz-${between(random, 0, 2 ** 40).toString(36)}-${(++marks).toString(36)}`
 
 export function newLetter(random: Random): Letter {
   const seed = between(random, 1, 2 ** 30)

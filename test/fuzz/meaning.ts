@@ -48,11 +48,11 @@ export function textMatch(
   if (isMasked === true && hasNationalId(read)) return 'wrong'
   if (read === sent || read === sent.trim()) return 'same'
   if (isXml && [sent, asInPages(sent)].some((each) => inOneLine(read) === inOneLine(each))) return 'same'
-  const known = isMasked ? masked(sent) : sent
+  const known = isMasked === 'maybe' ? [masked(sent), surelyMasked(sent)] : isMasked ? [masked(sent)] : []
   // What is masked is gone on purpose.
-  if (read === known || read === known.trim()) return 'completed'
-  if (isXml && inOneLine(read) === inOneLine(known)) return 'completed'
-  const ways = (isMasked === 'maybe' ? [known, sent] : [known]).flatMap((each) => [
+  if (known.some((each) => read === each || read === each.trim())) return 'completed'
+  if (isXml && known.some((each) => inOneLine(read) === inOneLine(each))) return 'completed'
+  const ways = (isMasked === true ? known : [...known, sent]).flatMap((each) => [
     each,
     withoutMarkup(each),
     withoutMarkup(each, usualTag),
@@ -103,8 +103,12 @@ export const decoded = (text: string) =>
 const nationalId = /(?<![\d])(\d{6})([-\s]?)(\d{4})(?!\d)/g
 const isBirthday = (day: string) =>
   Number(day.slice(0, 2)) <= 31 && Number(day.slice(2, 4)) <= 12 && !day.startsWith('00')
-const masked = (text: string) =>
-  text.replaceAll(nationalId, (whole, day: string, sign: string) => (isBirthday(day) ? `${day}${sign}****` : whole))
+export const masked = (text: string, sure = /^/) =>
+  text.replaceAll(nationalId, (whole, day: string, sign: string) =>
+    isBirthday(day) && sure.test(sign) ? `${day}${sign}****` : whole,
+  )
+/** Of what programs write. */
+const surelyMasked = (text: string) => masked(text, /-/)
 /** As the generator writes them: with a hyphen or a blank, or after a blank. */
 export const hasNationalId = (text: string) => /(?<!\S)(?:010135-?0000|311234 0001|290236-0002)(?!\S)/.test(text)
 
@@ -242,7 +246,7 @@ const months = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ')
 
 /** The moments that a text can mean; `isSure` when it says its offset. */
 export function momentsIn(said: string, timeZone: string): { moments: number[]; isSure: boolean } {
-  const text = said.trim()
+  const text = said.replaceAll(/\p{Cf}/gu, '').trim()
   const clock = String.raw`(\d{1,2})[:.](\d\d)(?:[:.](\d\d)(?:[.,](\d+))?)?`
   const rest = String.raw`\s*(am|pm|a\.m\.|p\.m\.)?\s*(?:\(?([A-Za-z]{1,4})\)?|([+-])(\d\d):?(\d\d)?)?(?:\[([\w/]+)\])?$`
   const patterns: [RegExp, (parts: string[]) => [string, string, string, string[]]][] = [
