@@ -172,7 +172,7 @@ it('shows why two may be the same, and what would be shown; merges, undoes that,
   await page.goto(`${dashboard.url}/customers/${other}`)
   await page.waitForURL(`**/customers/${id}`)
   await page.getByText('The customer that you were looking for is part of this one.').waitFor()
-  await button(page, 'Take Ida Kjaer out again').click()
+  await button(page, 'Take out Ida Kjaer').click()
   await page.getByText('It becomes a customer of its own again').waitFor()
   await button(page, 'Take out').click()
   await page.getByRole('link', { name: 'See Ida Kjaer' }).click()

@@ -229,11 +229,13 @@ function FormFields({
         data={kinds.map((value) => ({ value, label: t(`customerKind.${value}`) }))}
         onChange={(event) => change({ kind: kinds.find((kind) => kind === event.currentTarget.value) ?? 'person' })}
       />
-      <div className="pair">
-        <TextInput {...text('given', PersonNameUpdate.given.maxLength)} />
-        <TextInput {...text('family', PersonNameUpdate.family.maxLength)} />
-      </div>
       {form.full !== '' && <TextInput {...text('full', PersonNameUpdate.full.maxLength)} />}
+      {(form.full === '' || form.given !== '' || form.family !== '') && (
+        <div className="pair">
+          <TextInput {...text('given', PersonNameUpdate.given.maxLength)} />
+          <TextInput {...text('family', PersonNameUpdate.family.maxLength)} />
+        </div>
+      )}
       <div className="pair">
         <TextInput {...text('company', OrganizationUpdate.name.maxLength)} />
         <TextInput {...text('registrationNumber', OrganizationUpdate.registrationNumber.maxLength)} />

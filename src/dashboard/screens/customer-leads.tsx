@@ -103,7 +103,7 @@ export function LeadsOfCustomer({ lead, customerId }: { lead: Lead; customerId: 
   return (
     <Panel title={t('lead.others')}>
       {known && (
-        <Text size="sm">
+        <Text size="sm" className="wrap">
           <Link className="link" to="/customers/$customerId" params={{ customerId: known.customer.id }}>
             {t('lead.toCustomer', { name: isolated(customerName(known.customer) || t('customer.nameless')) })}
           </Link>

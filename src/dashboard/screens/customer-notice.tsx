@@ -45,9 +45,9 @@ function Told({ notice, tell, close }: { notice: Notice } & Pick<ReturnType<type
           <Text size="sm">{text()}</Text>
           {warnings.length > 0 && <Warnings warnings={warnings} />}
         </Stack>
-        <Group gap="xs" ref={first}>
+        <Group className="wrap" gap="xs" ref={first}>
           {see && (
-            <Link className="link" to="/customers/$customerId" params={{ customerId: see.customerId }}>
+            <Link className="link wrap" to="/customers/$customerId" params={{ customerId: see.customerId }}>
               {see.text()}
             </Link>
           )}

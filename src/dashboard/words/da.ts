@@ -1060,7 +1060,7 @@ export const da: Words = {
     partsText: 'Disse kunder er lagt ind i denne.',
     mergedBy: 'slået sammen af {{name}}',
     takeOut: 'Tag ud',
-    takeOutNamed: 'Tag {{name}} ud igen',
+    takeOutNamed: 'Tag ud {{name}}',
     takeOutTitle: 'Tag ”{{name}}” ud igen?',
     takeOutText:
       'Så er det igen en kunde for sig, med det, der blev oplyst om den, og med dens leads. Det, der siden er skrevet eller kommet ind på denne kunde, bliver her.',

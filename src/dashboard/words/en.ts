@@ -1047,7 +1047,7 @@ export const en = {
     partsText: 'These customers were merged into this one.',
     mergedBy: 'merged by {{name}}',
     takeOut: 'Take out',
-    takeOutNamed: 'Take {{name}} out again',
+    takeOutNamed: 'Take out {{name}}',
     takeOutTitle: 'Take “{{name}}” out again?',
     takeOutText:
       'It becomes a customer of its own again, with what was said of it and with its leads. What was typed or came in under this customer since then stays here.',
