@@ -60,8 +60,8 @@ const session = await step('signs in as the first admin', () =>
   expected(signIn({ client: client(), body: firstAdmin() }), 200),
 )
 const office = client(session.data.access_token)
-const makeKey = (name: string, kind: 'digital_requests' | 'extensive_integrations') =>
-  expected(createApiKey({ client: office, body: { name: `${name} ${run}`, kind } }), 201)
+const makeKey = (name: string, kind: 'digital_requests' | 'extensive_integrations', sources?: string[]) =>
+  expected(createApiKey({ client: office, body: { name: `${name} ${run}`, kind, ...(sources && { sources }) } }), 201)
 const website = await step(
   'makes an API key for digital requests',
   () => makeKey('Demo web site', 'digital_requests'),
@@ -69,7 +69,7 @@ const website = await step(
 )
 const dms = await step(
   'makes an API key for extensive integrations',
-  () => makeKey('Demo DMS', 'extensive_integrations'),
+  () => makeKey('Demo DMS', 'extensive_integrations', ['Demo DMS']),
   ({ data }) => data.apiKey.mask,
 )
 
@@ -165,6 +165,31 @@ await step(
     ),
   ({ data }) => data.status,
 )
+// Peter shares a number with Anna, as a household does: people are asked whether they are the same.
+const known = [
+  { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }], address: { city: 'Rungsted' } },
+  { name: { given: 'Peter', family: 'Jensen' }, phones: [{ number: '+45 32 12 34 56' }] },
+  { name: { given: 'Anna', family: 'Jensen' }, emails: [{ address: 'anna@customer.example' }] },
+]
+const customers: string[] = []
+for (const [at, customer] of known.entries()) {
+  const path = { source: 'Demo DMS', id: `${run}-${at}` }
+  customers.push(
+    await step(
+      `says as the DMS what it knows of customer ${at + 1} of ${known.length}`,
+      async () =>
+        (await expected(api.upsertCustomerByReference({ client: system, path, body: customer }), 201)).data.id,
+      (id) => id,
+    ),
+  )
+}
+const [anna = '', , again = ''] = customers
+await step('merges the third into the first, whose the third id is then', async () => {
+  const path = { customerId: again }
+  await expected(api.mergeCustomers({ client: system, path, body: { into: anna } }), 200)
+  const { data } = await expected(api.getCustomer({ client: system, path }), 200)
+  if (data.id !== anna) throw new Error(`the third id leads to ${data.id}`)
+})
 for (const { data } of [website, dms])
   await step(`deletes ${data.apiKey.name}`, () =>
     expected(deleteApiKey({ client: office, path: { apiKeyId: data.apiKey.id } }), 204),
