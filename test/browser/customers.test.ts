@@ -131,6 +131,14 @@ it('tells whoever is typing what a colleague changes meanwhile, and loses nothin
     name: { given: 'Ida', family: 'Holm' },
     address: { city: 'Hellerup' },
   })
+
+  // Who was merged meanwhile is gone on with as the customer that they are part of.
+  const into = await known(dealer, '2', { name: { given: 'Eva' }, phones: [{ number: '32 99 88 77' }] })
+  await button(page, 'Edit').click()
+  await page.getByLabel('Surname').fill('Krog')
+  await call(dealer.admin.token, 'PUT', `/v1/customers/${id}/merge`, { into })
+  await page.waitForURL(`**/customers/${into}`)
+  expect(await page.getByLabel('Surname').inputValue()).toBe('Krog')
 })
 
 it('shows why two may be the same, and what would be shown; merges, undoes that, and takes a part out again', async () => {
