@@ -53,34 +53,38 @@ export const leadsOfCustomer = (customerId: string) =>
       answered(listCustomerLeads({ client, path: { customerId }, query: { limit: rowsOfLeads, ...from(pageParam) } })),
   })
 
-export const newestCustomers = infiniteQueryOptions({
-  ...pages,
-  queryKey: [...customersKey, 'list'],
-  queryFn: ({ pageParam }) =>
-    answered(listCustomers({ client, query: { limit: rowsOfCustomers, ...from(pageParam) } })),
-})
+/** Real customers, or those of tests. */
+export const newestCustomers = (test: boolean) =>
+  infiniteQueryOptions({
+    ...pages,
+    queryKey: [...customersKey, 'list', test],
+    queryFn: ({ pageParam }) =>
+      answered(listCustomers({ client, query: { test, limit: rowsOfCustomers, ...from(pageParam) } })),
+  })
 
 /** `typed` is what somebody typed into the one field that there is. */
-export const foundBy = (typed: string) => {
+export const foundBy = (typed: string, test: boolean) => {
   const body = searchFor(typed)
   return queryOptions({
-    queryKey: [...customersKey, 'found', body],
+    queryKey: [...customersKey, 'found', body, test],
     enabled: body !== undefined,
     queryFn: () =>
-      body ? answered(searchCustomers({ client, body })) : Promise.reject(new Failure(undefined, undefined)),
+      body
+        ? answered(searchCustomers({ client, query: { test }, body }))
+        : Promise.reject(new Failure(undefined, undefined)),
   })
 }
 
 /** All of them, or those about one customer. That there is a new one no event says. */
-export const suggestionsOf = (customerId: string | undefined) =>
+export const suggestionsOf = (customerId: string | undefined, test: boolean) =>
   infiniteQueryOptions({
     ...pages,
-    queryKey: [...customersKey, 'suggestions', customerId],
+    queryKey: [...customersKey, 'suggestions', customerId, test],
     queryFn: ({ pageParam }) =>
       answered(
         listSuggestions({
           client,
-          query: { ...(customerId && { customerId }), limit: rowsOfSuggestions, ...from(pageParam) },
+          query: { ...(customerId && { customerId }), test, limit: rowsOfSuggestions, ...from(pageParam) },
         }),
       ),
     refetchInterval: refreshMs,

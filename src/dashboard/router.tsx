@@ -56,9 +56,10 @@ const customers = createRoute({
   getParentRoute: () => root,
   path: '/customers',
   component: Customers,
-  validateSearch: ({ view, add }: Record<string, unknown>): { view?: 'same'; add?: true } => ({
+  validateSearch: ({ view, add, test }: Record<string, unknown>): { view?: 'same'; add?: true; test?: true } => ({
     ...(view === 'same' && { view }),
     ...(add === true && { add }),
+    ...(test === true && { test }),
   }),
 })
 const customer = createRoute({ getParentRoute: () => root, path: '/customers/$customerId', component: CustomerPage })

@@ -254,6 +254,7 @@ it('finds customers by whatever is known of them, and keeps what was typed out o
     { name: { full: 'Eva Lund' }, emails: [{ address: 'eva@customer.example' }] },
     { tradeIns: [plate] },
   )
+  await asked(dealer, { name: { full: 'Tove Test' }, emails: [{ address: 'tove@customer.example' }] }, { test: true })
   await link(dashboard.service, dealer.dealerId)
   const { page, signIn } = await dashboard.open()
   await signIn(dealer.sales.email)
@@ -274,6 +275,12 @@ it('finds customers by whatever is known of them, and keeps what was typed out o
     await expect.poll(async () => [typed, ...(await names())]).toEqual([typed, ...found])
   }
   expect(page.url()).toBe(`${dashboard.url}/customers`)
+  await page.getByLabel('Look for a customer').fill('')
+  await page.getByLabel('Which customers').selectOption('Test customers')
+  await expect.poll(names).toEqual(['Tove Test'])
+  await page.getByLabel('Which customers').selectOption('Real customers')
+  await page.getByLabel('Look for a customer').fill('lund')
+  await page.getByText('2 customers found').waitFor()
   await page.getByRole('link', { name: 'Carl Lund' }).click()
   await page.getByRole('heading', { name: 'Carl Lund', level: 1 }).waitFor()
   await page.goBack()

@@ -38,7 +38,7 @@ export function Same({ customer, tell }: { customer: Customer; tell: Tell }) {
   const name = useName()
   const [comparing, setComparing] = useState<{ other: Customer; suggestion?: Suggestion }>()
   const [isFinding, setIsFinding] = useState(false)
-  const query = useInfiniteQuery(suggestionsOf(customer.id))
+  const query = useInfiniteQuery(suggestionsOf(customer.id, customer.test))
   return (
     <Panel title={t('same.title')}>
       <Asked query={query}>
@@ -191,7 +191,7 @@ function FindOther({
   const { t } = useTranslation()
   const name = useName()
   const { typed, settled, setTyped } = useTyped('')
-  const query = useQuery(foundBy(settled))
+  const query = useQuery(foundBy(settled, customer.test))
   const found = query.data?.items.filter(({ id }) => id !== customer.id) ?? []
   return (
     <Dialog title={t('same.findTitle')} close={close}>

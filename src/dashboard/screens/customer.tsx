@@ -65,7 +65,7 @@ function KnownCustomer({ known, before }: { known: Known; before: ReactNode }) {
   const { customer } = known
   const { mergedFrom } = useLocation({ select: ({ state }) => state })
   const sources = useQuery(sourcesOf(customer.id))
-  const suggestions = useInfiniteQuery(suggestionsOf(customer.id)).data
+  const suggestions = useInfiniteQuery(suggestionsOf(customer.id, customer.test)).data
   const noticed = useNotice()
   const members = [customer.id, ...(sources.data?.merged ?? []).map(({ customerId }) => customerId)]
   const others = (suggestions?.pages ?? []).flatMap(({ items }) =>

@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Text, VisuallyHidden } from '@mantine/core'
+import { Button, Group, NativeSelect, Stack, Text, VisuallyHidden } from '@mantine/core'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useLocation, useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useEffectEvent, useState } from 'react'
@@ -17,30 +17,50 @@ import { EmailLink, PhoneLink } from './facts.tsx'
 
 export function Customers() {
   const { t } = useTranslation()
-  const { view, add } = useSearch({ from: '/customers' })
+  const { view, add, test = false } = useSearch({ from: '/customers' })
   const navigate = useNavigate()
   useLiveCustomers(({ subject }) => subject.type === 'customer')
-  const show = (next: { add?: true }) => void navigate({ to: '/customers', search: next, resetScroll: false })
+  const kept = test ? { test } : {}
+  const show = (next: { view?: 'same'; add?: true; test?: true }) =>
+    void navigate({ to: '/customers', search: next, state: true, resetScroll: false })
   return (
     <Page title={t('customers.title')}>
       <Group justify="space-between" gap="sm">
         <nav aria-label={t('customers.views')}>
           <ul className="menu">
             <li>
-              <Link to="/customers" search={{}} activeOptions={{ exact: true }} resetScroll={false}>
+              <Link to="/customers" search={kept} activeOptions={{ exact: true }} resetScroll={false}>
                 {t('customers.all')}
               </Link>
             </li>
             <li>
-              <Link to="/customers" search={{ view: 'same' }} activeOptions={{ exact: true }} resetScroll={false}>
+              <Link
+                to="/customers"
+                search={{ ...kept, view: 'same' }}
+                activeOptions={{ exact: true }}
+                resetScroll={false}
+              >
                 {t('customers.same')}
               </Link>
             </li>
           </ul>
         </nav>
-        <Button onClick={() => show({ add: true })}>{t('customers.add')}</Button>
+        <Group gap="sm">
+          <NativeSelect
+            aria-label={t('customers.kind')}
+            value={test ? 'test' : 'real'}
+            data={[
+              { value: 'real', label: t('customers.real') },
+              { value: 'test', label: t('customers.test') },
+            ]}
+            onChange={(event) =>
+              show({ ...(view && { view }), ...(event.currentTarget.value === 'test' && { test: true }) })
+            }
+          />
+          <Button onClick={() => show({ add: true })}>{t('customers.add')}</Button>
+        </Group>
       </Group>
-      {view === 'same' ? <AllSame /> : <AllCustomers />}
+      {view === 'same' ? <AllSame test={test} /> : <AllCustomers test={test} />}
       {add && (
         <NewCustomer
           close={() => show({})}
@@ -52,7 +72,7 @@ export function Customers() {
 }
 
 /** Whoever is looked for, or else the newest. What is typed names people: the history keeps it, not the address. */
-function AllCustomers() {
+function AllCustomers({ test }: { test: boolean }) {
   const navigate = useNavigate()
   const kept = useLocation({ select: ({ state }) => state.typed ?? '' })
   const { typed, settled, setTyped } = useTyped(kept)
@@ -60,7 +80,7 @@ function AllCustomers() {
     if (text !== kept)
       void navigate({
         to: '/customers',
-        search: {},
+        search: test ? { test } : {},
         replace: true,
         resetScroll: false,
         state: text === '' ? {} : { typed: text },
@@ -72,15 +92,15 @@ function AllCustomers() {
     <div className="panel">
       <Stack>
         <SearchField typed={typed} type={setTyped} />
-        {searchFor(settled) ? <Found typed={settled} /> : <Newest />}
+        {searchFor(settled) ? <Found typed={settled} test={test} /> : <Newest test={test} />}
       </Stack>
     </div>
   )
 }
 
-function Found({ typed }: { typed: string }) {
+function Found({ typed, test }: { typed: string; test: boolean }) {
   const { t } = useTranslation()
-  const query = useQuery(foundBy(typed))
+  const query = useQuery(foundBy(typed, test))
   return (
     <>
       <Text size="sm" role="status">
@@ -92,9 +112,9 @@ function Found({ typed }: { typed: string }) {
   )
 }
 
-function Newest() {
+function Newest({ test }: { test: boolean }) {
   const { t } = useTranslation()
-  const query = useInfiniteQuery(newestCustomers)
+  const query = useInfiniteQuery(newestCustomers(test))
   return (
     <>
       <Asked query={query}>
@@ -156,10 +176,10 @@ function Rows({ customers }: { customers: readonly Customer[] }) {
 }
 
 /** Pairs that may be the same, over all customers. */
-function AllSame() {
+function AllSame({ test }: { test: boolean }) {
   const { t } = useTranslation()
   const [comparing, setComparing] = useState<{ suggestion: Suggestion; stays: Customer; joins: Customer }>()
-  const query = useInfiniteQuery(suggestionsOf(undefined))
+  const query = useInfiniteQuery(suggestionsOf(undefined, test))
   const noticed = useNotice()
   const name = (customer: Customer) => isolated(customerName(customer) || t('customer.nameless'))
   return (
