@@ -170,9 +170,9 @@ describe('leads of people', () => {
     }
     await say('1', 'Søren', '32 12 34 56')
     await say('2', 'Søren', '32 12 34 56')
-    expect(await suggestionsOf({ dealerId })).toMatchObject([{ score: 75, reasons: ['same-phone', 'same-name'] }])
+    expect(await suggestionsOf({ dealerId })).toMatchObject([{ reasons: ['same-phone', 'same-name'] }])
     await say('2', 'Mette', '32 12 34 56')
-    expect(await suggestionsOf({ dealerId })).toMatchObject([{ score: 30, reasons: ['same-phone', 'household'] }])
+    expect(await suggestionsOf({ dealerId })).toMatchObject([{ reasons: ['same-phone', 'household'] }])
     await say('1', 'Søren', '32 12 34 57')
     expect(await suggestionsOf({ dealerId })).toEqual([])
   })

@@ -96,7 +96,7 @@ const lined = (text: string) => text.replace(/[^]{76}/g, '$&\r\n')
 const documents: Record<string, (number: string) => Sent> = {
   'UTF-8': (number) => asAdf(Buffer.from(adf(number)), Buffer.from(number)),
   'windows-1252': (number) => {
-    const plain = /^[\x20-\x7e]*$/.test(number) ? number : number.replace(/[^\x20-\x7e]/g, '-')
+    const plain = number.replaceAll('\u00a0', ' ').replace(/[^\x20-\x7e]/g, '-')
     return asAdf(Buffer.from(adf(plain, 'windows-1252'), 'latin1'), Buffer.from(plain))
   },
   'UTF-16': (number) => asAdf(Buffer.from(`\ufeff${adf(number)}`, 'utf16le'), Buffer.from(number, 'utf16le')),

@@ -39,7 +39,11 @@ const bareSwedish = day.filter(({ yearMonthDay }) => yearMonthDay.slice(2, 4) !=
 /** Numbers of each country, written as people write them, with the count of characters at the end that are to go. */
 export const numbers: Record<string, fc.Arbitrary<{ number: string; hidden: number }>> = {
   DK: fc
-    .tuple(day, fc.constantFrom('-', '', ' ', ' - ', '\u2013', '\u00A0'), serial(4))
+    .tuple(
+      day,
+      fc.constantFrom('-', '', ' ', ' - ', '\u2013', '\u00A0', '\u00A0\u2013', '\u00A0\u2013\u00A0'),
+      serial(4),
+    )
     .map(([born, sign, rest]) => ({ number: born.dayMonthYear + sign + rest, hidden: 4 })),
   SE: fc
     .tuple(bareSwedish, fc.constantFrom('-', '+', '', ' '), serial(3), fc.boolean(), fc.boolean())

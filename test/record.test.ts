@@ -103,6 +103,13 @@ it('takes blanks for nothing, with which some systems fill up what they hold', (
   expect(shown(people({ emails: null }), filled)?.emails).toEqual([])
 })
 
+it('takes the empty fields of a form for nothing: what somebody has said before is shown', () => {
+  const address = { lines: ['Skovvej 1'], postalCode: '2960' }
+  const empty = { name: anna, address: { lines: ['', ' '], postalCode: '', city: '' } }
+  expect(shown(lead({ name: anna, address }), lead(empty, { at: '2026-01-02' }))?.address).toEqual(address)
+  expect(shown(lead({ name: anna, address: { lines: [], city: 'Rungsted' } }))?.address).toEqual({ city: 'Rungsted' })
+})
+
 describe('of a list, it shows', () => {
   it.each([
     [
@@ -255,6 +262,11 @@ it('keeps the time of what is said again, and gives what is new the time of now'
     'now',
   )
   expect(times).toEqual({ name: 'before', kind: 'now' })
+})
+
+it('keeps the time of what is said again with other blanks', () => {
+  const times = timesOf({ name: { full: 'HOLM ANNA   ' } }, { name: 'before' }, { name: { full: 'HOLM  ANNA' } }, 'now')
+  expect(times).toEqual({ name: 'before' })
 })
 
 describe('a merge patch', () => {

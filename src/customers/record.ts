@@ -137,9 +137,11 @@ function textOf(value: unknown): string {
   )
 }
 
-function withoutBlanks(source: Source): Source {
-  const { name, organization, address, emails, phones, ...rest }: Opinion = source.data
-  const data = {
+// The cast: it is the same source.
+const withoutBlanks = (source: Source): Source => ({ ...source, data: opinionWithoutBlanks(source.data) }) as Source
+
+function opinionWithoutBlanks({ name, organization, address, emails, phones, ...rest }: Opinion): Opinion {
+  return {
     ...rest,
     ...partsOf({ name, organization, address }),
     ...(emails && { emails: emails.map((each) => ({ ...each, address: trimmed(each.address) })).filter(isReached) }),
@@ -147,8 +149,6 @@ function withoutBlanks(source: Source): Source {
     ...(emails === null && { emails }),
     ...(phones === null && { phones }),
   }
-  // The cast: it is the same source.
-  return { ...source, data } as Source
 }
 
 const trimmed = (text: string): string => text.replace(/\s+/g, ' ').trim()
@@ -162,7 +162,10 @@ function partsOf(value: object): Record<string, unknown> {
 
 function tidied(value: unknown): unknown {
   if (typeof value === 'string') return trimmed(value) || undefined
-  if (Array.isArray(value)) return value.map(tidied).filter((each) => each !== undefined)
+  if (Array.isArray(value)) {
+    const entries = value.map(tidied).filter((each) => each !== undefined)
+    return entries.length > 0 ? entries : undefined
+  }
   if (typeof value !== 'object' || value === null) return value
   const parts = partsOf(value)
   return Object.keys(parts).length > 0 ? parts : undefined
@@ -225,10 +228,11 @@ function firstOfEach<Entry>(entries: readonly Entry[], keyOf: (entry: Entry) => 
 
 /** When the fields of a source came to what they are, after it has said something else. */
 export function timesOf(before: Opinion, times: Times, after: Opinion, now: string): Times {
+  const [one, other] = [opinionWithoutBlanks(before), opinionWithoutBlanks(after)]
   return Object.fromEntries(
     fields.flatMap((field) => {
       if (after[field] === undefined) return []
-      const isSame = before[field] !== undefined && textOf(before[field]) === textOf(after[field])
+      const isSame = before[field] !== undefined && textOf(one[field]) === textOf(other[field])
       return [[field, isSame ? (times[field] ?? now) : now]]
     }),
   )

@@ -95,10 +95,12 @@ async function maskIn({ text, put }: View, looking: Looking): Promise<Found> {
 const tagPattern = /<!\[CDATA\[|\]\]>|<[^<>]*>/g
 /** There may be digits with tags between them. */
 const dividedPattern = /\d[^<>\w]{0,4}(?:<|\]\]>)/
-const signPattern = /[\x80-\xff]{1,4}/g
+/** A blank or a dash of UTF-8; else what is one letter of some encoding. */
+const signPattern =
+  /\xc2\xa0|\xe2\x80[\x80-\x95\xaf]|\xe2\x88\x92|(?:(?!\xc2\xa0|\xe2\x80[\x80-\x95\xaf]|\xe2\x88\x92)[\x80-\xff]){1,4}/g
 /** Of UTF-8 or windows-1252; and whatever stands right behind a digit. */
 const hasSign = /[\x96\x97\xa0]|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\d[^\S\r\n]?[\x80-\xff]/
-const noBreakSpaces = /^(?:\xc2?\xa0)+$/
+const isBlank = /^(?:\xc2?\xa0|\xe2\x80[\x80-\x8a\xaf]|\xa0+)$/
 const escapePattern = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][a-z\d]{1,30});|\\(?:u[\da-f]{4}|[^])|\0/gi
 /** Any but an `&` that stands for itself. */
 const hasEscape = /&(?!amp;(?![a-z#]))[a-z#]|\\|\0/i
@@ -109,7 +111,7 @@ const quotedPattern = /=(?:[\da-f]{2}|\r?\n)/gi
 
 /** Letters that are none of ASCII are taken for a sign between digits, and matter nowhere else. */
 const signed = async (view: View): Promise<View | undefined> =>
-  hasSign.test(view.text) ? reread(view, signPattern, (bytes) => (noBreakSpaces.test(bytes) ? ' ' : '-')) : undefined
+  hasSign.test(view.text) ? reread(view, signPattern, (bytes) => (isBlank.test(bytes) ? ' ' : '-')) : undefined
 
 const unwrappings: readonly ((view: View) => Promise<View | undefined>)[] = [
   async (view) =>

@@ -209,8 +209,9 @@ async function linkSome(
   return rested(trx, dealerId, { work: 'linked', seq, leadsCame, rows: events.length, lockedAt, commitMs })
 }
 
+/** What reads otherwise by what was linked is only looked at for what was suggested of it. */
 const isAsking = ({ type, actor_type }: store.LinkerEvent) =>
-  type === 'lead.created' || (type.startsWith('customer.') && actor_type !== 'system')
+  type === 'lead.created' || type === 'customer.updated' || (type.startsWith('customer.') && actor_type !== 'system')
 
 /** Says in the place of the dealer how long the clock is left alone, for whichever process comes next. */
 async function rested(
@@ -247,8 +248,14 @@ async function prepared(trx: Knex.Transaction, dealerId: string, events: readonl
     events.filter(({ type }) => (type === 'lead.created') === isLead).map(({ subject_id }) => subject_id)
   const leads = new Map((await store.findUnlinked(trx, dealerId, idsOf(true))).map((lead) => [lead.id, lead]))
   const subjects = await livingOf(trx, dealerId, idsOf(false))
-  const subjectPersons = await personsOf(trx, dealerId, [...subjects.values()])
-  const asked = askedOf(events, leads, subjects, subjectPersons)
+  const isOfOthers = ({ actor_type }: store.LinkerEvent) => actor_type !== 'system'
+  const told = new Set(events.filter(isOfOthers).map(({ subject_id }) => subject_id))
+  const subjectPersons = await personsOf(
+    trx,
+    dealerId,
+    [...subjects].flatMap(([id, row]) => (told.has(id) ? [row] : [])),
+  )
+  const asked = askedOf(events.filter(isOfOthers), leads, subjects, subjectPersons)
   const keys = [
     ...new Map(
       asked.flatMap(({ test, person }) => matchKeysOf(person).map((key) => [nameIn(test, key), { test, ...key }])),
@@ -288,7 +295,11 @@ async function prepared(trx: Knex.Transaction, dealerId: string, events: readonl
     links,
     ...(await recordsAfter(trx, dealerId, rows, links, created, leads)),
     suggestions,
-    changedSuggestions: await changedFor(trx, dealerId, [...subjectPersons.keys()]),
+    changedSuggestions: await changedFor(
+      trx,
+      dealerId,
+      [...subjects.values()].map(({ id }) => id),
+    ),
     learned: [...learned, ...ownKeys.map((key, at) => ({ ...key, isSettled: ownHolders[at]?.ids.length === 0 }))],
   }
 }
