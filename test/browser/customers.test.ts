@@ -141,6 +141,24 @@ it('tells whoever is typing what a colleague changes meanwhile, and loses nothin
   expect(await page.getByLabel('Surname').inputValue()).toBe('Krog')
 })
 
+it('types for the customer alone for whom the form was opened', async () => {
+  const dealer = await dashboard.service.dealer('typed-for')
+  const id = await known(dealer, '1', ida)
+  const other = await known(dealer, '2', { name: { given: 'Ida', family: 'Holm' }, phones: ida.phones })
+  await link(dashboard.service, dealer.dealerId)
+  const { page, signIn } = await dashboard.open()
+  await signIn(dealer.sales.email, `/customers/${id}`)
+  await panel(page, 'May be the same as').getByRole('link', { name: 'Ida Holm' }).click()
+  await page.waitForURL(`**/customers/${other}`)
+  await button(page, 'Edit').click()
+  await page.getByLabel('Surname').fill('Krog')
+  await page.goBack()
+  await page.getByRole('heading', { name: 'Ida Kjær', level: 1 }).waitFor()
+  expect(await page.getByRole('form', { name: 'Edit' }).count()).toBe(0)
+  await button(page, 'Edit').click()
+  expect(await page.getByLabel('Surname').inputValue()).toBe('Kjær')
+})
+
 it('shows why two may be the same, and what would be shown; merges, undoes that, and takes a part out again', async () => {
   const dealer = await dashboard.service.dealer('merges')
   const id = await known(dealer, '1', ida)

@@ -38,6 +38,8 @@ import { Facts } from './facts.tsx'
 export function CustomerPage() {
   const { t } = useTranslation()
   const { customerId } = useParams({ from: '/customers/$customerId' })
+  // Another customer is another place in the history; the one that a customer was merged into takes its place.
+  const place = useLocation({ select: ({ state }) => state.__TSR_index })
   const navigate = useNavigate()
   const queries = useQueryClient()
   const query = useQuery(customerOf(customerId))
@@ -52,7 +54,7 @@ export function CustomerPage() {
   const before = <Link className="link" to="/customers" search={{}}>{`← ${t('customer.back')}`}</Link>
   // What is on the screen stays when it cannot be read anew, but for a customer that is there no more.
   const isGone = query.error instanceof Failure && (query.error.status === 410 || query.error.status === 404)
-  if (known && !isGone) return <KnownCustomer known={known} before={before} />
+  if (known && !isGone) return <KnownCustomer key={place} known={known} before={before} />
   return (
     <Page title={t('customer.title')} before={before}>
       {isGone ? <Failed failure={query.error} /> : <Asked query={query}>{() => null}</Asked>}
