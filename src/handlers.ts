@@ -36,10 +36,12 @@ import {
   withdrawEdit,
   withdrawReference,
 } from './customers/handlers.ts'
+import { leadsQueryOf } from './customers/searching.ts'
 import { findMembers } from './customers/store.ts'
 import { getDealer, updateDealer } from './dealers/handlers.ts'
 import { type Follow, listEvents, streamEvents } from './feed/handlers.ts'
 import {
+  countLeads,
   getLead,
   getLeadCounts,
   getLeadOriginal,
@@ -125,6 +127,7 @@ type Parts = Exchange &
 /** What a room asks of one above it, which it must not know, is handed to it here. */
 const fromAbove = {
   customerIdsOf: findMembers,
+  leadsQueryOf,
   recordChange: changeRecorder(findSubjectName),
   silencesOf,
   endSessionsOfPasskey,
@@ -162,6 +165,7 @@ export function handlersWith(given: Omit<Parts, keyof typeof fromAbove> & Lifecy
     listLeads: listLeads(parts),
     searchLeads: searchLeads(parts),
     getLeadCounts,
+    countLeads: countLeads(parts),
     getLead,
     updateLead: updateLead(parts),
     getLeadReceipt,

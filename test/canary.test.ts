@@ -520,6 +520,7 @@ async function everything(url: string, port: number): Promise<void> {
     await call(method, path + sub, { token: sub === '/receipt' ? push : read })
   await call('GET', '/v1/leads', { token: read })
   await call('POST', '/v1/leads/search', { token: read, body: { contact: '32 12 34 56' } })
+  await call('POST', '/v1/leads/counts', { token: read, body: { text: 'anna 3456' } })
   await call('GET', `/v1/leads/${fromAdf.body.id ?? fromAdf.body.results?.[0]?.id}/original`, { token: read })
   expectStatus(428, await call('PATCH', path, { token: read, body: { status: 'won' } }))
   expectStatus(

@@ -101,6 +101,7 @@ const reach: Record<OperationId, 'nothing' | 'not by a person who is signed in' 
   getLeadOriginal: 'nothing',
   getLeadCounts: 'nothing',
   searchLeads: 'nothing',
+  countLeads: 'nothing',
   listCustomers: 'nothing',
   createCustomer: 'nothing',
   searchCustomers: 'nothing',

@@ -291,7 +291,7 @@ describe('two databases', () => {
     'grant update on audit_entries to public',
     'create view more as select id from leads',
     'create sequence more',
-    'create extension pg_trgm',
+    'create extension citext',
     "create type more as enum ('a')",
     'create statistics more on dealer_id, status from leads',
     "comment on table leads is 'more'",

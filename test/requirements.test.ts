@@ -93,6 +93,27 @@ it.each([
   expect(await refusal(connection)).toContain(sentence)
 })
 
+it('takes a role that may create what searching needs, or finds it there, and refuses one that may not', async () => {
+  const { database } = await freshDatabase()
+  const role = `lesser_${process.pid}_${Date.now()}`
+  const connection = { ...inject('server'), database, user: role }
+  const inside = async (statement: string) => {
+    const client = new pg.Client({ ...inject('server'), database })
+    await client.connect()
+    await client.query(statement).finally(() => client.end())
+  }
+  await asOwner(`create role ${role} login`)
+  onTestFinished(() => inside(`drop owned by ${role}; drop role ${role}`))
+  await inside(`grant create on schema public to ${role}`)
+  await requireServer(connection, 1, say)
+  await inside('drop extension pg_trgm cascade; drop extension btree_gin cascade')
+  const words = await refusal(connection)
+  expect(words).toContain('The database has no pg_trgm and no btree_gin')
+  expect(words).toContain('create extension pg_trgm; create extension btree_gin')
+  await asOwner(`grant create on database ${database} to ${role}`)
+  await requireServer(connection, 1, say)
+})
+
 it('refuses a database of another encoding', async () => {
   const database = `latin_${process.pid}_${Date.now()}`
   await asOwner(

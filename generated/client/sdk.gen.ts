@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.ts';
 import { type Client, type ClientMeta, type Options as Options2, type RequestResult, type ServerSentEventsResult, type TDataShape, urlSearchParamsBodySerializer } from './client/index.ts';
-import type { CreateCustomerData, CreateCustomerErrors, CreateCustomerResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetCustomerData, GetCustomerErrors, GetCustomerResponses, GetCustomerSourcesData, GetCustomerSourcesErrors, GetCustomerSourcesResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListCustomerLeadsData, ListCustomerLeadsErrors, ListCustomerLeadsResponses, ListCustomersData, ListCustomersErrors, ListCustomersResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ListSuggestionsData, ListSuggestionsErrors, ListSuggestionsResponses, MergeCustomersData, MergeCustomersErrors, MergeCustomersResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, RejectSuggestionData, RejectSuggestionErrors, RejectSuggestionResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, SearchCustomersData, SearchCustomersErrors, SearchCustomersResponses, SearchLeadsData, SearchLeadsErrors, SearchLeadsResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UnmergeCustomerData, UnmergeCustomerErrors, UnmergeCustomerResponses, UpdateCustomerData, UpdateCustomerErrors, UpdateCustomerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpsertCustomerByReferenceData, UpsertCustomerByReferenceErrors, UpsertCustomerByReferenceResponses, UpsertCustomersData, UpsertCustomersErrors, UpsertCustomersResponses, WithdrawEditData, WithdrawEditErrors, WithdrawEditResponses, WithdrawReferenceData, WithdrawReferenceErrors, WithdrawReferenceResponses } from './types.gen.ts';
+import type { CountLeadsData, CountLeadsErrors, CountLeadsResponses, CreateCustomerData, CreateCustomerErrors, CreateCustomerResponses, CreateLeadBatchData, CreateLeadBatchErrors, CreateLeadBatchResponses, CreateLeadData, CreateLeadErrors, CreateLeadResponses, CreateLeadsFromAdfData, CreateLeadsFromAdfErrors, CreateLeadsFromAdfResponses, DeleteOwnApiKeyData, DeleteOwnApiKeyErrors, DeleteOwnApiKeyResponses, ExchangeApiKeyData, ExchangeApiKeyErrors, ExchangeApiKeyResponses, GetAuthorizationServerMetadataData, GetAuthorizationServerMetadataErrors, GetAuthorizationServerMetadataResponses, GetCustomerData, GetCustomerErrors, GetCustomerResponses, GetCustomerSourcesData, GetCustomerSourcesErrors, GetCustomerSourcesResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJwksData, GetJwksErrors, GetJwksResponses, GetLeadCountsData, GetLeadCountsErrors, GetLeadCountsResponses, GetLeadData, GetLeadErrors, GetLeadOriginalData, GetLeadOriginalErrors, GetLeadOriginalResponses, GetLeadReceiptData, GetLeadReceiptErrors, GetLeadReceiptResponses, GetLeadResponses, GetMeData, GetMeErrors, GetMeResponses, GetOwnApiKeyData, GetOwnApiKeyErrors, GetOwnApiKeyResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListCustomerLeadsData, ListCustomerLeadsErrors, ListCustomerLeadsResponses, ListCustomersData, ListCustomersErrors, ListCustomersResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListLeadsData, ListLeadsErrors, ListLeadsResponses, ListSourcesData, ListSourcesErrors, ListSourcesResponses, ListSuggestionsData, ListSuggestionsErrors, ListSuggestionsResponses, MergeCustomersData, MergeCustomersErrors, MergeCustomersResponses, ReconcileReferencesData, ReconcileReferencesErrors, ReconcileReferencesResponses, RejectSuggestionData, RejectSuggestionErrors, RejectSuggestionResponses, ReplaceOwnApiKeyData, ReplaceOwnApiKeyErrors, ReplaceOwnApiKeyResponses, SearchCustomersData, SearchCustomersErrors, SearchCustomersResponses, SearchLeadsData, SearchLeadsErrors, SearchLeadsResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UnmergeCustomerData, UnmergeCustomerErrors, UnmergeCustomerResponses, UpdateCustomerData, UpdateCustomerErrors, UpdateCustomerResponses, UpdateLeadData, UpdateLeadErrors, UpdateLeadResponses, UpsertCustomerByReferenceData, UpsertCustomerByReferenceErrors, UpsertCustomerByReferenceResponses, UpsertCustomersData, UpsertCustomersErrors, UpsertCustomersResponses, WithdrawEditData, WithdrawEditErrors, WithdrawEditResponses, WithdrawReferenceData, WithdrawReferenceErrors, WithdrawReferenceResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -167,10 +167,12 @@ export const reconcileReferences = <ThrowOnError extends boolean = false>(option
 });
 
 /**
- * Look for the leads of a person
+ * Look for leads
  *
  * Scope: `leads:read` and `customers:read`. As `listLeads`, with what is looked for in the body: personal data belongs into no address, where
- * every proxy on the way may write it down.
+ * every proxy on the way may write it down. A `text` is looked for in what the lead says and in what is known of its customer, as soon as the lead
+ * was given to one, which takes some seconds; until then a whole phone number or e-mail address finds it. If more than 3,000 customers fit,
+ * a page may leave out some of their older leads: say more.
  *
  */
 export const searchLeads = <ThrowOnError extends boolean = false>(options: Options<SearchLeadsData, ThrowOnError>): RequestResult<SearchLeadsResponses, SearchLeadsErrors, ThrowOnError> => (options.client ?? client).post<SearchLeadsResponses, SearchLeadsErrors, ThrowOnError>({
@@ -255,6 +257,22 @@ export const getLeadCounts = <ThrowOnError extends boolean = false>(options?: Op
 });
 
 /**
+ * Count the leads that are looked for, by status
+ *
+ * Scope: `leads:read` and `customers:read`. As `getLeadCounts`, of the leads that `searchLeads` finds by the same body.
+ *
+ */
+export const countLeads = <ThrowOnError extends boolean = false>(options: Options<CountLeadsData, ThrowOnError>): RequestResult<CountLeadsResponses, CountLeadsErrors, ThrowOnError> => (options.client ?? client).post<CountLeadsResponses, CountLeadsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/leads/counts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List customers
  *
  * Scope: `customers:read`. Newest first. A customer that was merged into another, or of whom nothing is left, is in no list.
@@ -308,7 +326,8 @@ export const upsertCustomers = <ThrowOnError extends boolean = false>(options: O
  *
  * Scope: `customers:read`. By any part of what is known of them: an e-mail address, a phone number in any notation or its last digits (4
  * at least), words of a name or their beginnings, the registration or VIN of a vehicle that they have handed in. All that is named has
- * to fit. Personal data belongs into a body, never into an address. The best known come first: the latest changed.
+ * to fit. `text` is for one box into which people type any of it; stock numbers and references of the leads of a customer lead to it,
+ * too. Personal data belongs into a body, never into an address. The best match comes first, and of these the latest changed.
  *
  */
 export const searchCustomers = <ThrowOnError extends boolean = false>(options: Options<SearchCustomersData, ThrowOnError>): RequestResult<SearchCustomersResponses, SearchCustomersErrors, ThrowOnError> => (options.client ?? client).post<SearchCustomersResponses, SearchCustomersErrors, ThrowOnError>({

@@ -1961,15 +1961,27 @@ export type ReconciliationResult = {
 };
 
 /**
+ * What somebody types into one box: a name, also a part of one, with one letter wrong or in another spelling (`Kjær`, `Kjaer`), in any order; any
+ * four digits of a phone number that follow each other, or more, in any notation; an e-mail address or its beginning; a number plate, a VIN, a stock
+ * number, an id of a listing or of another system, or its beginning; the end of a VIN. Case, accents, blanks and hyphens do not count. Of
+ * several words each has to fit. A word of two characters is taken as a whole, and one of them has to have two at least.
+ *
+ */
+export type SearchText = string;
+
+/**
+ * The first phone number or the first e-mail address of the lead. A number is read like that of a lead: with its country code, or as one of the
+ * dealer's country. An address counts in any case.
+ *
+ */
+export type SearchContact = string;
+
+/**
  * What is looked for. All that is named has to fit.
  */
 export type LeadSearch = {
-    /**
-     * The first phone number or the first e-mail address of the lead. A number is read like that of a lead: with its country code, or as one of the
-     * dealer's country. An address counts in any case.
-     *
-     */
-    contact: string;
+    text?: SearchText;
+    contact?: SearchContact;
     /**
      * Which leads come first, `newest` or `oldest`, by when they were received; left out, the newest. More may come.
      */
@@ -1982,6 +1994,10 @@ export type LeadSearch = {
      * Only leads of one of these types.
      */
     type?: Array<LeadTypeInput>;
+    /**
+     * Only leads that came by this API key.
+     */
+    sourceKeyId?: string;
 };
 
 /**
@@ -2063,6 +2079,28 @@ export type LeadCounts = {
      * How soon a new lead is to be taken up, in minutes.
      */
     responseTargetMinutes: number;
+    /**
+     * True where so many people fit a `text` that not all of their leads are gone through: the latest are counted, and there are more.
+     * Left out, it is not so.
+     *
+     */
+    latestOnly?: boolean;
+};
+
+/**
+ * Which leads are counted. All that is named has to fit.
+ */
+export type LeadCountSearch = {
+    text?: SearchText;
+    contact?: SearchContact;
+    /**
+     * Only leads of one of these types.
+     */
+    type?: Array<LeadTypeInput>;
+    /**
+     * Only leads that came by this API key.
+     */
+    sourceKeyId?: string;
 };
 
 /**
@@ -2302,6 +2340,7 @@ export type CustomerBatchResult = {
  * What is known of the customer. All that is named has to fit.
  */
 export type CustomerSearch = {
+    text?: SearchText;
     /**
      * The whole address, in any case.
      */
@@ -2329,7 +2368,7 @@ export type CustomerSearch = {
  */
 export type CustomerSearchResult = {
     /**
-     * The customers that fit, the latest changed first.
+     * The customers that fit: first those who have it as it was typed, of a `text` whole words, and of these the latest changed.
      */
     items: Array<Customer>;
     /**
@@ -5539,6 +5578,65 @@ export type GetLeadCountsResponses = {
 };
 
 export type GetLeadCountsResponse = GetLeadCountsResponses[keyof GetLeadCountsResponses];
+
+export type CountLeadsData = {
+    body: LeadCountSearch;
+    path?: never;
+    query?: {
+        /**
+         * Test leads instead of real ones. A `test` key always sees test leads.
+         */
+        test?: boolean;
+    };
+    url: '/v1/leads/counts';
+};
+
+export type CountLeadsErrors = {
+    /**
+     * The request does not fit this document, or its credentials are malformed. `violations` say where.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it has expired or been ended.
+     */
+    401: Problem;
+    /**
+     * The access token lacks a scope, or it was bought with an API key that may not be used from the address that the request came from.
+     *
+     */
+    403: Problem;
+    /**
+     * The body is larger than the limit of the operation.
+     */
+    413: Problem;
+    /**
+     * The body has a media type or encoding that the operation does not take.
+     */
+    415: Problem;
+    /**
+     * A limit is reached. Nothing was done. Wait as long as `Retry-After` says.
+     */
+    429: Problem;
+    /**
+     * A fault of ours. It is in our log under the request id.
+     */
+    500: Problem;
+    /**
+     * The service cannot do it just now. Nothing is known to have been written; try again.
+     */
+    503: Problem;
+};
+
+export type CountLeadsError = CountLeadsErrors[keyof CountLeadsErrors];
+
+export type CountLeadsResponses = {
+    /**
+     * The counts.
+     */
+    200: LeadCounts;
+};
+
+export type CountLeadsResponse = CountLeadsResponses[keyof CountLeadsResponses];
 
 export type ListCustomersData = {
     body?: never;

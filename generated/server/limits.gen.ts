@@ -409,11 +409,21 @@ export const ReconciliationResult = {
     unusable: { maxItems: 10000 }
 } as const;
 
+export const SearchText = {
+    minLength: 2,
+    maxLength: 200
+} as const;
+
+export const SearchContact = {
+    minLength: 3,
+    maxLength: 320
+} as const;
+
 export const LeadSearch = {
-    contact: { minLength: 3, maxLength: 320 },
     order: { maxLength: 6 },
     status: { minItems: 1, maxItems: 7 },
-    type: { minItems: 1, maxItems: 14 }
+    type: { minItems: 1, maxItems: 14 },
+    sourceKeyId: { maxLength: 36 }
 } as const;
 
 export const LeadStatusReasonInput = {
@@ -439,6 +449,11 @@ export const LeadCounts = {
     statuses: { maxItems: 32 },
     overdue: { minimum: 0, maximum: 1000 },
     responseTargetMinutes: { minimum: 1, maximum: 10080 }
+} as const;
+
+export const LeadCountSearch = {
+    type: { minItems: 1, maxItems: 14 },
+    sourceKeyId: { maxLength: 36 }
 } as const;
 
 export const CustomerKind = {

@@ -18,8 +18,6 @@ import { revOf } from '../events/cursor.ts'
 import { actorBody } from '../events/event.ts'
 import { inner, newId, outer } from '../ids.ts'
 import { type JsonFaults, pointerTo } from '../json.ts'
-import { contactIn } from '../leads/contact.ts'
-import { comparedAddress } from '../leads/email.ts'
 import { tellingReference, type TellingReference } from '../leads/external-reference.ts'
 import { leadBody, type LeadContext, seesPeople } from '../leads/lead.ts'
 import type { Intake } from '../leads/intake.ts'
@@ -32,11 +30,13 @@ import { fitting, pageOf } from '../page.ts'
 import { badRequest, Problem, problemBody, type Violation } from '../problem.ts'
 import { settledInSlices } from '../slices.ts'
 import { type CustomerRow, customerBody, etagOf } from './customer.ts'
-import { type CustomerKey, markOf, reversedDigits, wordsOf } from './keys.ts'
 import { fields, type Opinion, type Origin, type Origins, type Source, timesOf } from './record.ts'
 import { recordsOf, refresh } from './refresh.ts'
 import { edited, isReachable, type Read, saidIn } from './said.ts'
+import { othersOf } from './searching.ts'
 import * as store from './store.ts'
+import { markedFor } from './terms.ts'
+import { knownPieces, type Piece, queryOf, type Typed, typedIn } from './typed.ts'
 
 /** What writing costs is counted like the changes of leads. */
 export interface Customers {
@@ -93,7 +93,7 @@ export const getCustomerSources: Handlers['getCustomerSources'] = async ({ path,
     receivedAt: lead.received_at.toISOString(),
     data: lead.customer,
   }))
-  const heard = new Map([[id, { sources: [...rows.map(store.sourceOf), ...said], vehicles: [] }]])
+  const heard = new Map([[id, { ids: members, sources: [...rows.map(store.sourceOf), ...said], vehicles: [] }]])
   const [records, merges] = await Promise.all([
     recordsOf(db, dealerId, test, heard),
     store.findMerges(db, dealerId, members),
@@ -157,41 +157,25 @@ export const searchCustomers =
     const { environment } = await intake.judge(principal)
     await meter.use(principal, http, { reads: 1 })
     const test = query.test === true || environment === 'test'
-    const wanted = keysWanted(body, await contextOf(db, dealerId))
-    const rows = wanted ? await store.searchCustomers(db, dealerId, test, wanted, foundMax + 1) : []
+    const { text, ...named } = body
+    const typed = text === undefined ? undefined : typedIn(text)
+    const known = knownPieces(named, (await contextOf(db, dealerId)).country)
+    const isSaid = known && (typed || text === undefined)
+    const rows = isSaid ? await found(db, dealerId, test, typed, known) : []
     const items = fitting(rows.slice(0, foundMax).map(customerBody))
     return { status: 200, body: { items, more: rows.length > items.length } }
   }
 
-/** Undefined when nobody can be found by it. */
-function keysWanted(
-  { email, phone, name, registration, vin }: Parameters<ReturnType<typeof searchCustomers>>[0]['body'],
-  { country }: LeadContext,
-): store.WantedKey[] | undefined {
-  const wanted: (store.WantedKey | undefined)[] = []
-  const exactly = (kind: CustomerKey['kind'], value: string): store.WantedKey | undefined =>
-    value === '' ? undefined : { kind, value, isWhole: true }
-  if (email !== undefined) wanted.push(exactly('email', comparedAddress(email)))
-  if (phone !== undefined) wanted.push(phoneWanted(phone, country))
-  if (name !== undefined) {
-    const words = wordsOf(name)
-    wanted.push(
-      ...(words.length === 0 ? [undefined] : words.map((value) => ({ kind: 'name', value, isWhole: false }) as const)),
-    )
-  }
-  if (registration !== undefined) wanted.push(exactly('plate', markOf(registration)))
-  if (vin !== undefined) wanted.push(exactly('vin', markOf(vin)))
-  return wanted.some((each) => each === undefined) ? undefined : wanted.filter((each) => each !== undefined)
-}
-
-const digitsMin = 4
-
-/** A whole number, or else the last digits of one. */
-function phoneWanted(typed: string, country: string): store.WantedKey | undefined {
-  const contact = contactIn(typed, country)
-  if (contact && 'phone' in contact) return { kind: 'phone', value: contact.phone, isWhole: true }
-  const digits = reversedDigits(typed)
-  return digits.length < digitsMin ? undefined : { kind: 'digits', value: digits, isWhole: false }
+async function found(
+  db: Knex,
+  dealerId: string,
+  test: boolean,
+  typed: Typed | undefined,
+  known: readonly Piece[],
+): Promise<CustomerRow[]> {
+  const others = typed && (await othersOf(db, dealerId, test, typed))
+  const query = queryOf(typed, known, markedFor(dealerId, test), others)
+  return store.searchCustomers(db, dealerId, test, query, foundMax + 1)
 }
 
 export const createCustomer =

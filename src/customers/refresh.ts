@@ -4,13 +4,16 @@ import type { Actor, EventType } from '../events/event.ts'
 import { type NewEvent, recordEvents } from '../events/store.ts'
 import type { CustomerRow } from './customer.ts'
 import { keysOf } from './keys.ts'
-import { differences, type CustomerRecord, recordOf, type Source } from './record.ts'
+import { differences, type CustomerRecord, recordOf, type Shown, type Source } from './record.ts'
 import * as store from './store.ts'
+import { termsOfCustomer } from './terms.ts'
 
 /**
  * What is said of customers, each with those that were merged into it, by the id of the living one.
  */
 export interface Heard {
+  /** All that are one customer, by their ids. */
+  ids: string[]
   sources: Source[]
   vehicles: TradeIn[]
 }
@@ -25,7 +28,11 @@ export async function hear(
   const trees = await store.findTrees(db, dealerId, ids)
   const rootOf = new Map(trees.map(({ root, id }) => [id, root]))
   const heard = new Map<string, Heard>()
-  for (const { root } of trees) heard.set(root, { sources: [], vehicles: [] })
+  for (const { root, id } of trees) {
+    const of = heard.get(root) ?? { ids: [], sources: [], vehicles: [] }
+    of.ids.push(id)
+    heard.set(root, of)
+  }
   const members = [...rootOf.keys()]
   const add = (member: string, source: Source, vehicles: readonly TradeIn[] = []) => {
     const of = heard.get(rootOf.get(member) ?? '')
@@ -100,6 +107,26 @@ export async function refresh(
       return { id, test, keys: shown ? keysOf(shown, heard.get(id)?.vehicles ?? []) : [] }
     }),
   )
+  const rows = new Map([...before, ...after].map((row) => [row.id, row]))
+  await store.saveTexts(
+    trx,
+    dealerId,
+    [...heard].flatMap(([id, { ids, vehicles }]) => {
+      const row = rows.get(id)
+      return row ? textsOf(row, records.get(id)?.shown, ids, vehicles) : []
+    }),
+  )
+}
+
+/** By what a customer is found, under each of its ids. */
+export function textsOf(
+  { id: customerId, test, rev_event: revEvent }: Pick<CustomerRow, 'id' | 'test' | 'rev_event'>,
+  shown: Shown | undefined,
+  ids: readonly string[],
+  vehicles: readonly TradeIn[],
+): store.CustomerText[] {
+  const terms = shown ? termsOfCustomer(shown, vehicles) : []
+  return ids.map((id) => ({ id, customerId, test, revEvent, terms }))
 }
 
 /** Undefined when a customer reads as before. */

@@ -5,6 +5,8 @@ import type { Doer } from '../events/event.ts'
 import type { CustomerRow } from './customer.ts'
 import type { CustomerKey } from './keys.ts'
 import type { Opinion, Said, Source, Times } from './record.ts'
+import { markedFor, wordsIn } from './terms.ts'
+import type { Query } from './typed.ts'
 
 /** Of one customer, with all that were merged into it, so many leads have a say, the latest. */
 export const leadsHeardMax = 200
@@ -292,51 +294,84 @@ export async function listCustomers(
   return rows
 }
 
-/** What a customer is to be found by: a key that is this, or begins with it. */
-export interface WantedKey extends CustomerKey {
-  isWhole: boolean
-}
-
-// Of more the latest are not looked for: whoever finds so many has to say more.
+// Of more the best are not looked for: whoever finds so many has to say more.
 const sortedMax = 1_000
 
-/** Active customers that have all of the keys, the latest changed first. */
+/**
+ * Active customers who have all that is looked for, those first who have it as it was typed, and of these the latest
+ * changed. With `own`, also those of whose leads one has a piece of it.
+ */
 export async function searchCustomers(
   db: Knex,
   dealerId: string,
   test: boolean,
-  wanted: readonly WantedKey[],
+  { whole, leading, email, exact, own }: Query,
   limit: number,
 ): Promise<CustomerRow[]> {
-  // The longest is the rarest, as a rule.
-  const [first, ...others] = wanted.toSorted(
-    (one, other) => Number(other.isWhole) - Number(one.isWhole) || other.value.length - one.value.length,
-  )
-  if (!first) return []
-  const bindings: Record<string, string | number | boolean> = { dealerId, test, limit }
-  const fits = (alias: string, { kind, value, isWhole }: WantedKey, at: number) => {
-    Object.assign(bindings, { [`kind${at}`]: kind, [`from${at}`]: value, [`to${at}`]: `${value}\u{10FFFF}` })
-    const range = isWhole ? `= :from${at}` : `between :from${at} and :to${at}`
-    return `${alias}.dealer_id = :dealerId and ${alias}.test = :test and ${alias}.kind = :kind${at} and ${alias}.value ${range}`
-  }
-  const conditions = [
-    fits('k', first, 0),
-    ...others.map(
-      (key, at) =>
-        `exists (select from customer_keys o where o.customer_id = k.customer_id and ${fits('o', key, at + 1)})`,
-    ),
-  ]
+  const byEmail = `
+    select t.id
+    from emails_found(:dealerId, :test, :email, ${sortedMax}) as f (id)
+    join customer_texts t on t.dealer_id = :dealerId and t.id = f.id
+    where t.terms @@ :whole::tsquery`
+  const byLeads = `
+    select k.customer_id
+    from leads_found(:dealerId, :test, :own::tsquery[], ${sortedMax}) as f (lead_id)
+    join lead_texts x on x.dealer_id = :dealerId and x.lead_id = f.lead_id
+    join lead_links k on k.dealer_id = :dealerId and k.lead_id = f.lead_id
+    join customer_texts t on t.dealer_id = :dealerId and t.id = k.customer_id
+    where (x.terms || t.terms) @@ :whole::tsquery`
   const { rows } = await db.raw<{ rows: CustomerRow[] }>(
-    `select ${columns.map((column) => `c.${column}`).join(', ')}
+    `with exact as materialized (
+       select id from customers_found(:dealerId, :test, array[:exact::tsquery], :exact::tsquery, ${sortedMax}) as f (id)
+     ), others as materialized (
+       select id from customers_found(:dealerId, :test, :leading::tsquery[], :whole::tsquery, ${sortedMax}) as f (id)
+       -- They would come behind those, of whom there are enough.
+       where (select count(*) from exact) < :limit
+       ${email === undefined ? '' : `union all ${byEmail}`}
+       ${own === undefined ? '' : `union all ${byLeads}`}
+     )
+     select ${columns.map((column) => `c.${column}`).join(', ')}
      from (
-       select distinct customer_id from (
-         select k.customer_id from customer_keys k where ${conditions.join(' and ')} limit ${sortedMax}
-       ) as hits
+       select t.customer_id, bool_or(f.is_exact) as is_exact
+       from (select id, true as is_exact from exact union all select id, false from others) as f
+       join customer_texts t on t.dealer_id = :dealerId and t.id = f.id
+       group by t.customer_id
      ) as found
      join customers c on c.dealer_id = :dealerId and c.id = found.customer_id and c.state = 'active'
-     order by c.updated_at desc, c.id desc
+     order by found.is_exact desc, c.updated_at desc, c.id desc
      limit :limit`,
-    bindings,
+    {
+      dealerId,
+      test,
+      whole,
+      leading: [...leading],
+      exact,
+      limit,
+      ...(email !== undefined && { email }),
+      ...(own !== undefined && { own: [...own] }),
+    },
+  )
+  return rows
+}
+
+export interface FoundWord {
+  sound: string
+  word: string
+  /** It has some letters in common, and the sound stands in no name. */
+  is_near: boolean
+}
+
+/** Words of names in which one of the sounds stands, but not at the beginning, or those that are near to it. */
+export async function findWords(
+  db: Knex,
+  dealerId: string,
+  test: boolean,
+  sounds: readonly string[],
+): Promise<FoundWord[]> {
+  const { rows } = await db.raw<{ rows: FoundWord[] }>(
+    `select a.sound, w.word, w.is_near
+     from unnest(:sounds::text[]) as a (sound), lateral words_found(:dealerId, :test, a.sound) as w`,
+    { dealerId, test, sounds: [...sounds] },
   )
   return rows
 }
@@ -538,22 +573,25 @@ export interface NewLink {
   revSeq: string
   revEvent: string
   reasons: readonly string[]
+  /** What the lead is found by is written with it. */
+  hasTerms?: boolean
 }
 
 export async function addLinks(trx: Knex.Transaction, dealerId: string, links: readonly NewLink[]): Promise<void> {
   if (links.length === 0) return
   await trx.raw(
-    `insert into lead_links (dealer_id, lead_id, customer_id, test, rev_seq, rev_event, reasons)
+    `insert into lead_links (dealer_id, lead_id, customer_id, test, rev_seq, rev_event, reasons, has_terms)
      select :dealerId, "leadId", "customerId", test, "revSeq", "revEvent",
-       array(select jsonb_array_elements_text(reasons))
+       array(select jsonb_array_elements_text(reasons)), coalesce("hasTerms", false)
      from jsonb_to_recordset(:links::jsonb) as n (
-       "leadId" uuid, "customerId" uuid, test boolean, "revSeq" bigint, "revEvent" uuid, reasons jsonb
+       "leadId" uuid, "customerId" uuid, test boolean, "revSeq" bigint, "revEvent" uuid, reasons jsonb,
+       "hasTerms" boolean
      )`,
     { dealerId, links: JSON.stringify(links) },
   )
 }
 
-/** By what customers are found from now on; what they were found by before goes. */
+/** By what customers are told apart from now on; what they were told apart by before goes. */
 export async function saveKeys(
   trx: Knex.Transaction,
   dealerId: string,
@@ -576,6 +614,88 @@ export async function saveKeys(
      select :dealerId, test, kind, value, customer_id from wanted
      on conflict do nothing`,
     { dealerId, ids: customers.map(({ id }) => id), keys: JSON.stringify(keys) },
+  )
+}
+
+/** What a customer is found by, under this id. */
+export interface CustomerText {
+  id: string
+  /** For whom the id stands. */
+  customerId: string
+  test: boolean
+  revEvent: string
+  /** Undefined of one that is gone. */
+  terms: readonly string[] | undefined
+}
+
+/** By what customers are found from now on. */
+export async function saveTexts(
+  trx: Knex.Transaction,
+  dealerId: string,
+  texts: readonly CustomerText[],
+): Promise<void> {
+  if (texts.length === 0) return
+  const rows = texts.map(({ terms, test, ...text }) => ({
+    ...text,
+    test,
+    terms: terms?.map((each) => markedFor(dealerId, test) + each) ?? null,
+    words: wordsIn(terms ?? []),
+  }))
+  await trx.raw(
+    `with n as materialized (
+       select *
+       from jsonb_to_recordset(:rows::jsonb)
+         as n (id uuid, "customerId" uuid, test boolean, "revEvent" uuid, terms jsonb, words jsonb)
+     ), gone as (
+       delete from customer_texts t
+       using n
+       where t.dealer_id = :dealerId and t.id = n.id and n.terms = 'null'
+     ), named as (
+       insert into customer_words (dealer_id, test, word)
+       select distinct :dealerId::uuid, n.test, w.word
+       from n, jsonb_array_elements_text(n.words) as w (word)
+       order by n.test, w.word
+       on conflict do nothing
+     )
+     insert into customer_texts as t (dealer_id, id, customer_id, test, rev_event, terms)
+     select :dealerId, id, "customerId", test, "revEvent",
+       array_to_tsvector(array(select jsonb_array_elements_text(n.terms)))
+     from n
+     where n.terms <> 'null'
+     on conflict (dealer_id, id) do update
+     set customer_id = excluded.customer_id, rev_event = excluded.rev_event, terms = excluded.terms
+     where (t.customer_id, t.rev_event, t.terms) is distinct from
+       (excluded.customer_id, excluded.rev_event, excluded.terms)`,
+    { dealerId, rows: JSON.stringify(rows) },
+  )
+}
+
+export interface LeadText {
+  leadId: string
+  test: boolean
+  terms: readonly string[]
+}
+
+/** By what leads are found beside their customer. */
+export async function saveLeadTexts(
+  trx: Knex.Transaction,
+  dealerId: string,
+  texts: readonly LeadText[],
+): Promise<void> {
+  const rows = texts
+    .filter(({ terms }) => terms.length > 0)
+    .map(({ leadId, test, terms }) => ({
+      leadId,
+      test,
+      terms: terms.map((each) => markedFor(dealerId, test) + each),
+    }))
+  if (rows.length === 0) return
+  await trx.raw(
+    `insert into lead_texts (dealer_id, lead_id, test, terms)
+     select :dealerId, "leadId", test, array_to_tsvector(array(select jsonb_array_elements_text(terms)))
+     from jsonb_to_recordset(:rows::jsonb) as n ("leadId" uuid, test boolean, terms jsonb)
+     on conflict (dealer_id, lead_id) do nothing`,
+    { dealerId, rows: JSON.stringify(rows) },
   )
 }
 

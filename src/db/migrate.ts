@@ -38,6 +38,7 @@ const names = [
   '0029-refusals-by-hour.sql',
   '0030-customers.sql',
   '0031-linker.sql',
+  '0032-search.sql',
   '0033-lead-rev.sql',
 ]
 

@@ -6,6 +6,8 @@ import type { Say } from './health.ts'
 import { type Connection, optionsOf, settings } from './pool.ts'
 
 const versionMin = 17
+/** What searching needs; the first migration that uses them creates them. */
+const extensions = ['pg_trgm', 'btree_gin']
 const connectMs = 5_000
 const callMs = 5_000
 /** A database that is started together with the service takes a while. */
@@ -39,6 +41,10 @@ export async function requireServer(
       throw new Refusal('The database takes no writes: it is a standby, or default_transaction_read_only is on')
     if (!server.mayCreate)
       throw new Refusal('The role of DATABASE_URL may not create tables: grant create on schema public to it')
+    if (server.lacking.length > 0)
+      throw new Refusal(
+        `The database has no ${server.lacking.join(' and no ')}, and the role of DATABASE_URL may not create it: install what PostgreSQL brings as contrib, and let a superuser run ${server.lacking.map((name) => `create extension ${name}`).join('; ')}`,
+      )
     if (server.places < connectionsMax)
       say('warn', 'The database takes fewer connections than this service may open: raise max_connections', {
         places: server.places,
@@ -59,6 +65,8 @@ interface State {
   strayed: string[]
   takesNoWrites: boolean
   mayCreate: boolean
+  /** Extensions that are not there, and that this role cannot create. */
+  lacking: string[]
   places: number
 }
 
@@ -73,8 +81,20 @@ async function stateOf(client: pg.Client): Promise<State> {
         array(select name from jsonb_each_text($1) as asked(name, value) where current_setting(name) <> value) as strayed,
         pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as "takesNoWrites",
         coalesce(has_schema_privilege(current_schema(), 'create'), false) as "mayCreate",
+        array(
+          select name
+          from unnest($2::text[]) as needed(name)
+          where not exists (select from pg_extension where extname = name) and not exists (
+            select
+            from pg_available_extension_versions as v
+            where v.name = needed.name and (
+              (select rolsuper from pg_roles where rolname = current_user)
+              or (v.trusted and has_database_privilege(current_database(), 'create'))
+            )
+          )
+        ) as lacking,
         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as places`,
-    values: [JSON.stringify(told)],
+    values: [JSON.stringify(told), extensions],
   })
   const [state] = rows
   if (!state) throw new Error('The database did not say what it is')

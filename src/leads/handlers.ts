@@ -1,7 +1,8 @@
 import type { Knex } from 'knex'
 import type { Handlers } from '../../generated/server/express.gen.ts'
 import * as limits from '../../generated/server/limits.gen.ts'
-import type { LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
+import type { LeadCounts, LeadStatus, LeadType } from '../../generated/server/types.gen.ts'
+import type { DealerRow } from '../dealers/dealer.ts'
 import { findDealer } from '../dealers/store.ts'
 import { isMatchedBy } from '../entity-tag.ts'
 import { recordEvent } from '../events/store.ts'
@@ -22,8 +23,24 @@ const countedMax = limits.StatusCount.count.maximum
 /** The ids of all that are one customer with the one of this id. */
 type CustomerIdsOf = (db: Knex, dealerId: string, customerId: string) => Promise<string[]>
 
+/** How leads are looked for by what was typed; undefined when it says nothing. */
+type LeadsQueryOf = (
+  db: Knex,
+  dealerId: string,
+  test: boolean,
+  text: string,
+  country: string,
+) => Promise<store.SearchedText | undefined>
+
 export interface OfCustomers {
   customerIdsOf: CustomerIdsOf
+  leadsQueryOf: LeadsQueryOf
+}
+
+interface Searching extends Pick<OfCustomers, 'leadsQueryOf'> {
+  meter: Meter
+  intake: Pick<Intake, 'judge'>
+  db: Knex
 }
 
 export const listLeads =
@@ -50,13 +67,15 @@ export const listLeads =
 
 /** Judged like a read, although what is looked for comes in a body. */
 export const searchLeads =
-  ({ meter, intake, db }: { meter: Meter; intake: Pick<Intake, 'judge'>; db: Knex }): Handlers['searchLeads'] =>
+  (parts: Searching): Handlers['searchLeads'] =>
   async ({ body: wanted, query, principal, http }) => {
+    const { db } = parts
     const { dealerId } = principal
-    const standing = await intake.judge(principal)
-    await meter.use(principal, http, { reads: 1 })
+    const standing = await parts.intake.judge(principal)
+    await parts.meter.use(principal, http, { reads: 1 })
     const { order = 'newest', status } = wanted
-    const filter = filterOf({ ...wanted, ...query }, standing, (await findDealer(db, dealerId))?.country)
+    const dealer = await dealerOf(db, dealerId)
+    const filter = await searchedBy(parts, dealer, { ...wanted, ...query }, standing)
     if (!filter) return { status: 200, body: { items: [] } }
     const body = await pageOf(
       query,
@@ -66,22 +85,62 @@ export const searchLeads =
     return { status: 200, body }
   }
 
+/** The same leads as `searchLeads` finds. */
+export const countLeads =
+  (parts: Searching): Handlers['countLeads'] =>
+  async ({ body: wanted, query, principal, http }) => {
+    const { db } = parts
+    const standing = await parts.intake.judge(principal)
+    await parts.meter.use(principal, http, { reads: 1 })
+    const dealer = await dealerOf(db, principal.dealerId)
+    const filter = await searchedBy(parts, dealer, { ...wanted, ...query }, standing)
+    return { status: 200, body: await countsOf(db, dealer, filter) }
+  }
+
+async function searchedBy(
+  { leadsQueryOf, db }: Searching,
+  { id, country }: DealerRow,
+  asked: Asked & { text?: string },
+  standing: Standing,
+): Promise<store.LeadFilter | undefined> {
+  const { text } = asked
+  const filter = filterOf(asked, standing, country)
+  if (!filter || text === undefined) return filter
+  const query = await leadsQueryOf(db, id, filter.test, text, country)
+  return query && { ...filter, text: query }
+}
+
 export const getLeadCounts: Handlers['getLeadCounts'] = async ({ query, principal, standing }, { db }) => {
-  const { dealerId } = principal
-  const dealer = await findDealer(db, dealerId)
-  if (!dealer) throw new Problem('token-invalid')
-  const filter = filterOf(query, standing, dealer.country)
-  const count = async (more: { status: [LeadStatus]; receivedBefore?: Date }) =>
-    filter ? store.countLeads(db, dealerId, { ...filter, ...more }, countedMax) : 0
-  const targetMs = dealer.response_target_minutes * 60_000
+  const dealer = await dealerOf(db, principal.dealerId)
+  return { status: 200, body: await countsOf(db, dealer, filterOf(query, standing, dealer.country)) }
+}
+
+async function countsOf(db: Knex, dealer: DealerRow, filter: store.LeadFilter | undefined): Promise<LeadCounts> {
+  const responseTargetMinutes = dealer.response_target_minutes
+  const overdueBefore = new Date(Date.now() - responseTargetMinutes * 60_000)
+  if (!filter) return { statuses: [], overdue: 0, responseTargetMinutes }
+  if (filter.text) {
+    const wanted = { ...filter, text: filter.text }
+    const { isAll, ...counts } = await store.countLeadsOfText(db, dealer.id, wanted, overdueBefore, countedMax)
+    return { ...counts, responseTargetMinutes, ...(!isAll && { latestOnly: true }) }
+  }
+  const count = (more: { status: [LeadStatus]; receivedBefore?: Date }) =>
+    store.countLeads(db, dealer.id, { ...filter, ...more }, countedMax)
   const [overdue, ...counts] = await Promise.all([
-    count({ status: ['new'], receivedBefore: new Date(Date.now() - targetMs) }),
+    count({ status: ['new'], receivedBefore: overdueBefore }),
     ...leadStatuses.map((status) => count({ status: [status] })),
   ])
   const statuses = leadStatuses
     .map((status, at) => ({ status, count: counts[at] ?? 0 }))
     .filter(({ count: leads }) => leads > 0)
-  return { status: 200, body: { statuses, overdue, responseTargetMinutes: dealer.response_target_minutes } }
+  return { statuses, overdue, responseTargetMinutes }
+}
+
+/** @throws {Problem} `token-invalid` */
+async function dealerOf(db: Knex, dealerId: string): Promise<DealerRow> {
+  const dealer = await findDealer(db, dealerId)
+  if (!dealer) throw new Problem('token-invalid')
+  return dealer
 }
 
 type Asked = { type?: LeadType[]; sourceKeyId?: string; contact?: string; test?: boolean }

@@ -154,6 +154,21 @@ export interface LeadFilter {
   /** The customers of whom they are. */
   customerIds?: readonly string[]
   updatedSince?: Date
+  text?: SearchedText
+}
+
+/** What was typed, in the language of PostgreSQL (tsquery), as the terms of leads and customers have it. */
+export interface SearchedText {
+  /** All of it. */
+  readonly whole: string
+  /** What leads to those customers who have it, one after the other. */
+  readonly leading: readonly string[]
+  /** How an address may begin. */
+  readonly email: string | undefined
+  /** Any piece of it that a lead may have for itself: as it was typed, or else what begins so. */
+  readonly own: readonly string[] | undefined
+  /** By which a lead is found whose customer is not known yet. */
+  readonly contact?: Contact
 }
 
 // As the indexes on leads have them.
@@ -329,6 +344,128 @@ function idsOf(
   }
 }
 
+/** Of so many customers all leads are looked for; of more, the leads are looked at, from the end of the list on. */
+const customersMax = 3_000
+const lookedAtMax = 10_000
+const ownMax = 1_000
+
+/**
+ * As SQL the ids of leads that fit a text: those of customers who have all of it, those that have a piece of it for
+ * themselves and the rest with their customer, and those that nobody has been found for yet, by the whole of an address
+ * or number. If more customers have it than can be gone through, the leads of some of them, and all that fit among as
+ * many leads as can be looked at.
+ */
+async function idsOfText(
+  db: Knex,
+  dealerId: string,
+  filter: Wanted & { text: SearchedText },
+  order: 'asc' | 'desc',
+): Promise<{ sql: string; bindings: Knex.ValueDict; isAll: boolean }> {
+  const { test, status, type, sourceId, customerIds, receivedBefore, past, text } = filter
+  const found = await findCustomersOfText(db, dealerId, test, text)
+  const conditions = ['l.dealer_id = :dealerId', 'l.test = :test']
+  if (sourceId) conditions.push('l.source_id = :sourceId')
+  if (receivedBefore) conditions.push('l.received_at < :receivedBefore')
+  if (past) conditions.push(`l.id ${order === 'desc' ? '<' : '>'} :past`)
+  const kind = [...(status ? ['l.status = any (:statuses)'] : []), ...(type ? ['l.type = any (:types)'] : [])]
+  const ofOne = customerIds ? ['k.customer_id = any (:customerIds::uuid[])'] : []
+  const fits = "coalesce(x.terms, ''::tsvector) || coalesce(t.terms, ''::tsvector) @@ :whole::tsquery"
+  const ofCustomer = `
+    left join lead_links k on k.dealer_id = :dealerId and k.lead_id = l.id
+    left join customer_texts t on t.dealer_id = :dealerId and t.id = k.customer_id`
+  const ways = [
+    `select l.id
+     from lead_links k
+     join leads l on l.dealer_id = :dealerId and l.id = k.lead_id
+     where k.dealer_id = :dealerId and k.customer_id = any (:found::uuid[])
+       and ${[...conditions, ...kind, ...ofOne].join(' and ')}`,
+  ]
+  if (text.own !== undefined)
+    ways.push(
+      `select l.id
+       from leads_found(:dealerId, :test, :own::tsquery[], ${ownMax}) as f (lead_id)
+       join lead_texts x on x.dealer_id = :dealerId and x.lead_id = f.lead_id
+       join leads l on l.dealer_id = :dealerId and l.id = f.lead_id
+       ${ofCustomer}
+       where ${[...conditions, ...kind, ...ofOne, `(${fits})`].join(' and ')}`,
+    )
+  if (text.contact && !customerIds)
+    ways.push(
+      `(select l.id
+       from leads l
+       where ${[...conditions, ...kind, `${'phone' in text.contact ? phoneOf('l') : emailOf('l')} = :contact`].join(' and ')}
+       order by l.id ${order}
+       limit ${lookedAtMax})`,
+    )
+  const isAll = found.length <= customersMax
+  if (!isAll) {
+    const lookedAt = (...more: string[]) => `
+      select l.id
+      from (
+        select l.id, l.type
+        from leads l
+        where ${[...conditions, ...more].join(' and ')}
+        order by l.id ${order}
+        limit ${lookedAtMax}
+      ) as l, lateral (
+        select
+        from (select) as one
+        ${ofCustomer}
+        left join lead_texts x on x.dealer_id = :dealerId and x.lead_id = l.id
+        where ${[...ofOne, `(${fits})`].join(' and ')}
+      ) as fitting
+      ${type ? 'where l.type = any (:types)' : ''}
+      order by l.id ${order}
+      limit :limit`
+    ways.push(
+      status
+        ? `select l.id from unnest(:statuses::text[]) as s (status), lateral (${lookedAt('l.status = s.status')}) as l`
+        : `(${lookedAt()})`,
+    )
+  }
+  return {
+    sql: ways.join(' union '),
+    isAll,
+    bindings: {
+      test,
+      whole: text.whole,
+      found: found.slice(0, customersMax),
+      statuses: [...(status ?? [])],
+      types: [...(type ?? [])],
+      ...(sourceId && { sourceId }),
+      ...(customerIds && { customerIds: [...customerIds] }),
+      ...(receivedBefore && { receivedBefore }),
+      ...(past && { past }),
+      ...(text.own !== undefined && { own: [...text.own] }),
+      ...(text.contact && { contact: 'phone' in text.contact ? text.contact.phone : text.contact.email }),
+    },
+  }
+}
+
+/** One more than can be gone through says that there are more. */
+async function findCustomersOfText(
+  db: Knex,
+  dealerId: string,
+  test: boolean,
+  { leading, whole, email }: SearchedText,
+): Promise<string[]> {
+  const { rows } = await db.raw<{ rows: { id: string }[] }>(
+    `select id from customers_found(:dealerId, :test, :leading::tsquery[], :whole::tsquery, :atMost) as f (id)
+     ${
+       email === undefined
+         ? ''
+         : `
+     union
+     select t.id
+     from emails_found(:dealerId, :test, :email, :atMost) as f (id)
+     join customer_texts t on t.dealer_id = :dealerId and t.id = f.id
+     where t.terms @@ :whole::tsquery`
+     }`,
+    { dealerId, test, leading: [...leading], whole, atMost: customersMax + 1, ...(email !== undefined && { email }) },
+  )
+  return rows.map(({ id }) => id)
+}
+
 // To plan the whole list costs PostgreSQL more than to read it. Each of these takes room in every connection.
 const preparedFor = new Set([limits.parameters.Limit.default + 1, limits.parameters.Limit.maximum + 1])
 
@@ -354,7 +491,9 @@ export async function findLeads(
       void listed.options({ name: `list-leads-${test}-${order}-${isFirst}-${page.limit}` })
     return listed
   }
-  const { sql, bindings } = idsOf({ ...filter, ...(page.past && { past: page.past }) }, order)
+  const wanted = { ...filter, ...(page.past && { past: page.past }) }
+  const { text } = wanted
+  const { sql, bindings } = text ? await idsOfText(db, dealerId, { ...wanted, text }, order) : idsOf(wanted, order)
   const ids = db.raw(`select id from (${sql}) as found order by id ${order} limit :limit`, {
     dealerId,
     limit: page.limit,
@@ -395,6 +534,33 @@ export async function countLeads(
     { dealerId, limit: atMost, ...bindings },
   )
   return Number(rows[0].count)
+}
+
+/**
+ * How many of the leads that fit a text have each status, and how many of the new ones came before a time. `isAll`: all
+ * are counted, not the latest alone.
+ */
+export async function countLeadsOfText(
+  db: Knex,
+  dealerId: string,
+  filter: LeadFilter & { text: SearchedText },
+  overdueBefore: Date,
+  atMost: number,
+): Promise<{ statuses: { status: LeadStatus; count: number }[]; overdue: number; isAll: boolean }> {
+  const { sql, bindings, isAll } = await idsOfText(db, dealerId, filter, 'desc')
+  const { rows } = await db.raw<{ rows: { status: LeadStatus; count: number; overdue: number }[] }>(
+    `select l.status, least(count(*), :atMost)::integer as count,
+       least(count(*) filter (where l.status = 'new' and l.received_at < :overdueBefore), :atMost)::integer as overdue
+     from (${sql}) as found
+     join leads l on l.dealer_id = :dealerId and l.id = found.id
+     group by l.status`,
+    { dealerId, limit: lookedAtMax, ...bindings, overdueBefore, atMost },
+  )
+  return {
+    statuses: rows.map(({ status, count }) => ({ status, count })),
+    overdue: rows.reduce((sum, { overdue }) => sum + overdue, 0),
+    isAll,
+  }
 }
 
 /** The lead as it is now. Within `write` nobody else is changing it. */

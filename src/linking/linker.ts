@@ -5,8 +5,9 @@ import { openJob, type Report } from '../background.ts'
 import type { CustomerRow } from '../customers/customer.ts'
 import { keysOf } from '../customers/keys.ts'
 import { differences, recordOf, type Source } from '../customers/record.ts'
-import { type Heard, hear } from '../customers/refresh.ts'
+import { type Heard, hear, refresh, textsOf } from '../customers/refresh.ts'
 import * as customers from '../customers/store.ts'
+import { termsOfLead } from '../customers/terms.ts'
 import { causeOf } from '../db/away.ts'
 import { inTurn } from '../db/turn.ts'
 import { system } from '../events/event.ts'
@@ -59,6 +60,10 @@ const rowsMax = 250
 // Of a stop value that is settled: each row is a customer made, or a suggestion, with the clock in hand.
 const settledMin = 1
 const settledFirst = 10
+// Each is found out anew with the clock in hand.
+const termedMin = 1
+const termedFirst = 10
+const leastOf = { linked: rowsMin, settled: settledMin, termed: termedMin }
 /** Under the clock of the dealer, the commit included; what is aimed at is less. */
 const heldMsAimed = 12
 /** Whoever pushes leads to this dealer waits meanwhile: they have nineteen parts of twenty while they come. */
@@ -86,6 +91,7 @@ export function openLinker(
   const sizesOf = {
     linked: new LRUCache<string, number>({ max: placesMax }),
     settled: new LRUCache<string, number>({ max: placesMax }),
+    termed: new LRUCache<string, number>({ max: placesMax }),
   }
   let lag = noLag
   const pace = openPace()
@@ -106,6 +112,7 @@ export function openLinker(
     const most = {
       linked: sizesOf.linked.get(dealerId) ?? rowsFirst,
       settled: sizesOf.settled.get(dealerId) ?? settledFirst,
+      termed: sizesOf.termed.get(dealerId) ?? termedFirst,
     }
     const made = await inTurn(db, turnOf(dealerId), (trx) => linkSome(trx, dealerId, most, commitMs))
     if (!made) return { state: 'elsewhere' }
@@ -115,7 +122,7 @@ export function openLinker(
     const heldMs = over - made.lockedAt
     commitMs = (commitMs * 3 + over - made.writtenAt) / 4
     const factor = Math.min(2, Math.max(0.5, heldMsAimed / heldMs))
-    const least = made.work === 'linked' ? rowsMin : settledMin
+    const least = leastOf[made.work]
     if (made.rows >= most[made.work] || factor < 1)
       sizesOf[made.work].set(dealerId, Math.min(rowsMax, Math.max(least, Math.round(most[made.work] * factor))))
     return { state: 'goes on', restMs: heldMs * made.rests }
@@ -167,7 +174,7 @@ export function openLinker(
   return { lag: () => lag, link: job.run, stop: job.stop }
 }
 
-type Work = 'linked' | 'settled'
+type Work = keyof typeof leastOf
 
 type Made =
   | { state: 'done' }
@@ -175,7 +182,7 @@ type Made =
   | { state: 'goes on'; restMs: number }
   | { state: 'written'; work: Work; rows: number; lockedAt: number; writtenAt: number; rests: number }
 
-/** One batch; the caller has the turn of the dealer. */
+/** One batch; the caller has the turn of the dealer. What lacks its terms comes when there is nothing to link. */
 async function linkSome(
   trx: Knex.Transaction,
   dealerId: string,
@@ -183,6 +190,17 @@ async function linkSome(
   commitMs: number,
 ): Promise<Made> {
   const place = await store.findPlace(trx, dealerId)
+  const made = await linkNext(trx, dealerId, place, most, commitMs)
+  return made.state === 'done' ? writeTerms(trx, dealerId, place, most.termed, commitMs) : made
+}
+
+async function linkNext(
+  trx: Knex.Transaction,
+  dealerId: string,
+  place: store.Place,
+  most: { readonly [kind in Work]: number },
+  commitMs: number,
+): Promise<Made> {
   const page = await store.findEvents(trx, dealerId, place.seq, eventsMax)
   const all = page.filter(isAsking)
   const events = all.slice(0, most.linked)
@@ -213,6 +231,60 @@ async function linkSome(
 const isAsking = ({ type, actor_type }: store.LinkerEvent) =>
   type === 'lead.created' || type === 'customer.updated' || (type.startsWith('customer.') && actor_type !== 'system')
 
+/**
+ * Writes the terms of what happened before there were any, or was written by a process of a version that knows none.
+ * The place moves on only where nothing lacks them.
+ */
+async function writeTerms(
+  trx: Knex.Transaction,
+  dealerId: string,
+  place: store.Place,
+  rowsAtMost: number,
+  commitMs: number,
+): Promise<Made> {
+  const page = await store.findEvents(trx, dealerId, place.terms_seq, eventsMax)
+  const last = page.at(-1)
+  if (!last) return { state: 'done' }
+  const idsOf = (isTold: (event: store.LinkerEvent) => boolean) => [
+    ...new Set(page.filter(isTold).map(({ subject_id }) => subject_id)),
+  ]
+  const leads = await store.findTermless(
+    trx,
+    dealerId,
+    idsOf(({ type }) => type === 'lead.linked'),
+    rowsAtMost,
+  )
+  const told = idsOf(({ type }) => type.startsWith('customer.'))
+  const stale = await store.findOutOfTerms(trx, dealerId, told, rowsAtMost)
+  const ids = [...new Set([...leads.map(({ customer_id }) => customer_id), ...stale])].slice(0, rowsAtMost)
+  if (ids.length === 0) {
+    await store.passTerms(trx, dealerId, last.seq)
+    return page.length < eventsMax ? { state: 'done' } : { state: 'goes on', restMs: 0 }
+  }
+  if (place.rest_ms > 0) return { state: 'goes on', restMs: place.rest_ms }
+
+  await lockDealer(trx, dealerId)
+  const lockedAt = performance.now()
+  const { now, seq } = await store.findChanges(trx, dealerId, { customers: [], leadIds: [], stateOfSources: null })
+  const rows = await customers.findCustomers(trx, dealerId, ids)
+  for (const some of Map.groupBy(rows, ({ test }) => test).values())
+    await refresh(trx, dealerId, system, new Map(some.map(({ id }) => [id, undefined])), now)
+  await customers.saveLeadTexts(trx, dealerId, leads.map(leadText))
+  await store.saveHaveTerms(
+    trx,
+    dealerId,
+    leads.map(({ id }) => id),
+  )
+  const leadsCame = BigInt(seq) > BigInt(place.seen)
+  return rested(trx, dealerId, { work: 'termed', seq: place.seq, leadsCame, rows: ids.length, lockedAt, commitMs })
+}
+
+const leadText = ({ id, test, external_id, wanted, trade_ins }: store.UnlinkedLead): customers.LeadText => ({
+  leadId: id,
+  test,
+  terms: termsOfLead({ externalId: external_id, vehicles: [...wanted, ...trade_ins] }),
+})
+
 /** Says in the place of the dealer how long the clock is left alone, for whichever process comes next. */
 async function rested(
   trx: Knex.Transaction,
@@ -235,6 +307,8 @@ interface Batch {
   /** Of each customer that is new or reads otherwise now. */
   records: { row: CustomerRow; event: NewEvent }[]
   keys: Parameters<typeof customers.saveKeys>[2]
+  texts: readonly Omit<customers.CustomerText, 'revEvent'>[]
+  leadTexts: readonly customers.LeadText[]
   suggestions: readonly NewSuggestion[]
   changedSuggestions: readonly store.ChangedSuggestion[]
   learned: readonly store.Learned[]
@@ -294,6 +368,7 @@ async function prepared(trx: Knex.Transaction, dealerId: string, events: readonl
     leadIds: links.map(({ leadId }) => leadId),
     links,
     ...(await recordsAfter(trx, dealerId, rows, links, created, leads)),
+    leadTexts: links.flatMap(({ leadId }) => leads.get(leadId) ?? []).map(leadText),
     suggestions,
     changedSuggestions: await changedFor(
       trx,
@@ -382,7 +457,7 @@ async function recordsAfter(
   links: readonly Link[],
   created: ReadonlySet<string>,
   leads: ReadonlyMap<string, store.UnlinkedLead>,
-): Promise<Pick<Batch, 'records' | 'keys'>> {
+): Promise<Pick<Batch, 'records' | 'keys' | 'texts'>> {
   const heard =
     rows.length === 0
       ? new Map<string, Heard>()
@@ -404,16 +479,18 @@ async function recordsAfter(
 
   const records: Batch['records'] = []
   const keys: Batch['keys'][number][] = []
+  const texts: Batch['texts'][number][] = []
   for (const row of before) {
     const { id, test } = row
     const own = (theirs.get(id) ?? []).flatMap(({ leadId }) => leads.get(leadId) ?? [])
-    const { sources, vehicles } = heard.get(id) ?? { sources: [], vehicles: [] }
+    const { ids, sources, vehicles } = heard.get(id) ?? { ids: [id], sources: [], vehicles: [] }
     const record = recordOf(heardNow(sources, own), systems.get(test) ?? [])
     const shown = record?.shown
     const isNew = created.has(id)
     const changed = isNew ? [] : differences(row.shown ?? undefined, shown)
     const allVehicles = [...vehicles, ...own.flatMap(({ trade_ins }) => trade_ins)]
     keys.push({ id, test, keys: shown ? keysOf(shown, allVehicles) : [] })
+    texts.push(...textsOf(row, shown, ids, allVehicles))
     if (changed.length === 0 && !isNew) continue
     const type = isNew ? 'customer.created' : 'customer.updated'
     records.push({
@@ -421,7 +498,7 @@ async function recordsAfter(
       event: { type, subject: { type: 'customer', id }, test, changed },
     })
   }
-  return { records, keys }
+  return { records, keys, texts }
 }
 
 /** As many leads have a say as when they are read again. */
@@ -481,11 +558,18 @@ async function write(
     dealerId,
     links.map(({ leadId, customerId, test, reasons }, at) => {
       const { seq: revSeq = '0', id: revEvent = '' } = places[records.length + at] ?? {}
-      return { leadId, customerId, test, revSeq, revEvent, reasons }
+      return { leadId, customerId, test, revSeq, revEvent, reasons, hasTerms: true }
     }),
   )
   await customers.saveKeys(trx, dealerId, batch.keys)
   await store.changeSuggestions(trx, dealerId, batch.changedSuggestions, suggestedFrom)
+  const revs = new Map([...batch.customers, ...placed].map(({ id, rev_event }) => [id, rev_event]))
+  await customers.saveTexts(
+    trx,
+    dealerId,
+    batch.texts.map((text) => ({ ...text, revEvent: revs.get(text.customerId) ?? '' })),
+  )
+  await customers.saveLeadTexts(trx, dealerId, batch.leadTexts)
   await store.saveSuggestions(
     trx,
     dealerId,
@@ -575,6 +659,7 @@ async function takenBack(db: Knex, dealerId: string, resting: readonly store.Res
     leadIds: [...leads.keys()],
     links,
     ...(await recordsAfter(db, dealerId, rows, links, created, leads)),
+    leadTexts: [...leads.values()].map(leadText),
     suggestions: [],
     changedSuggestions: [],
     learned: [],

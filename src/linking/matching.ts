@@ -22,7 +22,7 @@ export interface Person {
   readonly postalCodes: readonly string[]
 }
 
-type KeyKind = Exclude<CustomerKey['kind'], 'digits' | 'name'>
+type KeyKind = CustomerKey['kind']
 
 /** One value that two who may be the same have in common. */
 export interface MatchKey {

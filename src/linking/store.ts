@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import type { LeadCustomer, TradeIn } from '../../generated/server/types.gen.ts'
+import type { LeadCustomer, TradeIn, VehicleOfInterest } from '../../generated/server/types.gen.ts'
 import type { Lag } from './lag.ts'
 import type { NewSuggestion, Reason, TestKey } from './matching.ts'
 
@@ -11,7 +11,7 @@ export async function findBehind(db: Knex, atMost: number): Promise<(Lag & { dea
      from dealer_clocks k
      left join linker_cursors c on c.dealer_id = k.dealer_id
      left join events e on e.dealer_id = k.dealer_id and e.seq = coalesce(c.seq, 0) + 1
-     where k.seq > coalesce(c.seq, 0)
+     where k.seq > least(coalesce(c.seq, 0), coalesce(c.terms_seq, 0))
      order by e.at
      limit ?`,
     [atMost],
@@ -22,18 +22,20 @@ export async function findBehind(db: Knex, atMost: number): Promise<(Lag & { dea
 /** Where the linker stands with one dealer. */
 export interface Place {
   seq: string
+  /** How far it has looked for what lacks its terms. */
+  terms_seq: string
   seen: string
   rest_ms: number
 }
 
 export async function findPlace(db: Knex, dealerId: string): Promise<Place> {
   const { rows } = await db.raw<{ rows: Place[] }>(
-    `select seq, seen, greatest(0, extract(epoch from rests_until - clock_timestamp()) * 1000)::float as rest_ms
+    `select seq, terms_seq, seen, greatest(0, extract(epoch from rests_until - clock_timestamp()) * 1000)::float as rest_ms
      from linker_cursors
      where dealer_id = ?`,
     [dealerId],
   )
-  return rows[0] ?? { seq: '0', seen: '0', rest_ms: 0 }
+  return rows[0] ?? { seq: '0', terms_seq: '0', seen: '0', rest_ms: 0 }
 }
 
 /** Nothing was found up to there that is to be linked. */
@@ -43,6 +45,17 @@ export async function passOver(trx: Knex.Transaction, dealerId: string, seq: str
      values (:dealerId, :seq, 0, '-infinity')
      on conflict (dealer_id) do update
      set seq = excluded.seq`,
+    { dealerId, seq },
+  )
+}
+
+/** All that was told of up to there has its terms. */
+export async function passTerms(trx: Knex.Transaction, dealerId: string, seq: string): Promise<void> {
+  await trx.raw(
+    `insert into linker_cursors (dealer_id, seq, seen, rests_until, terms_seq)
+     values (:dealerId, 0, 0, '-infinity', :seq)
+     on conflict (dealer_id) do update
+     set terms_seq = excluded.terms_seq`,
     { dealerId, seq },
   )
 }
@@ -82,10 +95,13 @@ export interface UnlinkedLead {
   received_at: Date
   customer: LeadCustomer
   trade_ins: TradeIn[]
+  wanted: VehicleOfInterest[]
+  external_id: string | null
 }
 
 const heardOfLead = `l.id, l.test, l.received_at, coalesce(l.data -> 'customer', '{"emails": [], "phones": []}') as customer,
-  coalesce(l.data -> 'tradeIns', '[]') as trade_ins`
+  coalesce(l.data -> 'tradeIns', '[]') as trade_ins, coalesce(l.data -> 'vehiclesOfInterest', '[]') as wanted,
+  l.external_id`
 
 /** Those of the leads that are nobody's yet. */
 export async function findUnlinked(db: Knex, dealerId: string, ids: readonly string[]): Promise<UnlinkedLead[]> {
@@ -97,6 +113,65 @@ export async function findUnlinked(db: Knex, dealerId: string, ids: readonly str
     { dealerId, ids: [...ids] },
   )
   return rows
+}
+
+/** Those of the leads that were given to a customer without their terms, the oldest. */
+export async function findTermless(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+  limit: number,
+): Promise<RestingLink[]> {
+  const { rows } = await db.raw<{ rows: RestingLink[] }>(
+    `select k.customer_id, ${heardOfLead}
+     from lead_links k
+     join leads l on l.dealer_id = :dealerId and l.id = k.lead_id
+     where k.dealer_id = :dealerId and k.lead_id = any (:ids::uuid[]) and not k.has_terms
+     order by k.lead_id
+     limit :limit`,
+    { dealerId, ids: [...ids], limit },
+  )
+  return rows
+}
+
+/** The caller writes the terms of these leads. */
+export async function saveHaveTerms(
+  trx: Knex.Transaction,
+  dealerId: string,
+  leadIds: readonly string[],
+): Promise<void> {
+  await trx('lead_links')
+    .where({ dealer_id: dealerId })
+    .whereRaw('lead_id = any (?::uuid[])', [[...leadIds]])
+    .update({ has_terms: true })
+}
+
+/** Those of the customers whose terms are not those of the one for whom their id stands, as it is now, some of them. */
+export async function findOutOfTerms(
+  db: Knex,
+  dealerId: string,
+  ids: readonly string[],
+  limit: number,
+): Promise<string[]> {
+  const { rows } = await db.raw<{ rows: { asked: string }[] }>(
+    `with recursive up as (
+       select id as asked, id, merged_into from customers where dealer_id = :dealerId and id = any (:ids::uuid[])
+       union all
+       select up.asked, c.id, c.merged_into
+       from up join customers c on c.dealer_id = :dealerId and c.id = up.merged_into
+     )
+     select up.asked
+     from up
+     join customers c on c.dealer_id = :dealerId and c.id = up.id
+     left join customer_texts t on t.dealer_id = :dealerId and t.id = up.asked
+     where up.merged_into is null and case
+       when c.state = 'active' then (t.customer_id, t.rev_event) is distinct from (c.id, c.rev_event)
+       else t.id is not null
+     end
+     limit :limit`,
+    { dealerId, ids: [...ids], limit },
+  )
+  return rows.map(({ asked }) => asked)
 }
 
 export interface Holders {

@@ -38,6 +38,7 @@ const needs: Record<OperationId, string | 'any token' | 'a person' | 'session' |
   getLeadOriginal: 'leads:read customers:read',
   getLeadCounts: 'leads:read',
   searchLeads: 'leads:read customers:read',
+  countLeads: 'leads:read customers:read',
   listCustomers: 'customers:read',
   createCustomer: 'customers:write',
   upsertCustomers: 'customers:write',
@@ -333,7 +334,12 @@ beforeAll(async () => {
       case 'listLeads':
         return [{ path: '/v1/leads', status: 200 }]
       case 'searchLeads':
-        return [{ path: '/v1/leads/search', body: { contact: '32 12 34 56' }, status: 200 }]
+        return [
+          { path: '/v1/leads/search', body: { contact: '32 12 34 56' }, status: 200 },
+          { path: '/v1/leads/search', body: { text: 'anna 3456' }, status: 200 },
+        ]
+      case 'countLeads':
+        return [{ path: '/v1/leads/counts', body: { text: 'anna 3456' }, status: 200 }]
       case 'getLead':
         return [
           { path: `/v1/leads/${await newLead()}`, status: 200 },
@@ -388,7 +394,10 @@ beforeAll(async () => {
         ]
       }
       case 'searchCustomers':
-        return [{ path: '/v1/customers/search', body: { name: 'anna jen' }, status: 200 }]
+        return [
+          { path: '/v1/customers/search', body: { name: 'anna jen' }, status: 200 },
+          { path: '/v1/customers/search', body: { text: 'kjær 3456' }, status: 200 },
+        ]
       case 'upsertCustomerByReference': {
         const { reference } = await aCustomer()
         return [
@@ -1014,6 +1023,7 @@ const countedBy: Partial<Record<OperationId, 'leads' | 'reads' | 'writes' | 'rep
   listLeads: 'reads',
   getLeadCounts: 'reads',
   searchLeads: 'reads',
+  countLeads: 'reads',
   getLead: 'reads',
   getLeadReceipt: 'reads',
   getLeadOriginal: 'reads',
@@ -1068,6 +1078,7 @@ it('counts whatever a key can do, and refuses it when its limit is reached', asy
     createCustomer: { body: lead().customer },
     searchCustomers: { body: { name: 'anna' } },
     searchLeads: { body: { contact: '32 12 34 56' } },
+    countLeads: { body: { text: 'anna' } },
     upsertCustomers: { body: { customers: [{}] } },
     upsertCustomerByReference: { body: lead().customer },
     updateCustomer: { body: { name: { given: 'Anne' } }, headers: { 'if-match': '*' } },
