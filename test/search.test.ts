@@ -242,10 +242,11 @@ describe('leads that are looked for', () => {
          select dealer_id, n.customer_id, n.customer_id, test, rev_event, terms from customer_texts, n where dealer_id = :dealerId
        ), l as (
          insert into leads (
-           dealer_id, id, type, status, source_type, source_id, test, received_at, updated_at, version, data, warnings
+           dealer_id, id, type, status, source_type, source_id, test, received_at, updated_at, version, data, warnings,
+           rev_seq, rev_event
          )
          select dealer_id, n.lead_id, type, case when at = 3100 then 'won' else status end, source_type, source_id, test,
-           received_at, updated_at, version, data, warnings
+           received_at, updated_at, version, data, warnings, rev_seq, rev_event
          from leads, n where dealer_id = :dealerId
        )
        insert into lead_links (dealer_id, lead_id, customer_id, test, rev_seq, rev_event, has_terms)

@@ -226,16 +226,8 @@ export const strengthOf = ({ score }: Pick<Suggestion, 'score'>): 'high' | 'midd
 const against: readonly string[] = ['household', 'other-name', 'other-postal-code', 'organization', 'stop-value']
 export const speaksAgainst = (reason: string): boolean => against.includes(reason)
 
-const digitsMin = 4
-
 /** What is to be asked for what somebody typed into one field, or undefined while it is too short to look for. */
 export function searchFor(typed: string): CustomerSearch | undefined {
   const text = typed.trim()
-  const digits = text.replaceAll(/\D/g, '')
-  if (text.length < 2) return undefined
-  if (text.includes('@')) return text.length < 3 ? undefined : { email: text }
-  if (/^[+\d\s()./-]+$/.test(text)) return digits.length < digitsMin ? undefined : { phone: text }
-  if (/^[a-hj-npr-z\d]{17}$/i.test(text) && digits.length > 0) return { vin: text }
-  // No name has a digit in it.
-  return digits.length > 0 ? { registration: text } : { name: text }
+  return /\S\S/.test(text) ? { text } : undefined
 }

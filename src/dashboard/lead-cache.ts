@@ -1,7 +1,7 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query'
 import type { Lead, LeadPage } from './client.ts'
 import { leadOf, leadsKey, listsKey } from './queries.ts'
-import { isAmong, type LeadSearch } from './lead.ts'
+import { isAmong, type LeadQuery } from './lead.ts'
 
 type Pages = InfiniteData<LeadPage>
 
@@ -12,7 +12,7 @@ type Pages = InfiniteData<LeadPage>
 export function showLead(queries: QueryClient, lead: Lead): void {
   for (const [key, pages] of queries.getQueriesData<Pages>({ queryKey: listsKey })) {
     // The cast: the part of the key that says which leads are listed.
-    if (pages) queries.setQueryData(key, withLead(pages, lead, key[listsKey.length] as LeadSearch))
+    if (pages) queries.setQueryData(key, withLead(pages, lead, key[listsKey.length] as LeadQuery))
   }
   queries.setQueryData(leadOf(lead.id).queryKey, (known: Lead | undefined) =>
     known && known.version < lead.version ? lead : known,
@@ -35,14 +35,14 @@ export function forgetKept(queries: QueryClient): void {
   queries.removeQueries({ queryKey: leadsKey, type: 'inactive' })
 }
 
-function withLead(data: Pages, lead: Lead, search: LeadSearch): Pages {
+function withLead(data: Pages, lead: Lead, search: LeadQuery): Pages {
   const known = data.pages.flatMap(({ items }) => items).find(({ id }) => id === lead.id)
   if (known && known.version > lead.version) return data
   const without = known
     ? data.pages.map((page) => ({ ...page, items: page.items.filter(({ id }) => id !== lead.id) }))
     : data.pages
   // Who is looked for, only the service can compare.
-  const fits = isAmong(lead, search) && (search.contact === undefined || known !== undefined)
+  const fits = isAmong(lead, search) && (search.text === undefined || known !== undefined)
   return fits
     ? { ...data, pages: inserted(without, lead, search.order === 'oldest') }
     : known

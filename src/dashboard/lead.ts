@@ -18,9 +18,13 @@ export interface LeadSearch {
   status?: LeadStatus | undefined
   type?: LeadType | undefined
   source?: string | undefined
-  contact?: string | undefined
   order?: 'oldest' | undefined
   test?: true | undefined
+}
+
+/** With what was typed, which may be a person's name or number and stands in no address. */
+export interface LeadQuery extends LeadSearch {
+  text?: string | undefined
 }
 
 /**

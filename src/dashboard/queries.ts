@@ -3,6 +3,7 @@ import {
   type ApiKey,
   type ApiKeyKind,
   type AuditAction,
+  countLeads,
   getApiKey,
   getApiKeyLimits,
   getApiKeyUsage,
@@ -23,10 +24,11 @@ import {
   listOwnSessions,
   listSources,
   listUsers,
+  searchLeads,
 } from './client.ts'
 import { answered, Failure } from './answer.ts'
 import { nextDay, startOfDay } from './key.ts'
-import type { LeadSearch } from './lead.ts'
+import type { LeadQuery, LeadSearch } from './lead.ts'
 import { service as client } from './session.ts'
 
 const rowsOfKeys = 100
@@ -205,47 +207,50 @@ export const mails = infiniteQueryOptions({
 export const leadsKey = ['leads'] as const
 export const listsKey = [...leadsKey, 'list'] as const
 
-const filterOf = ({ type, source, contact, test }: LeadSearch) => ({
+const filterOf = ({ type, source }: LeadSearch) => ({
   ...(type && { type: [type] }),
   ...(source && { sourceKeyId: source }),
-  ...(contact && { contact }),
-  ...(test && { test }),
 })
+const testOf = ({ test }: LeadSearch) => test && { test }
 /** What a list of leads shows, and nothing else: how it is shown is no part of its key. */
-const shownBy = ({ status, type, source, contact, order, test }: LeadSearch): LeadSearch => ({
+const shownBy = ({ status, type, source, order, test, text }: LeadQuery): LeadQuery => ({
   status,
   type,
   source,
-  contact,
   order,
   test,
+  text,
 })
 
-export const leadsOf = (search: LeadSearch) =>
+export const leadsOf = (search: LeadQuery) =>
   infiniteQueryOptions({
     ...pages,
     queryKey: [...listsKey, shownBy(search)] as const,
-    queryFn: ({ pageParam }) =>
-      answered(
-        listLeads({
-          client,
-          query: {
-            ...filterOf(search),
-            ...(search.status && { status: [search.status] }),
-            ...(search.order && { order: search.order }),
-            limit: rowsOfLeads,
-            ...from(pageParam),
-          },
-        }),
-      ),
+    queryFn: ({ pageParam }) => {
+      const { status, order, text } = search
+      const filter = { ...filterOf(search), ...(status && { status: [status] }), ...(order && { order }) }
+      const page = { ...testOf(search), limit: rowsOfLeads, ...from(pageParam) }
+      return answered(
+        text === undefined
+          ? listLeads({ client, query: { ...filter, ...page } })
+          : searchLeads({ client, query: page, body: { text, ...filter } }),
+      )
+    },
     // What changes is told by the feed of events.
     staleTime: Number.POSITIVE_INFINITY,
   })
 
-export const leadCountsOf = (search: LeadSearch) =>
+export const leadCountsOf = (search: LeadQuery) =>
   queryOptions({
     queryKey: [...leadsKey, 'counts', shownBy({ ...search, status: undefined, order: undefined })],
-    queryFn: () => answered(getLeadCounts({ client, query: filterOf(search) })),
+    queryFn: () => {
+      const { text } = search
+      return answered(
+        text === undefined
+          ? getLeadCounts({ client, query: { ...filterOf(search), ...testOf(search) } })
+          : countLeads({ client, query: { ...testOf(search) }, body: { text, ...filterOf(search) } }),
+      )
+    },
     refetchInterval: refreshOfCountsMs,
   })
 

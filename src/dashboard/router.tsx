@@ -38,7 +38,15 @@ const leads = createRoute({
   getParentRoute: () => root,
   path: '/leads',
   component: Pipeline,
-  validateSearch: ({ view, status, type, source, contact, order, test }: Record<string, unknown>): LeadSearch => {
+  validateSearch: ({
+    view,
+    status,
+    type,
+    source,
+    contact,
+    order,
+    test,
+  }: Record<string, unknown>): LeadSearch & { contact?: string } => {
     const known = {
       view: oneOf(['table'], view),
       status: oneOf(statuses, status),
@@ -49,6 +57,10 @@ const leads = createRoute({
       test: test === true ? true : undefined,
     }
     return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
+  },
+  // Addresses from before have in them what was typed.
+  beforeLoad: ({ search: { contact, ...search } }) => {
+    if (contact !== undefined) throw redirect({ to: '/leads', search, state: { typed: contact }, replace: true })
   },
 })
 const lead = createRoute({ getParentRoute: () => root, path: '/leads/$leadId', component: LeadPage })
@@ -146,7 +158,7 @@ declare module '@tanstack/react-router' {
   /** What names people is kept beside an address, never in it. */
   interface HistoryState {
     /** What was typed to look for somebody. */
-    typed?: string
+    typed?: string | undefined
     /** The id that was looked for, of a customer that is part of another one now. */
     mergedFrom?: string
   }

@@ -19,6 +19,7 @@ const parts = [
   'longest',
   'refused',
   'linking',
+  'customers',
 ]
 
 const { values, positionals } = parseArgs({

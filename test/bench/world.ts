@@ -161,8 +161,15 @@ export async function openDealer(
   return { dealerId, admin, website: await token('digital_requests'), dms: await token('extensive_integrations') }
 }
 
-export async function tokenOfNewKey(url: string, admin: string, name: string, kind: string): Promise<string> {
-  const secret = await answered('secret', `${url}/v1/api-keys`, { token: admin, body: { name, kind } })
+export async function tokenOfNewKey(
+  url: string,
+  admin: string,
+  name: string,
+  kind: string,
+  sources: readonly string[] = [],
+): Promise<string> {
+  const body = { name, kind, ...(sources.length > 0 && { sources }) }
+  const secret = await answered('secret', `${url}/v1/api-keys`, { token: admin, body })
   return answered('access_token', `${url}/v1/auth/token`, { headers: { 'x-api-key': secret } })
 }
 

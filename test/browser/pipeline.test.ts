@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { inner } from '../../src/ids.ts'
+import { openLinker } from '../../src/linking/linker.ts'
 import { keepState } from '../restore.ts'
 import { ageLeads, lead } from '../service.ts'
 import { startDashboard, type TestDashboard } from './browser.ts'
@@ -151,11 +152,67 @@ it('keeps filters in the address, for board and table alike', async () => {
   await page.reload()
   await page.getByRole('row').filter({ hasText: 'Frida Holm' }).waitFor()
   expect(await page.getByRole('link', { name: 'Gert Holm' }).count()).toBe(0)
-  await page.getByLabel('Phone or e-mail').fill('+45 99 99 99 99')
+  await page.getByLabel('Customer or vehicle').fill('+45 99 99 99 99')
   await page.getByRole('button', { name: 'Search' }).click()
   await page.getByText('No leads here.').waitFor()
+  expect(new URL(page.url()).search).toBe('?type=service&view=table')
   await page.getByRole('button', { name: 'Show everything' }).click()
   await page.getByRole('link', { name: 'Gert Holm' }).waitFor()
+})
+
+it('looks for what is typed, counts what it finds, and keeps it out of every address', async () => {
+  const dealer = await dashboard.service.dealer('typed')
+  const linker = openLinker(dashboard.service.service.database.beside, (error) => expect.unreachable(String(error)))
+  onTestFinished(() => linker.stop())
+  const person = (given: string, number: string) => ({
+    customer: { name: { given, family: 'Kjær' }, phones: [{ number }] },
+  })
+  await push(dealer, person('Hugo', '32 12 77 01'))
+  await push(dealer, person('Inger', '32 12 77 02'))
+  await expect
+    .poll(async () => (await linker.link(), dashboard.service.db('lead_links').where({ dealer_id: dealer.dealerId })))
+    .toHaveLength(2)
+  const { page, signIn } = await dashboard.open()
+  const asked: string[] = []
+  page.on('request', (request) => asked.push(request.url()))
+  await signIn(dealer.sales.email)
+  await page.getByRole('link', { name: 'Inger Kjær' }).waitFor()
+  const box = page.getByLabel('Customer or vehicle')
+  const look = async (text: string) => {
+    await box.fill(text)
+    await box.press('Enter')
+  }
+  await look('kjaer hugo')
+  await page.getByRole('link', { name: 'Inger Kjær' }).waitFor({ state: 'hidden' })
+  await column(page, 'New').getByRole('heading', { name: 'New 1' }).waitFor()
+  await look('7702')
+  await page.getByRole('link', { name: 'Inger Kjær' }).waitFor()
+  await page.getByRole('link', { name: 'Hugo Kjær' }).waitFor({ state: 'hidden' })
+  await page.getByRole('link', { name: 'Table' }).click()
+  await page.getByRole('row').filter({ hasText: 'Inger Kjær' }).waitFor()
+  expect(await page.getByRole('row').filter({ hasText: 'Hugo Kjær' }).count()).toBe(0)
+
+  await page.goBack()
+  await page.goBack()
+  await page.getByRole('link', { name: 'Hugo Kjær' }).waitFor()
+  expect([await box.inputValue(), await page.getByRole('link', { name: 'Inger Kjær' }).count()]).toEqual([
+    'kjaer hugo',
+    0,
+  ])
+  await page.goForward()
+  await page.getByRole('link', { name: 'Inger Kjær' }).waitFor()
+  expect(await box.inputValue()).toBe('7702')
+  await page.reload()
+  await page.getByRole('link', { name: 'Inger Kjær' }).waitFor()
+  expect([await box.inputValue(), await page.getByRole('link', { name: 'Hugo Kjær' }).count()]).toEqual(['7702', 0])
+  expect(asked.filter((url) => /hugo|7702/i.test(url))).toEqual([])
+
+  // An address from before.
+  await page.goto(`${dashboard.url}/leads?contact=32127701&view=table`)
+  await page.getByRole('row').filter({ hasText: 'Hugo Kjær' }).waitFor()
+  expect([new URL(page.url()).search, await box.inputValue()]).toEqual(['?view=table', '32127701'])
+  await page.getByRole('row').filter({ hasText: 'Inger Kjær' }).waitFor({ state: 'hidden' })
+  expect(asked.filter((url) => /v1.*7701/.test(url))).toEqual([])
 })
 
 it('tells on the page of a lead all that is known of it, down to the request that brought it', async () => {

@@ -99,7 +99,7 @@ screens({
       await asUsual()
       await go('/leads?view=table')
       await state('pipeline-table', page.getByRole('row').filter({ hasText: long }))
-      await go('/leads?view=table&contact=nobody@customer.example')
+      await go('/leads?view=table&type=finance')
       await state('pipeline-table-empty', page.getByText('No leads here.'))
       await go('/leads')
       await page.getByRole('link', { name: long }).first().click()

@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type LeadStatus, limits, type StatusCount } from '../client.ts'
+import { type LeadCounts, type LeadStatus, limits } from '../client.ts'
 import { leadsOf } from '../queries.ts'
 import { useFormats } from '../formats.ts'
 import { statuses } from '../lead.ts'
@@ -19,14 +19,15 @@ const cardsBeyond = 2
 const countedMax = limits.StatusCount.count.maximum
 
 /** One column for each status. On a small screen there is one at a time. */
-export function Board({ counts, ...view }: PipelineView & { counts: readonly StatusCount[] | undefined }) {
+export function Board({ counts, ...view }: PipelineView & { counts: LeadCounts | undefined }) {
   const { t } = useTranslation()
   const { number } = useFormats()
   const [shown, setShown] = useState<LeadStatus>('new')
   const shownStatuses = view.search.status ? [view.search.status] : statuses
   const countOf = (status: LeadStatus) => {
-    const count = counts?.find((one) => one.status === status)?.count ?? 0
-    return counts === undefined ? '' : count >= countedMax ? `${number(countedMax)}+` : number(count)
+    if (counts === undefined) return ''
+    const count = counts.statuses.find((one) => one.status === status)?.count ?? 0
+    return count >= countedMax || (count > 0 && counts.latestOnly) ? `${number(count)}+` : number(count)
   }
   const { hold } = view
   useEffect(() => monitorForElements({ onDragStart: () => hold(true), onDrop: () => hold(false) }), [hold])

@@ -37,7 +37,7 @@ export function SearchField({
           label={t('customers.search')}
           description={t('customers.searchText')}
           value={typed}
-          maxLength={limits.CustomerSearch.email.maxLength}
+          maxLength={limits.SearchText.maxLength}
           autoComplete="off"
           onChange={(event) => type(event.currentTarget.value)}
         />

@@ -14,7 +14,7 @@ import {
 import { answered, Failure } from '../answer.ts'
 import { leadsKey } from '../queries.ts'
 import { isolated } from '../formats.ts'
-import { type LeadSearch, nameOf, reasons } from '../lead.ts'
+import { type LeadQuery, nameOf, reasons } from '../lead.ts'
 import { newestOf, showLead } from '../lead-cache.ts'
 import { service } from '../session.ts'
 import { Dialog, Failed, When } from './components.tsx'
@@ -39,7 +39,7 @@ export interface Moving {
 
 /** What both views of the pipeline are given. */
 export interface PipelineView {
-  search: LeadSearch
+  search: LeadQuery
   enabled: boolean
   targetMinutes: number
   moving: Moving

@@ -1,11 +1,11 @@
 import { Button, Group, NativeSelect, Text, TextInput, VisuallyHidden } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useRouterState, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useEffect, useEffectEvent, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Followed, type Lead, limits } from '../client.ts'
 import { leadCountsOf, leadsKey, sources } from '../queries.ts'
-import { isAmong, type LeadSearch, nameOf, statuses, types, vehicleName } from '../lead.ts'
+import { isAmong, type LeadQuery, type LeadSearch, nameOf, statuses, types, vehicleName } from '../lead.ts'
 import { forgetKept, showLead } from '../lead-cache.ts'
 import { listen } from '../event-stream.ts'
 import { usePerson } from '../session.ts'
@@ -29,11 +29,13 @@ const announceMs = 1_500
 export function Pipeline() {
   const { t } = useTranslation()
   const search = useSearch({ from: '/leads' })
-  const { line, waiting, unseen, hold, said } = useLive(search)
-  const counts = useQuery({ ...leadCountsOf(search), enabled: line !== 'opening' })
+  const text = useRouterState({ select: ({ location }) => location.state.typed })
+  const query = { ...search, ...(text !== undefined && { text }) }
+  const { line, waiting, unseen, hold, said } = useLive(query)
+  const counts = useQuery({ ...leadCountsOf(query), enabled: line !== 'opening' })
   const moving = useMoving()
   const view: PipelineView = {
-    search,
+    search: query,
     enabled: line !== 'opening',
     targetMinutes: counts.data?.responseTargetMinutes ?? 30,
     moving,
@@ -46,38 +48,60 @@ export function Pipeline() {
       <Group justify="space-between" gap="sm">
         <Group gap="xs">
           {overdue > 0 && (
-            <Link className="chip-link" to="/leads" search={{ ...search, status: 'new', order: 'oldest' }}>
+            <Link
+              className="chip-link"
+              to="/leads"
+              search={{ ...search, status: 'new', order: 'oldest' }}
+              state={{ typed: text }}
+            >
               <Chip tone="bad">{t('pipeline.overdue', { count: overdue })}</Chip>
             </Link>
           )}
           {line === 'broken' && <Chip tone="notice">{t('pipeline.paused')}</Chip>}
           {waiting > 0 && <Text size="sm">{t('pipeline.waiting', { count: waiting })}</Text>}
         </Group>
-        <Views search={search} />
+        <Views search={search} text={text} />
       </Group>
       <QuietSources />
-      <Filters search={search} />
+      <Filters search={search} text={text} />
       <VisuallyHidden role="log" aria-live="polite" aria-label={t('pipeline.arrivals')}>
         {said}
       </VisuallyHidden>
-      {search.view === 'table' ? <LeadTable {...view} /> : <Board {...view} counts={counts.data?.statuses} />}
+      {search.view === 'table' ? <LeadTable {...view} /> : <Board {...view} counts={counts.data} />}
       <MovingNotice moving={moving} />
     </Page>
   )
 }
 
-function Views({ search }: { search: LeadSearch }) {
+interface Shown {
+  search: LeadSearch
+  text: string | undefined
+}
+
+function Views({ search, text }: Shown) {
   const { t } = useTranslation()
   return (
     <nav aria-label={t('pipeline.views')}>
       <ul className="menu">
         <li>
-          <Link to="/leads" search={{ ...search, view: undefined }} activeOptions={{ exact: true }} resetScroll={false}>
+          <Link
+            to="/leads"
+            search={{ ...search, view: undefined }}
+            state={{ typed: text }}
+            activeOptions={{ exact: true }}
+            resetScroll={false}
+          >
             {t('pipeline.board')}
           </Link>
         </li>
         <li>
-          <Link to="/leads" search={{ ...search, view: 'table' }} activeOptions={{ exact: true }} resetScroll={false}>
+          <Link
+            to="/leads"
+            search={{ ...search, view: 'table' }}
+            state={{ typed: text }}
+            activeOptions={{ exact: true }}
+            resetScroll={false}
+          >
             {t('pipeline.table')}
           </Link>
         </li>
@@ -86,10 +110,16 @@ function Views({ search }: { search: LeadSearch }) {
   )
 }
 
-function Filters({ search }: { search: LeadSearch }) {
+function Filters({ search, text }: Shown) {
   const { t } = useTranslation()
   const navigate = useNavigate()
-  const [contact, setContact] = useState(search.contact ?? '')
+  const [typed, setTyped] = useState(text ?? '')
+  const [shown, setShown] = useState(text)
+  // Going back brings back what was looked for then.
+  if (shown !== text) {
+    setShown(text)
+    setTyped(text ?? '')
+  }
   const keys = useQuery(sources).data?.items ?? []
   // One that was deleted, or is not among those listed, may be looked for nevertheless.
   const sourceIds = [
@@ -97,8 +127,10 @@ function Filters({ search }: { search: LeadSearch }) {
     ...(search.source && !keys.some(({ id }) => id === search.source) ? [search.source] : []),
   ]
   const nameOfSource = (id: string) => keys.find((key) => key.id === id)?.name ?? t('pipeline.thisSource')
-  const show = (next: LeadSearch) => void navigate({ to: '/leads', search: next, resetScroll: false })
-  const isNarrow = Object.entries(search).some(([name, value]) => name !== 'view' && value !== undefined)
+  const show = (next: LeadSearch, nextText: string | undefined) =>
+    void navigate({ to: '/leads', search: next, state: { typed: nextText }, resetScroll: false })
+  const isNarrow =
+    text !== undefined || Object.entries(search).some(([name, value]) => name !== 'view' && value !== undefined)
   const choice = <Value extends string>(values: readonly Value[], label: (value: Value) => string, all: string) => [
     { value: '', label: all },
     ...values.map((value) => ({ value, label: label(value) })),
@@ -106,7 +138,8 @@ function Filters({ search }: { search: LeadSearch }) {
 
   function look(event: FormEvent) {
     event.preventDefault()
-    show({ ...search, contact: contact.trim().length >= 3 ? contact.trim() : undefined })
+    const wanted = typed.trim()
+    show(search, /\S\S/.test(wanted) ? wanted : undefined)
   }
   return (
     <form role="search" aria-label={t('pipeline.filter')} onSubmit={look}>
@@ -115,19 +148,21 @@ function Filters({ search }: { search: LeadSearch }) {
           label={t('lead.status')}
           value={search.status ?? ''}
           data={choice(statuses, (value) => t(`leadStatus.${value}`), t('pipeline.allStatuses'))}
-          onChange={(event) => show({ ...search, status: statuses.find((one) => one === event.currentTarget.value) })}
+          onChange={(event) =>
+            show({ ...search, status: statuses.find((one) => one === event.currentTarget.value) }, text)
+          }
         />
         <NativeSelect
           label={t('lead.type')}
           value={search.type ?? ''}
           data={choice(types, (value) => t(`leadType.${value}`), t('pipeline.allTypes'))}
-          onChange={(event) => show({ ...search, type: types.find((one) => one === event.currentTarget.value) })}
+          onChange={(event) => show({ ...search, type: types.find((one) => one === event.currentTarget.value) }, text)}
         />
         <NativeSelect
           label={t('lead.source')}
           value={search.source ?? ''}
           data={choice(sourceIds, (value) => nameOfSource(value), t('pipeline.allSources'))}
-          onChange={(event) => show({ ...search, source: event.currentTarget.value || undefined })}
+          onChange={(event) => show({ ...search, source: event.currentTarget.value || undefined }, text)}
         />
         <NativeSelect
           label={t('pipeline.order')}
@@ -137,7 +172,7 @@ function Filters({ search }: { search: LeadSearch }) {
             { value: 'oldest', label: t('pipeline.oldest') },
           ]}
           onChange={(event) =>
-            show({ ...search, order: event.currentTarget.value === 'oldest' ? 'oldest' : undefined })
+            show({ ...search, order: event.currentTarget.value === 'oldest' ? 'oldest' : undefined }, text)
           }
         />
         <NativeSelect
@@ -147,14 +182,15 @@ function Filters({ search }: { search: LeadSearch }) {
             { value: 'real', label: t('pipeline.real') },
             { value: 'test', label: t('pipeline.test') },
           ]}
-          onChange={(event) => show({ ...search, test: event.currentTarget.value === 'test' ? true : undefined })}
+          onChange={(event) => show({ ...search, test: event.currentTarget.value === 'test' ? true : undefined }, text)}
         />
         <TextInput
-          label={t('pipeline.contact')}
-          value={contact}
-          maxLength={limits.parameters.Contact.maxLength}
+          label={t('pipeline.text')}
+          placeholder={t('pipeline.textExample')}
+          value={typed}
+          maxLength={limits.SearchText.maxLength}
           autoComplete="off"
-          onChange={(event) => setContact(event.currentTarget.value)}
+          onChange={(event) => setTyped(event.currentTarget.value)}
         />
         <Button type="submit" variant="default">
           {t('pipeline.look')}
@@ -163,8 +199,8 @@ function Filters({ search }: { search: LeadSearch }) {
           <Button
             variant="default"
             onClick={() => {
-              setContact('')
-              show(search.view ? { view: search.view } : {})
+              setTyped('')
+              show(search.view ? { view: search.view } : {}, undefined)
             }}
           >
             {t('pipeline.clear')}
@@ -176,7 +212,7 @@ function Filters({ search }: { search: LeadSearch }) {
 }
 
 /** Keeps the lists on the screen as the feed of events says, and tells what came. */
-function useLive(search: LeadSearch) {
+function useLive(search: LeadQuery) {
   const queries = useQueryClient()
   const { t } = useTranslation()
   const { user } = usePerson()
@@ -254,7 +290,8 @@ function useLive(search: LeadSearch) {
       Math.max(countsMs, timers.current.countedAt + countsAgainMs - Date.now()),
     )
     if (!lead) return
-    if (type === 'lead.created' && isAmong(lead, { ...search, status: undefined })) {
+    // Who is looked for, only the service can compare.
+    if (type === 'lead.created' && search.text === undefined && isAmong(lead, { ...search, status: undefined })) {
       arrived.current.push(lead)
       timers.current.announce ??= window.setTimeout(() => {
         delete timers.current.announce
