@@ -163,9 +163,12 @@ export function queryOf(
           each === sound ? [wholly('name', name)] : withOthers(each),
     ),
   )
+  // All that begins like a name is gathered before it is compared with the rest; a part of a number leads to few.
+  const numbers = pieces.filter(({ ways }) => ways.flat().some(({ kind }) => kind === 'number'))
   const telling = pieces.filter(({ size }) => size >= tellingSize)
   const short = pieces.filter(({ size }) => size >= leastSize)
-  const leading = (telling.length > 0 || known.length > 0 ? telling : short).map(withoutEmails)
+  const few = numbers.length > 0 ? numbers : telling
+  const leading = (few.length > 0 || known.length > 0 ? few : short).map(asLeading)
   const emails = pieces.flatMap(({ ways }) => ways.flat()).filter(isBeginningOfEmail)
   const eitherOf = (some: readonly Wanted[]) => either(some.map((each) => quoted(each, mark)))
   const own = [...whole, ...pieces].flatMap(({ ways }) => ways.flat()).filter(isOwn)
@@ -192,10 +195,14 @@ const quoted = ({ kind, value, isWhole }: Wanted, mark: string): string =>
 
 const isBeginningOfEmail = ({ kind, isWhole }: Wanted): boolean => kind === 'email' && !isWhole
 
-/** Of what can be nothing but the beginning of an address, that. */
-function withoutEmails({ ways, size }: Piece): Piece {
+/** Without what begins an address, unless it can be nothing else, and without beginnings that are those of too many. */
+function asLeading({ ways, size }: Piece): Piece {
   const others = ways.filter((way) => !way.some(isBeginningOfEmail))
-  return { ways: others.length > 0 ? others : ways, size }
+  const telling = (way: readonly Wanted[]) => {
+    const long = way.filter(({ value, isWhole }) => isWhole || sizeOf(value) >= tellingSize)
+    return long.length > 0 ? long : way
+  }
+  return { ways: (others.length > 0 ? others : ways).map(telling), size }
 }
 
 const isOwn = ({ kind, value }: Wanted): boolean =>

@@ -52,7 +52,7 @@ alter table linker_cursors add column terms_seq bigint not null default 0;
 -- to be read, whatever is known of how often one occurs: it is the only one that leads to no more than those who have
 -- them.
 create function customers_found(dealer uuid, of_test boolean, leading_terms tsquery[], all_terms tsquery, at_most integer)
-returns setof uuid language plpgsql stable
+returns setof uuid language plpgsql stable rows 50
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_indexscan = off
@@ -75,7 +75,7 @@ begin
 end $$;
 
 create function leads_found(dealer uuid, of_test boolean, leading_terms tsquery[], at_most integer)
-returns setof uuid language plpgsql stable
+returns setof uuid language plpgsql stable rows 50
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_indexscan = off
@@ -99,7 +99,7 @@ end $$;
 -- Words of names in which a sound stands, but not at the beginning, as many as are worth it; where no name begins so
 -- either, those that have threes of letters in common with it.
 create function words_found(dealer uuid, of_test boolean, sound text)
-returns table (word text, is_near boolean) language plpgsql stable
+returns table (word text, is_near boolean) language plpgsql stable rows 10
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_indexscan = off
@@ -127,7 +127,7 @@ end $$;
 
 -- Those whose address begins so, as many as are worth it.
 create function emails_found(dealer uuid, of_test boolean, beginning text, at_most integer)
-returns setof uuid language plpgsql stable
+returns setof uuid language plpgsql stable rows 50
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
