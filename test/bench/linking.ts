@@ -2,18 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { newLead } from '../../src/leads/input.ts'
 import { atMost, percentile, report } from './harness.ts'
-import { type Dealer, leadInput, makeDealers, openPlace, type Place, startOurs } from './world.ts'
+import { type Dealer, leadInput, makeDealers, openPlace, type Place, startOurs, tokenOfNewKey } from './world.ts'
 
 /**
  * How many leads a second are given to customers when it is quiet, and what leads that come in at fixed times, each
- * timed from when it was to be sent, wait for meanwhile: with nothing to link but themselves, and while a backlog is
- * drained. `COUNT` leads lie there, of half as many people; 10^6 take a while.
+ * timed from when it was to be sent, wait for meanwhile: with nothing to link but themselves, while a system brings its
+ * customers in batches as fast as it is answered, and while a backlog is drained. `COUNT` leads lie there, of half as
+ * many people; 10^6 take a while.
  */
 const count = Number(process.env['COUNT'] ?? 100_000)
 const seconds = Number(process.env['SECONDS'] ?? 20)
 const leadsPerSecond = 100
 const warmSeconds = 3
 const pollMs = 250
+const batchMax = 200
 
 /** Leads of people who come twice, straight into the tables. */
 async function fill({ connection }: Place, dealerId: string, from: number): Promise<void> {
@@ -92,11 +94,45 @@ async function latencies(url: string, { website }: Dealer, from: number) {
   return { p50Ms: percentile(kept, 0.5), p99Ms: percentile(kept, 0.99), maxMs: Math.max(...kept), refused }
 }
 
+/** An import: each customer is new, and one batch is sent when the one before was answered. */
+async function importing<Result>(url: string, token: string, meanwhile: () => Promise<Result>) {
+  let written = 0
+  let refused = 0
+  let isOver = false
+  const startedAt = performance.now()
+  const sending = (async () => {
+    while (!isOver) {
+      const customers = Array.from({ length: batchMax }, (_, at) => {
+        const { customer } = leadInput(written + refused + at)
+        return { source: 'dms', id: `C-${written + refused + at}`, customer }
+      })
+      const reply = await fetch(`${url}/v1/customers/batch`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ customers }),
+      })
+      if (reply.status !== 207) throw new Error(`upsertCustomers answered ${reply.status} ${await reply.text()}`)
+      const { results } = (await reply.json()) as { results: { status: number }[] }
+      const made = results.filter(({ status }) => status === 201).length
+      written += made
+      refused += batchMax - made
+    }
+  })()
+  const result = await meanwhile()
+  isOver = true
+  await sending
+  return { result, refused, perSecond: (written * 1000) / (performance.now() - startedAt) }
+}
+
 const place = await openPlace()
 const ours = await startOurs(place)
 const [dealer] = await makeDealers(place, ours, 1)
 if (!dealer) throw new Error('There is no dealer')
 const quiet = await latencies(ours.url, dealer, 0)
+await drained(place)
+
+const dms = await tokenOfNewKey(ours.url, dealer.admin, 'Import', 'extensive_integrations', ['dms'])
+const brought = await importing(ours.url, dms, () => latencies(ours.url, dealer, 50_000))
 await drained(place)
 
 await fill(place, dealer.dealerId, 0)
@@ -120,12 +156,15 @@ report(
     { kind: 'linked, quiet', perSecond: drainedPerSecond },
     { kind: 'linked, while leads come', perSecond: busyPerSecond, eventsBehind: behind },
     { kind: 'gone after', seconds: (performance.now() - caughtUpAt) / 1000 },
+    { kind: 'upserts of customers, while leads come', perSecond: brought.perSecond, refused: brought.refused },
     { kind: 'intake, nothing else to link', ...quiet },
+    { kind: 'intake, while customers are upserted', ...brought.result },
     { kind: 'intake, while a backlog is linked', ...busy },
   ],
   [
     atMost('p99 of intake, backlog / quiet', busy.p99Ms / quiet.p99Ms, 2),
-    atMost('refused', quiet.refused + busy.refused, 0),
+    atMost('p99 of intake, upserts / quiet', brought.result.p99Ms / quiet.p99Ms, 2),
+    atMost('refused', quiet.refused + brought.result.refused + brought.refused + busy.refused, 0),
   ],
 )
 await ours.stop()
