@@ -6,6 +6,7 @@ import type {
   CustomerBatchItem,
   CustomerBatchMisfit,
   CustomerOrigin,
+  CustomerReference,
   CustomerResult,
   CustomerSource,
   CustomerWritten,
@@ -53,8 +54,9 @@ const foundMax = limits.CustomerSearchResult.items.maxItems
 const treeMax = 100
 /** So long the dealer's clock is to be held for a part of a batch, the commit included. */
 const heldMsAimed = 12
-/** Of the first part of a batch; how many the next ones have is seen from how long it took. */
-const itemsFirst = 5
+// Of the first part of a batch; how many the next ones have is seen from how long it took. Fewer are hardly quicker:
+// what a part costs by itself would be most of it.
+const itemsMin = 10
 
 export const listCustomers: Handlers['listCustomers'] = async ({ query, principal, standing }, { db }) => {
   const { test = false, updatedSince } = query
@@ -202,9 +204,10 @@ export const upsertCustomerByReference =
     meter.used(principal, http, { writes: 1 }, () =>
       write(principal, async (trx, now, standing) => {
         const { dealerId, subject } = principal
-        const reference = await writableReference(trx, principal, path)
+        const sayings = await sayingsOf(trx, principal, standing, [path], now)
         const read = saidIn(body, await contextOf(trx, dealerId), http.jsonFaults)
-        const { id, isNew } = await sayAs(trx, dealerId, standing, reference, read, query.sourceVersion, now)
+        const { id, isNew } = sayings.say(path, read, query.sourceVersion)
+        await sayings.save()
         await refresh(trx, dealerId, subject, new Map([[id, undefined]]), now)
         const { headers, body: answer } = await written(trx, dealerId, id, standing, read.warnings)
         return isNew
@@ -235,27 +238,25 @@ export const upsertCustomers =
       const problem = reason instanceof Problem ? reason : itemProblem(reason, http.requestId)
       return { status: problem.status, problem: problemBody(problem, http.requestId) }
     }
-    let itemsAtMost = itemsFirst
+    let itemsAtMost = itemsMin
     while (results.length < items.length) {
       let heldFrom = 0
       const some = await write(principal, async (trx, now, standing) => {
         heldFrom = performance.now()
-        const said: ({ id: string; isNew: boolean; warnings: Warning[] } | { reason: unknown })[] = []
-        for (const each of items.slice(results.length, results.length + itemsAtMost)) {
-          // Those before may have been quick because they were refused.
-          if (said.length > 0 && performance.now() - heldFrom > heldMsAimed) break
+        const next = items.slice(results.length, results.length + itemsAtMost)
+        const sent = next.flatMap((each) => (each.status === 'fulfilled' ? [each.value.item] : []))
+        const sayings = await sayingsOf(trx, principal, standing, sent, now)
+        const said = next.map((each): { id: string; isNew: boolean; warnings: Warning[] } | { reason: unknown } => {
+          if (each.status === 'rejected') return each
+          const { item, read } = each.value
           try {
-            if (each.status === 'rejected') throw each.reason
-            const { item, read } = each.value
-            const reference = await writableReference(trx, principal, item)
-            const sourceVersion = item.sourceVersion ?? undefined
-            const { id, isNew } = await sayAs(trx, dealerId, standing, reference, read, sourceVersion, now)
-            said.push({ id, isNew, warnings: read.warnings })
+            return { ...sayings.say(item, read, item.sourceVersion ?? undefined), warnings: read.warnings }
           } catch (reason) {
             if (!(reason instanceof Problem)) throw reason
-            said.push({ reason })
+            return { reason }
           }
-        }
+        })
+        await sayings.save()
         const touched = said.flatMap((each) => ('id' in each ? [[each.id, undefined] as const] : []))
         await refresh(trx, dealerId, subject, new Map(touched), now)
         const rows = await store.findAllLiving(
@@ -277,7 +278,10 @@ export const upsertCustomers =
       results.push(...some)
       if (results.length === items.length) break
       const heldMs = performance.now() - heldFrom
-      itemsAtMost = Math.max(1, Math.round(some.length * Math.min(2, Math.max(0.5, heldMsAimed / heldMs))))
+      // What was refused took no time.
+      const written = some.filter((each) => 'written' in each).length
+      const factor = Math.min(2, Math.max(0.5, heldMsAimed / heldMs))
+      if (written > 0) itemsAtMost = Math.max(itemsMin, Math.round(written * factor))
       // It is somebody else's turn for as long.
       await pauseFor(heldMs)
     }
@@ -322,26 +326,66 @@ function faultsUnder(faults: JsonFaults | undefined, pointer: string): JsonFault
   return { ...faults, repeated }
 }
 
-/** What a system says under a reference, put in the place of what it said before. @throws {Problem} */
-async function sayAs(
-  trx: Knex.Transaction,
-  dealerId: string,
-  { environment }: Standing,
-  reference: TellingReference,
-  { said, extra }: Read,
-  sourceVersion: number | undefined,
-  now: Date,
-): Promise<{ id: string; isNew: boolean }> {
-  const test = environment === 'test'
-  const known = await store.findReference(trx, dealerId, test, reference)
-  requireNewer(known, sourceVersion)
+/** What a system says under some references. */
+interface Sayings {
+  /** Puts it in the place of what was said before. @throws {Problem} */
+  say(sent: CustomerReference, read: Read, sourceVersion: number | undefined): { id: string; isNew: boolean }
+  /** Writes down what was said. */
+  save(): Promise<void>
+}
 
-  const row = known ?? (await newReference(trx, dealerId, test, reference, now))
-  const changed_at = timesOf(row.data ?? {}, row.changed_at, said, stampOf(now))
-  const source_version = sourceVersion === undefined ? row.source_version : String(sourceVersion)
-  const data = { ...said, ...(extra && { extra }) }
-  await store.saveSource(trx, dealerId, { id: row.id, data, changed_at, source_version }, now)
-  return { id: row.customer_id, isNew: known === undefined }
+async function sayingsOf(
+  trx: Knex.Transaction,
+  principal: Principal,
+  { environment }: Standing,
+  sent: readonly CustomerReference[],
+  now: Date,
+): Promise<Sayings> {
+  const { dealerId } = principal
+  const test = environment === 'test'
+  const allowed = await sourcesOf(trx, principal)
+  const references = sent.flatMap((each) => tellingReference(each) ?? [])
+  const nameOf = (source: string | null, id: string | null) => JSON.stringify([source, id])
+  const known = new Map(
+    (await store.findReferences(trx, dealerId, test, references)).map((row) => [
+      nameOf(row.source, row.external_id),
+      row,
+    ]),
+  )
+  const added = new Map<string, store.SourceRow>()
+  const changed = new Map<string, store.SourceRow>()
+
+  return {
+    say: (reference, { said, extra }, sourceVersion) => {
+      const { source, id } = writable(reference, allowed, principal)
+      const name = nameOf(source, id)
+      const before = added.get(name) ?? changed.get(name) ?? known.get(name)
+      requireNewer(before, sourceVersion)
+
+      const row = before ?? newReference(test, source, id, now)
+      const rows = known.has(name) ? changed : added
+      rows.set(name, {
+        ...row,
+        data: { ...said, ...(extra && { extra }) },
+        changed_at: timesOf(row.data ?? {}, row.changed_at, said, stampOf(now)),
+        source_version: sourceVersion === undefined ? row.source_version : String(sourceVersion),
+      })
+      return { id: row.customer_id, isNew: before === undefined }
+    },
+    save: async () => {
+      const fresh = [...added.values()]
+      await store.addCustomers(
+        trx,
+        dealerId,
+        fresh.map(({ customer_id: id }) => ({ id, test })),
+        now,
+      )
+      for (const source of new Set(fresh.map((row) => row.source ?? '')))
+        await store.addSystem(trx, dealerId, test, source)
+      await store.addSources(trx, dealerId, fresh, now)
+      await store.saveSources(trx, dealerId, [...changed.values()], now)
+    },
+  }
 }
 
 /** What was taken back stays known as taken back, so that a write that comes late does not bring it back. */
@@ -351,7 +395,7 @@ export const withdrawReference =
     meter.used(principal, http, { writes: 1 }, () =>
       write(principal, async (trx, now, standing) => {
         const { dealerId, subject } = principal
-        const reference = await writableReference(trx, principal, path, 'not-found')
+        const reference = writable(path, await sourcesOf(trx, principal), principal, 'not-found')
         const row = await store.findReference(trx, dealerId, standing.environment === 'test', reference)
         if (!row?.data) throw new Problem('not-found')
         requireNewer(row, query.sourceVersion)
@@ -567,15 +611,18 @@ function requireMatch(ifMatch: string | undefined, customer: CustomerRow): void 
     throw new Problem('customer-changed', undefined, { headers: { ETag: etagOf(customer) } })
 }
 
+/** As which systems somebody may write. */
+const sourcesOf = async (trx: Knex.Transaction, { dealerId, subject }: Principal): Promise<string[]> =>
+  subject.type === 'api_key' ? store.findSourcesOfKey(trx, dealerId, subject.id) : []
+
 /** The reference as it is stored. @throws {Problem} `source-not-allowed`, or what `unusable` says */
-async function writableReference(
-  trx: Knex.Transaction,
-  { dealerId, subject }: Principal,
-  sent: { source: string; id: string },
+function writable(
+  sent: CustomerReference,
+  sources: readonly string[],
+  { subject }: Principal,
   unusable: 'reference-unusable' | 'not-found' = 'reference-unusable',
-): Promise<TellingReference> {
+): TellingReference {
   const reference = tellingReference(sent)
-  const sources = subject.type === 'api_key' ? await store.findSourcesOfKey(trx, dealerId, subject.id) : []
   // Whether a key may write is told first: what it may not, it need not know better.
   if (!sources.includes(reference?.source ?? sent.source))
     throw new Problem(
@@ -592,20 +639,19 @@ function requireNewer(known: store.SourceRow | undefined, sent: number | undefin
     throw new Problem('source-version-older')
 }
 
-async function newReference(
-  trx: Knex.Transaction,
-  dealerId: string,
-  test: boolean,
-  { source, id }: TellingReference,
-  now: Date,
-): Promise<Pick<store.SourceRow, 'id' | 'customer_id' | 'data' | 'changed_at' | 'source_version'>> {
-  const customer = { id: newId(), test }
-  await store.addCustomers(trx, dealerId, [customer], now)
-  await store.addSystem(trx, dealerId, test, source)
-  const row = { id: newId(), customer_id: customer.id, test, kind: 'system', source, external_id: id } as const
-  await store.addSource(trx, dealerId, row, now)
-  return { ...row, data: null, changed_at: {}, source_version: null }
-}
+const newReference = (test: boolean, source: string, id: string, now: Date): store.SourceRow => ({
+  id: newId(),
+  customer_id: newId(),
+  test,
+  kind: 'system',
+  source,
+  external_id: id,
+  source_version: null,
+  data: null,
+  changed_at: {},
+  created_at: now,
+  updated_at: now,
+})
 
 /** Adds to what people say of a customer, under this id. */
 async function saySomething(

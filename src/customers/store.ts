@@ -447,6 +447,23 @@ export async function findReference(
     .first(sourceColumns)
 }
 
+/** The same of several. */
+export async function findReferences(
+  db: Knex,
+  dealerId: string,
+  test: boolean,
+  references: readonly CustomerReference[],
+): Promise<SourceRow[]> {
+  if (references.length === 0) return []
+  return db('customer_sources')
+    .where({ dealer_id: dealerId, test, kind: 'system' })
+    .whereRaw('(source, external_id) in (select * from unnest(?::text[], ?::text[]))', [
+      references.map(({ source }) => source),
+      references.map(({ id }) => id),
+    ])
+    .select(sourceColumns)
+}
+
 /** What people say of one customer: of this id alone, not of those that were merged into it. */
 export async function findEdits(db: Knex, dealerId: string, customerId: string): Promise<SourceRow | undefined> {
   return db('customer_sources')
@@ -458,6 +475,43 @@ type NewSource = Pick<SourceRow, 'id' | 'customer_id' | 'test' | 'kind' | 'sourc
 
 export async function addSource(trx: Knex.Transaction, dealerId: string, source: NewSource, now: Date): Promise<void> {
   await trx('customer_sources').insert({ ...source, dealer_id: dealerId, created_at: now, updated_at: now })
+}
+
+/** Those that systems wrote for the first time. */
+export async function addSources(
+  trx: Knex.Transaction,
+  dealerId: string,
+  sources: readonly SourceRow[],
+  now: Date,
+): Promise<void> {
+  if (sources.length === 0) return
+  await trx.raw(
+    `insert into customer_sources (
+       dealer_id, id, customer_id, test, kind, source, external_id, source_version, data, changed_at, created_at, updated_at
+     )
+     select :dealerId, id, customer_id, test, kind, source, external_id, source_version, data, changed_at, :now, :now
+     from jsonb_to_recordset(:sources::jsonb) as n (
+       id uuid, customer_id uuid, test boolean, kind text, source text, external_id text, source_version bigint,
+       data jsonb, changed_at jsonb
+     )`,
+    { dealerId, now, sources: JSON.stringify(sources) },
+  )
+}
+
+export async function saveSources(
+  trx: Knex.Transaction,
+  dealerId: string,
+  sources: readonly SourceRow[],
+  now: Date,
+): Promise<void> {
+  if (sources.length === 0) return
+  await trx.raw(
+    `update customer_sources s
+     set data = n.data, changed_at = n.changed_at, source_version = n.source_version, updated_at = :now
+     from jsonb_to_recordset(:sources::jsonb) as n (id uuid, source_version bigint, data jsonb, changed_at jsonb)
+     where s.dealer_id = :dealerId and s.id = n.id`,
+    { dealerId, now, sources: JSON.stringify(sources) },
+  )
 }
 
 export async function saveSource(
