@@ -1,5 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -126,13 +128,13 @@ async function opensStream(listener: ChildProcess): Promise<void> {
 }
 
 describe('the program of the guide', () => {
+  beforeAll(() => writeFileSync(join(folder, 'dms.mjs'), program))
   const anna = { name: { given: 'Anna', family: 'Jensen' }, phones: [{ number: '32 12 34 56' }] }
   const sameAnna = { name: { full: 'JENSEN ANNA' }, phones: [{ number: '+45 32123456' }], emails: [] }
   const holm = { organization: { name: 'Holm Transport ApS' }, phones: [{ number: '32 98 76 54' }] }
 
   it('has in its copy what the service shows, whatever happens between its runs and within them', async () => {
     const { dealerId, admin, website, secret } = await dealerWithKey('program')
-    writeFileSync(join(folder, 'dms.mjs'), program)
     const path = (name: string) => join(folder, name)
     const copied = () => JSON.parse(readFileSync(path('copy.json'), 'utf8'))
     const rows: Record<string, { version: number; customer: object }> = {
@@ -140,10 +142,10 @@ describe('the program of the guide', () => {
       40013: { version: 1, customer: sameAnna },
       'A/14 %': { version: 1, customer: holm },
     }
-    const runs = async () => {
+    const runs = async (url = service.url) => {
       writeFileSync(path('rows.json'), JSON.stringify(rows))
       await linked(dealerId)
-      const env = { ...process.env, SERVICE: service.url, KEY: secret }
+      const env = { ...process.env, SERVICE: url, KEY: secret }
       const { stdout, stderr } = await run(process.execPath, ['dms.mjs'], { cwd: folder, env })
       expect(stderr).toBe('')
       return stdout
@@ -224,14 +226,80 @@ describe('the program of the guide', () => {
     await isInStep()
     expect([Object.keys(copied().sent), copied().marked]).toEqual([Object.keys(left), undefined])
 
-    // The service was put back to an earlier state.
+    // Nobody lives to hear what came of a new row, which is deleted before it could be sent again.
+    rows[40015] = { version: 1, customer: anna }
+    const deaf = await unanswering('/v1/customers/batch')
+    await expect(runs(deaf.url)).rejects.toThrow('fetch failed')
+    deaf.close()
+    expect(await find('40015')).toBeDefined()
+    mark()
+    delete rows[40015]
+    await runs()
+    await isInStep()
+    expect([await find('40015'), copied().marked]).toEqual([undefined, true])
+
+    // The service was put back to an earlier state, with a row that is no more.
+    const token = await service.exchange(secret)
+    const revived = { token, body: anna }
+    expect((await service.call('PUT', '/v1/customers/by-reference/dms/40016', revived)).status).toBe(201)
     mark()
     writeFileSync(path('copy.json'), JSON.stringify({ ...copied(), cursor: '7.ffffffffffff' }))
     await runs()
     await isInStep()
-    expect(copied().marked).toBeUndefined()
+    expect([await find('40016'), copied().marked]).toEqual([undefined, undefined])
+  })
+
+  it('sends in parts what is too large for one batch, and says which row is too large alone', async () => {
+    const { secret } = await dealerWithKey('large')
+    const at = join(folder, 'large')
+    mkdirSync(at)
+    const row = (length: number) => ({ version: 1, customer: { ...anna, note: 'x'.repeat(length) } })
+    const rows = Object.fromEntries(
+      Array.from({ length: 20 }, (_, at) => [`L-${at}`, row(at === 7 ? 1_100_000 : 60_000)]),
+    )
+    writeFileSync(join(at, 'rows.json'), JSON.stringify(rows))
+    const env = { ...process.env, SERVICE: service.url, KEY: secret }
+    const { stderr } = await run(process.execPath, [join(folder, 'dms.mjs')], { cwd: at, env })
+    expect(stderr).toContain('L-7: The body may have 1048576 bytes at the most.\n')
+    const { sent } = JSON.parse(readFileSync(join(at, 'copy.json'), 'utf8'))
+    expect(Object.values(sent)).toEqual(Object.keys(rows).map((id) => (id === 'L-7' ? null : 1)))
+  })
+
+  it('says at once which scope its key lacks', async () => {
+    const { admin } = await service.dealer('narrow')
+    const scopes = ['customers:write', 'events:read']
+    const { secret } = await service.createKey(admin.token, {
+      kind: 'extensive_integrations',
+      sources: ['dms'],
+      scopes,
+    })
+    const env = { ...process.env, SERVICE: service.url, KEY: secret }
+    await expect(run(process.execPath, ['dms.mjs'], { cwd: folder, env })).rejects.toThrow(
+      'The key does not have the scope customers:read.',
+    )
   })
 })
+
+/** The service, but whose answers to what is sent to one path are lost. */
+async function unanswering(path: string): Promise<{ url: string; close: () => void }> {
+  const pass = async (req: IncomingMessage, res: ServerResponse) => {
+    const { method = '', headers } = req
+    const sent = Buffer.concat(await req.toArray())
+    const { host: _host, connection: _connection, ...passed } = headers
+    const reply = await fetch(service.url + req.url, {
+      method,
+      headers: passed as Record<string, string>,
+      ...(sent.length > 0 && { body: sent }),
+    })
+    const answer = await reply.text()
+    if (req.url === path) res.destroy()
+    else res.writeHead(reply.status, { 'Content-Type': 'application/json' }).end(answer)
+  }
+  const server = createServer((req, res) => void pass(req, res))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, close: () => server.close() }
+}
 
 const example = /^((cust|sugg)_[0-9a-f]{32}|\d+\.[0-9a-f]{12}|"[0-9a-f]{12}\.\d+")$/
 const exampleWithin = /(cust|sugg)_[0-9a-f]{32}|\d+\.[0-9a-f]{12}|"[0-9a-f]{12}\.\d+"/g

@@ -6,34 +6,28 @@ import { setTimeout as pause } from 'node:timers/promises'
 const rows = JSON.parse(await readFile('rows.json', 'utf8'))
 let copy = await readFile('copy.json', 'utf8').then(JSON.parse, () => ({}))
 while (!(copy.cursor && (await send()) && (await follow()))) await begin()
-for (const { externalReferences } of Object.values(copy.customers)) {
-  const ours = externalReferences.filter(({ source }) => source === 'dms').map(({ id }) => id)
+for (const ours of Object.values(copy.customers).map(oursOf))
   if (ours.length > 1) console.log(`One customer: ${ours.join(', ')}`)
-}
 
 async function begin() {
   copy = { cursor: (await ask('GET', '/v1/events?cursor=latest')).nextCursor, customers: {}, sent: {} }
   for (let page = ''; page !== undefined;) {
     const { items, nextCursor } = await ask('GET', `/v1/customers?limit=200${page}`)
     items.forEach(take)
+    for (const id of items.flatMap(oursOf)) copy.sent[id] = null
     page = nextCursor && `&cursor=${nextCursor}`
   }
 }
 
+function oursOf({ externalReferences }) {
+  return externalReferences.filter(({ source }) => source === 'dms').map(({ id }) => id)
+}
+
 async function send() {
   const due = Object.entries(rows).filter(([id, { version }]) => copy.sent[id] !== version)
-  while (due.length > 0) {
-    const some = due.splice(0, 200)
-    const { results } = await ask('POST', '/v1/customers/batch', { customers: some.map(item) })
-    for (const [at, { written, problem }] of results.entries()) {
-      const [id, { version }] = some[at]
-      if (written) take(written.customer)
-      if (written || problem.code === 'source-version-older') copy.sent[id] = version
-      for (const { pointer, message } of written?.warnings ?? []) console.warn(`${id}${pointer}: ${message}`)
-      if (problem) console.error(`${id}: ${problem.detail}`)
-    }
-    await keep()
-  }
+  for (const [id] of due) copy.sent[id] ??= null // Perhaps it is sent, and what comes of it not kept.
+  await keep()
+  while (due.length > 0) await write(due.splice(0, 200))
   for (const row of Object.keys(copy.sent).filter((id) => !rows[id])) {
     const reference = `/v1/customers/by-reference/dms/${encodeURIComponent(row)}`
     const { code, id, rev, customer } = await ask('DELETE', reference)
@@ -43,6 +37,22 @@ async function send() {
     await keep()
   }
   return true
+}
+
+async function write(some) {
+  const { code, detail, results } = await ask('POST', '/v1/customers/batch', { customers: some.map(item) })
+  if (code === 'body-too-large' && some.length > 1) {
+    await write(some.splice(0, some.length / 2))
+    return write(some)
+  }
+  for (const [at, { written, problem }] of (results ?? [{ problem: { detail } }]).entries()) {
+    const [id, { version }] = some[at]
+    if (written) take(written.customer)
+    if (written || problem.code === 'source-version-older') copy.sent[id] = version
+    for (const { pointer, message } of written?.warnings ?? []) console.warn(`${id}${pointer}: ${message}`)
+    if (problem) console.error(`${id}: ${problem.detail}`)
+  }
+  await keep()
 }
 
 function item([id, { version, customer }]) {
@@ -77,7 +87,7 @@ async function ask(method, path, body) {
     const headers = { Authorization: `Bearer ${ask.token}`, 'Content-Type': 'application/json' }
     const response = await fetch(process.env.SERVICE + path, { method, headers, body: body && JSON.stringify(body) })
     const answer = await response.json()
-    if (response.ok || answer.code === 'not-found' || answer.code === 'feed-restarted') return answer
+    if (response.ok || ['not-found', 'feed-restarted', 'body-too-large'].includes(answer.code)) return answer
     if (tries === 5 || ![401, 429, 503].includes(response.status)) throw new Error(JSON.stringify(answer))
     if (response.status === 401) ask.token = undefined
     else await pause(Number(response.headers.get('Retry-After')) * 1000)
@@ -86,7 +96,9 @@ async function ask(method, path, body) {
 
 async function exchange() {
   const headers = { 'X-Api-Key': process.env.KEY }
-  const response = await fetch(`${process.env.SERVICE}/v1/auth/token`, { method: 'POST', headers })
+  const scope = 'customers:read customers:write events:read'
+  const body = new URLSearchParams({ grant_type: 'client_credentials', scope })
+  const response = await fetch(`${process.env.SERVICE}/v1/auth/token`, { method: 'POST', headers, body })
   if (!response.ok) throw new Error(await response.text())
   return (await response.json()).access_token
 }

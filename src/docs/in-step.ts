@@ -85,7 +85,7 @@ ${table(
   ],
 )}
 <p>What cannot be understood is no reason to refuse a row: it is kept, and named in <code>warnings</code>, with its place in the customer as you sent it. There is nothing to send again, but somebody may want to mend the row. What is too long or too many is cut: your system has the whole of it.</p>
-<p>Each row counts as one of the key's <a href="/docs/#limits"><code>writes</code></a>, of which there are 50 a second and 500 at once, so 20,000 rows take seven minutes at least. A batch that is too much is 429, and nothing of it is written: wait as long as <code>Retry-After</code> says and send it again. A batch may have 1 MiB; a larger one is 413.</p>
+<p>Each row counts as one of the key's <a href="/docs/#limits"><code>writes</code></a>, of which there are 50 a second and 500 at once, so 20,000 rows take seven minutes at least. A batch that is too much is 429, and nothing of it is written: wait as long as <code>Retry-After</code> says and send it again. A batch may have 1 MiB; a larger one is 413: send one half of it, then the other.</p>
 <p><strong>Sent again, it changes nothing.</strong> When the answer was lost, send the same batch again. Each row finds its customer by its reference: the answer is 200 with the same id and the same version, and the feed has no event of it. Whatever breaks half-way through a load, begin again where you like.</p>
 <p><strong><code>sourceVersion</code></strong> is a number that rises with each change of the row in your system: a counter, or the time of the change in milliseconds. With it, a write that comes late cannot undo a later one, be it from a slow queue or a second worker: it is refused with 409. The same number again is taken. Without it, what comes last counts.</p>
 <p>One row alone is written in the same way:</p>
@@ -145,11 +145,11 @@ ${code(`ETag: "000000000041.1"
 
 {"id": "cust_0198c0ffee0070008000000000000041", "state": "active", "version": 1, "rev": "1043.000000000051"}`)}
 <p><code>rev</code> is the cursor of the last event about the customer; leads have one, too. Of two copies keep the one with the higher number before the point; at the same number take what came last. That matters when several of your processes read and write at the same time.</p>
-<p><strong>With <code>excludeOwn</code>, take the answers to your own writes, too.</strong> They alone tell you what came of them. Mark a row as sent only when you have kept its answer. If you do not know whether you have, send the row again: the answer has the customer as it is now. Your own is what was done with the same key: two programs that each keep a copy need a key each.</p>
+<p><strong>With <code>excludeOwn</code>, take the answers to your own writes, too.</strong> They alone tell you what came of them. Mark a row as sent only when you have kept its answer. Note a new row before you send it: should it be deleted before you have its answer, you still take it back. If you do not know what came of a row, send it again: the answer has the customer as it is now. Your own is what was done with the same key: two programs that each keep a copy need a key each.</p>
 <p><strong>When the feed does not go on.</strong> Should the service be put back to an earlier state, the event that you read last may be gone. Then, and for a cursor that was never one, the answer is 410:</p>
 ${code(`curl "${publicUrl}/v1/events?cursor=7.ffffffffffff" ${token}`)}
 ${code(`{"status": 410, "code": "feed-restarted"}`)}
-<p>Begin as at the first time: the end of the feed, all your rows, the list, the feed from there. Drop customers that are not listed any more.</p>
+<p>Begin as at the first time: the end of the feed, all your rows, the list, the feed from there. Drop customers that are not listed any more, and take back the references of your system whose rows you no longer have.</p>
 <p>Whoever wants to know at once listens to <code>/v1/events/stream</code>, which also takes <code>excludeOwn=true</code>; the <a href="/docs/">first page</a> tells how.</p>
 
 <h2 id="who-wins">Who wins</h2>
@@ -295,8 +295,8 @@ ${code(`{"items": [{"id": "sugg_0198c0ffee0070008000000000000071",
 ${code(`curl -X PUT ${publicUrl}/v1/customer-suggestions/sugg_0198c0ffee0070008000000000000071/rejection ${token}`)}
 ${code(`{"id": "sugg_0198c0ffee0070008000000000000071", "reasons": ["same-phone", "same-name"]}`)}
 
-<h2 id="program">A DMS in 90 lines</h2>
-<p>This is all of it, in JavaScript for Node 20 or later, without anything to install: <a href="/docs/in-step/dms.mjs">dms.mjs</a>. It takes your rows from <code>rows.json</code>, and keeps its copy in <code>copy.json</code>: the cursor, the customers as they are shown, and which version of which row was sent. It may be ended anywhere, and goes on where it was: what it does not know the outcome of, it sends again.</p>
+<h2 id="program">A DMS in 100 lines</h2>
+<p>This is all of it, in JavaScript for Node 20 or later, without anything to install: <a href="/docs/in-step/dms.mjs">dms.mjs</a>. It takes your rows from <code>rows.json</code>, and keeps its copy in <code>copy.json</code>: the cursor, the customers as they are shown, and which version of which row was sent. It may be ended anywhere, and goes on where it was: what it does not know the outcome of, it sends again. What the service has under the name of your system and <code>rows.json</code> has not, it takes back.</p>
 ${code(`{
   "40012": {"version": 1, "customer": {
     "name": {"given": "Anna", "family": "Jensen"}, "phones": [{"number": "32 12 34 56"}]}},
