@@ -223,7 +223,15 @@ export const inputOf = (draft: CustomerDraft): CustomerInput =>
 export const strengthOf = ({ score }: Pick<Suggestion, 'score'>): 'high' | 'middle' | 'low' =>
   score >= 75 ? 'high' : score >= 50 ? 'middle' : 'low'
 
-const against: readonly string[] = ['household', 'other-name', 'other-postal-code', 'organization', 'stop-value']
+const against: readonly string[] = [
+  'household',
+  'other-name',
+  'other-postal-code',
+  'other-email',
+  'other-phone',
+  'organization',
+  'stop-value',
+]
 export const speaksAgainst = (reason: string): boolean => against.includes(reason)
 
 /** What is to be asked for what somebody typed into one field, or undefined while it is too short to look for. */

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
+import { speaksAgainst } from '../../src/dashboard/customer.ts'
 import { da } from '../../src/dashboard/words/da.ts'
 import { en } from '../../src/dashboard/words/en.ts'
+import { weights } from '../../src/linking/matching.ts'
 
 type Texts = { readonly [name: string]: string | Texts }
 const flat = (texts: Texts, path = ''): [string, string][] =>
@@ -18,6 +20,12 @@ it('says everything in Danish, too, and nothing besides', () => {
 it('fills the same gaps in both languages', () => {
   const gaps = (text = '') => [...text.matchAll(/\{\{\w+\}\}/g)].map(String).sort().join()
   expect(english.filter(([name, text]) => gaps(text) !== gaps(danish.get(name))).map(([name]) => name)).toEqual([])
+})
+
+it('has words for every reason why two may be the same, and shows as against it what is counted so', () => {
+  expect(Object.keys(weights).filter((reason) => !Object.hasOwn(en.whySame, reason))).toEqual([])
+  expect(Object.entries(weights).filter(([reason, weight]) => weight < 0 && !speaksAgainst(reason))).toEqual([])
+  expect(Object.entries(weights).filter(([reason, weight]) => weight > 0 && speaksAgainst(reason))).toEqual([])
 })
 
 it('says it in Danish indeed: few texts are the same word in both', () => {
