@@ -15,7 +15,7 @@ export function showLead(queries: QueryClient, lead: Lead): void {
     if (pages) queries.setQueryData(key, withLead(pages, lead, key[listsKey.length] as LeadQuery))
   }
   queries.setQueryData(leadOf(lead.id).queryKey, (known: Lead | undefined) =>
-    known && known.version < lead.version ? lead : known,
+    known && isNewer(lead, known) ? lead : known,
   )
 }
 
@@ -24,7 +24,7 @@ export function newestOf(queries: QueryClient, lead: Lead): Lead {
   const listed = queries
     .getQueriesData<Pages>({ queryKey: listsKey })
     .flatMap(([, data]) => data?.pages.flatMap(({ items }) => items.filter(({ id }) => id === lead.id)) ?? [])
-  return listed.reduce((newest, one) => (one.version > newest.version ? one : newest), lead)
+  return listed.reduce((newest, one) => (isNewer(one, newest) ? one : newest), lead)
 }
 
 /**
@@ -35,9 +35,13 @@ export function forgetKept(queries: QueryClient): void {
   queries.removeQueries({ queryKey: leadsKey, type: 'inactive' })
 }
 
+/** By the last event about them: a link changes whose a lead is, and not its version. */
+const isNewer = (one: Lead, other: Lead): boolean => seqOf(one) > seqOf(other)
+const seqOf = ({ rev }: Lead): bigint => BigInt(rev.split('.', 1)[0] ?? 0)
+
 function withLead(data: Pages, lead: Lead, search: LeadQuery): Pages {
   const known = data.pages.flatMap(({ items }) => items).find(({ id }) => id === lead.id)
-  if (known && known.version > lead.version) return data
+  if (known && isNewer(known, lead)) return data
   const without = known
     ? data.pages.map((page) => ({ ...page, items: page.items.filter(({ id }) => id !== lead.id) }))
     : data.pages
