@@ -427,6 +427,24 @@ describe('what people correct', () => {
     ])
   })
 
+  it('is told with who did it, too, where it was done while the customer was part of others', async () => {
+    const [a, b, c] = [await known(), await known(), await known()]
+    await merge(c.id, b.id)
+    await merge(b.id, a.id)
+    await asked(
+      'PATCH',
+      `/v1/customers/${c.id}`,
+      { name: { family: 'Hansen' } },
+      { 'if-match': '*' },
+      dealer.sales.token,
+    )
+    await unmerge(b.id)
+    await unmerge(c.id)
+    const { origins } = (await asked('GET', `/v1/customers/${c.id}/sources`)).body
+    const by = { type: 'user', id: dealer.sales.userId, name: 'Sales' }
+    expect(origins[0]).toEqual({ field: 'name', type: 'people', since: expect.any(String), by })
+  })
+
   it('needs the version that was seen', async () => {
     const { id } = await known()
     const body = { name: { family: 'Hansen' } }

@@ -174,7 +174,10 @@ const joinActors = `
   left join api_keys k on k.dealer_id = e.dealer_id and k.id = e.actor_id
   left join users u on u.dealer_id = e.dealer_id and u.id = e.actor_id`
 
-/** Who changed what is shown of customers at these times, the first change first. */
+/**
+ * Who changed at these times what is shown of customers, or of those that they were part of, the first change first.
+ * The two events of a merge are told one after the other.
+ */
 export async function findChangesAt(
   db: Knex,
   dealerId: string,
@@ -183,9 +186,20 @@ export async function findChangesAt(
 ): Promise<(Doer & { at: Date; changed: string[] })[]> {
   if (times.length === 0) return []
   const { rows } = await db.raw<{ rows: (Doer & { at: Date; changed: string[] })[] }>(
-    `select e.at, e.changed, ${actorColumns}
-     from events e ${joinActors}
-     where e.dealer_id = :dealerId and e.subject_id = any (:ids::uuid[]) and e.at = any (:times::timestamptz[])
+    `with recursive part as (
+       select unnest(:ids::uuid[]) as id
+       union
+       select other.subject_id
+       from part p
+       join events e on e.dealer_id = :dealerId and e.subject_id = p.id and e.type = 'customer.merged'
+       join events other
+         on other.dealer_id = :dealerId and other.seq in (e.seq - 1, e.seq + 1)
+         and other.type = 'customer.merged' and other.at = e.at
+     )
+     select e.at, e.changed, ${actorColumns}
+     from part p
+     join events e on e.dealer_id = :dealerId and e.subject_id = p.id ${joinActors}
+     where e.at = any (:times::timestamptz[])
      order by e.seq`,
     { dealerId, ids: [...ids], times: [...times] },
   )
