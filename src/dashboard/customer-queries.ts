@@ -90,10 +90,13 @@ export const suggestionsOf = (customerId: string | undefined, test: boolean) =>
     refetchInterval: refreshMs,
   })
 
-/** What would be shown if one were merged into the other. */
+/**
+ * What would be shown if one were merged into the other. Outside of what is read anew with each event: only their own
+ * changes change it.
+ */
 export const mergeOf = (one: Customer, into: Customer) =>
   queryOptions({
-    queryKey: [...customersKey, 'merge', one.id, one.version, into.id, into.version],
+    queryKey: ['merge', one.id, one.version, into.id, into.version],
     queryFn: () =>
       answered(
         mergeCustomers({ client, path: { customerId: one.id }, query: { dryRun: true }, body: { into: into.id } }),

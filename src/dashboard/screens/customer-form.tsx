@@ -1,6 +1,6 @@
 import { Button, Group, NativeSelect, Stack, Text, Textarea, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, type ReactNode, useState } from 'react'
+import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import {
   createCustomer,
@@ -208,6 +208,8 @@ function FormFields({
   isFirst?: boolean
 }) {
   const { t } = useTranslation()
+  // A field that is being emptied stays.
+  const [first] = useState(form)
   const text = (
     member: 'given' | 'family' | 'full' | 'company' | 'registrationNumber' | 'postalCode' | 'city' | 'country',
     maxLength: number,
@@ -229,8 +231,8 @@ function FormFields({
         data={kinds.map((value) => ({ value, label: t(`customerKind.${value}`) }))}
         onChange={(event) => change({ kind: kinds.find((kind) => kind === event.currentTarget.value) ?? 'person' })}
       />
-      {form.full !== '' && <TextInput {...text('full', PersonNameUpdate.full.maxLength)} />}
-      {(form.full === '' || form.given !== '' || form.family !== '') && (
+      {(first.full !== '' || form.full !== '') && <TextInput {...text('full', PersonNameUpdate.full.maxLength)} />}
+      {(first.full === '' || form.full === '' || form.given !== '' || form.family !== '') && (
         <div className="pair">
           <TextInput {...text('given', PersonNameUpdate.given.maxLength)} />
           <TextInput {...text('family', PersonNameUpdate.family.maxLength)} />
@@ -290,8 +292,21 @@ function ListOf({
 }): ReactNode {
   const { t } = useTranslation()
   const fields = entries.length === 0 ? [''] : entries
+  const list = useRef<HTMLDivElement>(null)
+  const next = useRef<number>(undefined)
+  // The button that was pressed may be gone with what it did: whoever works by keyboard goes on here.
+  useEffect(() => {
+    if (next.current === undefined) return
+    const inputs = list.current?.querySelectorAll('input') ?? []
+    inputs[Math.min(next.current, inputs.length - 1)]?.focus()
+    next.current = undefined
+  })
+  const changeAndGoTo = (at: number, changed: readonly string[]) => {
+    next.current = at
+    change(changed)
+  }
   return (
-    <Stack gap="xs">
+    <Stack gap="xs" ref={list}>
       {fields.map((entry, at) => (
         <Group key={at} gap="xs" align="flex-end" wrap="nowrap">
           <TextInput
@@ -308,7 +323,7 @@ function ListOf({
             <Button
               variant="default"
               aria-label={t('customerForm.remove', { what: label(at + 1) })}
-              onClick={() => change(fields.toSpliced(at, 1))}
+              onClick={() => changeAndGoTo(at, fields.toSpliced(at, 1))}
             >
               <span aria-hidden>✕</span>
             </Button>
@@ -317,7 +332,7 @@ function ListOf({
       ))}
       {fields.at(-1) !== '' && fields.length < limits.CustomerUpdate.emails.maxItems && (
         <Group>
-          <Button size="compact-md" variant="default" onClick={() => change([...fields, ''])}>
+          <Button size="compact-md" variant="default" onClick={() => changeAndGoTo(fields.length, [...fields, ''])}>
             {add}
           </Button>
         </Group>

@@ -13,7 +13,7 @@ import {
   unmergeCustomer,
 } from '../client.ts'
 import { answered } from '../answer.ts'
-import { customersKey, foundBy, mergeOf, shown, suggestionsOf } from '../customer-queries.ts'
+import { customerOf, customersKey, foundBy, mergeOf, shown, suggestionsOf } from '../customer-queries.ts'
 import { customerName, fields, type Said, saidUnder, searchFor, speaksAgainst, strengthOf } from '../customer.ts'
 import { isolated } from '../formats.ts'
 import { service } from '../session.ts'
@@ -239,10 +239,16 @@ function FindOther({
 
 const heads = ['field', 'thisOne', 'theOther', 'together'] as const
 
+/** A customer as it was listed, or as it was changed since. */
+function useNewest(listed: Customer): Customer {
+  const now = useQuery(customerOf(listed.id)).data?.customer
+  return now?.id === listed.id && now.version > listed.version ? now : listed
+}
+
 /** Two side by side, with what would be shown of them as one, before anything is done. */
 export function Compare({
-  stays,
-  joins,
+  stays: listedStays,
+  joins: listedJoins,
   suggestion,
   close,
   tell,
@@ -259,6 +265,7 @@ export function Compare({
   const { t } = useTranslation()
   const name = useName()
   const queries = useQueryClient()
+  const [stays, joins] = [useNewest(listedStays), useNewest(listedJoins)]
   const preview = useQuery(mergeOf(joins, stays))
   const { busy, failure, run } = useDeed()
   const merged = preview.data?.customer

@@ -54,16 +54,18 @@ export function CustomerPage() {
   const before = <Link className="link" to="/customers" search={{}}>{`← ${t('customer.back')}`}</Link>
   // What is on the screen stays when it cannot be read anew, but for a customer that is there no more.
   const isGone = query.error instanceof Failure && (query.error.status === 410 || query.error.status === 404)
-  if (known && !isGone) return <KnownCustomer key={place} known={known} before={before} />
+  const gone = isGone && <Failed failure={query.error} />
+  if (known) return <KnownCustomer key={place} known={known} before={before} gone={gone} />
   return (
     <Page title={t('customer.title')} before={before}>
-      {isGone ? <Failed failure={query.error} /> : <Asked query={query}>{() => null}</Asked>}
+      {gone || <Asked query={query}>{() => null}</Asked>}
     </Page>
   )
 }
 
-function KnownCustomer({ known, before }: { known: Known; before: ReactNode }) {
+function KnownCustomer({ known, before, gone }: { known: Known; before: ReactNode; gone: ReactNode }) {
   const { t } = useTranslation()
+  const [isEditing, setIsEditing] = useState(false)
   const { customer } = known
   const { mergedFrom } = useLocation({ select: ({ state }) => state })
   const sources = useQuery(sourcesOf(customer.id))
@@ -77,6 +79,12 @@ function KnownCustomer({ known, before }: { known: Known; before: ReactNode }) {
     ({ subject, lead }) =>
       members.includes(subject.id) || others.includes(subject.id) || members.includes(lead?.customerId ?? ''),
   )
+  if (gone && !isEditing)
+    return (
+      <Page title={t('customer.title')} before={before}>
+        {gone}
+      </Page>
+    )
   return (
     <Page title={customerName(customer) || t('customer.nameless')} before={before}>
       {(customer.kind === 'organization' || customer.test || mergedFrom !== undefined) && (
@@ -86,9 +94,16 @@ function KnownCustomer({ known, before }: { known: Known; before: ReactNode }) {
           {mergedFrom !== undefined && <Chip tone="notice">{t('customer.mergedFrom')}</Chip>}
         </Group>
       )}
+      {gone}
       <div className="beside">
         <Stack gap="lg">
-          <CustomerRecord known={known} sources={sources} tell={noticed.tell} />
+          <CustomerRecord
+            known={known}
+            sources={sources}
+            isEditing={isEditing}
+            setIsEditing={setIsEditing}
+            tell={noticed.tell}
+          />
           <Panel title={t('customer.leads')}>
             <Leads customerId={customer.id} />
           </Panel>
@@ -116,14 +131,17 @@ type Tell = (notice: Notice) => void
 function CustomerRecord({
   known,
   sources: { data: sources, isFetching },
+  isEditing,
+  setIsEditing,
   tell,
 }: {
   known: Known
   sources: { data: CustomerSources | undefined; isFetching: boolean }
+  isEditing: boolean
+  setIsEditing: (isEditing: boolean) => void
   tell: Tell
 }) {
   const { t } = useTranslation()
-  const [isEditing, setIsEditing] = useState(false)
   const [isOpen, setIsOpen] = useState(false)
   const edit = useRef<HTMLButtonElement>(null)
   const wasEditing = useRef(false)
@@ -208,8 +226,8 @@ function Value({
   tell: Tell
 }) {
   const origins = sources?.origins.filter((origin) => origin.field === field) ?? []
-  const isHidden = linesOf(field, customer).length === 0
   const isByHand = origins[0]?.type === 'people'
+  const isHidden = isByHand && linesOf(field, customer).length === 0
   const otherwise = isOpen && sources ? saidOtherwise(field, customer, sources) : []
   return (
     <Stack gap={2}>
@@ -273,11 +291,15 @@ function TakeBack({
     run(async (): Promise<Notice> => {
       for (const customerId of editedUnder(field, sources))
         await shown(queries, withdrawEdit({ client: service, path: { customerId }, query: { field } }))
-      const now = await queries.fetchQuery({ ...customerOf(customer.id), staleTime: 0 })
-      const body = patchAgain(field, customer, now.customer)
       const typeAgain = async (): Promise<Notice> => {
+        const query = customerOf(customer.id)
+        // What was asked for before may be older than what others changed since.
+        await queries.cancelQueries({ queryKey: query.queryKey })
+        const now = await queries.fetchQuery({ ...query, staleTime: 0 })
+        const path = { customerId: now.customer.id }
         const headers = { 'If-Match': now.etag }
-        await shown(queries, updateCustomer({ client: service, path: { customerId: customer.id }, headers, body }))
+        const body = patchAgain(field, customer, now.customer)
+        await shown(queries, updateCustomer({ client: service, path, headers, body }))
         return { text: () => t('customer.typedAgain', { field: name() }) }
       }
       return { text: () => t('customer.takenBack', { field: name() }), undo: typeAgain }

@@ -80,7 +80,7 @@ function AllCustomers({ test }: { test: boolean }) {
     if (text !== kept)
       void navigate({
         to: '/customers',
-        search: test ? { test } : {},
+        search: true,
         replace: true,
         resetScroll: false,
         state: text === '' ? {} : { typed: text },

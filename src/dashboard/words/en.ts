@@ -525,8 +525,6 @@ export const en = {
     'customer-gone': 'This customer is gone: whoever said something of them has taken it back.',
     'customer-unreachable':
       'Give an e-mail address, a phone number or an address, so that the customer can be reached.',
-    'merge-impossible':
-      'These two cannot be merged: one is part of another customer already. Somebody may have merged it meanwhile.',
     'not-found': 'It is not there any more. Somebody may have changed or deleted it meanwhile.',
     'mail-not-set-up': 'This service cannot send mail. Ask an admin of your dealership for a link.',
     'session-ended': 'You are not signed in any more.',
