@@ -270,7 +270,6 @@ it('leads from a lead to its customer, to what they asked for before and since, 
   const dealer = await dashboard.service.dealer('both-ways')
   const first = await asked(dealer, { name: { full: 'Ida Kjær' }, emails: ida.emails })
   const second = await asked(dealer, { name: ida.name, emails: ida.emails, phones: ida.phones }, { type: 'trade_in' })
-  await link(dashboard.service, dealer.dealerId)
   const { page, signIn } = await dashboard.open()
   const leads = panel(page, 'All leads of this customer')
   const lone = await asked(dealer, { name: { full: 'Carl Lund' }, phones: [{ number: '32 99 88 77' }] })
