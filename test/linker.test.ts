@@ -177,6 +177,21 @@ describe('leads of people', () => {
     expect(await suggestionsOf({ dealerId })).toEqual([])
   })
 
+  it('comes to the end also where a customer is gone, whom nobody finds any more', async () => {
+    const { dms, dealerId } = await service.dealer('gone')
+    await service
+      .db('api_keys')
+      .where({ dealer_id: dealerId })
+      .update({ sources: ['dms'] })
+    const at = '/v1/customers/by-reference/dms/1'
+    await service.call('PUT', at, { token: dms.token, body: anna })
+    await caughtUp({ dealerId })
+    expect(await service.db('customer_texts').where({ dealer_id: dealerId })).toHaveLength(1)
+    expect((await service.call('DELETE', at, { token: dms.token })).status).toBe(200)
+    await caughtUp({ dealerId })
+    expect(await service.db('customer_texts').where({ dealer_id: dealerId })).toEqual([])
+  })
+
   it('does not say again what somebody has rejected', async () => {
     await service.db('customer_suggestions').where({ dealer_id: dealer.dealerId }).update({ rejected_at: new Date() })
     const before = await suggestionsOf(dealer)

@@ -125,7 +125,7 @@ export function textsOf(
   ids: readonly string[],
   vehicles: readonly TradeIn[],
 ): store.CustomerText[] {
-  const terms = shown ? termsOfCustomer(shown, vehicles) : []
+  const terms = shown && termsOfCustomer(shown, vehicles)
   return ids.map((id) => ({ id, customerId, test, revEvent, terms }))
 }
 

@@ -717,7 +717,7 @@ export async function saveTexts(
      ), gone as (
        delete from customer_texts t
        using n
-       where t.dealer_id = :dealerId and t.id = n.id and n.terms = 'null'
+       where t.dealer_id = :dealerId and t.id = n.id and n.terms is null
      ), named as (
        insert into customer_words (dealer_id, test, word)
        select distinct :dealerId::uuid, n.test, w.word
@@ -729,7 +729,7 @@ export async function saveTexts(
      select :dealerId, id, "customerId", test, "revEvent",
        array_to_tsvector(array(select jsonb_array_elements_text(n.terms)))
      from n
-     where n.terms <> 'null'
+     where n.terms is not null
      on conflict (dealer_id, id) do update
      set customer_id = excluded.customer_id, rev_event = excluded.rev_event, terms = excluded.terms
      where (t.customer_id, t.rev_event, t.terms) is distinct from

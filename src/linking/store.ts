@@ -68,7 +68,7 @@ export async function savePlace(trx: Knex.Transaction, dealerId: string, seq: st
      from dealer_clocks
      where dealer_id = :dealerId
      on conflict (dealer_id) do update
-     set seq = excluded.seq, seen = excluded.seen, rests_until = excluded.rests_until`,
+     set seq = greatest(linker_cursors.seq, excluded.seq), seen = excluded.seen, rests_until = excluded.rests_until`,
     { dealerId, seq, restMs },
   )
 }
