@@ -191,6 +191,8 @@ describe('leads that are looked for', () => {
     expect([all, second.nextCursor]).toEqual([[ids[4], ids[3], ids[1], ids[0]], undefined])
     expect(await leads('eva', { order: 'oldest' }, of)).toEqual([ids[0], ids[1], ids[3], ids[4]])
     expect(await leads('eva', { status: ['new'], type: ['enquiry'] }, of)).toEqual([ids[3], ids[1]])
+    expect(await leads('eva', { contact: 'e1@x.example' }, of)).toEqual([ids[1]])
+    expect(await leads('eva', { contact: 'nobody@x.example' }, of)).toEqual([])
     expect(await leads('eva', { sourceKeyId: of.dms.id }, of)).toEqual([])
     expect(await leads('eva', { sourceKeyId: of.website.id }, of)).toHaveLength(4)
     const counted = await ask('/v1/leads/counts', { text: 'eva' }, of)

@@ -174,6 +174,8 @@ export interface SearchedText {
 // As the indexes on leads have them.
 const phoneOf = (lead: string) => `${lead}.data #>> '{customer,phones,0,e164}'`
 const emailOf = (lead: string) => `lower(btrim(${lead}.data #>> '{customer,emails,0,address}'))`
+const contactOf = (contact: Contact, lead: string) => ('phone' in contact ? phoneOf(lead) : emailOf(lead))
+const valueOf = (contact: Contact) => ('phone' in contact ? contact.phone : contact.email)
 // A number of which the country is a guess may be a stranger's, and `noreply@` is everybody's.
 const isPhoneCertain = (lead: string) => `${lead}.data #>> '{customer,phones,0,verdict}' = 'valid'`
 const isEmailCertain = (lead: string) => `${lead}.data #>> '{customer,emails,0,verdict}' = 'plausible'`
@@ -299,7 +301,7 @@ function idsOf(
 ): { sql: string; bindings: Knex.ValueDict } {
   const conditions = ['l.dealer_id = :dealerId', 'l.test = :test']
   if (sourceId) conditions.push('l.source_id = :sourceId')
-  if (contact) conditions.push(`${'phone' in contact ? phoneOf('l') : emailOf('l')} = :contact`)
+  if (contact) conditions.push(`${contactOf(contact, 'l')} = :contact`)
   // By the id, too, for which there is an index: else all that came since would be looked at.
   if (receivedBefore) conditions.push('l.received_at < :receivedBefore', 'l.id < :idBefore')
   if (past) conditions.push(`l.id ${order === 'desc' ? '<' : '>'} :past`)
@@ -335,7 +337,7 @@ function idsOf(
       statuses: [...(status ?? leadStatuses)],
       types: [...(type ?? new Set(leadTypes.values()))],
       ...(sourceId && { sourceId }),
-      ...(contact && { contact: 'phone' in contact ? contact.phone : contact.email }),
+      ...(contact && { contact: valueOf(contact) }),
       ...(customerIds && { customerIds: [...customerIds] }),
       ...(receivedBefore && { receivedBefore, idBefore: slack(receivedBefore, idTimeSlackMs) }),
       ...(past && { past }),
@@ -361,10 +363,11 @@ async function idsOfText(
   filter: Wanted & { text: SearchedText },
   order: 'asc' | 'desc',
 ): Promise<{ sql: string; bindings: Knex.ValueDict; isAll: boolean }> {
-  const { test, status, type, sourceId, customerIds, receivedBefore, past, text } = filter
+  const { test, status, type, sourceId, contact, customerIds, receivedBefore, past, text } = filter
   const found = await findCustomersOfText(db, dealerId, test, text)
   const conditions = ['l.dealer_id = :dealerId', 'l.test = :test']
   if (sourceId) conditions.push('l.source_id = :sourceId')
+  if (contact) conditions.push(`${contactOf(contact, 'l')} = :named`)
   if (receivedBefore) conditions.push('l.received_at < :receivedBefore')
   if (past) conditions.push(`l.id ${order === 'desc' ? '<' : '>'} :past`)
   const kind = [...(status ? ['l.status = any (:statuses)'] : []), ...(type ? ['l.type = any (:types)'] : [])]
@@ -393,7 +396,7 @@ async function idsOfText(
     ways.push(
       `(select l.id
        from leads l
-       where ${[...conditions, ...kind, `${'phone' in text.contact ? phoneOf('l') : emailOf('l')} = :contact`].join(' and ')}
+       where ${[...conditions, ...kind, `${contactOf(text.contact, 'l')} = :typed`].join(' and ')}
        order by l.id ${order}
        limit ${lookedAtMax})`,
     )
@@ -437,7 +440,8 @@ async function idsOfText(
       ...(receivedBefore && { receivedBefore }),
       ...(past && { past }),
       ...(text.own !== undefined && { own: [...text.own] }),
-      ...(text.contact && { contact: 'phone' in text.contact ? text.contact.phone : text.contact.email }),
+      ...(contact && { named: valueOf(contact) }),
+      ...(text.contact && { typed: valueOf(text.contact) }),
     },
   }
 }
