@@ -602,13 +602,16 @@ describe('a merge', () => {
     const [a, b, c] = [await known(), await known(), await known()]
     await merge(b.id, a.id)
     await merge(c.id, b.id)
-    for (const [from, into] of [
-      [a, a],
-      [a, b],
-      [a, c],
-      [b, c],
+    const itself = 'A customer cannot be part of itself.'
+    const circle = 'The other customer is part of this one already.'
+    const elsewhere = 'This customer is part of another one already. Undo that first.'
+    for (const [from, into, detail] of [
+      [a, a, itself],
+      [a, b, circle],
+      [a, c, circle],
+      [b, c, elsewhere],
     ] as const)
-      expect((await merge(from.id, into.id)).body.code).toBe('merge-impossible')
+      expect((await merge(from.id, into.id)).body).toMatchObject({ code: 'merge-impossible', detail })
     // Sent again it is what it was.
     const before = await latest()
     expect([(await merge(b.id, a.id)).status, (await unmerge(a.id)).status, await told(before)]).toEqual([200, 200, []])
@@ -620,7 +623,23 @@ describe('a merge', () => {
       sources: ['dms'],
     })
     const tested = await put('dms', unique(), anna, '', await service.exchange(key.secret))
-    expect((await merge(a.id, tested.body.id)).body.code).toBe('merge-impossible')
+    const crossed = { code: 'merge-impossible', detail: 'A test customer and a real one cannot be merged.' }
+    expect((await merge(a.id, tested.body.id)).body).toMatchObject(crossed)
+  })
+
+  it('is of a hundred at the most', async () => {
+    const [one, last] = [await known(), await known()]
+    const customers = Array.from({ length: 99 }, () => ({ source: 'dms', id: unique(), customer: anna }))
+    const { results } = (await asked('POST', '/v1/customers/batch', { customers })).body
+    const others = results.map(({ written }: { written: { id: string } }) => inner(written.id))
+    await service
+      .db('customers')
+      .whereIn('id', others)
+      .update({ merged_into: inner(one.id), state: 'merged', shown: null })
+    const detail = 'A customer can be put together of 100 at the most.'
+    expect((await merge(last.id, one.id)).body).toMatchObject({ code: 'merge-impossible', detail })
+    await unmerge(outer('cust', others[0]))
+    expect((await merge(last.id, one.id)).status).toBe(200)
   })
 
   it('of two into each other at the same time is one', async () => {
