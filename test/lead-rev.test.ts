@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { cursorAt, positionOf } from '../src/events/cursor.ts'
-import { openLinker } from '../src/linking/linker.ts'
+import { link } from './linking.ts'
 import { startService, type TestService } from './service.ts'
 
 // Every lead shows the last event about it, wherever it is read and whatever happened last.
@@ -42,9 +42,7 @@ it('shows the cursor of the last event about a lead, however it came and whateve
     body: { leads: [2, 2, 3].map((n) => ({ lead: { customer: customer(n) } })) },
   })
   await service.call('POST', '/v1/leads/adf', { ...push, raw: adf(4), headers: { 'content-type': 'application/xml' } })
-  const linker = openLinker(service.service.database.beside, (error) => expect.unreachable(String(error)))
-  await linker.link()
-  await linker.stop()
+  await link(service, dealer.dealerId)
   const before = await lastEvents()
   expect(before.size).toBe(5)
   expect(await listed()).toEqual(before)
