@@ -1,24 +1,12 @@
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  atMost,
-  cpuUs,
-  type Goal,
-  generator,
-  httpTarget,
-  measure,
-  median,
-  percentile,
-  ratio,
-  report,
-} from './harness.ts'
+import { atMost, type Goal, generator, httpTarget, measure, percentile, ratio, report } from './harness.ts'
 import { type Dealer, leadInput, leadsOf, makeDealers, openPlace, type Service, startOurs } from './world.ts'
 
 /**
  * One key at ten times its limit, over four processes on one database: how many of its leads are taken, beside how many
  * the limit says, and what other keys notice. Then what counting costs a request: the same processes with the limits
- * off and with limits that are never reached, in turn. Of leads as many a second to both: who sends the next one when
- * the last is answered has more to read with limits, and sends smaller groups.
+ * off and with limits that are never reached, in turn.
  */
 const processesCount = 4
 const perSecond = 50
@@ -70,12 +58,13 @@ function push(service: Service, token: string, at: number): Promise<{ status: nu
 }
 
 /** Sends so many a second, whether or not they are answered, to one process after the other. */
-async function openLoop(rate: number, tokens: readonly string[], to: readonly Service[] = limited) {
+async function openLoop(rate: number, tokens: readonly string[]) {
   const answers: Promise<{ status: number; ms: number }>[] = []
   const began = performance.now()
   for (let due = 0; performance.now() - began < seconds * 1000; await sleep(tickMs)) {
     const until = (Math.min(seconds * 1000, performance.now() - began) / 1000) * rate
-    for (; due < until; due++) answers.push(push(to[due % to.length] ?? to[0]!, tokens[due % tokens.length] ?? '', due))
+    for (; due < until; due++)
+      answers.push(push(limited[due % limited.length] ?? limited[0]!, tokens[due % tokens.length] ?? '', due))
   }
   const all = await Promise.all(answers)
   const took = all.filter(({ status }) => status < 300)
@@ -137,21 +126,6 @@ const costs = async (what: string, requests: Parameters<typeof httpTarget>[2]) =
   goals.push(atMost(`${what}: CPU of the database`, ratio(measured, 'databaseCpuUs', 'on', 'off'), 1.02))
   return measured.map((row) => ({ ...row, kind: `${what}, limits ${row.kind}` }))
 }
-const pushedPerSecond = 300
-const websites = dealers.map(({ website }) => website)
-const cost = { off: [] as number[], on: [] as number[] }
-for (let round = 0; round <= rounds; round++)
-  for (const kind of round % 2 === 0 ? (['off', 'on'] as const) : (['on', 'off'] as const)) {
-    const before = cpuUs(services[kind].pid)
-    const { sent } = await openLoop(pushedPerSecond, websites, [services[kind]])
-    if (round > 0) cost[kind].push((cpuUs(services[kind].pid) - before) / sent)
-  }
-report(
-  'limits-cost-of-leads',
-  `${pushedPerSecond} leads a second, by Node`,
-  (['off', 'on'] as const).map((kind) => ({ kind: `limits ${kind}`, cpuUs: median(cost[kind]), rounds: cost[kind] })),
-  [atMost('createLead: CPU with limits / without', median(cost.on.map((us, at) => us / (cost.off[at] ?? us))), 1.02)],
-)
 const list = dealers.map(({ dms }) => ({ method: 'GET' as const, path: '/v1/leads?limit=1', token: dms }))
 const rows = [...(await costs('createLead', leadsOf(dealers))), ...(await costs('listLeads of one', list))]
 report('limits-cost', `${connections} connections, by ${generator}`, rows, goals)
